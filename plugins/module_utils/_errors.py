@@ -1,0 +1,51 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The errors that a user reads. Anything else that escapes is a bug."""
+
+from __future__ import annotations
+
+
+class ConductorError(Exception):
+    """Something a user can act on.
+
+    `message` is one line that says what is wrong and where; `hint` says what to do about it;
+    `facts` are extra values for the module's result (a log's path, an exit status).
+    """
+
+    def __init__(self, message: str, hint: str = "", **facts: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.facts = facts
+
+    def __str__(self) -> str:
+        return f"{self.message}: {self.hint}" if self.hint else self.message
+
+
+class InvalidInput(ConductorError):
+    """An option's value cannot be right, whatever the host looks like."""
+
+
+class Conflict(ConductorError):
+    """The host's present state forbids what was asked (in use, taken, would lose data)."""
+
+
+class NotFound(ConductorError):
+    """A named image, container or file does not exist."""
+
+
+class HostNotCapable(ConductorError):
+    """A program, library, kernel feature or right is missing on the managed host."""
+
+
+class Damaged(ConductorError):
+    """A state file of ours cannot be understood."""
+
+
+class EffectFailed(ConductorError):
+    """An action of the plan failed on the way."""
+
+
+class LockTimeout(ConductorError):
+    """Another process holds a lock for longer than we wait."""

@@ -1,0 +1,99 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files that are whole or not there, and deletion that stays where it was sent."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+
+from .._errors import EffectFailed
+
+
+def write_atomic(path: str, data: bytes, mode: int = 0o600) -> None:
+    """Write `data` to `path` so that a reader, or a host that lost power, sees the old text or the new, whole."""
+    directory = os.path.dirname(path)
+    temporary = os.path.join(directory, f".{os.path.basename(path)[:200]}.{secrets.token_hex(4)}.tmp")
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
+    try:
+        try:
+            os.fchmod(fd, mode)
+            view = memoryview(data)
+            while view:
+                view = view[os.write(fd, view) :]
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.rename(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    sync_directory(directory)
+
+
+def sync_directory(directory: str) -> None:
+    """Make renames in `directory` last over a power loss (fsync(2) on the directory)."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def remove_tree(path: str) -> None:
+    """Delete `path` and all below it; never across a mount point, never through a link.
+
+    Works on directory descriptors, so that nobody can swap a directory for a link on the way. A file system
+    mounted below `path` (also a bind mount of the same device) stops it with an error before that mount is entered.
+    Nothing happens where `path` does not exist.
+    """
+    parent, name = os.path.split(os.path.abspath(path))
+    try:
+        parent_fd = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        _remove_entry(parent_fd, name, path)
+    finally:
+        os.close(parent_fd)
+
+
+def _mount_id(fd: int) -> str:
+    """Which mount a descriptor is open on (mnt_id of /proc/self/fdinfo/N, proc(5))."""
+    with open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as file:
+        for line in file:
+            if line.startswith("mnt_id:"):
+                return line.split()[1]
+    raise AssertionError("the kernel gives no mnt_id")
+
+
+def _remove_entry(parent_fd: int, name: str, shown: str) -> None:
+    try:
+        entry = os.stat(name, dir_fd=parent_fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISDIR(entry.st_mode):
+        _unlink(parent_fd, name, shown)
+        return
+    fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent_fd)
+    try:
+        if _mount_id(fd) != _mount_id(parent_fd):
+            raise EffectFailed(f"{shown} is a mount point: not deleted", "unmount it, then run this again")
+        # Names first: scandir keeps its own descriptor, which deep trees would add up.
+        for child in os.listdir(fd):
+            _remove_entry(fd, child, os.path.join(shown, child))
+    finally:
+        os.close(fd)
+    os.rmdir(name, dir_fd=parent_fd)
+
+
+def _unlink(parent_fd: int, name: str, shown: str) -> None:
+    try:
+        os.unlink(name, dir_fd=parent_fd)
+    except OSError as error:
+        if error.errno == errno.EBUSY:
+            raise EffectFailed(f"{shown} is a mount point: not deleted", "unmount it, then run this again") from error
+        raise

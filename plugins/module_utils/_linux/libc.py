@@ -1,0 +1,161 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""System calls that Python 3.9's os module lacks, under the kernel's own names.
+
+Each function raises OSError with the call's name and path. Numbers and constants: include/uapi/linux/*.h;
+system calls above 424 have one number on every architecture.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 0x1, 0x2, 0x4, 0x8
+MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE, MS_SLAVE, MS_SHARED = 0x20, 0x1000, 0x4000, 0x40000, 0x80000, 0x100000
+MNT_DETACH, UMOUNT_NOFOLLOW = 0x2, 0x8
+
+CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x02000000, 0x04000000, 0x08000000
+CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
+
+PR_SET_DUMPABLE, PR_CAPBSET_READ, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 4, 23, 24, 38
+PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
+
+SYS_pidfd_send_signal, SYS_open_tree, SYS_move_mount, SYS_pidfd_open, SYS_openat2, SYS_mount_setattr = (
+    424, 428, 429, 434, 437, 442,
+)  # fmt: skip
+
+RESOLVE_NO_XDEV, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH, RESOLVE_IN_ROOT = 1, 2, 4, 8, 16
+OPEN_TREE_CLONE, AT_RECURSIVE, AT_EMPTY_PATH, MOVE_MOUNT_F_EMPTY_PATH = 1, 0x8000, 0x1000, 4
+MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC = 1, 2, 4, 8
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.mount.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_char_p]
+_libc.umount2.argtypes = [ctypes.c_char_p, ctypes.c_int]
+_libc.unshare.argtypes = [ctypes.c_int]
+_libc.setns.argtypes = [ctypes.c_int, ctypes.c_int]
+_libc.prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
+_libc.sethostname.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
+_libc.syscall.restype = ctypes.c_long
+
+
+class _OpenHow(ctypes.Structure):
+    _fields_ = [("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64)]
+
+
+class _MountAttr(ctypes.Structure):
+    _fields_ = [
+        ("attr_set", ctypes.c_uint64), ("attr_clr", ctypes.c_uint64),
+        ("propagation", ctypes.c_uint64), ("userns_fd", ctypes.c_uint64),
+    ]  # fmt: skip
+
+
+class _CapHeader(ctypes.Structure):
+    _fields_ = [("version", ctypes.c_uint32), ("pid", ctypes.c_int)]
+
+
+class _CapData(ctypes.Structure):
+    _fields_ = [("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32)]
+
+
+def _check(result: int, call: str, path: str | None = None) -> int:
+    if result == -1:
+        errno = ctypes.get_errno()
+        raise OSError(errno, f"{call}: {os.strerror(errno)}", path)
+    return result
+
+
+def _syscall(number: int, *args: object) -> int:
+    # Plain ints would be passed as 32-bit C ints through the varargs of syscall(2).
+    return _libc.syscall(ctypes.c_long(number), *(ctypes.c_long(a) if isinstance(a, int) else a for a in args))
+
+
+def mount(source: str, target: str, fstype: str | None = None, flags: int = 0, data: str | None = None) -> None:
+    """mount(2)."""
+    _check(
+        _libc.mount(
+            os.fsencode(source), os.fsencode(target), fstype.encode() if fstype else None, flags,
+            os.fsencode(data) if data else None,
+        ),
+        f"mount {fstype or 'bind'}", target,
+    )  # fmt: skip
+
+
+def umount2(target: str, flags: int = 0) -> None:
+    """umount2(2)."""
+    _check(_libc.umount2(os.fsencode(target), flags), "umount2", target)
+
+
+def pivot_root(new_root: str, put_old: str) -> None:
+    """pivot_root(2); its number differs by architecture, so the C library's wrapper is used."""
+    _check(_libc.pivot_root(os.fsencode(new_root), os.fsencode(put_old)), "pivot_root", new_root)
+
+
+def unshare(flags: int) -> None:
+    """unshare(2)."""
+    _check(_libc.unshare(flags), "unshare")
+
+
+def setns(fd: int, nstype: int = 0) -> None:
+    """setns(2)."""
+    _check(_libc.setns(fd, nstype), "setns")
+
+
+def sethostname(name: str) -> None:
+    """sethostname(2)."""
+    raw = name.encode()
+    _check(_libc.sethostname(raw, len(raw)), "sethostname")
+
+
+def prctl(option: int, arg2: int = 0, arg3: int = 0) -> int:
+    """prctl(2)."""
+    return _check(_libc.prctl(option, arg2, arg3, 0, 0), "prctl")
+
+
+def capset(mask: int, inheritable: int = 0) -> None:
+    """Set effective and permitted capabilities to `mask` (capset(2), version 3: two 32-bit words)."""
+    header = _CapHeader(0x20080522, 0)
+    data = (_CapData * 2)()
+    for word in (0, 1):
+        bits = (mask >> (32 * word)) & 0xFFFFFFFF
+        data[word].effective = data[word].permitted = bits
+        data[word].inheritable = (inheritable >> (32 * word)) & 0xFFFFFFFF
+    _check(_libc.capset(ctypes.byref(header), ctypes.byref(data)), "capset")
+
+
+def pidfd_open(pid: int) -> int:
+    """pidfd_open(2): a descriptor that is readable once the process has ended. Close-on-exec."""
+    return _check(_syscall(SYS_pidfd_open, pid, 0), "pidfd_open")
+
+
+def pidfd_send_signal(pidfd: int, signal: int) -> None:
+    """pidfd_send_signal(2)."""
+    _check(_syscall(SYS_pidfd_send_signal, pidfd, signal, 0, 0), "pidfd_send_signal")
+
+
+def openat2(dirfd: int, path: str, flags: int, resolve: int, mode: int = 0) -> int:
+    """openat2(2): open `path` below `dirfd` under the rules of `resolve`. Close-on-exec."""
+    how = _OpenHow(flags | os.O_CLOEXEC, mode, resolve)
+    result = _syscall(SYS_openat2, dirfd, os.fsencode(path), ctypes.byref(how), ctypes.sizeof(how))
+    return _check(result, "openat2", path)
+
+
+def open_tree(path: str, recursive: bool = True, dirfd: int = -100) -> int:
+    """open_tree(2): a detached copy of the mount (tree) at `path`. Close-on-exec."""
+    flags = OPEN_TREE_CLONE | os.O_CLOEXEC | AT_EMPTY_PATH | (AT_RECURSIVE if recursive else 0)
+    return _check(_syscall(SYS_open_tree, dirfd, os.fsencode(path), flags), "open_tree", path)
+
+
+def move_mount(tree_fd: int, target_fd: int) -> None:
+    """move_mount(2): attach a detached mount on the file or directory that `target_fd` is open on."""
+    flags = MOVE_MOUNT_F_EMPTY_PATH | 0x40  # MOVE_MOUNT_T_EMPTY_PATH
+    _check(_syscall(SYS_move_mount, tree_fd, b"", target_fd, b"", flags), "move_mount")
+
+
+def mount_setattr(fd: int, attr_set: int = 0, attr_clr: int = 0, propagation: int = 0) -> None:
+    """mount_setattr(2), recursively, on the mount that `fd` is open on."""
+    attr = _MountAttr(attr_set, attr_clr, propagation, 0)
+    flags = AT_EMPTY_PATH | AT_RECURSIVE
+    result = _syscall(SYS_mount_setattr, fd, b"", flags, ctypes.byref(attr), ctypes.sizeof(attr))
+    _check(result, "mount_setattr")

@@ -1,0 +1,60 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Locks between processes of one host: flock(2) on files in the run directory, gone with their holder."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+
+from .._errors import LockTimeout
+
+
+@contextlib.contextmanager
+def locked(directory: str, name: str, timeout: float) -> Iterator[None]:
+    """Hold the lock `name` (a file in `directory`, made where it is missing) for the block.
+
+    Raises LockTimeout, naming the holder's pid, after `timeout` seconds. The file goes when the lock does, so that
+    none stay behind; a waiter that got the lock of a file that was removed meanwhile begins anew.
+    """
+    os.makedirs(directory, mode=0o700, exist_ok=True)
+    path = os.path.join(directory, f"{name}.lock")
+    deadline = time.monotonic() + timeout
+    pause = 0.002
+    while True:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(fd, 32, 0).decode(errors="replace").strip() or "unknown"
+            os.close(fd)
+            if time.monotonic() >= deadline:
+                raise LockTimeout(
+                    f"{name} is locked by process {holder} for longer than {timeout:g} s",
+                    "wait until that process has ended, or end it, and run this again",
+                ) from None
+            time.sleep(pause)
+            pause = min(pause * 2, 0.1)
+            continue
+        if _same_file(fd, path):
+            break
+        os.close(fd)
+    try:
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, str(os.getpid()).encode(), 0)
+        yield
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        os.close(fd)
+
+
+def _same_file(fd: int, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(fd), os.stat(path))
+    except FileNotFoundError:
+        return False

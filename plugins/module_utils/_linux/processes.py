@@ -1,0 +1,84 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which process is which: a pid alone is reused, a pid with its start time is not (proc(5))."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import time
+from dataclasses import dataclass
+
+from . import libc
+
+
+@dataclass(frozen=True)
+class ProcessId:
+    """A process for as long as the host is up: pid and start time (clock ticks since boot)."""
+
+    pid: int
+    start_time: int
+
+    @classmethod
+    def of(cls, pid: int) -> ProcessId | None:
+        """The identity of `pid` now, or None where it is dead or a zombie."""
+        stat = _stat(pid)
+        return None if stat is None or stat[0] in "ZX" else cls(pid, stat[1])
+
+    def alive(self) -> bool:
+        """Whether this very process still runs: judged by state, for zombies may stay unreaped."""
+        return ProcessId.of(self.pid) == self
+
+    def open(self) -> int | None:
+        """A pidfd of this very process, or None where it has ended."""
+        try:
+            fd = libc.pidfd_open(self.pid)
+        except OSError as error:
+            if error.errno == errno.ESRCH:
+                return None
+            raise
+        # Between look and open the pid may have passed to another process: look again, now that the fd holds it.
+        if self.alive():
+            return fd
+        os.close(fd)
+        return None
+
+
+def _stat(pid: int) -> tuple[str, int] | None:
+    """State letter and start time: fields 3 and 22 of /proc/PID/stat, counted after the last ')'."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ESRCH):
+            return None
+        raise
+    return fields[0].decode(), int(fields[19])
+
+
+def handled_signals(pid: int) -> int:
+    """The mask of signals that the process has a handler for (SigCgt of /proc/PID/status); 0 where it is gone."""
+    try:
+        with open(f"/proc/{pid}/status", "rb") as file:
+            for line in file:
+                if line.startswith(b"SigCgt:"):
+                    return int(line.split()[1], 16)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ESRCH):
+            raise
+    return 0
+
+
+def wait_ended(pidfd: int, timeout: float) -> bool:
+    """Wait up to `timeout` seconds until the process of `pidfd` has ended; whether it has."""
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    deadline = time.monotonic() + timeout
+    while True:
+        left = deadline - time.monotonic()
+        if poll.poll(max(0, int(left * 1000) + 1)):
+            return True
+        if left <= 0:
+            return False

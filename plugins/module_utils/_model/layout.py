@@ -1,0 +1,91 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where things lie on a managed host."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+# Gone after a reboot, and that is right: pids, locks and sockets mean nothing then.
+RUN_DIR = "/run/conductor"
+LOCK_DIR = "/run/conductor/locks"
+NETNS_DIR = "/run/netns"
+# The same directory that ip-netns(8) uses; the prefix keeps us off other programs' names.
+NETNS_PREFIX = "conductor-"
+
+IMAGE_DIR = "/var/lib/conductor/images"
+CONTAINER_DIR = "/var/lib/conductor/containers"
+LIBRARY_DIR = "/var/lib/conductor/lib"
+CONFIG_FILE = "/etc/conductor/conductor.json"
+
+# Entries of image_dir and container_dir that begin with a dot are half-built or half-deleted, never an image.
+STAGING_PREFIX = "."
+
+
+@dataclass(frozen=True)
+class ImagePaths:
+    """The files of one image."""
+
+    directory: str
+
+    @classmethod
+    def of(cls, image_dir: str, name: str) -> ImagePaths:
+        return cls(os.path.join(image_dir, name))
+
+    @property
+    def spec(self) -> str:
+        return os.path.join(self.directory, "image.json")
+
+    @property
+    def rootfs(self) -> str:
+        return os.path.join(self.directory, "rootfs")
+
+
+@dataclass(frozen=True)
+class ContainerPaths:
+    """The files of one container; `name` also names its run state and network namespace."""
+
+    directory: str
+    name: str
+
+    @classmethod
+    def of(cls, container_dir: str, name: str) -> ContainerPaths:
+        return cls(os.path.join(container_dir, name), name)
+
+    @property
+    def spec(self) -> str:
+        return os.path.join(self.directory, "container.json")
+
+    @property
+    def network(self) -> str:
+        return os.path.join(self.directory, "network.json")
+
+    @property
+    def exit(self) -> str:
+        return os.path.join(self.directory, "exit.json")
+
+    @property
+    def upper(self) -> str:
+        return os.path.join(self.directory, "upper")
+
+    @property
+    def work(self) -> str:
+        return os.path.join(self.directory, "work")
+
+    @property
+    def rootfs(self) -> str:
+        return os.path.join(self.directory, "rootfs")
+
+    @property
+    def log(self) -> str:
+        return os.path.join(self.directory, "console.log")
+
+    @property
+    def run_state(self) -> str:
+        return os.path.join(RUN_DIR, "containers", f"{self.name}.json")
+
+    @property
+    def netns(self) -> str:
+        return os.path.join(NETNS_DIR, NETNS_PREFIX + self.name)

@@ -1,0 +1,58 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The host's settings: a module's option, else /etc/conductor/conductor.json, else the default."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields
+
+from .._errors import Damaged, InvalidInput
+from .._model import layout
+
+SETTINGS_SPEC = {
+    "image_dir": {"type": "path"},
+    "container_dir": {"type": "path"},
+    "lock_timeout": {"type": "float"},
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where things lie on this host and how long to wait for a lock (seconds)."""
+
+    image_dir: str = layout.IMAGE_DIR
+    container_dir: str = layout.CONTAINER_DIR
+    lock_timeout: float = 60.0
+    interface: str | None = None
+    pool4: str = "10.87.0.0/16"
+    pool6: str = "fd87:c04d:0c70::/64"
+
+    @classmethod
+    def load(cls, params: dict, config_file: str = layout.CONFIG_FILE) -> Settings:
+        """Settings of this host with the module's `params` over them. Raises InvalidInput, Damaged."""
+        names = [field.name for field in fields(cls)]
+        values = _read_config(config_file, names)
+        values.update({name: params[name] for name in names if params.get(name) is not None})
+        settings = cls(**values)
+        for name in ("image_dir", "container_dir"):
+            if not os.path.isabs(getattr(settings, name)):
+                raise InvalidInput(f"{name} {getattr(settings, name)!r} is not an absolute path")
+        return settings
+
+
+def _read_config(path: str, known: list[str]) -> dict:
+    import json
+
+    try:
+        with open(path, "rb") as file:
+            values = json.load(file)
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise Damaged(f"{path} is no valid JSON ({error})", "correct it, or run role conductor.containers.host") from None
+    unknown = sorted(set(values) - set(known)) if isinstance(values, dict) else ["(not an object)"]
+    if unknown:
+        raise Damaged(f"{path} has unknown settings: {', '.join(unknown)}", f"known are {', '.join(known)}")
+    return values
