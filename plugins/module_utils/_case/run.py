@@ -16,7 +16,7 @@ from .._errors import ConductorError, EffectFailed, HostNotCapable
 from .._linux.locks import locked
 from .._model import layout
 from .._plan.action import Action, Plan
-from .settings import SETTINGS_SPEC, Settings
+from .._store.settings import SETTINGS_SPEC, Settings
 
 
 class UseCase(Protocol):
