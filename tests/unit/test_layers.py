@@ -7,8 +7,16 @@ import pytest
 
 ROOT = Path(__file__).parents[2] / "plugins" / "module_utils"
 RANK = {
-    "_errors": 0, "_model": 1, "_linux": 1, "_store": 2, "_plan": 2, "_image": 3, "_network": 3, "_container": 4, "_case": 5,
-}  # fmt: skip
+    "_errors": 0,
+    "_model": 1,
+    "_linux": 1,
+    "_store": 2,
+    "_plan": 2,
+    "_image": 3,
+    "_network": 3,
+    "_container": 4,
+    "_case": 5,
+}
 
 
 def imported_rooms(path: Path):

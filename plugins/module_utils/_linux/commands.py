@@ -25,7 +25,9 @@ def require_program(name: str, package: str) -> str:
     """Absolute path of `name`; raises HostNotCapable naming the Debian `package` that has it."""
     found = find_program(name)
     if found is None:
-        raise HostNotCapable(f"the program {name} is missing", f"apt-get install {package}, or role conductor.containers.host")
+        raise HostNotCapable(
+            f"the program {name} is missing", f"apt-get install {package}, or role conductor.containers.host"
+        )
     return found
 
 

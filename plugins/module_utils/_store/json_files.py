@@ -32,7 +32,9 @@ def read_json(path: str) -> dict | None:
     try:
         value = json.loads(text)
     except ValueError as error:
-        raise Damaged(f"{path} is damaged ({error})", "restore it, or remove what it belongs to and create that anew") from None
+        raise Damaged(
+            f"{path} is damaged ({error})", "restore it, or remove what it belongs to and create that anew"
+        ) from None
     if not isinstance(value, dict) or value.get("version") != VERSION:
         found = value.get("version") if isinstance(value, dict) else type(value).__name__
         raise Damaged(f"{path} has the format version {found!r}, not {VERSION}", "it was written by another release")

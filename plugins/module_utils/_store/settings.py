@@ -51,7 +51,9 @@ def _read_config(path: str, known: list[str]) -> dict:
     except FileNotFoundError:
         return {}
     except ValueError as error:
-        raise Damaged(f"{path} is no valid JSON ({error})", "correct it, or run role conductor.containers.host") from None
+        raise Damaged(
+            f"{path} is no valid JSON ({error})", "correct it, or run role conductor.containers.host"
+        ) from None
     unknown = sorted(set(values) - set(known)) if isinstance(values, dict) else ["(not an object)"]
     if unknown:
         raise Damaged(f"{path} has unknown settings: {', '.join(unknown)}", f"known are {', '.join(known)}")

@@ -1,0 +1,83 @@
+"""Test hosts for every test, the image they share, and the leak check that follows each."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent / "support"))
+
+from image_cache import test_image  # noqa: E402
+from snapshot import difference, take  # noqa: E402
+from testhost import Host  # noqa: E402
+
+if os.geteuid():
+    raise pytest.UsageError("the integration tests need root: run them by script/test as root")
+
+
+@pytest.fixture(scope="session")
+def cached_image() -> Path:
+    """Directory of the test image (image.json and rootfs/), built by conductor_image once and kept in .cache."""
+    return test_image()
+
+
+def mount_image(host: Host, cached: Path, name: str = "debian") -> None:
+    """Give `host` the cached image under `name`, without a copy."""
+    directory = f"/var/lib/conductor/images/{name}"
+    host.run("mkdir", "-p", f"{directory}/rootfs")
+    spec = json.loads((cached / "image.json").read_text())
+    host.run("tee", f"{directory}/image.json", stdin=json.dumps({**spec, "name": name}))
+    host.run("mount", "--bind", str(cached / "rootfs"), f"{directory}/rootfs")
+    host.run("mount", "-o", "remount,bind,ro", f"{directory}/rootfs")
+
+
+@pytest.fixture
+def bare_host():
+    """A managed host with nothing of ours on it."""
+    with Host() as host:
+        yield host
+
+
+@pytest.fixture
+def host(bare_host, cached_image):
+    """A managed host that has the image `debian`.
+
+    After the test every container is removed by the module, and the host must then look as it did before: that is
+    the leak check.
+    """
+    mount_image(bare_host, cached_image)
+    before = take(bare_host)
+    yield bare_host
+    listing = bare_host.run("ls", "/var/lib/conductor/containers", check=False).stdout.split()
+    for name in listing:
+        bare_host.module("conductor_container", name=name, state="absent", force=True)
+    left = difference(before, take(bare_host))
+    assert not left, "left behind on the host:\n" + "\n".join(left)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def outer_machine_is_untouched():
+    """The machine that runs the tests keeps its links, namespaces, rules, mounts and cgroups."""
+    before = outer()
+    yield
+    after = outer()
+    assert after == before
+
+
+def outer() -> dict:
+    def output(*argv: str) -> str:
+        return subprocess.run(argv, capture_output=True, text=True, check=False).stdout
+
+    return {
+        "mounts": output("cat", "/proc/self/mounts"),
+        "links": output("ip", "-o", "link", "show"),
+        "netns": output("ls", "/run/netns"),
+        "rules": output("nft", "list", "ruleset"),
+        "cgroups": output("find", "/sys/fs/cgroup", "-name", "conductor*"),
+        "state": output("find", "/var/lib/conductor", "/run/conductor", "-maxdepth", "2"),
+    }

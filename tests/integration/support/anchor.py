@@ -1,0 +1,128 @@
+"""First process of a test host: lays out a machine in fresh namespaces, then reaps until it is told to end.
+
+Runs as pid 1 of new mount, network, pid, UTS, IPC namespaces (see testhost.py). Whatever a test leaves running dies
+with it. Prints one line of JSON when the machine is ready and ends when its standard input does.
+
+    internet 192.0.2.1 -- wan0 [ the host ] lan0 -- 198.51.100.2 outside
+"""
+
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+CLONE_NEWCGROUP, CLONE_NEWNET = 0x02000000, 0x40000000
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def sh(command: str) -> None:
+    subprocess.run(["sh", "-euc", command], check=True)
+
+
+def cgroups(group: str) -> None:
+    """A cgroup of our own as the root of all that the host sees, in v2 and in each v1 hierarchy."""
+    mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
+    v1 = {m[1]: m[3] for m in mounts if m[2] == "cgroup"}
+    v2 = [m[1] for m in mounts if m[2] == "cgroup2"]
+    for hierarchy in [*v1, *v2]:
+        directory = Path(hierarchy, group)
+        directory.mkdir(exist_ok=True)
+        for name in ("cpuset.cpus", "cpuset.mems"):
+            if "cpuset" in v1.get(hierarchy, "").split(","):
+                (directory / name).write_text(Path(hierarchy, name).read_text())
+        (directory / "cgroup.procs").write_text("0")
+    if libc.unshare(CLONE_NEWCGROUP):
+        raise OSError(ctypes.get_errno(), "unshare cgroup")
+    sh("mount -t sysfs sysfs /sys")
+    known = {"cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids", "net_cls", "net_prio",
+             "perf_event", "hugetlb", "rdma", "misc"}  # fmt: skip
+    if v1:
+        sh("mount -t tmpfs tmpfs /sys/fs/cgroup")
+    for hierarchy, options in v1.items():
+        os.makedirs(hierarchy, exist_ok=True)
+        wanted = [o for o in options.split(",") if o in known or o.startswith("name=")]
+        sh(f"mount -t cgroup -o {','.join(wanted)}{',none' if 'name=' in options else ''} cgroup {hierarchy}")
+    for hierarchy in v2:
+        os.makedirs(hierarchy, exist_ok=True)
+        sh(f"mount -t cgroup2 cgroup2 {hierarchy}")
+        os.makedirs(f"{hierarchy}/anchor", exist_ok=True)
+        Path(hierarchy, "anchor", "cgroup.procs").write_text("0")
+        for controller in Path(hierarchy, "cgroup.controllers").read_text().split():
+            Path(hierarchy, "cgroup.subtree_control").write_text(f"+{controller}")
+
+
+def files(size: str) -> None:
+    sh(
+        "mount -t proc proc /proc; "
+        "mount -t tmpfs -o mode=755 tmpfs /run; "
+        f"mkdir -p /var/lib/conductor; mount -t tmpfs -o mode=755,size={size} tmpfs /var/lib/conductor; "
+        "mkdir /run/etc-upper /run/etc-work; "
+        "mount -t overlay -o lowerdir=/etc,upperdir=/run/etc-upper,workdir=/run/etc-work overlay /etc; "
+        "mkdir -p /run/netns /run/lock; rm -f /etc/conductor/conductor.json"
+    )
+    # A resolv.conf that names no real server: nothing here may look up names outside.
+    Path("/etc/resolv.conf").unlink(missing_ok=True)
+    Path("/etc/resolv.conf").write_text("nameserver 192.0.2.53\n")
+
+
+def peer() -> int:
+    """A further network namespace, held by a sleeping child; its pid."""
+    ready, tell = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        libc.unshare(CLONE_NEWNET)
+        os.write(tell, b"x")
+        os.execvp("sleep", ["sleep", "infinity"])
+    os.read(ready, 1)
+    os.close(ready)
+    os.close(tell)
+    return pid
+
+
+def network() -> dict:
+    internet, outside = peer(), peer()
+    sh(f"""
+ip link set lo up
+ip link add wan0 type veth peer name eth0 netns {internet}
+ip link add lan0 type veth peer name eth0 netns {outside}
+ip addr add 192.0.2.10/24 dev wan0; ip -6 addr add 2001:db8:1::10/64 dev wan0 nodad
+ip addr add 198.51.100.1/24 dev lan0; ip -6 addr add 2001:db8:2::1/64 dev lan0 nodad
+ip link set wan0 up; ip link set lan0 up
+ip route add default via 192.0.2.1; ip -6 route add default via 2001:db8:1::1
+I="nsenter --net=/proc/{internet}/ns/net"
+$I ip link set lo up; $I ip link set eth0 up
+$I ip addr add 203.0.113.1/32 dev lo; $I ip -6 addr add 2001:db8:ffff::1/128 dev lo nodad
+$I ip addr add 192.0.2.1/24 dev eth0; $I ip -6 addr add 2001:db8:1::1/64 dev eth0 nodad
+$I ip route add default via 192.0.2.10; $I ip -6 route add default via 2001:db8:1::10
+O="nsenter --net=/proc/{outside}/ns/net"
+$O ip link set lo up; $O ip link set eth0 up
+$O ip addr add 198.51.100.2/24 dev eth0; $O ip -6 addr add 2001:db8:2::2/64 dev eth0 nodad
+$O ip route add default via 198.51.100.1; $O ip -6 route add default via 2001:db8:2::1
+# Bystanders: other programs' things that must stay as they are.
+ip netns add bystander
+nft add table inet bystander
+nft add chain inet bystander forward '{{ type filter hook forward priority 10; policy accept; }}'
+nft add rule inet bystander forward ip saddr 203.0.113.99 counter drop
+ip link add bystander0 type veth peer name bystander1
+""")
+    return {"internet": internet, "outside": outside}
+
+
+def main() -> None:
+    group, size = sys.argv[1:]
+    os.environ["PATH"] = "/usr/sbin:/usr/bin:/sbin:/bin"
+    sh("mount --make-rprivate /")
+    cgroups(group)
+    files(size)
+    sh("hostname testhost")
+    peers = network()
+    print(json.dumps(peers), flush=True)
+    # Orphans come to us, as they do to any pid 1: let the kernel reap them.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    sys.stdin.read()
+
+
+main()

@@ -1,0 +1,46 @@
+"""All that a test could leave behind on a host, as lines to compare."""
+
+from __future__ import annotations
+
+import re
+
+from testhost import Host
+
+COMMANDS = {
+    "mount": "cut -d' ' -f4- /proc/self/mountinfo",
+    "netns": "ls /run/netns",
+    "link": "ip -o link show | sed -e 's/^[0-9]*: //' -e 's/ qlen [0-9]*//'",
+    "address": "ip -o address show scope global | sed -e 's/^[0-9]*: //'",
+    "route": "ip route show table all type unicast; ip -6 route show table all type unicast | grep -v fe80",
+    "rule": "ip rule show; ip -6 rule show",
+    "nft": "nft -s list ruleset",
+    "process": "for p in /proc/[0-9]*; do [ -r $p/cmdline ] && [ $p != /proc/$$ ] "
+    "&& ! grep -q '^State:.Z' $p/status && tr '\\0' ' ' < $p/cmdline && echo; done",
+    "cgroup": "find /sys/fs/cgroup -type d",
+    "file": "find /var/lib/conductor /run -xdev -path /run/etc-work -prune -o -path '*/rootfs/*' -prune -o -print",
+    "sysctl": "sysctl -a 2>/dev/null | grep -E '^net\\.ipv[46]\\.(ip_forward|conf\\.(all|default|wan0|lan0)\\.)' "
+    "| grep -vE 'stable_secret|mtu'",
+    "etc": "sha256sum /etc/resolv.conf /etc/hosts /etc/hostname",
+}
+# Ours, and right to stay on a host that has no containers: directories, the runtime by its hash, the bare table.
+EXPECTED = re.compile(
+    r"^file: /(run/conductor(/locks|/containers)?|var/lib/conductor/(images|containers|lib)(/conductor-[0-9a-f]+\.pyz)?)$"
+    r"|^mount: .* /run/netns "
+    r"|^process: (sh|find|ip|nft|sed|grep|tr) "
+)
+
+
+def take(host: Host) -> list[str]:
+    """The host's mounts, namespaces, links, rules, processes, cgroups, files and sysctls."""
+    lines = []
+    for kind, command in COMMANDS.items():
+        output = host.run("sh", "-c", command, check=False).stdout
+        lines += [f"{kind}: {line}" for line in output.splitlines() if line.strip()]
+    return lines
+
+
+def difference(before: list[str], after: list[str]) -> list[str]:
+    """What came and what went, but for what may stay."""
+    came = [f"+ {line}" for line in after if line not in before and not EXPECTED.search(line)]
+    went = [f"- {line}" for line in before if line not in after and not EXPECTED.search(line)]
+    return came + went
