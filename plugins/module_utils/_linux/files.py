@@ -61,7 +61,7 @@ def remove_tree(path: str) -> None:
         os.close(parent_fd)
 
 
-def _mount_id(fd: int) -> str:
+def mount_id(fd: int) -> str:
     """Which mount a descriptor is open on (mnt_id of /proc/self/fdinfo/N, proc(5))."""
     with open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as file:
         for line in file:
@@ -80,7 +80,7 @@ def _remove_entry(parent_fd: int, name: str, shown: str) -> None:
         return
     fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent_fd)
     try:
-        if _mount_id(fd) != _mount_id(parent_fd):
+        if mount_id(fd) != mount_id(parent_fd):
             raise EffectFailed(f"{shown} is a mount point: not deleted", "unmount it, then run this again")
         # Names first: scandir keeps its own descriptor, which deep trees would add up.
         for child in os.listdir(fd):
