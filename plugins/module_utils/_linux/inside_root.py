@@ -9,13 +9,13 @@ import contextlib
 import os
 import secrets
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from .files import mount_id
 from .libc import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, openat2
 
 _RULES = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS
-# What a file of this size or more holds is not one of ours: no need to read it all.
+# Ours are shorter: what has this size or more need not be read to its end to differ.
 _LIMIT = 1 << 20
 
 
@@ -31,7 +31,8 @@ def write_files(root_fd: int, files: Mapping[str, bytes], mode: int = 0o644) -> 
         directory, name = os.path.split(path)
         directory_fd = _open_directory(root_fd, directory)
         try:
-            if not _is_settled(directory_fd, name, content):
+            mounted, present = _look(directory_fd, name)
+            if not mounted and present != content:
                 _replace(directory_fd, name, content, mode)
                 written.append(path)
         finally:
@@ -39,22 +40,25 @@ def write_files(root_fd: int, files: Mapping[str, bytes], mode: int = 0o644) -> 
     return written
 
 
-def differing_files(root_fd: int, files: Mapping[str, bytes]) -> list[str]:
-    """The paths that `write_files` would write. Changes nothing."""
-    differing = []
-    for path, content in files.items():
+def read_files(root_fd: int, paths: Iterable[str]) -> dict[str, bytes | None]:
+    """Content of each of `paths` as `write_files` would compare it: None for what is no plain file; without those that
+    something is mounted on.
+    """
+    found: dict[str, bytes | None] = {}
+    for path in paths:
         directory, name = os.path.split(path)
         try:
             directory_fd = openat2(root_fd, directory, os.O_PATH | os.O_DIRECTORY, _RULES)
         except FileNotFoundError:
-            differing.append(path)
+            found[path] = None
             continue
         try:
-            if not _is_settled(directory_fd, name, content):
-                differing.append(path)
+            mounted, content = _look(directory_fd, name)
+            if not mounted:
+                found[path] = content
         finally:
             os.close(directory_fd)
-    return differing
+    return found
 
 
 def _open_directory(root_fd: int, path: str) -> int:
@@ -72,22 +76,21 @@ def _open_directory(root_fd: int, path: str) -> int:
     return openat2(root_fd, path, os.O_RDONLY | os.O_DIRECTORY, _RULES)
 
 
-def _is_settled(directory_fd: int, name: str, content: bytes) -> bool:
-    """Whether the entry is a file with this `content`, or a mount that is not ours to change."""
+def _look(directory_fd: int, name: str) -> tuple[bool, bytes | None]:
+    """Whether something is mounted on the entry, and its content where it is a plain file."""
     try:
         # O_PATH first: merely opening a FIFO or a device that waits there could block or do something.
         path_fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory_fd)
     except FileNotFoundError:
-        return False
+        return False, None
     try:
         if mount_id(path_fd) != mount_id(directory_fd):
-            return True
-        found = os.fstat(path_fd)
-        if not stat.S_ISREG(found.st_mode) or found.st_size != len(content) or found.st_size > _LIMIT:
-            return False
+            return True, None
+        if not stat.S_ISREG(os.fstat(path_fd).st_mode):
+            return False, None
         fd = os.open(f"/proc/self/fd/{path_fd}", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            return os.read(fd, _LIMIT) == content
+            return False, os.read(fd, _LIMIT)
         finally:
             os.close(fd)
     finally:

@@ -28,6 +28,7 @@ class Settings:
     interface: str | None = None
     pool4: str = "10.87.0.0/16"
     pool6: str = "fd87:c04d:0c70::/64"
+    forwarding: str = "enable"
 
     @classmethod
     def load(cls, params: dict, config_file: str = layout.CONFIG_FILE) -> Settings:

@@ -1,0 +1,141 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""conductor_network: a container's network as its options describe it, gone, or all networks as their specs say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from .._errors import InvalidInput
+from .._linux.listeners import listeners
+from .._linux.netlink import routing
+from .._model.names import parse_name
+from .._model.network import LINK_PREFIX
+from .._model.network_options import NetworkOptions
+from .._network.apply import apply
+from .._network.blocking import blocking_chains
+from .._network.observe import observe
+from .._plan.action import Action, Plan
+from .._plan.network import plan_projection
+from .._plan.network_result import network_result
+from .._plan.network_spec import (
+    RemoveNetworkSpec,
+    WriteNetworkSpec,
+    require_container,
+    wanted_spec,
+    without_dangling_peers,
+)
+from .._plan.network_view import Listening, NetworkView
+from .._store.networks import remove_network, write_network
+from .._store.settings import Settings
+from .locking import container_lock, network_lock
+
+
+class NetworkCase:
+    """The network of the one container `container`: state present or absent."""
+
+    def __init__(self, params: dict, settings: Settings) -> None:
+        self.settings = settings
+        self.name = parse_name(params["container"], "container")
+        self.present = params["state"] == "present"
+        self.options = NetworkOptions.parse(params, settings.pool4, settings.pool6, settings.interface)
+
+    def locks(self) -> Iterable[str]:
+        return [container_lock(self.name), network_lock()]
+
+    def observe(self) -> NetworkView:
+        view = observe(self.settings, self._focus)
+        if not self.present:
+            return view
+        ports = {(e.protocol, port) for e in self.options.expose for port, _inner in e.pairs()}
+        with routing() as host:
+            networks = [(net, link) for net, link in host.networks() if not link.startswith(LINK_PREFIX)]
+        listening = tuple(Listening(*found) for found in listeners(ports)) if ports else ()
+        return replace(view, networks=tuple(networks), listeners=listening)
+
+    def _focus(self, view: NetworkView) -> set[str]:
+        """The container, and those that name it in their /etc/hosts."""
+        callers = (c.name for c in view.containers.values() if c.spec)
+        return {self.name} | {n for n in callers if any(e.peer == self.name for e in view.containers[n].spec.peers)}
+
+    def plan(self, observed: NetworkView) -> Plan:
+        return self._plan_present(observed) if self.present else self._plan_absent(observed)
+
+    def _plan_present(self, view: NetworkView) -> Plan:
+        wanted = wanted_spec(view, self.name, self.options)
+        current = view.containers[self.name].spec
+        # Entries for containers that are gone mean nothing: they go with the next change, and are none themselves.
+        pruned = without_dangling_peers(view, wanted)
+        write = current is None or without_dangling_peers(view, current) != pruned
+        after = view.with_spec(self.name, pruned)
+        actions = (*((WriteNetworkSpec(self.name, pruned),) if write else ()), *self._project(after))
+        return _with_diff(actions, view, after, self.name)
+
+    def _plan_absent(self, view: NetworkView) -> Plan:
+        if self.name not in view.containers:
+            return Plan()
+        require_container(view, self.name)
+        after = view.with_spec(self.name, None)
+        # Last: until the link is gone nobody else may have its address.
+        remove = (RemoveNetworkSpec(self.name),) if view.containers[self.name].spec else ()
+        return _with_diff((*self._project(after), *remove), view, after, self.name)
+
+    def _project(self, after: NetworkView) -> tuple[Action, ...]:
+        return plan_projection(after, self._focus(after), self.settings.forwarding)
+
+    def apply(self, action: Action) -> None:
+        if isinstance(action, WriteNetworkSpec):
+            write_network(self.settings.container_dir, action.container, action.spec)
+        elif isinstance(action, RemoveNetworkSpec):
+            remove_network(self.settings.container_dir, action.container)
+        else:
+            apply(self.settings, action)
+
+    def result(self, observed: NetworkView) -> dict:
+        blocked = blocking_chains()
+        result = {"network": network_result(observed, self.name), "blocked_by": blocked}
+        if blocked and self.present:
+            result["warnings"] = [
+                "another firewall may drop this container's packets, whatever conductor allows: " + ", ".join(blocked)
+            ]
+        return result
+
+
+class ReconcileCase:
+    """All networks of this host as their specs say: after a reboot, a flushed firewall, a deleted interface."""
+
+    def __init__(self, params: dict, settings: Settings) -> None:
+        if params.get("container"):
+            raise InvalidInput("state reconciled is for all containers", "leave out container")
+        self.settings = settings
+
+    def locks(self) -> Iterable[str]:
+        return [network_lock()]
+
+    def observe(self) -> NetworkView:
+        return observe(self.settings)
+
+    def plan(self, observed: NetworkView) -> Plan:
+        actions = plan_projection(observed, set(observed.containers), self.settings.forwarding)
+        return Plan(actions, {"drift": [action.describe() for action in actions]}, {"drift": []})
+
+    def apply(self, action: Action) -> None:
+        apply(self.settings, action)
+
+    def result(self, observed: NetworkView) -> dict:
+        return {"blocked_by": blocking_chains()}
+
+
+def _with_diff(actions: tuple[Action, ...], before: NetworkView, after: NetworkView, name: str) -> Plan:
+    diff = {}
+    for key, view in (("before", before), ("after", after)):
+        spec = view.containers[name].spec
+        diff[key] = {} if spec is None else spec.to_dict()
+    return Plan(actions, diff["before"], diff["after"])
+
+
+def build(params: dict, settings: Settings) -> NetworkCase | ReconcileCase:
+    """The use case that `state` names."""
+    return (ReconcileCase if params["state"] == "reconciled" else NetworkCase)(params, settings)

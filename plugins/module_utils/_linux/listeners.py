@@ -1,0 +1,62 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who listens on which port of this network namespace (/proc/net/{tcp,tcp6,udp,udp6}, proc(5))."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import sys
+
+TCP_LISTEN, UDP_UNCONNECTED = "0A", "07"
+
+
+def listeners(ports: set) -> list[tuple[str, str, int, str]]:
+    """The sockets that wait on one of `ports`, pairs of protocol ("tcp", "udp") and number.
+
+    Each as (protocol, address, port, process): an unspecified address is any; the process is "name (pid N)", or "".
+    """
+    found = []
+    for protocol, state in (("tcp", TCP_LISTEN), ("udp", UDP_UNCONNECTED)):
+        for suffix in ("", "6"):
+            rows = _sockets(f"/proc/net/{protocol}{suffix}", state)
+            found += [(protocol, *row) for row in rows if (protocol, row[1]) in ports]
+    # Looking through all descriptors of all processes is dear: only for what stands in the way.
+    owners = _owners({row[3] for row in found}) if found else {}
+    return sorted((protocol, address, port, owners.get(inode, "")) for protocol, address, port, inode in found)
+
+
+def _sockets(path: str, state: str) -> list[tuple[str, int, str]]:
+    try:
+        with open(path, encoding="ascii") as file:
+            rows = [line.split() for line in file][1:]
+    except FileNotFoundError:
+        return []  # a kernel without IPv6
+    return [(*_endpoint(row[1]), row[9]) for row in rows if row[3] == state]
+
+
+def _endpoint(text: str) -> tuple[str, int]:
+    digits, _colon, port = text.partition(":")
+    # Each 32-bit word is in the machine's byte order.
+    words = [bytes.fromhex(digits[i : i + 8]) for i in range(0, len(digits), 8)]
+    raw = b"".join(word[::-1] if sys.byteorder == "little" else word for word in words)
+    address = ipaddress.ip_address(raw)
+    return str(getattr(address, "ipv4_mapped", None) or address), int(port, 16)
+
+
+def _owners(inodes: set) -> dict[str, str]:
+    owners: dict[str, str] = {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            links = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+            with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+                name = file.read().strip()
+        except OSError:
+            continue  # it ended meanwhile, or hides (hidepid): the port is told all the same
+        for link in links:
+            inode = re.fullmatch(r"socket:\[(\d+)\]", link)
+            if inode and inode[1] in inodes:
+                owners.setdefault(inode[1], f"{name} (pid {pid})")
+    return owners

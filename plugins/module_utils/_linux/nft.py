@@ -1,0 +1,38 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The program nft, spoken to in JSON (libnftables-json(5)); a batch is one transaction."""
+
+from __future__ import annotations
+
+import json
+
+from .._errors import EffectFailed
+from .commands import require_program, run
+
+
+def apply_batch(commands: list[dict]) -> None:
+    """Carry out `commands` together or not at all. Raises EffectFailed with what nft said."""
+    if commands:
+        nft = require_program("nft", "nftables")
+        run([nft, "-j", "-f", "-"], stdin=json.dumps({"nftables": commands}).encode())
+
+
+def list_table(family: str, table: str) -> dict | None:
+    """All of a table, with plain numbers (-n) for protocols and ports; None where there is no such table."""
+    nft = require_program("nft", "nftables")
+    try:
+        return json.loads(run([nft, "-j", "-n", "list", "table", family, table]))
+    except EffectFailed as error:
+        # Telling "none" from "failed" by nft's words would depend on its release: ask for the names instead.
+        listed = json.loads(run([nft, "-j", "list", "tables"]))["nftables"]
+        if any(t.get("table", {}).get("family") == family and t["table"].get("name") == table for t in listed):
+            raise error
+        return None
+
+
+def list_chains() -> list[dict]:
+    """Every chain of every table: family, table, name; base chains also type, hook, prio, policy."""
+    nft = require_program("nft", "nftables")
+    listed = json.loads(run([nft, "-j", "list", "chains"]))["nftables"]
+    return [item["chain"] for item in listed if "chain" in item]

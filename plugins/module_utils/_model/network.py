@@ -1,0 +1,163 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a container's network is to be: the content of its network.json, and the link that follows from it."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .._errors import ConductorError, Damaged, InvalidInput
+from .ports import Expose, PortRange, parse_exposes, parse_port_ranges
+
+# An interface's name has 15 characters at most: prefix and 10 hexadecimal digits of the container's name's hash.
+LINK_PREFIX = "cdtr-"
+INNER_LINK = "eth0"
+DEFAULT_MTU = 1500
+LEAST_MTU, MOST_MTU = 1280, 65535  # 1280: IPv6 (RFC 8200, 5); 65535: veth
+
+
+def link_name(container: str) -> str:
+    """The host end of the container's veth pair."""
+    return LINK_PREFIX + hashlib.sha256(container.encode()).hexdigest()[:10]
+
+
+def mac_of(container_id: str) -> str:
+    """A locally administered unicast address that stays with the container."""
+    digits = hashlib.sha256(container_id.encode()).hexdigest()
+    return ":".join(["02", *(digits[i : i + 2] for i in range(0, 10, 2))])
+
+
+def parse_mac(value: str) -> str:
+    """The option mac, in lower case. Raises InvalidInput."""
+    text = value.lower()
+    if not re.fullmatch(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", text) or int(text[:2], 16) & 1 or not text.strip("0:"):
+        raise InvalidInput(f"mac {value!r} is not the address of one interface", "write it like 02:00:0a:57:00:02")
+    return text
+
+
+def parse_mtu(value: int) -> int:
+    """The option mtu, in bytes. Raises InvalidInput."""
+    if not LEAST_MTU <= value <= MOST_MTU:
+        raise InvalidInput(f"mtu {value} is not possible", f"it goes from {LEAST_MTU} to {MOST_MTU}")
+    return value
+
+
+def parse_interface(value: str) -> str:
+    """The option interface: a name that the kernel allows (dev_valid_name). Raises InvalidInput."""
+    if not 0 < len(value) < 16 or value in (".", "..") or re.search(r"[/:\s*\"]", value):
+        raise InvalidInput(f"interface {value!r} is not an interface's name", "give one of the host's, like eth0")
+    return value
+
+
+def parse_dns(values: list) -> tuple[str, ...]:
+    """The option dns. Raises InvalidInput."""
+    servers = []
+    for value in values:
+        try:
+            servers.append(str(ipaddress.ip_address(value)))
+        except ValueError:
+            raise InvalidInput(f"dns {value!r} is not an IP address", "name servers are given by address") from None
+    return tuple(servers)
+
+
+def _require_version(version: int, *addresses: object) -> None:
+    for address in addresses:
+        if ipaddress.ip_address(address).version != version:
+            raise ValueError(f"{address} is no IPv{version} address")
+
+
+@dataclass(frozen=True, order=True)
+class PeerEntry:
+    """This container may call `peer`, as long as that is the container with the id `peer_id`; () is every port."""
+
+    peer: str
+    peer_id: str
+    ports: tuple[PortRange, ...] = ()
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """The wanted network of the container whose id is `container_id`. Addresses in canonical form."""
+
+    container_id: str
+    ipv4: str
+    gateway4: str
+    mac: str
+    ipv6: str | None = None
+    gateway6: str | None = None
+    mtu: int = DEFAULT_MTU
+    internet: bool = False
+    interface: str | None = None
+    host_access: bool = True
+    dns: tuple[str, ...] | None = None
+    expose: tuple[Expose, ...] = ()
+    peers: tuple[PeerEntry, ...] = ()
+
+    def to_dict(self) -> dict:
+        """For network.json and for results."""
+        return {
+            **{name: getattr(self, name) for name in _PLAIN},
+            "dns": None if self.dns is None else list(self.dns),
+            "expose": [expose.to_dict() for expose in self.expose],
+            "peers": [
+                {"peer": entry.peer, "peer_id": entry.peer_id, "ports": [str(ports) for ports in entry.ports]}
+                for entry in self.peers
+            ],
+        }
+
+    @classmethod
+    def from_dict(cls, value: Mapping, path: str) -> NetworkSpec:
+        """What `to_dict` gave, read from `path`. Raises Damaged."""
+        try:
+            spec = cls(
+                **{name: value[name] for name in _PLAIN},
+                dns=None if value["dns"] is None else parse_dns(value["dns"]),
+                expose=parse_exposes(value["expose"]),
+                peers=tuple(
+                    sorted(PeerEntry(e["peer"], e["peer_id"], parse_port_ranges(e["ports"])) for e in value["peers"])
+                ),
+            )
+            _require_version(4, spec.ipv4, spec.gateway4)
+            if spec.ipv6 is not None:
+                _require_version(6, spec.ipv6, spec.gateway6)
+            parse_mac(spec.mac)
+            parse_mtu(spec.mtu)
+        except (KeyError, TypeError, ValueError, ConductorError) as error:
+            raise Damaged(
+                f"{path} is damaged ({type(error).__name__}: {error})",
+                "remove the file and run conductor_network for its container again",
+            ) from None
+        return spec
+
+
+_PLAIN = (
+    "container_id", "ipv4", "gateway4", "ipv6", "gateway6", "mac", "mtu", "internet", "interface", "host_access",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Link:
+    """Both ends of a container's veth pair; `outer` is the host's."""
+
+    outer: str
+    outer_altname: str
+    inner_altname: str
+    mac: str
+    mtu: int
+    ipv4: str
+    gateway4: str
+    ipv6: str | None
+    gateway6: str | None
+
+    @classmethod
+    def of(cls, container: str, spec: NetworkSpec) -> Link:
+        """The link that `spec` wants for `container`."""
+        return cls(
+            link_name(container), f"{container}-outside", f"{container}-inside",
+            spec.mac, spec.mtu, spec.ipv4, spec.gateway4, spec.ipv6, spec.gateway6,
+        )  # fmt: skip

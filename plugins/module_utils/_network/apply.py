@@ -1,0 +1,45 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Carrying out the actions of a network's plan."""
+
+from __future__ import annotations
+
+from .._linux.inside_root import write_files
+from .._linux.nft import apply_batch
+from .._linux.sysctl import write_sysctl
+from .._model.layout import ContainerPaths
+from .._plan.action import Action
+from .._plan.network import (
+    Connect,
+    Disconnect,
+    EnableForwarding,
+    KeepAdvertisedRoute,
+    UpdateFirewall,
+    WriteInsideFiles,
+)
+from .._store.settings import Settings
+from .first_process import root_of
+from .link import delete_link, make_link
+
+_FORWARDING = {4: "net/ipv4/ip_forward", 6: "net/ipv6/conf/all/forwarding"}
+
+
+def apply(settings: Settings, action: Action) -> None:
+    """Carry out one action of plan_projection."""
+    if isinstance(action, EnableForwarding):
+        write_sysctl(_FORWARDING[action.version], "1")
+    elif isinstance(action, KeepAdvertisedRoute):
+        write_sysctl(f"net/ipv6/conf/{action.interface}/accept_ra", "2")
+    elif isinstance(action, Connect):
+        make_link(action.link, ContainerPaths.of(settings.container_dir, action.container).netns)
+    elif isinstance(action, Disconnect):
+        delete_link(action.outer)
+    elif isinstance(action, UpdateFirewall):
+        apply_batch(list(action.commands))
+    elif isinstance(action, WriteInsideFiles):
+        with root_of(ContainerPaths.of(settings.container_dir, action.container)) as root:
+            if root is not None:
+                write_files(root, action.files)
+    else:
+        raise TypeError(f"{action!r} is no action of a network")

@@ -1,0 +1,62 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What starting and stopping a container needs of its network: three calls that do nothing where it has none."""
+
+from __future__ import annotations
+
+import os
+
+from .._linux.locks import locked
+from .._model.layout import LOCK_DIR, ContainerPaths
+from .._model.network import link_name
+from .._store.settings import Settings
+
+
+def attach(settings: Settings, name: str) -> None:
+    """Connect the container `name`, whose network namespace exists, as its network.json says.
+
+    Raises Damaged, HostNotCapable, EffectFailed; LockTimeout where the network is locked for too long.
+    """
+    if not os.path.exists(ContainerPaths.of(settings.container_dir, name).network):
+        return
+    _project(settings, name)
+
+
+def detach(settings: Settings, name: str) -> None:
+    """Take away the link and the firewall elements of `name`, whatever is there of them."""
+    from .link import link_exists
+
+    present = os.path.exists(ContainerPaths.of(settings.container_dir, name).network)
+    if present or link_exists(link_name(name)):
+        _project(settings, name, gone=True)
+
+
+def inside_files(settings: Settings, name: str, hostname: str) -> dict[str, bytes]:
+    """Content of /etc/hosts for `name`, and of /etc/resolv.conf where its network says which servers."""
+    from .._plan import inside_files as plan
+    from .observe import observe_specs
+
+    return plan.inside_files(observe_specs(settings), name, hostname)
+
+
+def _project(settings: Settings, name: str, gone: bool = False) -> None:
+    from dataclasses import replace
+
+    from .._errors import Damaged
+    from .._plan.network import plan_projection
+    from .._plan.network_view import ContainerView
+    from .apply import apply
+    from .link import link_exists
+    from .observe import observe
+
+    with locked(LOCK_DIR, "network", settings.lock_timeout):
+        view = observe(settings, lambda _view: {name})
+        container = view.containers.get(name)
+        if gone:
+            left = () if link_exists(link_name(name)) else None
+            view = replace(view, containers={**view.containers, name: ContainerView(name, link=left)})
+        elif container is not None and container.damage:
+            raise Damaged(container.damage)
+        for action in plan_projection(view, {name}, settings.forwarding):
+            apply(settings, action)

@@ -1,0 +1,100 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A look at the network of this host and its containers. Changes nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection
+from dataclasses import replace
+
+from .._linux.inside_root import read_files
+from .._linux.netlink import routing
+from .._linux.nft import list_table
+from .._linux.sysctl import read_sysctl
+from .._model.layout import ContainerPaths
+from .._model.network import LINK_PREFIX, Link, link_name
+from .._plan.firewall import FAMILY, TABLE, parse_listing
+from .._plan.inside_files import HOSTS, RESOLV
+from .._plan.network_view import ContainerView, Forwarding, NetworkView
+from .._store.networks import StoredNetwork, read_networks
+from .._store.settings import Settings
+from .first_process import root_of
+from .link import link_exists, look_at_link
+from .resolvers import host_resolvers
+
+
+def observe_specs(settings: Settings) -> NetworkView:
+    """What is stored: the containers, without a look at the kernel but for which have a network namespace."""
+    stored = read_networks(settings.container_dir)
+    containers = {name: _view(settings, one) for name, one in stored.items()}
+    return NetworkView(containers=containers, resolvers=host_resolvers(), ipv6=_has_ipv6())
+
+
+def observe(settings: Settings, focus: Callable[[NetworkView], Collection[str]] | None = None) -> NetworkView:
+    """Specs and kernel.
+
+    Links and files are looked at for the containers that `focus` names when shown the specs; without it for all, and
+    then for links of ours that belong to none.
+    """
+    view = observe_specs(settings)
+    names = set(view.containers) if focus is None else set(focus(view))
+    containers = {n: _look_at(settings, c) if n in names else c for n, c in view.containers.items()}
+    return replace(
+        view,
+        containers=containers,
+        firewall=parse_listing(list_table(FAMILY, TABLE)),
+        forwarding=_forwarding(view.ipv6),
+        stray_links=_stray_links(containers) if focus is None else (),
+    )
+
+
+def _view(settings: Settings, stored: StoredNetwork) -> ContainerView:
+    attached = is_netns(ContainerPaths.of(settings.container_dir, stored.name).netns)
+    return ContainerView(
+        stored.name, stored.container_id, stored.hostname, stored.spec, stored.damage, attached=attached
+    )
+
+
+def is_netns(path: str) -> bool:
+    """Whether a network namespace is mounted at `path`: an empty file can be left of one."""
+    try:
+        return os.stat(path).st_dev == os.stat("/proc/self/ns/net").st_dev
+    except FileNotFoundError:
+        return False
+
+
+def _look_at(settings: Settings, container: ContainerView) -> ContainerView:
+    paths = ContainerPaths.of(settings.container_dir, container.name)
+    link: tuple[str, ...] | None
+    if container.attached and container.spec is not None:
+        link = look_at_link(Link.of(container.name, container.spec), paths.netns)
+    else:
+        link = () if link_exists(link_name(container.name)) else None
+    files = None
+    if container.attached:
+        with root_of(paths) as root:
+            if root is not None:
+                files = read_files(root, [HOSTS, RESOLV])
+    return replace(container, link=link, files=files)
+
+
+def _stray_links(containers: Collection[str]) -> tuple[str, ...]:
+    known = {link_name(name) for name in containers}
+    with routing() as host:
+        return tuple(name for name in host.names(LINK_PREFIX) if name not in known)
+
+
+def _has_ipv6() -> bool:
+    return read_sysctl("net/ipv6/conf/all/disable_ipv6") == "0"
+
+
+def _forwarding(has_ipv6: bool) -> Forwarding:
+    ipv4 = read_sysctl("net/ipv4/ip_forward") == "1"
+    ipv6 = not has_ipv6 or read_sysctl("net/ipv6/conf/all/forwarding") == "1"
+    if ipv6:
+        return Forwarding(ipv4, ipv6)
+    with routing() as host:
+        learned = host.learned_default()
+    return Forwarding(ipv4, ipv6, tuple(i for i in learned if read_sysctl(f"net/ipv6/conf/{i}/accept_ra") == "1"))

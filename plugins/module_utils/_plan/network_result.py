@@ -1,0 +1,30 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the modules say of a container's network. Pure."""
+
+from __future__ import annotations
+
+from .._model.network import link_name
+from .network_view import NetworkView
+
+
+def network_result(view: NetworkView, name: str) -> dict | None:
+    """The network of the container `name` in the words of the options, or None where it has none."""
+    container = view.containers.get(name)
+    if container is None or container.spec is None:
+        return None
+    spec = container.spec
+    stored = spec.to_dict()
+    peers = [
+        {"peer": e.peer, "ports": [str(ports) for ports in e.ports]} for e in spec.peers if view.peer_of(e) is not None
+    ]
+    return {
+        "container": name,
+        **{key: stored[key] for key in ("ipv4", "gateway4", "ipv6", "gateway6", "mac", "mtu", "internet")},
+        "uplink": spec.interface,
+        **{key: stored[key] for key in ("host_access", "dns", "expose")},
+        "peers": peers,
+        "interface": link_name(name),
+        "attached": container.attached,
+    }

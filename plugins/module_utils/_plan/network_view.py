@@ -1,0 +1,80 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is seen of a host's containers and network before anything is planned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from .._model.network import NetworkSpec
+from .firewall import Firewall
+
+
+@dataclass(frozen=True)
+class ContainerView:
+    """One container.
+
+    `attached`: its network namespace exists, so its link and its firewall elements must.
+    `link`: None: the host end is missing; else what is wrong with the link, one phrase each, () for nothing.
+    `files`: content of its files that name hosts, None for one that is missing; without those that are not ours to
+    write (somebody mounted them). None where it does not run.
+    """
+
+    name: str
+    container_id: str = ""
+    hostname: str = ""
+    spec: NetworkSpec | None = None
+    damage: str | None = None
+    attached: bool = False
+    link: tuple[str, ...] | None = None
+    files: Mapping[str, bytes | None] | None = None
+
+
+@dataclass(frozen=True)
+class Forwarding:
+    """Whether the host routes, and the interfaces whose default route would go when it began to route IPv6."""
+
+    ipv4: bool = True
+    ipv6: bool = True
+    needs_accept_ra: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Listening:
+    """A socket of the host itself."""
+
+    protocol: str
+    address: str
+    port: int
+    process: str = ""
+
+
+@dataclass(frozen=True)
+class NetworkView:
+    """All that the plan of a network looks at. `ipv6`: whether this host has IPv6 at all."""
+
+    containers: Mapping[str, ContainerView] = field(default_factory=dict)
+    firewall: Firewall = field(default_factory=Firewall)
+    forwarding: Forwarding = field(default_factory=Forwarding)
+    stray_links: tuple[str, ...] = ()
+    networks: tuple[tuple[str, str], ...] = ()
+    listeners: tuple[Listening, ...] = ()
+    resolvers: tuple[str, ...] = ()
+    ipv6: bool = True
+
+    def with_spec(self, name: str, spec: NetworkSpec | None) -> NetworkView:
+        """The same host, were `spec` what is stored for the container `name`."""
+        changed = replace(self.containers[name], spec=spec)
+        return replace(self, containers={**self.containers, name: changed})
+
+    def peer_of(self, entry) -> ContainerView | None:
+        """The container that a peer entry means: one that exists, is that very one, and has a network."""
+        found = self.containers.get(entry.peer)
+        return found if found and found.spec and found.container_id == entry.peer_id else None
+
+    @property
+    def damage(self) -> str | None:
+        """The first damaged state file, if there is one."""
+        return next((c.damage for c in self.containers.values() if c.damage), None)

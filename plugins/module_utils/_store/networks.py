@@ -1,0 +1,71 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""network.json of every container, seen together: who has which address and may call whom."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from .._errors import Damaged
+from .._model.layout import STAGING_PREFIX, ContainerPaths
+from .._model.network import NetworkSpec
+from .json_files import read_json, write_json
+
+
+@dataclass(frozen=True)
+class StoredNetwork:
+    """A container as far as its network goes. `damage` says which of its files cannot be understood, and why."""
+
+    name: str
+    container_id: str = ""
+    hostname: str = ""
+    spec: NetworkSpec | None = None
+    damage: str | None = None
+
+
+def read_network(container_dir: str, name: str) -> StoredNetwork | None:
+    """The container's stored network, or None where there is no such container.
+
+    A network.json of another container id was left by an earlier container of this name: it does not count.
+    """
+    paths = ContainerPaths.of(container_dir, name)
+    try:
+        container = read_json(paths.spec)
+        if container is None:
+            return None
+        container_id = container.get("id")
+        if not isinstance(container_id, str) or not container_id:
+            raise Damaged(f"{paths.spec} is damaged (it has no id)", "remove the container and create it anew")
+        value = read_json(paths.network)
+        spec = None if value is None else NetworkSpec.from_dict(value, paths.network)
+    except Damaged as error:
+        return StoredNetwork(name, damage=str(error))
+    if spec is not None and spec.container_id != container_id:
+        spec = None
+    hostname = container.get("hostname")
+    return StoredNetwork(name, container_id, hostname if isinstance(hostname, str) and hostname else name, spec)
+
+
+def read_networks(container_dir: str) -> dict[str, StoredNetwork]:
+    """Every container of this host by its name."""
+    try:
+        names = sorted(os.listdir(container_dir))
+    except FileNotFoundError:
+        return {}
+    found = {name: read_network(container_dir, name) for name in names if not name.startswith(STAGING_PREFIX)}
+    return {name: stored for name, stored in found.items() if stored is not None}
+
+
+def write_network(container_dir: str, name: str, spec: NetworkSpec) -> None:
+    """Store what the container's network is to be."""
+    write_json(ContainerPaths.of(container_dir, name).network, spec.to_dict())
+
+
+def remove_network(container_dir: str, name: str) -> None:
+    """The container has no network any more. Nothing happens where it has none."""
+    try:
+        os.unlink(ContainerPaths.of(container_dir, name).network)
+    except FileNotFoundError:
+        return

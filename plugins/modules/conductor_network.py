@@ -1,0 +1,196 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: conductor_network
+short_description: Connect a container to its host, the internet and the outside
+version_added: "0.1.0"
+author: ["The conductor.containers authors (@conductor-containers)"]
+description:
+  - Gives a container a network of its own, a link to the host with an IPv4 and an IPv6 address, routed, without a bridge.
+  - Host and container reach each other, and nothing beyond, until O(internet), O(expose) or
+    M(conductor.containers.conductor_peer) allow more.
+  - The options describe the whole network. What is not given takes its default; only the addresses that a container has
+    stay, and the peers, which M(conductor.containers.conductor_peer) rules.
+  - Works on a running container at once, is kept over its restart, and goes with it.
+  - Everything is in one table of nftables, C(inet conductor). No other table is changed. A base chain of another
+    firewall that drops forwarded packets does so for containers too; RV(blocked_by) names it.
+extends_documentation_fragment:
+  - conductor.containers.attributes
+  - conductor.containers.settings
+options:
+  container:
+    description: Name of the container. Required unless O(state=reconciled).
+    type: str
+  state:
+    description:
+      - V(present) gives the container this network, and repairs what is missing of it on the host.
+      - V(absent) takes its network away.
+      - V(reconciled) repairs the networks of all containers of the host, as they were asked for, after somebody flushed
+        the firewall or deleted an interface.
+    type: str
+    choices: [present, absent, reconciled]
+    default: present
+  internet:
+    description:
+      - Whether the container reaches networks beyond the host, behind the host's address.
+      - Nobody outside reaches the container by it.
+    type: bool
+    default: false
+  interface:
+    description:
+      - The interface of the host by which the container goes out, with O(internet=true).
+      - Without it the host's routes decide.
+    type: str
+  expose:
+    description:
+      - Ports of the host that lead to the container, from outside, from the host itself (also by V(localhost)) and from
+        other containers that may reach the host.
+      - A string is V(CONTAINER_PORT-HOST_PORT), so V(8080-80) makes the container's port 8080 the host's port 80;
+        V(/udp) may follow.
+      - A dictionary has V(container_port), V(host_port) (default the same), V(protocol) (V(tcp) or V(udp), default
+        V(tcp)) and V(host_ip) (one address of the host, default all). Ports may be ranges of equal length like
+        V(8000-8010), with at most 1024 ports.
+    type: list
+    elements: raw
+    default: []
+  host_access:
+    description:
+      - Whether the container reaches services on the host, and ports that the host exposes.
+      - The host reaches the container in any case.
+    type: bool
+    default: true
+  ipv4:
+    description: A fixed IPv4 address, inside the pool. Without it the container gets a free one, and keeps it.
+    type: str
+  ipv6:
+    description: A fixed IPv6 address, inside the pool. Without it the container gets a free one, and keeps it.
+    type: str
+  mac:
+    description: The container's hardware address. Without it one that follows from the container.
+    type: str
+  mtu:
+    description: Size of the largest packet in bytes, 1280 to 65535.
+    type: int
+    default: 1500
+  dns:
+    description:
+      - Name servers for the container's C(/etc/resolv.conf), by address.
+      - Without it a container with O(internet=true) gets the host's, and others' files stay as they are.
+    type: list
+    elements: str
+  pool4:
+    description:
+      - The IPv4 network that containers' addresses come from; its first address is the host's.
+      - It must overlap no network of the host.
+      - Default is C(pool4) in C(/etc/conductor/conductor.json), else V(10.87.0.0/16).
+    type: str
+  pool6:
+    description:
+      - As O(pool4) for IPv6. Default V(fd87:c04d:c70::/64).
+    type: str
+  forwarding:
+    description:
+      - A host that routes for containers must forward packets.
+      - V(enable) sets C(net.ipv4.ip_forward) and C(net.ipv6.conf.all.forwarding) where they are off, and C(accept_ra=2)
+        on interfaces that learned their default route from a router, which the kernel would drop it of. It stays so.
+      - V(require) fails where they are off.
+      - Starting a container follows C(forwarding) in C(/etc/conductor/conductor.json), else V(enable).
+    type: str
+    choices: [enable, require]
+seealso:
+  - module: conductor.containers.conductor_peer
+  - module: conductor.containers.conductor_network_info
+"""
+
+EXAMPLES = r"""
+- name: Host and container reach each other, and nothing beyond
+  conductor.containers.conductor_network:
+    container: db
+
+- name: A web server on port 80 of the host that may also fetch updates
+  conductor.containers.conductor_network:
+    container: web
+    internet: true
+    expose:
+      - 8080-80
+      - container_port: 5000-5010
+        host_port: 6000-6010
+        protocol: udp
+        host_ip: 192.0.2.10
+
+- name: Repair the networks of all containers
+  conductor.containers.conductor_network:
+    state: reconciled
+"""
+
+RETURN = r"""
+actions:
+  description: What was done, or in check mode would be.
+  returned: success
+  type: list
+  elements: str
+  sample: ["write the network of web", "connect web by cdtr-8a5edab282", "write the firewall table inet conductor"]
+network:
+  description: The container's network; null where it has none. In check mode the one it had.
+  returned: success, and O(state) is not V(reconciled)
+  type: dict
+  sample:
+    container: web
+    ipv4: 10.87.0.2
+    gateway4: 10.87.0.1
+    ipv6: fd87:c04d:c70::2
+    gateway6: fd87:c04d:c70::1
+    mac: "02:4d:21:0c:94:aa"
+    mtu: 1500
+    internet: true
+    uplink: null
+    host_access: true
+    dns: null
+    expose:
+      - {container_port: 8080, host_port: 80, protocol: tcp, host_ip: null}
+    peers:
+      - {peer: db, ports: [5432/tcp]}
+    interface: cdtr-8a5edab282
+    attached: true
+blocked_by:
+  description: Chains of other firewalls on the host that may drop the container's packets all the same.
+  returned: success
+  type: list
+  elements: str
+  sample: ["ip filter FORWARD (policy drop)"]
+"""
+
+from ansible_collections.conductor.containers.plugins.module_utils._case.network import build
+from ansible_collections.conductor.containers.plugins.module_utils._case.run import run_module
+
+
+def main() -> None:
+    run_module(
+        {
+            "container": {"type": "str"},
+            "state": {"type": "str", "choices": ["present", "absent", "reconciled"], "default": "present"},
+            "internet": {"type": "bool", "default": False},
+            "interface": {"type": "str"},
+            "expose": {"type": "list", "elements": "raw", "default": []},
+            "host_access": {"type": "bool", "default": True},
+            "ipv4": {"type": "str"},
+            "ipv6": {"type": "str"},
+            "mac": {"type": "str"},
+            "mtu": {"type": "int", "default": 1500},
+            "dns": {"type": "list", "elements": "str"},
+            "pool4": {"type": "str"},
+            "pool6": {"type": "str"},
+            "forwarding": {"type": "str", "choices": ["enable", "require"]},
+        },
+        build,
+        required_if=[("state", "present", ["container"]), ("state", "absent", ["container"])],
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""Containers as far as the network sees them, and calls between nodes, for the tests of the network."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import subprocess
+import time
+
+from testhost import Host, Node
+
+INTERNET4, INTERNET6 = "203.0.113.1", "2001:db8:ffff::1"
+OUTSIDE4, OUTSIDE6 = "198.51.100.2", "2001:db8:2::2"
+# The host's addresses towards the outside, and towards the internet.
+HOST4, HOST6 = "198.51.100.1", "2001:db8:2::1"
+GATEWAY4, GATEWAY6 = "10.87.0.1", "fd87:c04d:c70::1"
+
+SERVER = """
+import socket, sys
+address, port, protocol = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
+server = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind)
+server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+if address == "::":
+    server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+server.bind((address, port))
+if protocol == "tcp":
+    server.listen(16)
+print("ready", flush=True)
+import threading
+def echo(connection, source):
+    while True:
+        data = connection.recv(1000)
+        if not data:
+            return
+        connection.sendall(data + b" from " + source[0].encode())
+while True:
+    if protocol == "tcp":
+        threading.Thread(target=echo, args=server.accept(), daemon=True).start()
+    else:
+        # From the address that was called: a host has several.
+        data, more, _flags, source = server.recvmsg(1000, 100)
+        about = [(level, kind, value[:16] + bytes(4)) for level, kind, value in more]
+        server.sendmsg([data + b" from " + source[0].encode()], about, 0, source)
+"""
+CLIENT = """
+import socket, sys
+address, port, protocol, source = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
+kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
+client = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind)
+client.settimeout(float(sys.argv[5]))
+try:
+    if source:
+        client.setsockopt(socket.SOL_IP if "." in source else socket.IPPROTO_IPV6, 15 if "." in source else 78, 1)
+        client.bind((source, 0))
+    client.connect((address, port))
+    client.sendall(b"hello")
+    print(client.recv(1000).decode())
+except OSError as error:
+    print("FAILED", error)
+"""
+
+
+def serve(node: Node, port: int, protocol: str = "tcp", address: str = "::") -> subprocess.Popen:
+    """An echo server on `node` that is ready; it ends with the test host."""
+    server = node.popen("python3", "-c", SERVER, address, str(port), protocol, stdout=subprocess.PIPE, text=True)
+    assert server.stdout.readline() == "ready\n"
+    return server
+
+
+def call(
+    node: Node, address: str, port: int, protocol: str = "tcp", *, source: str = "", patience: float = 5
+) -> str | None:
+    """What the server at the address answers `node`: the source address that it saw; None where nothing answers."""
+    said = node.run("python3", "-c", CLIENT, address, str(port), protocol, source, str(patience)).stdout.strip()
+    return said.partition("hello from ")[2].removeprefix("::ffff:") or None
+
+
+def reaches(node: Node, address: str, port: int, protocol: str = "tcp", **more) -> bool:
+    return call(node, address, port, protocol, **more) is not None
+
+
+def is_refused(node: Node, address: str, port: int, protocol: str = "tcp", **more) -> bool:
+    """Whether nothing answers. What is dropped is dropped at once: a wait as short as this cannot hide an answer,
+    for the same call succeeds in much less where it is allowed."""
+    return call(node, address, port, protocol, patience=0.7, **more) is None
+
+
+FIRST_PROCESS = """
+import ctypes, json, os, signal, sys
+ctypes.CDLL(None).unshare(0x20000)
+start = int(open("/proc/self/stat").read().rpartition(")")[2].split()[19])
+state = json.dumps({"version": 1, "pid": os.getpid(), "start_time": start})
+os.chroot(sys.argv[1])
+print(state, flush=True)
+signal.pause()
+"""
+
+
+class Box(Node):
+    """A container made of what the network needs: its directory, its network namespace, and a process in there."""
+
+    def __init__(self, host: Host, name: str) -> None:
+        self.host, self.name = host, name
+        self.directory = f"/var/lib/conductor/containers/{name}"
+        host.run("mkdir", "-p", f"{self.directory}/root/etc", "/run/conductor/containers")
+        spec = {"version": 1, "id": secrets.token_hex(8), "name": name, "hostname": name, "image": "none"}
+        host.run("tee", f"{self.directory}/container.json", stdin=json.dumps(spec))
+        netns = f"--net=/proc/{host.pid}/root/run/netns/conductor-{name}"
+        super().__init__(["--target", str(host.pid), "--mount", "--pid", "--uts", "--ipc", "--cgroup", netns])
+        self.start()
+
+    def start(self) -> None:
+        """A network namespace with lo up, and a process in it that has a root directory of its own."""
+        self.host.run("ip", "netns", "add", f"conductor-{self.name}")
+        self.host.run("ip", "-n", f"conductor-{self.name}", "link", "set", "lo", "up")
+        self.process = self.popen(
+            "python3", "-c", FIRST_PROCESS, f"{self.directory}/root", stdout=subprocess.PIPE, text=True
+        )
+        self.host.run("tee", f"/run/conductor/containers/{self.name}.json", stdin=self.process.stdout.readline())
+
+    def network(self, **options) -> dict:
+        """conductor_network for this container."""
+        return self.host.module("conductor_network", container=self.name, **options)
+
+    def file(self, path: str) -> str:
+        """Text of a file as the container sees it."""
+        return self.host.run("cat", f"{self.directory}/root{path}").stdout
+
+    def addresses(self) -> tuple[str, str]:
+        """Its IPv4 and IPv6 address."""
+        spec = json.loads(self.host.run("cat", f"{self.directory}/network.json").stdout)
+        return spec["ipv4"], spec["ipv6"]
+
+
+def wait_until(condition, what: str, seconds: float = 10) -> None:
+    """Poll until `condition()` holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.02)

@@ -1,0 +1,119 @@
+"""Exposed ports: from outside, from the host by its addresses and by localhost, and from containers."""
+
+import pytest
+from netbox import GATEWAY4, GATEWAY6, HOST4, HOST6, OUTSIDE4, OUTSIDE6, Box, call, is_refused, reaches, serve
+
+PROTOCOLS = pytest.mark.parametrize("protocol", ["tcp", "udp"])
+
+
+@pytest.fixture
+def web(bare_host):
+    """A container with an echo server on its port 8080, TCP and UDP."""
+    # Another one first, so that nothing holds for the first container only.
+    Box(bare_host, "first").network()
+    box = Box(bare_host, "web")
+    serve(box, 8080)
+    serve(box, 8080, "udp")
+    return box
+
+
+def expose(protocol):
+    return [f"8080-80/{protocol}"]
+
+
+@PROTOCOLS
+def test_expose_alone_answers_clients_outside_with_their_own_address(bare_host, web, protocol):
+    web.network(expose=expose(protocol))
+    assert call(bare_host.outside, HOST4, 80, protocol) == OUTSIDE4
+    assert call(bare_host.outside, HOST6, 80, protocol) == OUTSIDE6
+    assert is_refused(bare_host.outside, HOST4, 8080, protocol)
+    other = "udp" if protocol == "tcp" else "tcp"
+    assert is_refused(bare_host.outside, HOST4, 80, other)
+
+
+@PROTOCOLS
+@pytest.mark.parametrize("address", [HOST4, HOST6, "127.0.0.1", "127.0.0.5", "::1", GATEWAY4, GATEWAY6])
+def test_the_host_itself_calls_it_by_its_addresses_and_by_localhost(bare_host, web, protocol, address):
+    web.network(expose=expose(protocol))
+    assert reaches(bare_host, address, 80, protocol)
+
+
+@PROTOCOLS
+@pytest.mark.parametrize("address", [HOST4, HOST6, GATEWAY4, GATEWAY6])
+def test_a_container_calls_its_own_exposed_port_by_the_hosts_address(web, protocol, address):
+    web.network(expose=expose(protocol))
+    assert reaches(web, address, 80, protocol)
+
+
+@PROTOCOLS
+def test_another_container_calls_it_by_the_hosts_address_but_not_directly(bare_host, web, protocol):
+    web.network(expose=expose(protocol))
+    other = Box(bare_host, "other")
+    other.network()
+    for address, host, own in zip(web.addresses(), (HOST4, HOST6), other.addresses()):
+        assert call(other, host, 80, protocol) == own
+        assert is_refused(other, address, 8080, protocol)
+    other.network(host_access=False)
+    assert is_refused(other, HOST4, 80, protocol)
+
+
+def test_two_containers_on_different_ports_both_answer_on_localhost(bare_host, web):
+    web.network(expose=["8080-80"])
+    second = Box(bare_host, "second")
+    serve(second, 8080)
+    second.network(expose=["8080-81"])
+    for address in ("127.0.0.1", "::1"):
+        assert reaches(bare_host, address, 80)
+        assert reaches(bare_host, address, 81)
+    second.network()
+    assert is_refused(bare_host, "::1", 81)
+    assert reaches(bare_host, "::1", 80)
+
+
+def test_host_ip_restricts_to_one_address(bare_host, web):
+    web.network(
+        expose=[
+            {"container_port": 8080, "host_port": 80, "host_ip": HOST4},
+            {"container_port": 8080, "host_port": 81, "host_ip": "127.0.0.1"},
+            {"container_port": 8080, "host_port": 82, "host_ip": "::"},
+        ]
+    )
+    assert reaches(bare_host.outside, HOST4, 80)
+    assert is_refused(bare_host.outside, HOST6, 80)
+    assert is_refused(bare_host, "127.0.0.1", 80)
+    assert reaches(bare_host, "127.0.0.1", 81)
+    assert is_refused(bare_host.outside, HOST4, 81)
+    assert reaches(bare_host.outside, HOST6, 82)
+    assert is_refused(bare_host.outside, HOST4, 82)
+
+
+def test_a_range_keeps_its_offset(bare_host, web):
+    serve(web, 8085)
+    web.network(expose=[{"container_port": "8080-8090", "host_port": "9080-9090"}])
+    assert reaches(bare_host.outside, HOST4, 9080)
+    assert reaches(bare_host.outside, HOST6, 9085)
+    assert is_refused(bare_host.outside, HOST4, 9081)
+
+
+def test_a_port_that_is_exposed_no_longer_ends_its_connections_too(bare_host, web):
+    web.network(expose=["8080-80"])
+    script = (
+        "import socket,sys;s=socket.create_connection((sys.argv[1],80));s.settimeout(1)\n"
+        "for line in sys.stdin:\n"
+        " try: s.sendall(b'x'); print(len(s.recv(99)),flush=True)\n"
+        " except OSError: print('cut',flush=True)\n"
+    )
+    pipes = {"stdin": -1, "stdout": -1, "text": True}
+    client = bare_host.outside.popen("python3", "-c", script, HOST4, **pipes)
+
+    def ask():
+        client.stdin.write("\n")
+        client.stdin.flush()
+        return client.stdout.readline().strip()
+
+    assert ask() != "cut"
+    web.network(expose=["8080-81"])
+    assert reaches(bare_host.outside, HOST4, 81), "the container's port itself is still open"
+    web.network(expose=[])
+    assert ask() == "cut"
+    client.communicate()

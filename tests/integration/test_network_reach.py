@@ -1,0 +1,132 @@
+"""Who reaches whom: host and container, the internet, the outside, other containers."""
+
+import pytest
+from netbox import (
+    GATEWAY4,
+    GATEWAY6,
+    HOST4,
+    HOST6,
+    INTERNET4,
+    INTERNET6,
+    Box,
+    call,
+    is_refused,
+    reaches,
+    serve,
+)
+
+
+def test_host_and_container_reach_each_other_over_both_protocols(bare_host):
+    box = Box(bare_host, "web")
+    result = box.network()
+    assert result["changed"]
+    serve(box, 8080)
+    serve(bare_host, 9090)
+    for address, gateway in zip(box.addresses(), (GATEWAY4, GATEWAY6)):
+        assert call(bare_host, address, 8080) == gateway
+        assert call(box, gateway, 9090) == address
+    assert reaches(box, HOST4, 9090)
+    assert reaches(box, HOST6, 9090)
+
+
+def test_a_second_run_changes_nothing(bare_host):
+    box = Box(bare_host, "web")
+    box.network(internet=True, expose=["8080-80"])
+    second = box.network(internet=True, expose=["8080-80"])
+    assert not second["changed"]
+    assert second["actions"] == []
+
+
+def test_a_container_without_internet_reaches_nothing_beyond_the_host(bare_host):
+    box = Box(bare_host, "web")
+    serve(bare_host.internet, 7000)
+    serve(bare_host.outside, 7000)
+    box.network()
+    for address in (INTERNET4, INTERNET6, "198.51.100.2", "2001:db8:2::2"):
+        assert is_refused(box, address, 7000)
+        assert is_refused(box, address, 7000, "udp")
+
+
+def test_with_internet_it_goes_out_behind_the_hosts_address(bare_host):
+    box = Box(bare_host, "web")
+    serve(bare_host.internet, 7000)
+    serve(bare_host.internet, 7000, "udp")
+    box.network(internet=True)
+    for protocol in ("tcp", "udp"):
+        assert call(box, INTERNET4, 7000, protocol) == "192.0.2.10"
+        assert call(box, INTERNET6, 7000, protocol) == "2001:db8:1::10"
+    box.network(internet=False)
+    assert is_refused(box, INTERNET4, 7000)
+    assert is_refused(box, INTERNET6, 7000)
+
+
+def test_internet_by_one_interface_reaches_nothing_by_another(bare_host):
+    box = Box(bare_host, "web")
+    serve(bare_host.internet, 7000)
+    serve(bare_host.outside, 7000)
+    box.network(internet=True, interface="wan0")
+    assert call(box, INTERNET4, 7000) == "192.0.2.10"
+    assert is_refused(box, "198.51.100.2", 7000)
+    box.network(internet=True)
+    assert call(box, "198.51.100.2", 7000) == HOST4
+
+
+def test_nobody_outside_reaches_a_container_by_routing_through_the_host(bare_host):
+    box = Box(bare_host, "web")
+    serve(box, 8080)
+    for options in ({}, {"internet": True}, {"expose": ["8080-80"]}):
+        box.network(**options)
+        for address in box.addresses():
+            assert reaches(bare_host, address, 8080)
+            assert is_refused(bare_host.outside, address, 8080)
+            assert is_refused(bare_host.internet, address, 8080)
+
+
+def test_two_containers_do_not_reach_each_other(bare_host):
+    one, two = Box(bare_host, "one"), Box(bare_host, "two")
+    one.network(internet=True)
+    two.network(internet=True)
+    serve(two, 8080)
+    for address in two.addresses():
+        assert reaches(bare_host, address, 8080)
+        assert is_refused(one, address, 8080)
+
+
+def test_without_host_access_the_host_still_reaches_the_container_but_not_the_reverse(bare_host):
+    box = Box(bare_host, "web")
+    box.network(host_access=False)
+    serve(box, 8080)
+    serve(bare_host, 9090)
+    for address, gateway in zip(box.addresses(), (GATEWAY4, GATEWAY6)):
+        assert reaches(bare_host, address, 8080)
+        assert is_refused(box, gateway, 9090)
+    assert is_refused(box, HOST4, 9090)
+    box.network(host_access=True)
+    assert reaches(box, HOST4, 9090)
+
+
+@pytest.mark.parametrize("forged", ["10.87.0.77", "192.0.2.99", "fd87:c04d:c70::77", "2001:db8:1::99"])
+def test_a_forged_source_address_is_dropped(bare_host, forged):
+    box = Box(bare_host, "web")
+    serve(bare_host, 9090, "udp")
+    box.network(internet=True)
+    gateway = GATEWAY6 if ":" in forged else GATEWAY4
+    assert reaches(box, gateway, 9090, "udp")
+    box.run("ip", "address", "add", forged, "dev", "eth0", *(["nodad"] if ":" in forged else []))
+    bare_host.run("nft", "add table inet seen")
+    bare_host.run("nft", "add chain inet seen pre { type filter hook prerouting priority -250; }")
+    family = "ip6" if ":" in forged else "ip"
+    bare_host.run("nft", f"add rule inet seen pre {family} saddr {forged} counter")
+    assert is_refused(box, gateway, 9090, "udp", source=forged)
+    assert "packets 0 " in bare_host.run("nft", "list", "table", "inet", "seen").stdout
+
+
+def test_a_container_does_not_reach_the_hosts_loopback(bare_host):
+    box = Box(bare_host, "web")
+    box.network(expose=["8080-80"])
+    serve(bare_host, 9090, address="127.0.0.1")
+    box.run("ip", "route", "add", "127.0.0.1", "via", GATEWAY4, "dev", "eth0", "table", "100")
+    box.run("ip", "rule", "add", "to", "127.0.0.1", "lookup", "100", "pref", "1")
+    box.run("ip", "rule", "del", "pref", "0")
+    box.run("sysctl", "-qw", "net.ipv4.conf.eth0.route_localnet=1")
+    assert is_refused(box, "127.0.0.1", 9090, source=box.addresses()[0])
