@@ -11,7 +11,7 @@ short_description: Connect a container to its host, the internet and the outside
 version_added: "0.1.0"
 author: ["The conductor.containers authors (@conductor-containers)"]
 description:
-  - Gives a container a network of its own, a link to the host with an IPv4 and an IPv6 address, routed, without a bridge.
+  - Gives a container a network of its own, a routed link to the host with an IPv4 and an IPv6 address.
   - Host and container reach each other, and nothing beyond, until O(internet), O(expose) or
     M(conductor.containers.conductor_peer) allow more.
   - The options describe the whole network. What is not given takes its default; only the addresses that a container has

@@ -4,7 +4,7 @@ import os
 
 import pytest
 from ansible_collections.conductor.containers.plugins.module_utils._linux.inside_root import (
-    differing_files,
+    read_files,
     write_files,
 )
 

@@ -11,7 +11,7 @@ import os
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .._errors import EffectFailed, HostNotCapable
 from . import libc
@@ -21,8 +21,7 @@ RT_TABLE_LOCAL, RT_SCOPE_LINK, RTPROT_KERNEL, RTN_UNICAST, RTN_LOCAL = 255, 253,
 IFA_F_NODAD, IFF_UP = 0x02, 0x1
 
 
-@dataclass(frozen=True)
-class Route:
+class Route(NamedTuple):
     """A route out of one interface to the network `destination`; `local`: to the host itself."""
 
     destination: str

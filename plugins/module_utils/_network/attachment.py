@@ -37,7 +37,9 @@ def inside_files(settings: Settings, name: str, hostname: str) -> dict[str, byte
     from .._plan import inside_files as plan
     from .observe import observe_specs
 
-    return plan.inside_files(observe_specs(settings), name, hostname)
+    own = observe_specs(settings, [name]).containers.get(name)
+    callable_names = [entry.peer for entry in own.spec.peers] if own and own.spec else []
+    return plan.inside_files(observe_specs(settings, [name, *callable_names]), name, hostname)
 
 
 def _project(settings: Settings, name: str, gone: bool = False) -> None:
@@ -47,15 +49,15 @@ def _project(settings: Settings, name: str, gone: bool = False) -> None:
     from .._plan.network import plan_projection
     from .._plan.network_view import ContainerView
     from .apply import apply
-    from .link import link_exists
+    from .link import look_at_pair
     from .observe import observe
 
     with locked(LOCK_DIR, "network", settings.lock_timeout):
         view = observe(settings, lambda _view: {name})
         container = view.containers.get(name)
         if gone:
-            left = () if link_exists(link_name(name)) else None
-            view = replace(view, containers={**view.containers, name: ContainerView(name, link=left)})
+            left = ContainerView(name, pair=look_at_pair(link_name(name), None))
+            view = replace(view, containers={**view.containers, name: left})
         elif container is not None and container.damage:
             raise Damaged(container.damage)
         for action in plan_projection(view, {name}, settings.forwarding):

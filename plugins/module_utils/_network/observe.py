@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 
 from .._linux.inside_root import read_files
@@ -14,20 +14,20 @@ from .._linux.netlink import routing
 from .._linux.nft import list_table
 from .._linux.sysctl import read_sysctl
 from .._model.layout import ContainerPaths
-from .._model.network import LINK_PREFIX, Link, link_name
+from .._model.network import LINK_PREFIX, link_name
 from .._plan.firewall import FAMILY, TABLE, parse_listing
 from .._plan.inside_files import HOSTS, RESOLV
 from .._plan.network_view import ContainerView, Forwarding, NetworkView
 from .._store.networks import StoredNetwork, read_networks
 from .._store.settings import Settings
 from .first_process import root_of
-from .link import link_exists, look_at_link
+from .link import look_at_pair
 from .resolvers import host_resolvers
 
 
-def observe_specs(settings: Settings) -> NetworkView:
-    """What is stored: the containers, without a look at the kernel but for which have a network namespace."""
-    stored = read_networks(settings.container_dir)
+def observe_specs(settings: Settings, names: Iterable[str] | None = None) -> NetworkView:
+    """What is stored of all containers or those of `names`, without a look at the kernel but for network namespaces."""
+    stored = read_networks(settings.container_dir, names)
     containers = {name: _view(settings, one) for name, one in stored.items()}
     return NetworkView(containers=containers, resolvers=host_resolvers(), ipv6=_has_ipv6())
 
@@ -67,17 +67,13 @@ def is_netns(path: str) -> bool:
 
 def _look_at(settings: Settings, container: ContainerView) -> ContainerView:
     paths = ContainerPaths.of(settings.container_dir, container.name)
-    link: tuple[str, ...] | None
-    if container.attached and container.spec is not None:
-        link = look_at_link(Link.of(container.name, container.spec), paths.netns)
-    else:
-        link = () if link_exists(link_name(container.name)) else None
+    pair = look_at_pair(link_name(container.name), paths.netns if container.attached else None)
     files = None
     if container.attached:
         with root_of(paths) as root:
             if root is not None:
                 files = read_files(root, [HOSTS, RESOLV])
-    return replace(container, link=link, files=files)
+    return replace(container, pair=pair, files=files)
 
 
 def _stray_links(containers: Collection[str]) -> tuple[str, ...]:

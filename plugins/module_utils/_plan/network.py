@@ -14,6 +14,7 @@ from .._model.ports import Expose
 from .action import Action
 from .firewall import SETS, TCP, UDP, Elements, delete_commands, update_commands
 from .inside_files import inside_files
+from .link import problems_of
 from .network_view import ContainerView, NetworkView
 
 _NUMBER = {"tcp": TCP, "udp": UDP}
@@ -145,11 +146,14 @@ def plan_projection(view: NetworkView, focus: Collection[str], forwarding: str =
     actions += _plan_forwarding(view, forwarding)
     looked_at = [view.containers[name] for name in sorted(focus) if name in view.containers]
     for container in looked_at:
-        if container.attached and container.spec is not None and container.link != ():
-            actions.append(Connect(container.name, Link.of(container.name, container.spec), container.link or ()))
+        if container.attached and container.spec is not None:
+            link = Link.of(container.name, container.spec)
+            problems = problems_of(link, container.pair) if container.pair else ()
+            if problems or container.pair is None:
+                actions.append(Connect(container.name, link, problems))
     actions += plan_firewall(view)
     for container in looked_at:
-        if container.link is not None and container.damage is None and not (container.attached and container.spec):
+        if container.pair is not None and container.damage is None and not (container.attached and container.spec):
             actions.append(Disconnect(link_name(container.name)))
     actions += [Disconnect(outer) for outer in view.stray_links]
     for container in looked_at:

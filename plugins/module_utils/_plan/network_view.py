@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from .._model.network import NetworkSpec
 from .firewall import Firewall
+from .link import Pair
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class ContainerView:
     """One container.
 
     `attached`: its network namespace exists, so its link and its firewall elements must.
-    `link`: None: the host end is missing; else what is wrong with the link, one phrase each, () for nothing.
+    `pair`: its link as found, None where the host end is missing.
     `files`: content of its files that name hosts, None for one that is missing; without those that are not ours to
     write (somebody mounted them). None where it does not run.
     """
@@ -28,7 +29,7 @@ class ContainerView:
     spec: NetworkSpec | None = None
     damage: str | None = None
     attached: bool = False
-    link: tuple[str, ...] | None = None
+    pair: Pair | None = None
     files: Mapping[str, bytes | None] | None = None
 
 

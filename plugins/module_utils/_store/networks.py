@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .._errors import Damaged
@@ -48,12 +49,13 @@ def read_network(container_dir: str, name: str) -> StoredNetwork | None:
     return StoredNetwork(name, container_id, hostname if isinstance(hostname, str) and hostname else name, spec)
 
 
-def read_networks(container_dir: str) -> dict[str, StoredNetwork]:
-    """Every container of this host by its name."""
-    try:
-        names = sorted(os.listdir(container_dir))
-    except FileNotFoundError:
-        return {}
+def read_networks(container_dir: str, names: Iterable[str] | None = None) -> dict[str, StoredNetwork]:
+    """The containers of `names`, or every one of this host, by name; without those that do not exist."""
+    if names is None:
+        try:
+            names = sorted(os.listdir(container_dir))
+        except FileNotFoundError:
+            return {}
     found = {name: read_network(container_dir, name) for name in names if not name.startswith(STAGING_PREFIX)}
     return {name: stored for name, stored in found.items() if stored is not None}
 

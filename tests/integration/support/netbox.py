@@ -120,6 +120,13 @@ class Box(Node):
         )
         self.host.run("tee", f"/run/conductor/containers/{self.name}.json", stdin=self.process.stdout.readline())
 
+    def stop(self) -> None:
+        """What is left of it does not run: no namespace, no process."""
+        state = json.loads(self.host.run("cat", f"/run/conductor/containers/{self.name}.json").stdout)
+        self.host.run("kill", "-9", str(state["pid"]))
+        self.host.run("rm", f"/run/conductor/containers/{self.name}.json")
+        self.host.run("ip", "netns", "del", f"conductor-{self.name}")
+
     def network(self, **options) -> dict:
         """conductor_network for this container."""
         return self.host.module("conductor_network", container=self.name, **options)

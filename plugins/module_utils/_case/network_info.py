@@ -1,0 +1,52 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""conductor_network_info: what networks containers have, and where the kernel disagrees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .._model.names import parse_name
+from .._network.blocking import blocking_chains
+from .._network.observe import observe
+from .._plan.action import Action, Plan
+from .._plan.network_drift import drift_of, host_drift
+from .._plan.network_result import network_result
+from .._plan.network_view import NetworkView
+from .._store.settings import Settings
+
+
+class NetworkInfoCase:
+    """The network of one container, or of all. Plans nothing, ever."""
+
+    def __init__(self, params: dict, settings: Settings) -> None:
+        self.settings = settings
+        self.name = None if params["container"] is None else parse_name(params["container"], "container")
+
+    def locks(self) -> Iterable[str]:
+        return []
+
+    def observe(self) -> NetworkView:
+        return observe(self.settings, None if self.name is None else lambda _view: {self.name})
+
+    def plan(self, observed: NetworkView) -> Plan:
+        return Plan()
+
+    def apply(self, action: Action) -> None:
+        raise TypeError(f"an info module has nothing to do: {action!r}")
+
+    def result(self, observed: NetworkView) -> dict:
+        networks = []
+        for name in sorted(observed.containers) if self.name is None else [self.name]:
+            found = network_result(observed, name)
+            drift = drift_of(observed, name)
+            if found is not None or drift:
+                networks.append({"container": name, **(found or {}), "drift": drift})
+        return {
+            "networks": networks,
+            "pools": {"pool4": self.settings.pool4, "pool6": self.settings.pool6},
+            "table_present": observed.firewall.base is not None,
+            "drift": host_drift(observed),
+            "blocked_by": blocking_chains(),
+        }

@@ -1,0 +1,52 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""conductor_peer: two containers may call each other, or may not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .._network.apply import apply
+from .._network.observe import observe
+from .._plan.action import Action, Plan
+from .._plan.network import plan_projection
+from .._plan.network_spec import WriteNetworkSpec
+from .._plan.network_view import NetworkView
+from .._plan.peer import PeerOptions, peer_result, plan_peer
+from .._store.networks import write_network
+from .._store.settings import Settings
+from .locking import container_lock, network_lock
+
+
+class PeerCase:
+    """What one of two containers may call of the other."""
+
+    def __init__(self, params: dict, settings: Settings) -> None:
+        self.settings = settings
+        self.options = PeerOptions.parse(params)
+        self._focus = {self.options.container, self.options.peer}
+
+    def locks(self) -> Iterable[str]:
+        return [*(container_lock(name) for name in sorted(self._focus)), network_lock()]
+
+    def observe(self) -> NetworkView:
+        return observe(self.settings, lambda _view: self._focus)
+
+    def plan(self, observed: NetworkView) -> Plan:
+        writes, after = plan_peer(observed, self.options)
+        actions = (*writes, *plan_projection(after, self._focus, self.settings.forwarding))
+        return Plan(
+            actions,
+            {"peers": peer_result(observed, self.options)},
+            {"peers": peer_result(after, self.options)},
+        )
+
+    def apply(self, action: Action) -> None:
+        if isinstance(action, WriteNetworkSpec):
+            write_network(self.settings.container_dir, action.container, action.spec)
+        else:
+            apply(self.settings, action)
+
+    def result(self, observed: NetworkView) -> dict:
+        return {"peers": peer_result(observed, self.options)}
