@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from .._errors import HostNotCapable
-from .._model.network import Link, NetworkSpec, link_name
+from .._model.network import Link, NetworkSpec, PeerEntry, link_name
 from .._model.ports import Expose
 from .action import Action
 from .firewall import SETS, TCP, UDP, Elements, delete_commands, update_commands
@@ -91,31 +91,43 @@ class WriteInsideFiles(Action):
 def wanted_elements(view: NetworkView) -> dict[str, frozenset]:
     """The elements of the table's sets and maps for the containers that have a network namespace."""
     elements: dict[str, set] = {name: set() for name in SETS}
-    for container in _connected(view):
-        outer, spec = link_name(container.name), container.spec
-        elements["source4"].add((outer, spec.ipv4))
-        if spec.ipv6:
-            elements["source6"].add((outer, spec.ipv6))
-        elements["self"].add((outer, outer))
-        if spec.host_access:
-            elements["host_access"].add((outer,))
-        if spec.internet:
-            elements["internet_by" if spec.interface else "internet"].add(
-                (outer, spec.interface) if spec.interface else (outer,)
-            )
-        for entry in spec.peers:
-            peer = view.peer_of(entry)
-            if peer is None or not peer.attached:
-                continue
-            pair = (outer, link_name(peer.name))
-            if not entry.ports:
-                elements["peer"].add(pair)
-            for ports in entry.ports:
-                elements["peer_port"].add((*pair, _NUMBER[ports.protocol], (ports.first, ports.last)))
-        for expose in spec.expose:
-            for name, element in _exposed(outer, spec, expose):
-                elements[name].add(element)
+    for container in view.containers.values():
+        for name, element in elements_of(view, container):
+            elements[name].add(element)
     return {name: frozenset(found) for name, found in elements.items()}
+
+
+def elements_of(view: NetworkView, container: ContainerView) -> Iterator[tuple[str, tuple]]:
+    """Those of one container, each with the name of its set."""
+    spec = container.spec
+    if spec is None or not container.attached:
+        return
+    outer = link_name(container.name)
+    yield "source4", (outer, spec.ipv4)
+    if spec.ipv6:
+        yield "source6", (outer, spec.ipv6)
+    yield "self", (outer, outer)
+    if spec.host_access:
+        yield "host_access", (outer,)
+    if spec.internet and spec.interface:
+        yield "internet_by", (outer, spec.interface)
+    elif spec.internet:
+        yield "internet", (outer,)
+    for entry in spec.peers:
+        yield from _peer_elements(view, outer, entry)
+    for expose in spec.expose:
+        yield from _exposed(outer, spec, expose)
+
+
+def _peer_elements(view: NetworkView, outer: str, entry: PeerEntry) -> Iterator[tuple[str, tuple]]:
+    peer = view.peer_of(entry)
+    if peer is None or not peer.attached:
+        return
+    pair = (outer, link_name(peer.name))
+    if not entry.ports:
+        yield "peer", pair
+    for ports in entry.ports:
+        yield "peer_port", (*pair, _NUMBER[ports.protocol], (ports.first, ports.last))
 
 
 def _exposed(outer: str, spec: NetworkSpec, expose: Expose) -> Iterator[tuple[str, tuple]]:

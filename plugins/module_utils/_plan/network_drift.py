@@ -9,7 +9,7 @@ from .._model.network import Link, link_name
 from .firewall import BASE
 from .inside_files import inside_files
 from .link import problems_of
-from .network import wanted_elements
+from .network import elements_of, wanted_elements
 from .network_view import NetworkView
 
 
@@ -25,7 +25,9 @@ def drift_of(view: NetworkView, name: str) -> list[str]:
         return [] if container.pair is None else [f"the link {outer} should not be there"]
     link = Link.of(name, container.spec)
     drift = list(problems_of(link, container.pair)) if container.pair else [f"the link {outer} is missing"]
-    drift += _element_drift(view, {outer, container.spec.ipv4, container.spec.ipv6})
+    found = view.firewall.elements
+    lacking = {set_name for set_name, e in elements_of(view, container) if e not in found.get(set_name, ())}
+    drift += [f"the firewall set {set_name} lacks elements" for set_name in sorted(lacking)]
     if container.files is not None:
         for path, content in sorted(inside_files(view, name, container.hostname).items()):
             if path in container.files and container.files[path] != content:
@@ -33,21 +35,18 @@ def drift_of(view: NetworkView, name: str) -> list[str]:
     return drift
 
 
-def _element_drift(view: NetworkView, own: set) -> list[str]:
-    drift = []
-    for name, wanted in wanted_elements(view).items():
-        found = view.firewall.elements.get(name, frozenset())
-        if any(own & set(element) for element in wanted - found):
-            drift.append(f"the firewall set {name} lacks elements")
-        if any(own & set(element) for element in found - wanted):
-            drift.append(f"the firewall set {name} has elements too many")
-    return drift
+def _stray_elements(view: NetworkView) -> list[str]:
+    if view.damage:
+        return []  # they may be those of the container whose spec cannot be read
+    wanted, found = wanted_elements(view), view.firewall.elements
+    stray = sorted(name for name in wanted if found.get(name, frozenset()) - wanted[name])
+    return [f"the firewall set {name} has elements that it should not have" for name in stray]
 
 
 def host_drift(view: NetworkView) -> list[str]:
     """What is not right with the host as a whole."""
     needed = any(container.attached and container.spec for container in view.containers.values())
-    drift = [f"the link {outer} belongs to no container" for outer in view.stray_links]
+    drift = [f"the link {outer} belongs to no container" for outer in view.stray_links] + _stray_elements(view)
     if needed and view.firewall.base is None:
         drift.append("the firewall table inet conductor is missing")
     elif view.firewall.base not in (None, BASE):
