@@ -54,7 +54,7 @@ BREAKAGES = {
     "a stray link": ["ip", "link", "add", "cdtr-ffffffffff", "type", "veth", "peer", "name", "stray"],
     "forwarding off": ["sysctl", "-qw", "net.ipv4.ip_forward=0"],
     "route_localnet off": ["sh", "-c", "for f in /proc/sys/net/ipv4/conf/cdtr-*/route_localnet; do echo 0 > $f; done"],
-    "a changed /etc/hosts inside": ["sh", "-c", "echo > /var/lib/conductor/containers/web/root/etc/hosts"],
+    "a changed /etc/hosts inside": ["sh", "-c", "echo > /var/lib/conductor/containers/web/rootfs/etc/hosts"],
 }
 
 
@@ -139,7 +139,7 @@ def test_mtu_mac_and_address_change_live(bare_host, web):
 
 def test_dns_is_written_inside_only_and_over_a_link(bare_host):
     box = Box(bare_host, "web")
-    bare_host.run("ln", "-s", "/etc/hosts", f"{box.directory}/root/etc/resolv.conf")
+    bare_host.run("ln", "-s", "/etc/hosts", f"{box.root}/etc/resolv.conf")
     hosts = bare_host.run("cat", "/etc/hosts").stdout
     box.network(dns=["192.0.2.1", "2001:DB8::1"])
     assert box.file("/etc/resolv.conf") == "nameserver 192.0.2.1\nnameserver 2001:db8::1\n"

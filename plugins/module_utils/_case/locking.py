@@ -14,3 +14,8 @@ def container_lock(name: str) -> str:
 def network_lock() -> str:
     """The lock of all networks of this host: one pool, one table."""
     return "network"
+
+
+def image_lock(name: str) -> str:
+    """The lock of one image."""
+    return f"image-{name}"

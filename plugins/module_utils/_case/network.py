@@ -31,9 +31,10 @@ from .._plan.network_view import Listening, NetworkView
 from .._store.networks import remove_network, write_network
 from .._store.settings import Settings
 from .locking import container_lock, network_lock
+from .run import UseCase
 
 
-class NetworkCase:
+class NetworkCase(UseCase):
     """The network of the one container `container`: state present or absent."""
 
     def __init__(self, params: dict, settings: Settings) -> None:
@@ -103,7 +104,7 @@ class NetworkCase:
         return result
 
 
-class ReconcileCase:
+class ReconcileCase(UseCase):
     """All networks of this host as their specs say: after a reboot, a flushed firewall, a deleted interface."""
 
     def __init__(self, params: dict, settings: Settings) -> None:

@@ -15,9 +15,10 @@ from .._plan.network_drift import drift_of, host_drift
 from .._plan.network_result import network_result
 from .._plan.network_view import NetworkView
 from .._store.settings import Settings
+from .run import UseCase
 
 
-class NetworkInfoCase:
+class NetworkInfoCase(UseCase):
     """The network of one container, or of all. Plans nothing, ever."""
 
     def __init__(self, params: dict, settings: Settings) -> None:

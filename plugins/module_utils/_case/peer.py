@@ -17,9 +17,10 @@ from .._plan.peer import PeerOptions, peer_result, plan_peer
 from .._store.networks import write_network
 from .._store.settings import Settings
 from .locking import container_lock, network_lock
+from .run import UseCase
 
 
-class PeerCase:
+class PeerCase(UseCase):
     """What one of two containers may call of the other."""
 
     def __init__(self, params: dict, settings: Settings) -> None:

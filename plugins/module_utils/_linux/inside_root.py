@@ -22,7 +22,7 @@ _LIMIT = 1 << 20
 def write_files(root_fd: int, files: Mapping[str, bytes], mode: int = 0o644) -> list[str]:
     """Make each file of `files` (absolute path as seen from the root: content); the paths that were written.
 
-    `root_fd` is a descriptor of the root directory (for a running container: /proc/PID/root). Links on the way are
+    `root_fd` is a descriptor of the root directory. Links on the way are
     resolved inside the root (openat2(2), RESOLVE_IN_ROOT); a link at the target is replaced, not followed. A file that
     has the content already is left alone, and so is one that something is mounted on: the mount was somebody's wish.
     """

@@ -19,7 +19,7 @@ from .._plan.network import (
     WriteInsideFiles,
 )
 from .._store.settings import Settings
-from .first_process import root_of
+from .root import root_of
 from .link import delete_link, make_link
 
 _FORWARDING = {4: "net/ipv4/ip_forward", 6: "net/ipv6/conf/all/forwarding"}

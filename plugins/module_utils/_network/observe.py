@@ -20,9 +20,9 @@ from .._plan.inside_files import HOSTS, RESOLV
 from .._plan.network_view import ContainerView, Forwarding, NetworkView
 from .._store.networks import StoredNetwork, read_networks
 from .._store.settings import Settings
-from .first_process import root_of
 from .link import look_at_pair
 from .resolvers import host_resolvers
+from .root import root_of
 
 
 def observe_specs(settings: Settings, names: Iterable[str] | None = None) -> NetworkView:

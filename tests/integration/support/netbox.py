@@ -87,24 +87,14 @@ def is_refused(node: Node, address: str, port: int, protocol: str = "tcp", **mor
     return call(node, address, port, protocol, patience=0.7, **more) is None
 
 
-FIRST_PROCESS = """
-import ctypes, json, os, signal, sys
-ctypes.CDLL(None).unshare(0x20000)
-start = int(open("/proc/self/stat").read().rpartition(")")[2].split()[19])
-state = json.dumps({"version": 1, "pid": os.getpid(), "start_time": start})
-os.chroot(sys.argv[1])
-print(state, flush=True)
-signal.pause()
-"""
-
-
 class Box(Node):
-    """A container made of what the network needs: its directory, its network namespace, and a process in there."""
+    """A container made of what the network needs: its directory with a root, and its network namespace."""
 
     def __init__(self, host: Host, name: str) -> None:
         self.host, self.name = host, name
         self.directory = f"/var/lib/conductor/containers/{name}"
-        host.run("mkdir", "-p", f"{self.directory}/root/etc", "/run/conductor/containers")
+        self.root = f"{self.directory}/rootfs"
+        host.run("mkdir", "-p", f"{self.root}/etc")
         spec = {"version": 1, "id": secrets.token_hex(8), "name": name, "hostname": name, "image": "none"}
         host.run("tee", f"{self.directory}/container.json", stdin=json.dumps(spec))
         netns = f"--net=/proc/{host.pid}/root/run/netns/conductor-{name}"
@@ -112,19 +102,14 @@ class Box(Node):
         self.start()
 
     def start(self) -> None:
-        """A network namespace with lo up, and a process in it that has a root directory of its own."""
+        """A network namespace with lo up, and a mounted root."""
+        self.host.run("mount", "--bind", self.root, self.root)
         self.host.run("ip", "netns", "add", f"conductor-{self.name}")
         self.host.run("ip", "-n", f"conductor-{self.name}", "link", "set", "lo", "up")
-        self.process = self.popen(
-            "python3", "-c", FIRST_PROCESS, f"{self.directory}/root", stdout=subprocess.PIPE, text=True
-        )
-        self.host.run("tee", f"/run/conductor/containers/{self.name}.json", stdin=self.process.stdout.readline())
 
     def stop(self) -> None:
-        """What is left of it does not run: no namespace, no process."""
-        state = json.loads(self.host.run("cat", f"/run/conductor/containers/{self.name}.json").stdout)
-        self.host.run("kill", "-9", str(state["pid"]))
-        self.host.run("rm", f"/run/conductor/containers/{self.name}.json")
+        """Neither is there any more."""
+        self.host.run("umount", self.root)
         self.host.run("ip", "netns", "del", f"conductor-{self.name}")
 
     def network(self, **options) -> dict:
@@ -133,7 +118,7 @@ class Box(Node):
 
     def file(self, path: str) -> str:
         """Text of a file as the container sees it."""
-        return self.host.run("cat", f"{self.directory}/root{path}").stdout
+        return self.host.run("cat", f"{self.root}{path}").stdout
 
     def addresses(self) -> tuple[str, str]:
         """Its IPv4 and IPv6 address."""
