@@ -36,6 +36,9 @@ class UseCase(Protocol):
     def apply(self, action: Action) -> None:
         """Carry out one action."""
 
+    def settle(self) -> None:
+        """Wait for what takes its time after the last action; changes nothing."""
+
     def result(self, observed: Any) -> dict:
         """Values for the module's result, documented in its RETURN."""
 
@@ -80,6 +83,7 @@ def perform(case: UseCase) -> dict:
             left = case.plan(observed).actions
             if left:
                 raise EffectFailed(f"did not converge, still to do: {'; '.join(a.describe() for a in left)}")
+        case.settle()
         return _report(case, observed, plan)
 
 

@@ -22,9 +22,7 @@ CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
 PR_SET_DUMPABLE, PR_CAPBSET_READ, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 4, 23, 24, 38
 PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 
-SYS_pidfd_send_signal, SYS_open_tree, SYS_move_mount, SYS_pidfd_open, SYS_openat2, SYS_mount_setattr = (
-    424, 428, 429, 434, 437, 442,
-)  # fmt: skip
+SYS_open_tree, SYS_move_mount, SYS_openat2, SYS_mount_setattr = 428, 429, 437, 442
 
 RESOLVE_NO_XDEV, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH, RESOLVE_IN_ROOT = 1, 2, 4, 8, 16
 OPEN_TREE_CLONE, AT_RECURSIVE, AT_EMPTY_PATH, MOVE_MOUNT_F_EMPTY_PATH = 1, 0x8000, 0x1000, 4
@@ -122,16 +120,6 @@ def capset(mask: int, inheritable: int = 0) -> None:
         data[word].effective = data[word].permitted = bits
         data[word].inheritable = (inheritable >> (32 * word)) & 0xFFFFFFFF
     _check(_libc.capset(ctypes.byref(header), ctypes.byref(data)), "capset")
-
-
-def pidfd_open(pid: int) -> int:
-    """pidfd_open(2): a descriptor that is readable once the process has ended. Close-on-exec."""
-    return _check(_syscall(SYS_pidfd_open, pid, 0), "pidfd_open")
-
-
-def pidfd_send_signal(pidfd: int, signal: int) -> None:
-    """pidfd_send_signal(2)."""
-    _check(_syscall(SYS_pidfd_send_signal, pidfd, signal, 0, 0), "pidfd_send_signal")
 
 
 def openat2(dirfd: int, path: str, flags: int, resolve: int, mode: int = 0) -> int:

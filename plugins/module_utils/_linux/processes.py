@@ -11,8 +11,6 @@ import select
 import time
 from dataclasses import dataclass
 
-from . import libc
-
 
 @dataclass(frozen=True)
 class ProcessId:
@@ -34,11 +32,9 @@ class ProcessId:
     def open(self) -> int | None:
         """A pidfd of this very process, or None where it has ended."""
         try:
-            fd = libc.pidfd_open(self.pid)
-        except OSError as error:
-            if error.errno == errno.ESRCH:
-                return None
-            raise
+            fd = os.pidfd_open(self.pid)
+        except ProcessLookupError:
+            return None
         # Between look and open the pid may have passed to another process: look again, now that the fd holds it.
         if self.alive():
             return fd

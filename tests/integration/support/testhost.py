@@ -113,22 +113,22 @@ class Host(Node):
             if kind.startswith("cgroup"):
                 remove_cgroup(Path(target, self.group))
 
-    def module(self, name: str, *, check: bool = False, fails: bool = False, python: str = PYTHON, **params) -> dict:
-        """Run the module `name` as Ansible would, with `params`; its result.
+    def module(self, module: str, /, *, check: bool = False, fails: bool = False, python: str = PYTHON, **params) -> dict:
+        """Run `module` as Ansible would, with `params`; its result.
 
         Raises ModuleFailed where it failed, unless `fails` says that it must.
         """
         arguments = {"ANSIBLE_MODULE_ARGS": {**params, "_ansible_check_mode": check, "_ansible_diff": True}}
         done = self.run(
-            python, "-m", f"ansible_collections.conductor.containers.plugins.modules.{name}",
+            python, "-m", f"ansible_collections.conductor.containers.plugins.modules.{module}",
             stdin=json.dumps(arguments), env=module_environment(), check=False,
         )  # fmt: skip
         try:
             result = json.loads(done.stdout)
         except ValueError:
-            raise AssertionError(f"{name} printed no JSON (exit {done.returncode}): {done.stdout}{done.stderr}") from None
+            raise AssertionError(f"{module} printed no JSON (exit {done.returncode}): {done.stdout}{done.stderr}") from None
         if bool(result.get("failed")) != fails:
-            raise ModuleFailed(result) if result.get("failed") else AssertionError(f"{name} did not fail: {result}")
+            raise ModuleFailed(result) if result.get("failed") else AssertionError(f"{module} did not fail: {result}")
         return result
 
 

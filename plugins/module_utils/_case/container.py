@@ -1,0 +1,249 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""conductor_container: one container as wanted."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from .._container import start, stop
+from .._container.enter import Command, run_inside
+from .._container.users import resolve_user
+from .._errors import ConductorError, Damaged, EffectFailed, InvalidInput
+from .._linux.files import remove_tree
+from .._linux.processes import ProcessId, wait_ended
+from .._model import capabilities
+from .._model.container import ContainerSpec, merge, parse_changes
+from .._model.layout import ContainerPaths, ImagePaths
+from .._plan import container as plan
+from .._plan.action import Action, Plan
+from .._store import containers as store
+from .._store.settings import Settings
+from .container_facts import container_facts
+from .locking import container_lock, image_lock
+
+
+@dataclass(frozen=True)
+class Observed:
+    """The planner's view, and the process that it speaks of."""
+
+    view: plan.ContainerView
+    process: ProcessId | None
+    supervisor: ProcessId | None
+
+
+class ContainerCase:
+    """The module's parameters, parsed; see UseCase in run.py."""
+
+    def __init__(self, params: dict, settings: Settings) -> None:
+        self.settings = settings
+        self.changes = parse_changes(params)
+        self.name = self.changes["name"]
+        self.paths = ContainerPaths.of(settings.container_dir, self.name)
+        self.wish = plan.Wish(params["state"], bool(params.get("recreate")), bool(params.get("force")))
+        self.wait = tuple(params.get("wait") or ())
+        self.wait_timeout = params["wait_timeout"]
+        self._started = False
+        if self.wait and self.wish.state != "started":
+            raise InvalidInput(f"wait is for state=started, not for state={self.wish.state}")
+
+    def locks(self) -> Iterable[str]:
+        # An image that is being deleted must not get a user meanwhile.
+        images = [image_lock(self.changes["image"])] if "image" in self.changes else []
+        return [*images, container_lock(self.name)]
+
+    def observe(self) -> Observed:
+        spec, damage = None, ""
+        try:
+            spec = store.read_spec(self.paths)
+        except Damaged as error:
+            damage = str(error)
+            if self.wish.state != "absent" or not self.wish.force:
+                raise
+        process, supervisor, running = observe_process(self.paths, spec)
+        leftovers = () if running else stop.leftovers(self.paths)
+        if store.has_staging(self.paths):
+            leftovers = (*leftovers, "half-made directory")
+        image = self.changes.get("image") or (spec.image if spec else "")
+        view = plan.ContainerView(
+            spec=spec,
+            running=running,
+            supervised=supervisor is not None and supervisor.alive(),
+            leftovers=leftovers,
+            image_exists=bool(image) and os.path.exists(ImagePaths.of(self.settings.image_dir, image).spec),
+            limits_applied=spec is None
+            or not running
+            or start.cgroup_of(self.name).has_limits(spec.memory, spec.cpus, spec.pids),
+            damage=damage,
+            incomplete=spec is None and os.path.lexists(self.paths.directory),
+        )
+        return Observed(view, process, supervisor)
+
+    def plan(self, observed: Observed) -> Plan:
+        view = observed.view
+        wanted = None if self.wish.state == "absent" else merge(view.spec, self.changes)
+        if view.incomplete and wanted is not None:
+            raise Damaged(
+                f"{self.paths.directory} exists and has no container.json",
+                "move it away, or remove it with state=absent and force=true",
+            )
+        if view.incomplete and not self.wish.force:
+            raise Damaged(f"{self.paths.directory} has no container.json", "remove it with force=true")
+        planned = plan.plan_container(wanted, self.name, view, self.wish)
+        if self._started:
+            # Started in this run, and ended since: that is the command's own will, not ours to undo.
+            kept = tuple(action for action in planned.actions if not isinstance(action, plan.StartProcess))
+            return Plan(kept, planned.before, planned.after)
+        if any(isinstance(action, (plan.StartProcess, plan.CreateContainer)) for action in planned.actions):
+            check_startable(self.settings, self.paths, wanted)
+        return planned
+
+    def apply(self, action: Action) -> None:
+        _EFFECTS[type(action)](self, action)
+
+    def settle(self) -> None:
+        if self.wait:
+            wait_ready(self.settings, self.paths, self.wait, self.wait_timeout)
+
+    def result(self, observed: Observed) -> dict:
+        return {"container": container_facts(self.settings, self.name)}
+
+    def _create(self, action: plan.CreateContainer) -> None:
+        store.create_directory(self.paths, action.spec)
+
+    def _update(self, action: plan.UpdateSpec) -> None:
+        store.write_spec(self.paths, action.spec)
+
+    def _limit(self, action: plan.ApplyLimits) -> None:
+        spec = action.spec
+        start.cgroup_of(self.name).set_limits(spec.memory, spec.cpus, spec.pids)
+
+    def _stop(self, _action: plan.StopProcesses) -> None:
+        try:
+            spec = store.read_spec(self.paths)
+        except Damaged:
+            spec = None
+        state = store.read_run_state(self.paths)
+        process, supervisor = store.process_in(state), store.process_in(state, "supervisor")
+        if spec is None:
+            stop.stop_process(process, ContainerSpec.stop_signal, 0)
+        else:
+            # Written down first: the supervisor reads it when the process has ended.
+            store.write_spec(self.paths, spec, running=False)
+            stop.stop_process(process, spec.stop_signal, spec.stop_timeout)
+        stop.wait_supervisor(supervisor)
+
+    def _clean(self, _action: plan.CleanUp) -> None:
+        stop.clean_up(self.settings, self.paths)
+        store.clear_staging(self.paths)
+
+    def _reset(self, _action: plan.ResetRoot) -> None:
+        for directory in (self.paths.work, self.paths.upper):
+            remove_tree(directory)
+            os.mkdir(directory)
+            os.chmod(directory, 0o755)
+
+    def _start(self, action: plan.StartProcess) -> None:
+        self._started = True
+        store.write_spec(self.paths, action.spec, running=True)
+        try:
+            start.start(self.settings, self.paths, action.spec)
+        except (ConductorError, OSError):
+            store.write_spec(self.paths, action.spec, running=False)
+            stop.clean_up(self.settings, self.paths)
+            raise
+
+    def _supervise(self, _action: plan.Supervise) -> None:
+        start.adopt(self.paths, store.read_run_state(self.paths) or {})
+
+    def _remove(self, _action: plan.RemoveContainer) -> None:
+        store.remove_directory(self.paths)
+
+
+_EFFECTS = {
+    plan.CreateContainer: ContainerCase._create,
+    plan.UpdateSpec: ContainerCase._update,
+    plan.ApplyLimits: ContainerCase._limit,
+    plan.StopProcesses: ContainerCase._stop,
+    plan.CleanUp: ContainerCase._clean,
+    plan.ResetRoot: ContainerCase._reset,
+    plan.StartProcess: ContainerCase._start,
+    plan.Supervise: ContainerCase._supervise,
+    plan.RemoveContainer: ContainerCase._remove,
+}
+
+
+def observe_process(
+    paths: ContainerPaths, spec: ContainerSpec | None
+) -> tuple[ProcessId | None, ProcessId | None, bool]:
+    """First process, supervisor, and whether the container runs (a pause before a restart counts as running)."""
+    state = store.read_run_state(paths)
+    process, supervisor = store.process_in(state), store.process_in(state, "supervisor")
+    if process is not None and process.alive():
+        return process, supervisor, True
+    pidfd = supervisor.open() if supervisor else None
+    if pidfd is None:
+        return process, supervisor, False
+    try:
+        # Just ended: give the supervisor the moment that it needs to write that down.
+        restarts = spec is not None and spec.restart_policy != "no"
+        return process, supervisor, not wait_ended(pidfd, 0.05 if restarts else 2.0)
+    finally:
+        os.close(pidfd)
+
+
+def check_startable(settings: Settings, paths: ContainerPaths, spec: ContainerSpec) -> None:
+    """What would make the start fail, found before anything is changed. Raises InvalidInput."""
+    for mount in spec.mounts:
+        if mount.type == "bind":
+            _check_source(mount.source)
+    roots = [paths.upper, ImagePaths.of(settings.image_dir, spec.image).rootfs]
+    resolve_user(spec.user, roots)
+
+
+def _check_source(source: str) -> None:
+    real = os.path.realpath(source)
+    if not os.path.lexists(source):
+        raise InvalidInput(f"mounts: source {source} does not exist on the host", "make it first, or correct it")
+    if real != source:
+        raise InvalidInput(f"mounts: source {source} leads by a link to {real}", f"write {real} if that is meant")
+
+
+def wait_ready(settings: Settings, paths: ContainerPaths, argv: tuple[str, ...], timeout: float) -> None:
+    """Run `argv` inside again and again until it exits 0. Raises EffectFailed after `timeout` seconds, or where the
+    container ends before.
+    """
+    deadline = time.monotonic() + timeout
+    pause, said = 0.05, ""
+    while True:
+        spec = store.read_spec(paths)
+        process, _, running = observe_process(paths, spec)
+        if not running or spec is None:
+            facts = container_facts(settings, paths.name)
+            raise EffectFailed(
+                f"container {paths.name} ended while it was waited for", "see container.log", container=facts
+            )
+        left = deadline - time.monotonic()
+        bounding = capabilities.bounding(spec.capabilities_add, spec.capabilities_drop, spec.privileged)
+        try:
+            command = Command(argv, spec.user, spec.env, spec.working_dir, bounding)
+            outcome = run_inside(process, start.cgroup_of(paths.name), command, b"", max(left, 0.1))
+            if outcome.rc == 0:
+                return
+            said = (outcome.stderr or outcome.stdout).decode(errors="replace").strip()[-500:]
+        except ConductorError as error:
+            # Between two lives of a container that restarts, or before its program is there.
+            said = str(error)
+        if time.monotonic() + pause > deadline:
+            facts = container_facts(settings, paths.name)
+            raise EffectFailed(
+                f"container {paths.name} was not ready after {timeout:g} s: {' '.join(argv)} did not exit 0",
+                said or "it printed nothing",
+                container=facts,
+            )
+        time.sleep(pause)
+        pause = min(pause * 1.5, 1.0)

@@ -1,0 +1,77 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""conductor_container_info: what containers there are, and what they use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .._container.start import cgroup_of
+from .._errors import ConductorError
+from .._model.names import parse_name
+from .._plan.action import Action, Plan
+from .._store import containers as store
+from .._store.settings import Settings
+from .container_facts import container_facts
+
+
+class ContainerInfoCase:
+    """Reads, and never changes anything; see UseCase in run.py."""
+
+    def __init__(self, params: dict, settings: Settings) -> None:
+        self.settings = settings
+        self.names = [parse_name(name, "name") for name in params["name"] or []]
+
+    def locks(self) -> Iterable[str]:
+        return ()
+
+    def observe(self) -> list[dict]:
+        found = []
+        for name in self.names or store.container_names(self.settings.container_dir):
+            try:
+                facts = container_facts(self.settings, name)
+            except ConductorError as error:
+                # One damaged container must not hide the others.
+                facts = {"name": name, "state": "damaged", "error": str(error)}
+            if facts is not None:
+                found.append({**facts, "usage": self._usage(name, facts)})
+        return found
+
+    def _usage(self, name: str, facts: dict) -> dict | None:
+        if facts["state"] != "running":
+            return None
+        return {**cgroup_of(name).usage(), "network": _traffic(facts["pid"])}
+
+    def plan(self, observed: list[dict]) -> Plan:
+        return Plan()
+
+    def apply(self, action: Action) -> None:
+        raise AssertionError("an info module has no actions")
+
+    def settle(self) -> None:
+        return
+
+    def result(self, observed: list[dict]) -> dict:
+        return {"containers": observed}
+
+
+def _traffic(pid: int) -> dict[str, dict[str, int]]:
+    """Bytes and packets of each link but lo, from the container's own view (proc_pid_net(5), /proc/PID/net/dev)."""
+    links = {}
+    try:
+        with open(f"/proc/{pid}/net/dev", encoding="ascii") as file:
+            for line in list(file)[2:]:
+                link, _, numbers = line.partition(":")
+                counts = [int(number) for number in numbers.split()]
+                if link.strip() != "lo":
+                    links[link.strip()] = {
+                        "received_bytes": counts[0],
+                        "received_packets": counts[1],
+                        "sent_bytes": counts[8],
+                        "sent_packets": counts[9],
+                    }
+    except OSError:
+        # It ended while we looked.
+        return {}
+    return links

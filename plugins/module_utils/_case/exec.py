@@ -1,0 +1,219 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""conductor_exec: one command in a running container."""
+
+from __future__ import annotations
+
+import fnmatch
+import glob
+import os
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from .._container import start
+from .._container.enter import Command, Outcome, run_inside, start_inside
+from .._container.users import resolve_user
+from .._errors import Conflict, EffectFailed, InvalidInput, NotFound
+from .._linux.libc import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, openat2
+from .._linux.processes import ProcessId
+from .._model import capabilities
+from .._model.container import ContainerSpec, parse_env, parse_user
+from .._model.layout import ContainerPaths
+from .._model.mounts import parse_path
+from .._model.names import parse_name
+from .._plan.action import Action, Plan
+from .._store import containers as store
+from .._store.settings import Settings
+
+
+@dataclass(frozen=True)
+class RunCommand(Action):
+    container: str
+    argv: tuple[str, ...]
+
+    def describe(self) -> str:
+        return f"run {shlex.join(self.argv)} in container {self.container}"
+
+
+@dataclass(frozen=True)
+class Observed:
+    """The container, its first process, and why the command need not run ("" where it must)."""
+
+    spec: ContainerSpec
+    process: ProcessId
+    guard: str
+
+
+class ExecCase:
+    """The module's parameters, parsed; see UseCase in run.py."""
+
+    def __init__(self, params: dict, settings: Settings) -> None:
+        self.settings = settings
+        self.name = parse_name(params["container"], "container")
+        self.paths = ContainerPaths.of(settings.container_dir, self.name)
+        self.argv = _argv(params)
+        self.stdin = _stdin(params)
+        self.env = parse_env(params["env"] or {}, "env")
+        self.chdir = parse_path(params["chdir"], "chdir") if params["chdir"] is not None else None
+        self.user = parse_user(params["user"], "user") if params["user"] is not None else None
+        self.creates, self.removes = (
+            parse_path(params[name], name) if params[name] is not None else None for name in ("creates", "removes")
+        )
+        self.timeout = params["timeout"]
+        if self.timeout is not None and self.timeout <= 0:
+            raise InvalidInput(f"timeout {self.timeout:g} is not a number of seconds above 0")
+        self.detach = params["detach"]
+        if self.detach and (self.timeout is not None or params["stdin"] is not None):
+            raise InvalidInput("detach leaves the command running, so timeout and stdin cannot go with it")
+        self._outcome: Outcome | None = None
+        self._pid: int | None = None
+        self._times: tuple[datetime, datetime] | None = None
+
+    def locks(self) -> Iterable[str]:
+        # None: a command may run for as long as it likes, and others beside it.
+        return ()
+
+    def observe(self) -> Observed:
+        spec = store.read_spec(self.paths)
+        if spec is None:
+            raise NotFound(f"there is no container {self.name!r}", "create it with conductor_container")
+        process = store.process_in(store.read_run_state(self.paths))
+        if process is None or not process.alive():
+            if self._times:
+                # The command itself may have ended the container.
+                return Observed(spec, ProcessId(0, 0), "")
+            raise Conflict(f"container {self.name} is not running", "start it with conductor_container state=started")
+        root = f"/proc/{process.pid}/root"
+        guard = ""
+        if self.creates and _exists_inside(root, self.creates):
+            guard = f"skipped, since {self.creates} exists"
+        elif self.removes and not _exists_inside(root, self.removes):
+            guard = f"skipped, since {self.removes} does not exist"
+        elif not self._times:
+            resolve_user(self.user or spec.user, [root])
+        return Observed(spec, process, guard)
+
+    def plan(self, observed: Observed) -> Plan:
+        if observed.guard or self._times:
+            return Plan()
+        return Plan((RunCommand(self.name, self.argv),))
+
+    def apply(self, action: Action) -> None:
+        observed = self.observe()
+        spec = observed.spec
+        command = Command(
+            argv=self.argv,
+            user=self.user or spec.user,
+            env=tuple({**dict(spec.env), **dict(self.env)}.items()),
+            working_dir=self.chdir or spec.working_dir,
+            bounding=capabilities.bounding(spec.capabilities_add, spec.capabilities_drop, spec.privileged),
+        )
+        begin = datetime.now()
+        cgroup = start.cgroup_of(self.name)
+        if self.detach:
+            self._pid = start_inside(observed.process, cgroup, command, self.paths.log)
+        else:
+            self._outcome = run_inside(observed.process, cgroup, command, self.stdin, self.timeout)
+        self._times = (begin, datetime.now())
+
+    def settle(self) -> None:
+        """Raises EffectFailed, with all that the result would have, where the command did not exit 0."""
+        if self._outcome is None or self._outcome.rc == 0:
+            return
+        facts = {"changed": True, **self._facts()}
+        if self._outcome.rc is None:
+            raise EffectFailed(f"{shlex.join(self.argv)} ran longer than {self.timeout:g} s and was killed", **facts)
+        raise EffectFailed("non-zero return code", **facts)
+
+    def result(self, observed: Observed) -> dict:
+        return {"cmd": list(self.argv), **self._facts(), **({"msg": observed.guard} if observed.guard else {})}
+
+    def _facts(self) -> dict:
+        if self._times is None:
+            return {
+                "rc": 0 if not self.detach else None,
+                "stdout": "",
+                "stderr": "",
+                "stdout_lines": [],
+                "stderr_lines": [],
+            }
+        begin, end = self._times
+        times = {"cmd": list(self.argv), "start": str(begin), "end": str(end), "delta": str(end - begin)}
+        if self._outcome is None:
+            return {**times, "pid": self._pid, "rc": None}
+        stdout, stderr = (
+            text.decode("utf-8", errors="surrogateescape").rstrip("\r\n")
+            for text in (self._outcome.stdout, self._outcome.stderr)
+        )
+        lines = {"stdout_lines": stdout.splitlines(), "stderr_lines": stderr.splitlines()}
+        return {**times, "rc": self._outcome.rc, "stdout": stdout, "stderr": stderr, **lines}
+
+
+def _argv(params: dict) -> tuple[str, ...]:
+    if params["cmd"] is not None:
+        try:
+            argv = shlex.split(params["cmd"])
+        except ValueError as error:
+            raise InvalidInput(
+                f"cmd {params['cmd']!r} cannot be split ({error})", "close the quote, or use argv"
+            ) from None
+    elif params["argv"] is not None:
+        argv = params["argv"]
+    elif params["stdin"] is not None:
+        argv = ["/bin/bash"]
+    else:
+        raise InvalidInput("nothing to run", "give argv, cmd, or stdin for /bin/bash")
+    if not argv or not argv[0]:
+        raise InvalidInput("the command is empty", "give at least a program")
+    if any("\0" in part for part in argv):
+        raise InvalidInput("the command has a NUL character in it")
+    return tuple(argv)
+
+
+def _stdin(params: dict) -> bytes:
+    if params["stdin"] is None:
+        return b""
+    text = params["stdin"]
+    if params["stdin_add_newline"] and not text.endswith("\n"):
+        text += "\n"
+    return text.encode("utf-8", errors="surrogateescape")
+
+
+def _exists_inside(root: str, pattern: str) -> bool:
+    """Whether a path, or a glob pattern, exists as the container sees it: no link leads out of its root."""
+    root_fd = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if not glob.has_magic(pattern):
+            return _openable(root_fd, pattern)
+        return _match(root_fd, [part for part in pattern.split("/") if part], "")
+    finally:
+        os.close(root_fd)
+
+
+def _openable(root_fd: int, path: str) -> bool:
+    try:
+        os.close(openat2(root_fd, path.lstrip("/") or ".", os.O_PATH, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS))
+    except OSError:
+        return False
+    return True
+
+
+def _match(root_fd: int, parts: list[str], base: str) -> bool:
+    if not parts:
+        return True
+    if not glob.has_magic(parts[0]):
+        path = f"{base}/{parts[0]}"
+        return _openable(root_fd, path) and _match(root_fd, parts[1:], path)
+    flags = os.O_RDONLY | os.O_DIRECTORY
+    try:
+        fd = openat2(root_fd, base.lstrip("/") or ".", flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
+    except OSError:
+        return False
+    try:
+        names = fnmatch.filter(os.listdir(fd), parts[0])
+    finally:
+        os.close(fd)
+    return any(_match(root_fd, parts[1:], f"{base}/{name}") for name in names)

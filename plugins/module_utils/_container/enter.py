@@ -1,0 +1,228 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Running a command in a container that runs already: all of its namespaces, its root, its cgroup, its capabilities."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import time
+from dataclasses import dataclass
+
+from .._errors import Conflict, EffectFailed
+from .._linux import libc
+from .._linux.cgroups import Cgroup
+from .._linux.processes import ProcessId
+from .process import become_and_exec, report
+
+# The user namespace first would be next; the mount namespace last, for /proc must be the host's until then.
+_NAMESPACES = ("ipc", "uts", "net", "pid", "cgroup", "mnt")
+
+
+@dataclass(frozen=True)
+class Command:
+    """What to run. `working_dir` as seen inside; `bounding` is the container's own bounding set."""
+
+    argv: tuple[str, ...]
+    user: str
+    env: tuple[tuple[str, str], ...]
+    working_dir: str
+    bounding: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How it ended: `rc` negative for a signal, None where it ran over its time."""
+
+    rc: int | None
+    stdout: bytes
+    stderr: bytes
+
+
+def run_inside(process: ProcessId, cgroup: Cgroup, command: Command, stdin: bytes, timeout: float | None) -> Outcome:
+    """Run `command` to its end, or for `timeout` seconds, after which its process group is killed.
+
+    Raises Conflict where the container has ended, EffectFailed where the command cannot be executed.
+    """
+    streams = [os.pipe() for _ in range(3)]
+    (in_r, in_w), (out_r, out_w), (err_r, err_w) = streams
+    helper, inner = _spawn(process, cgroup, command, (in_r, out_w, err_w), {in_w, out_r, err_r}, wait=True)
+    for fd in (in_r, out_w, err_w):
+        os.close(fd)
+    pidfd = os.pidfd_open(helper)
+    try:
+        timed_out, stdout, stderr = _pump(pidfd, in_w, out_r, err_r, stdin, timeout)
+        if timed_out:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(inner, signal.SIGKILL)
+        _, status = os.waitpid(helper, 0)
+    finally:
+        os.close(pidfd)
+    code = os.waitstatus_to_exitcode(status)
+    # The helper passes a signal on as 256 cannot be: it ends itself by the same signal.
+    return Outcome(None if timed_out else code, stdout, stderr)
+
+
+def start_inside(process: ProcessId, cgroup: Cgroup, command: Command, log: str) -> int:
+    """Start `command` and leave it running, its output appended to the file `log`; its pid on the host."""
+    null = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+    out = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        helper, inner = _spawn(process, cgroup, command, (null, out, out), set(), wait=False)
+        os.waitpid(helper, 0)
+    finally:
+        os.close(null)
+        os.close(out)
+    return inner
+
+
+def _spawn(
+    process: ProcessId, cgroup: Cgroup, command: Command, streams: tuple[int, int, int], ours: set[int], wait: bool
+) -> tuple[int, int]:
+    """Fork a helper that enters the container and starts the command there: the helper's pid and the command's.
+
+    The helper waits for the command where `wait` says so, and ends as that did.
+    """
+    error_r, error_w = os.pipe()
+    pid_r, pid_w = os.pipe()
+    namespaces = _open_namespaces(process)
+    helper = os.fork()
+    if helper == 0:
+        try:
+            # A container must not reach into a process of the host's that is on its way in (CVE-2016-9962).
+            libc.prctl(libc.PR_SET_DUMPABLE, 0)
+            for fd in ours:
+                os.close(fd)
+            cgroup.join()
+            for fd in namespaces:
+                libc.setns(fd)
+            inner = os.fork()
+            if inner == 0:
+                _command(command, streams, error_w)
+            os.write(pid_w, str(inner).encode())
+            for fd in {*streams, error_w, pid_w, error_r, pid_r}:
+                os.close(fd)
+            _end_as(inner) if wait else os._exit(0)
+        except BaseException as error:
+            os.write(error_w, report(error))
+        finally:
+            os._exit(127)
+    for fd in (error_w, pid_w, *namespaces):
+        os.close(fd)
+    with open(error_r, "rb") as pipe:
+        error = pipe.read()
+    with open(pid_r, "rb") as pipe:
+        inner = int(pipe.read() or b"0")
+    if error:
+        os.waitpid(helper, 0)
+        raise EffectFailed(error.decode(errors="replace"))
+    return helper, inner
+
+
+def _open_namespaces(process: ProcessId) -> list[int]:
+    """Descriptors of all namespaces of `process`. Raises Conflict where it has ended."""
+    opened = []
+    try:
+        for name in _NAMESPACES:
+            opened.append(os.open(f"/proc/{process.pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC))
+    except FileNotFoundError:
+        pass
+    # Looked at after opening: had the pid passed to another process meanwhile, these would be that one's.
+    if len(opened) == len(_NAMESPACES) and process.alive():
+        return opened
+    for fd in opened:
+        os.close(fd)
+    raise Conflict("the container ended before the command could start", "start it with state=started")
+
+
+def _command(command: Command, streams: tuple[int, int, int], error_fd: int) -> None:
+    try:
+        os.setsid()
+        for number, fd in enumerate(streams):
+            os.dup2(fd, number)
+        become_and_exec(
+            command.argv,
+            user=command.user,
+            env=command.env,
+            working_dir=command.working_dir,
+            bounding=command.bounding,
+        )
+    except BaseException as error:
+        os.write(error_fd, report(error))
+    finally:
+        os._exit(127)
+
+
+def _end_as(child: int) -> None:
+    """Wait for `child` and end as it did, by the same status or signal."""
+    _, status = os.waitpid(child, 0)
+    code = os.waitstatus_to_exitcode(status)
+    if code < 0:
+        signal.signal(-code, signal.SIG_DFL) if -code not in (signal.SIGKILL, signal.SIGSTOP) else None
+        os.kill(os.getpid(), -code)
+    os._exit(code if code >= 0 else 128 - code)
+
+
+def _pump(
+    helper: int, stdin_fd: int, stdout_fd: int, stderr_fd: int, stdin: bytes, timeout: float | None
+) -> tuple[bool, bytes, bytes]:
+    """Feed `stdin` and collect output until the helper has ended; whether the time ran out before that.
+
+    What a process in the background keeps open is not waited for, as with ansible.builtin.command.
+    """
+    output: dict[int, list[bytes]] = {stdout_fd: [], stderr_fd: []}
+    deadline = None if timeout is None else time.monotonic() + timeout
+    view = memoryview(stdin)
+    for fd in (stdin_fd, stdout_fd, stderr_fd):
+        os.set_blocking(fd, False)
+    timed_out = ended = False
+    with selectors.DefaultSelector() as selector:
+        selector.register(helper, selectors.EVENT_READ)
+        for fd in output:
+            selector.register(fd, selectors.EVENT_READ)
+        if view:
+            selector.register(stdin_fd, selectors.EVENT_WRITE)
+        else:
+            os.close(stdin_fd)
+        while not ended and not timed_out:
+            left = None if deadline is None else deadline - time.monotonic()
+            events = selector.select(None if left is None else max(0.0, left))
+            timed_out = left is not None and left <= 0 and not events
+            for key, _ in events:
+                if key.fd == helper:
+                    ended = True
+                elif key.fd == stdin_fd:
+                    view = _feed(selector, stdin_fd, view)
+                elif not _take(key.fd, output[key.fd]):
+                    selector.unregister(key.fd)
+        if stdin_fd in selector.get_map():
+            os.close(stdin_fd)
+    for fd, chunks in output.items():
+        while _take(fd, chunks):
+            pass
+        os.close(fd)
+    return timed_out, b"".join(output[stdout_fd]), b"".join(output[stderr_fd])
+
+
+def _take(fd: int, chunks: list[bytes]) -> bool:
+    """Read what is there; whether there may be more."""
+    try:
+        data = os.read(fd, 1 << 16)
+    except BlockingIOError:
+        return False
+    chunks.append(data)
+    return bool(data)
+
+
+def _feed(selector: selectors.BaseSelector, fd: int, view: memoryview) -> memoryview:
+    try:
+        view = view[os.write(fd, view) :]
+    except BrokenPipeError:
+        view = view[len(view) :]
+    if not view:
+        selector.unregister(fd)
+        os.close(fd)
+    return view

@@ -1,0 +1,77 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The birth of pid 1: from a child of the supervisor to the container's command, in its own namespaces and root."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from .._linux import libc
+from .._linux.cgroups import Cgroup
+from .._model import capabilities
+from .._model.container import ContainerSpec
+from .._model.layout import ContainerPaths
+from .inside_mounts import mount_all
+from .process import become_and_exec, report
+
+
+def exec_first_process(paths: ContainerPaths, spec: ContainerSpec, cgroup: Cgroup, go_fd: int, error_fd: int) -> None:
+    """Become the container's first process. Runs in a fresh child that is pid 1 of a new pid namespace already.
+
+    Executes the command when a byte comes from `go_fd`, and ends where that is closed instead. Writes one line to
+    `error_fd` where it fails; a successful exec closes it (both are close-on-exec). Never returns.
+    """
+    try:
+        os.setsid()
+        cgroup.join()
+        netns = os.open(paths.netns, os.O_RDONLY | os.O_CLOEXEC)
+        log = os.open(paths.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        libc.setns(netns, libc.CLONE_NEWNET)
+        libc.unshare(libc.CLONE_NEWNS | libc.CLONE_NEWUTS | libc.CLONE_NEWIPC | libc.CLONE_NEWCGROUP)
+        libc.mount("", "/", None, libc.MS_REC | libc.MS_PRIVATE)
+        mount_all(paths.rootfs, spec)
+        _pivot(paths.rootfs)
+        if spec.read_only:
+            libc.mount("", "/", None, libc.MS_REMOUNT | libc.MS_BIND | libc.MS_RDONLY | libc.MS_NODEV)
+        libc.sethostname(spec.hostname)
+        if os.read(go_fd, 1) != b"g":
+            os._exit(127)
+        _standard_streams(log)
+        become_and_exec(
+            spec.command,
+            user=spec.user,
+            env=spec.env,
+            working_dir=spec.working_dir,
+            bounding=capabilities.bounding(spec.capabilities_add, spec.capabilities_drop, spec.privileged),
+        )
+    except BaseException as error:
+        os.write(error_fd, report(error))
+    finally:
+        sys.stderr = sys.stdout = None
+        os._exit(127)
+
+
+def _pivot(root: str) -> None:
+    """pivot_root(2), section "pivot_root(".", ".")": the old root is stacked on the new one, then taken away."""
+    os.chdir(root)
+    libc.pivot_root(".", ".")
+    libc.umount2(".", libc.MNT_DETACH)
+    os.chdir("/")
+
+
+def _standard_streams(log: int) -> None:
+    """Input from a pipe that the process itself holds open for writing: a read waits, as at a terminal nobody types at,
+    and a shell stays alive with no process of ours to hold the other end. Output goes to the log.
+    """
+    reader, writer = os.pipe()
+    both = os.open(f"/proc/self/fd/{reader}", os.O_RDWR)
+    os.close(reader)
+    os.close(writer)
+    os.dup2(both, 0)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    for fd in (both, log):
+        if fd > 2:
+            os.close(fd)

@@ -1,0 +1,78 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a process inside a container comes to be who and what it shall be: user, capabilities, environment, program."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterable
+
+from .._errors import ConductorError, EffectFailed
+from .._linux import libc
+from .._model import capabilities
+from .users import resolve_user
+
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def become_and_exec(
+    argv: tuple[str, ...], *, user: str, env: Iterable[tuple[str, str]], working_dir: str, bounding: frozenset[str]
+) -> None:
+    """Become `user` with at most the capabilities `bounding`, and execute `argv`. Does not return.
+
+    For a process that is in all of its namespaces already, with the container's root as its root. Raises
+    InvalidInput or EffectFailed in the container's words.
+    """
+    who = resolve_user(user, ["/"])
+    for signum in range(1, signal.NSIG):
+        if signum not in (signal.SIGKILL, signal.SIGSTOP, 32, 33):
+            signal.signal(signum, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    os.umask(0o022)
+    drop_bounding(bounding)
+    os.setgroups(list(who.groups))
+    os.setresgid(who.gid, who.gid, who.gid)
+    os.setresuid(who.uid, who.uid, who.uid)
+    if who.uid == 0:
+        libc.capset(capabilities.mask(bounding) & _possible())
+    environment = {"PATH": DEFAULT_PATH, "HOME": who.home, "container": "conductor", **dict(env)}
+    try:
+        os.chdir(working_dir)
+    except OSError as error:
+        raise EffectFailed(f"working directory {working_dir}: {error.strerror}", "correct it, or make it") from None
+    try:
+        os.execvpe(argv[0], list(argv), environment)
+    except OSError as error:
+        raise EffectFailed(
+            f"{argv[0]}: {error.strerror}", "it must be a program in the container's file system"
+        ) from None
+
+
+def drop_bounding(keep: frozenset[str]) -> None:
+    """Take all capabilities but `keep` out of the bounding set (capabilities(7)): no program gains them any more."""
+    for number in range(64):
+        name = capabilities.NAMES[number] if number < len(capabilities.NAMES) else ""
+        if name in keep:
+            continue
+        try:
+            libc.prctl(libc.PR_CAPBSET_DROP, number)
+        except OSError:
+            # EINVAL: the running kernel has no more capabilities than this.
+            return
+
+
+def _possible() -> int:
+    """What this process has at all: on some hosts even root lacks some (CapPrm of proc(5))."""
+    with open("/proc/self/status", "rb") as file:
+        return next(int(line.split()[1], 16) for line in file if line.startswith(b"CapPrm:"))
+
+
+def report(error: BaseException) -> bytes:
+    """An error as one line for the other end of a pipe."""
+    if isinstance(error, ConductorError):
+        return str(error).encode()
+    if isinstance(error, OSError):
+        return f"{error.strerror}{f' ({error.filename})' if error.filename else ''}".encode()
+    return f"{type(error).__name__}: {error}".encode()

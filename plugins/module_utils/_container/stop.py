@@ -1,0 +1,83 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Stopping a container, gracefully and never in vain, and taking away what it used of the host."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+
+from .._errors import EffectFailed
+from .._linux import netns
+from .._linux.processes import ProcessId, handled_signals, wait_ended
+from .._model.layout import ContainerPaths
+from .._network.attachment import detach
+from .._store.settings import Settings
+from .rootfs import is_mounted, unmount_rootfs
+from .start import cgroup_of
+
+# A killed process is gone when the kernel has freed what it held; this bounds the wait for a disk that hangs.
+_KILL_TIMEOUT = 30.0
+
+
+def stop_process(process: ProcessId, stop_signal: int, timeout: float) -> None:
+    """End the first process, and with it, as it is pid 1, every other one inside.
+
+    `stop_signal` first, then SIGKILL after `timeout` seconds. The kernel drops a signal that pid 1 has no handler for
+    (pid_namespaces(7)), so such a process is killed at once: to wait for it would be in vain.
+    """
+    pidfd = process.open()
+    if pidfd is None:
+        return
+    try:
+        handled = handled_signals(process.pid) & (1 << (stop_signal - 1))
+        if handled and timeout > 0:
+            _send(pidfd, stop_signal)
+            if wait_ended(pidfd, timeout):
+                return
+        _send(pidfd, signal.SIGKILL)
+        if not wait_ended(pidfd, _KILL_TIMEOUT):
+            raise EffectFailed(f"process {process.pid} does not end after SIGKILL", "look for a hanging disk or mount")
+    finally:
+        os.close(pidfd)
+
+
+def _send(pidfd: int, signum: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        signal.pidfd_send_signal(pidfd, signum)
+
+
+def wait_supervisor(supervisor: ProcessId | None) -> None:
+    """Wait until the supervisor has written down the exit and ended; end it where it does not (it sleeps, say)."""
+    pidfd = supervisor.open() if supervisor else None
+    if pidfd is None:
+        return
+    try:
+        if not wait_ended(pidfd, 2.0):
+            _send(pidfd, signal.SIGKILL)
+            wait_ended(pidfd, _KILL_TIMEOUT)
+    finally:
+        os.close(pidfd)
+
+
+def leftovers(paths: ContainerPaths) -> tuple[str, ...]:
+    """What a start prepared, or a process that ended left: in the words of a user."""
+    found = {
+        "root file system": is_mounted(paths),
+        "network namespace": os.path.lexists(paths.netns),
+        "cgroup": cgroup_of(paths.name).exists(),
+        "run state": os.path.lexists(paths.run_state),
+    }
+    return tuple(name for name, there in found.items() if there)
+
+
+def clean_up(settings: Settings, paths: ContainerPaths) -> None:
+    """Take away all that `leftovers` finds. No process of the container may be left."""
+    detach(settings, paths.name)
+    netns.remove(paths.netns)
+    unmount_rootfs(paths)
+    cgroup_of(paths.name).remove()
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(paths.run_state)

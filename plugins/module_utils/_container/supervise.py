@@ -1,0 +1,110 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The supervisor: waits for the first process, writes down how it ended, and starts it again where its policy says so.
+
+A process of its own, and all that stays of us while a container runs: it imports as little as it can.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+
+# With these and no more, nothing here needs a library beyond the standard one.
+_BACKOFF_FIRST, _BACKOFF_MOST = 0.1, 60.0
+# A run as long as this counts as a good one: the pause before the next restart begins anew (as docker does).
+_GOOD_RUN = 10.0
+
+
+def supervise(container_dir: str, name: str) -> None:
+    """Watch over container `name` until it has ended for good."""
+    # A terminal or a manager that ends its session must not end us: the container is ended by `stop`.
+    for signum in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, signal.SIG_IGN)
+    directory = os.path.join(container_dir, name)
+    state_path = f"/run/conductor/containers/{name}.json"
+    state = _read(state_path)
+    if state is None:
+        return
+    code = _wait(state["pid"])
+    ran = time.time() - state["started_at"]
+    _write(
+        os.path.join(directory, "exit.json"),
+        {
+            "version": 1,
+            "exit_code": None if code is None else (code if code >= 0 else 128 - code),
+            "signal": -code if code is not None and code < 0 else None,
+            "finished_at": time.time(),
+        },
+    )
+    spec = _read(os.path.join(directory, "container.json"))
+    restarts = state.get("restarts", 0)
+    if spec is None or not wants_restart(spec, code, restarts):
+        return
+    time.sleep(backoff(0 if ran >= _GOOD_RUN else restarts))
+    spec = _read(os.path.join(directory, "container.json"))
+    if spec is not None and spec.get("wanted") == "running":
+        runtime = sys.argv[0]
+        os.execv(sys.executable, [sys.executable, "-I", "-S", runtime, "start", container_dir, name])
+
+
+def wants_restart(spec: dict, code: int | None, restarts: int) -> bool:
+    """Whether the restart policy in `spec` starts it again after an exit with `code` (negative: killed by that signal).
+
+    A container that was stopped on purpose is not started again, whatever its policy.
+    """
+    if spec.get("wanted") != "running":
+        return False
+    if spec["restart_policy"] == "always":
+        return True
+    failed = code != 0
+    return (
+        spec["restart_policy"] == "on-failure"
+        and failed
+        and (spec["restart_retries"] == 0 or restarts < spec["restart_retries"])
+    )
+
+
+def backoff(restarts: int) -> float:
+    """Seconds to wait before the next start: doubled each time up to a minute, so that a crash loop costs little."""
+    return min(_BACKOFF_FIRST * 2 ** min(restarts, 20), _BACKOFF_MOST)
+
+
+def _wait(pid: int) -> int | None:
+    """Exit status of the first process as subprocess gives it; None where it was not our child (adopted)."""
+    try:
+        _, status = os.waitpid(pid, 0)
+        return os.waitstatus_to_exitcode(status)
+    except ChildProcessError:
+        pass
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return None
+    import select
+
+    select.select([fd], [], [])
+    return None
+
+
+def _read(path: str) -> dict | None:
+    try:
+        with open(path, "rb") as file:
+            return json.load(file)
+    except (OSError, ValueError):
+        return None
+
+
+def _write(path: str, value: dict) -> None:
+    temporary = f"{path}.tmp"
+    try:
+        with open(temporary, "w", encoding="ascii") as file:
+            json.dump(value, file)
+        os.rename(temporary, path)
+    except OSError:
+        # A full disk, or a container that was removed meanwhile: there is nobody here to tell.
+        pass

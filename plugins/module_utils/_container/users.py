@@ -1,0 +1,74 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Users of a container, by the text of its own /etc/passwd and /etc/group.
+
+Never through NSS: that would load the container's libraries into a privileged process (CVE-2019-14271).
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from .._errors import InvalidInput
+from .._linux.libc import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, openat2
+
+
+@dataclass(frozen=True)
+class User:
+    """Who a process runs as: numbers, and the home directory for $HOME."""
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+    home: str
+
+
+def resolve_user(text: str, roots: list[str]) -> User:
+    """The user that `text` (NAME, UID, NAME:GROUP, UID:GID) means in a root with the layers `roots`, upmost first.
+
+    Raises InvalidInput where there is no such user or group; a number needs no entry.
+    """
+    name, _, group = text.partition(":")
+    passwd, groups = _table(roots, "etc/passwd", 7), _table(roots, "etc/group", 4)
+    entry = next((row for row in passwd if row[0] == name), None)
+    if entry is None and name.isdigit():
+        entry = next((row for row in passwd if row[2] == name), [name, "", name, "0", "", "/", ""])
+    if entry is None:
+        raise InvalidInput(f"there is no user {name!r} in the container", "create it in the image, or give its uid")
+    gid = int(entry[3])
+    member_of = [int(row[2]) for row in groups if entry[0] in row[3].split(",")]
+    if group:
+        row = next((row for row in groups if row[0] == group), None)
+        if row is None and not group.isdigit():
+            raise InvalidInput(
+                f"there is no group {group!r} in the container", "create it in the image, or give its gid"
+            )
+        gid = int(row[2]) if row else int(group)
+        member_of = []
+    return User(int(entry[2]), gid, tuple(dict.fromkeys([gid, *member_of])), entry[5] or "/")
+
+
+def _table(roots: list[str], path: str, columns: int) -> list[list[str]]:
+    for root in roots:
+        text = _read(root, path)
+        if text is not None:
+            rows = [line.split(":") for line in text.splitlines()]
+            return [row for row in rows if len(row) == columns and row[2].isdigit()]
+    return []
+
+
+def _read(root: str, path: str) -> str | None:
+    try:
+        root_fd = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fd = openat2(root_fd, path, os.O_RDONLY | os.O_NONBLOCK, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
+    except OSError:
+        return None
+    finally:
+        os.close(root_fd)
+    with open(fd, encoding="utf-8", errors="replace") as file:
+        return file.read(1 << 20)

@@ -1,0 +1,190 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One cgroup by path in each hierarchy that the host has: version 2, version 1, or both.
+
+Sources: the kernel's Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/*.rst. Limits: memory in bytes, cpus in
+CPUs, pids in processes; 0 lifts a limit.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+
+from .._errors import EffectFailed, HostNotCapable
+
+# Joined in version 1: those whose limits or counters are used, and systemd's own, in which the host's systemd finds
+# whose process a process is.
+_V1 = ("memory", "cpu", "cpuacct", "pids", "name=systemd")
+_CONTROLLERS = ("memory", "cpu", "pids")
+_CPU_PERIOD = 100_000
+_V1_UNLIMITED_MEMORY = -1
+
+
+class Cgroup:
+    """The cgroup `path` (relative, like conductor/web) in every hierarchy of this host."""
+
+    def __init__(self, path: str, mounts: str = "/proc/self/mounts") -> None:
+        self.path = path
+        self._v1: dict[str, str] = {}
+        self._v2: str | None = None
+        with open(mounts, encoding="utf-8", errors="surrogateescape") as file:
+            for line in file:
+                _, target, kind, options, *_ = line.split(" ")
+                if kind == "cgroup2" and self._v2 is None:
+                    self._v2 = os.path.join(target, path)
+                elif kind == "cgroup":
+                    for controller in set(options.split(",")) & set(_V1):
+                        self._v1.setdefault(controller, os.path.join(target, path))
+
+    @property
+    def directories(self) -> list[str]:
+        """All directories of this cgroup, each once (cpu and cpuacct may be one hierarchy)."""
+        return list(dict.fromkeys([*self._v1.values(), *([self._v2] if self._v2 else [])]))
+
+    def exists(self) -> bool:
+        return any(os.path.isdir(directory) for directory in self.directories)
+
+    def create(self) -> None:
+        """Make the directories; in version 2 hand the controllers down to them."""
+        for directory in self.directories:
+            os.makedirs(directory, exist_ok=True)
+        if self._v2:
+            self._delegate(self._v2)
+
+    def _delegate(self, directory: str) -> None:
+        top = directory[: -len(self.path) - 1]
+        for parent in (top, os.path.dirname(directory)):
+            for controller in set(_read(os.path.join(parent, "cgroup.controllers")).split()) & set(_CONTROLLERS):
+                # A host whose root cgroup may not be divided has no limits; set_limits says so where one is wanted.
+                try:
+                    _write(os.path.join(parent, "cgroup.subtree_control"), f"+{controller}")
+                except OSError as error:
+                    if error.errno not in (errno.EBUSY, errno.ENOENT, errno.EINVAL):
+                        raise
+
+    def join(self) -> None:
+        """Move the calling process in. Its children are then born there."""
+        for directory in self.directories:
+            _write(os.path.join(directory, "cgroup.procs"), "0")
+
+    def set_limits(self, memory: int, cpus: float, pids: int) -> None:
+        """Raises HostNotCapable where a limit is wanted whose controller this host does not have."""
+        for (name, value), wanted in zip(self._limits(memory, cpus, pids), (memory, cpus, pids)):
+            if name is None or not os.path.exists(name):
+                if wanted:
+                    raise HostNotCapable(
+                        "this host cannot limit memory, cpus or pids: a cgroup controller is missing",
+                        "enable the controllers memory, cpu and pids, or leave the limits out",
+                    )
+                continue
+            try:
+                _write(name, value)
+            except OSError as error:
+                raise EffectFailed(f"limit {value!r} was not accepted by {name} ({error.strerror})") from error
+
+    def has_limits(self, memory: int, cpus: float, pids: int) -> bool:
+        """Whether the limits are in force."""
+        for name, value in self._limits(memory, cpus, pids):
+            if name is None or not os.path.exists(name):
+                continue
+            found = _read(name).strip()
+            if name.endswith("memory.limit_in_bytes"):
+                # The kernel rounds down to pages, and shows no limit as the largest multiple of a page.
+                page = os.sysconf("SC_PAGE_SIZE")
+                limit = int(found) if int(found) < (1 << 63) - page else _V1_UNLIMITED_MEMORY
+                same = limit == (int(value) // page * page if int(value) > 0 else int(value))
+            elif name.endswith("memory.max"):
+                page = os.sysconf("SC_PAGE_SIZE")
+                same = found == (value if value == "max" else str(int(value) // page * page))
+            else:
+                same = found == value
+            if not same:
+                return False
+        return True
+
+    def _limits(self, memory: int, cpus: float, pids: int) -> list[tuple[str | None, str]]:
+        """File and content for memory, cpu and pids, in this order."""
+        quota = round(cpus * _CPU_PERIOD)
+        files: list[tuple[str | None, str]] = []
+        for controller, v1_file, v1_value, v2_file, v2_value in (
+            (
+                "memory",
+                "memory.limit_in_bytes",
+                str(memory or _V1_UNLIMITED_MEMORY),
+                "memory.max",
+                str(memory or "max"),
+            ),
+            ("cpu", "cpu.cfs_quota_us", str(quota or -1), "cpu.max", f"{quota or 'max'} {_CPU_PERIOD}"),
+            ("pids", "pids.max", str(pids or "max"), "pids.max", str(pids or "max")),
+        ):
+            if controller in self._v1:
+                files.append((os.path.join(self._v1[controller], v1_file), v1_value))
+            else:
+                files.append((os.path.join(self._v2, v2_file) if self._v2 else None, v2_value))
+        return files
+
+    def usage(self) -> dict[str, int | None]:
+        """{memory: bytes, cpu: nanoseconds, pids: processes}; None where the host does not count it."""
+        return {"memory": self._memory_used(), "cpu": self._cpu_used(), "pids": self._number("pids", "pids.current")}
+
+    def _memory_used(self) -> int | None:
+        v1 = "memory.usage_in_bytes" if "memory" in self._v1 else "memory.current"
+        return self._number("memory", v1)
+
+    def _cpu_used(self) -> int | None:
+        if "cpuacct" in self._v1:
+            return self._number("cpuacct", "cpuacct.usage")
+        try:
+            stat = _read(os.path.join(self._v2 or "", "cpu.stat"))
+        except OSError:
+            return None
+        return next((int(line.split()[1]) * 1000 for line in stat.splitlines() if line.startswith("usage_usec")), None)
+
+    def _number(self, controller: str, file: str) -> int | None:
+        directory = self._v1.get(controller) or self._v2
+        try:
+            return int(_read(os.path.join(directory or "", file)))
+        except (OSError, ValueError):
+            return None
+
+    def remove(self, timeout: float = 10.0) -> None:
+        """Remove it with all below it, as soon as its last process is gone.
+
+        Raises EffectFailed after `timeout` seconds: processes that were killed leave their cgroup only when the
+        kernel has buried them.
+        """
+        deadline = time.monotonic() + timeout
+        for directory in self.directories:
+            for below, _, _ in sorted(os.walk(directory), reverse=True):
+                while not _rmdir(below):
+                    if time.monotonic() > deadline:
+                        raise EffectFailed(f"cgroup {below} still has processes", "end them, then run this again")
+                    time.sleep(0.002)
+
+
+def _rmdir(directory: str) -> bool:
+    try:
+        os.rmdir(directory)
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        if error.errno == errno.EBUSY:
+            return False
+        raise
+    return True
+
+
+def _read(path: str) -> str:
+    with open(path, encoding="ascii") as file:
+        return file.read()
+
+
+def _write(path: str, text: str) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, text.encode())
+    finally:
+        os.close(fd)

@@ -1,0 +1,189 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a user wants of one container: parsed, checked, and the same on disk."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass, fields, replace
+
+from .._errors import Damaged, InvalidInput
+from .capabilities import parse as parse_capabilities
+from .mounts import Mount, parse_mounts, parse_path
+from .names import parse_name
+from .signals import parse_signal
+from .sizes import parse_size
+
+# What can change while the first process runs; everything else is set when it starts.
+LIVE = frozenset({"memory", "cpus", "pids", "stop_signal", "stop_timeout", "restart_policy", "restart_retries"})
+
+# https://systemd.io/CONTAINER_INTERFACE: systemd as pid 1 powers off in order on SIGRTMIN+3; 34 is glibc's SIGRTMIN.
+_INIT_STOP_SIGNAL = 34 + 3
+
+
+@dataclass(frozen=True)
+class ContainerSpec:
+    """Options of one container. memory in bytes, cpus in CPUs, stop_timeout in seconds; 0 means no limit."""
+
+    name: str
+    image: str
+    command: tuple[str, ...] = ("/bin/bash",)
+    init: bool = False
+    env: tuple[tuple[str, str], ...] = ()
+    working_dir: str = "/"
+    user: str = "root"
+    hostname: str = ""
+    mounts: tuple[Mount, ...] = ()
+    dev: str = "private"
+    read_only: bool = False
+    capabilities_add: tuple[str, ...] = ()
+    capabilities_drop: tuple[str, ...] = ()
+    privileged: bool = False
+    memory: int = 0
+    cpus: float = 0.0
+    pids: int = 0
+    stop_signal: int = 15
+    stop_timeout: float = 10.0
+    restart_policy: str = "no"
+    restart_retries: int = 0
+
+    def to_json(self) -> dict:
+        """The form in container.json."""
+        return {**asdict(self), "env": dict(self.env)}
+
+    @classmethod
+    def from_json(cls, value: dict, path: str) -> ContainerSpec:
+        """The spec in container.json (`path` is for the message); keys that are not the spec's are left out.
+
+        Raises Damaged.
+        """
+        try:
+            values = {field.name: value[field.name] for field in fields(cls)}
+            values["env"] = tuple(sorted(values["env"].items()))
+            values["mounts"] = tuple(Mount(**mount) for mount in values["mounts"])
+            for name in ("command", "capabilities_add", "capabilities_drop"):
+                values[name] = tuple(values[name])
+            return cls(**values)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise Damaged(
+                f"{path} is damaged ({type(error).__name__}: {error})",
+                "restore it, or remove the container with state=absent and force=true",
+            ) from None
+
+    def changed_by(self, wanted: ContainerSpec) -> list[str]:
+        """Names of the options in which `wanted` differs."""
+        return [field.name for field in fields(self) if getattr(self, field.name) != getattr(wanted, field.name)]
+
+
+def parse_changes(params: dict) -> dict:
+    """The spec's fields that `params` of the module give, checked. An option that is not given is not there.
+
+    Raises InvalidInput.
+    """
+    given = {name: value for name, value in params.items() if value is not None}
+    changes: dict = {"name": parse_name(given["name"], "name")}
+    for name, parse in _PARSERS.items():
+        if name in given:
+            changes[name] = parse(given[name], name)
+    capabilities = given.get("capabilities") or {}
+    for part in ("add", "drop"):
+        if capabilities.get(part) is not None:
+            changes[f"capabilities_{part}"] = parse_capabilities(capabilities[part], f"capabilities.{part}")
+    if changes.get("init"):
+        if "command" in changes:
+            raise InvalidInput("command and init exclude each other", "init boots the image's /sbin/init")
+        changes["command"] = ("/sbin/init",)
+        changes.setdefault("stop_signal", _INIT_STOP_SIGNAL)
+    elif "init" in changes:
+        changes.setdefault("command", ContainerSpec.command)
+        changes.setdefault("stop_signal", ContainerSpec.stop_signal)
+    return changes
+
+
+def merge(old: ContainerSpec | None, changes: dict) -> ContainerSpec:
+    """The wanted spec: `changes` over what the container has, or over the defaults. Raises InvalidInput."""
+    if old is not None:
+        return replace(old, **changes)
+    if "image" not in changes:
+        raise InvalidInput(
+            f"there is no container {changes['name']!r}, and no image is given to create it from", "give image"
+        )
+    spec = ContainerSpec(**changes)
+    return spec if spec.hostname else replace(spec, hostname=spec.name)
+
+
+def _command(value: object, option: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value or not all(isinstance(part, str) for part in value) or not value[0]:
+        raise InvalidInput(f"{option} must be a list with at least the program", "like ['/usr/bin/env', 'sleep', '60']")
+    if any("\0" in part for part in value):
+        raise InvalidInput(f"{option} has a NUL character in it")
+    return tuple(value)
+
+
+def parse_env(value: dict, option: str) -> tuple[tuple[str, str], ...]:
+    """Environment variables, sorted. Raises InvalidInput."""
+    env = {}
+    for name, content in value.items():
+        if not isinstance(name, str) or not name or "=" in name or "\0" in name:
+            raise InvalidInput(f"{option}: {name!r} cannot be the name of a variable")
+        if isinstance(content, (bool, dict, list)) or content is None or "\0" in str(content):
+            raise InvalidInput(f"{option}: the value of {name} is not a string", "quote it, so that YAML keeps it one")
+        env[name] = str(content)
+    return tuple(sorted(env.items()))
+
+
+def parse_user(value: object, option: str) -> str:
+    """NAME, UID, NAME:GROUP or UID:GID; whether they exist is the image's to say. Raises InvalidInput."""
+    if not isinstance(value, str) or not re.fullmatch(
+        r"[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?", value
+    ):
+        raise InvalidInput(f"{option} {value!r} is not a user", "write NAME, UID, NAME:GROUP or UID:GID")
+    return value
+
+
+def _hostname(value: object, option: str) -> str:
+    # hostname(7): labels of letters, digits and '-'; 64 is the kernel's limit (__NEW_UTS_LEN).
+    label = r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
+    if not isinstance(value, str) or len(value) > 64 or not re.fullmatch(rf"{label}(?:\.{label})*", value):
+        raise InvalidInput(f"{option} {value!r} is not a host name", "use letters, digits, '-' and '.', at most 64")
+    return value
+
+
+def _number(minimum: float, kind: type) -> object:
+    def parse(value: object, option: str) -> object:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not minimum <= value < 2**31:
+            raise InvalidInput(f"{option} {value!r} is not a number from {minimum:g} up")
+        return kind(value)
+
+    return parse
+
+
+def _memory(value: object, option: str) -> int:
+    size = parse_size(value, option)
+    # The kernel itself counts in pages, and a first process needs about this much.
+    if 0 < size < 1 << 20:
+        raise InvalidInput(f"{option} {value!r} is below 1m, with which nothing starts", "0 lifts the limit")
+    return size
+
+
+_PARSERS = {
+    "image": parse_name,
+    "command": _command,
+    "init": lambda value, _option: bool(value),
+    "env": parse_env,
+    "working_dir": parse_path,
+    "user": parse_user,
+    "hostname": _hostname,
+    "mounts": lambda value, _option: parse_mounts(value),
+    "dev": lambda value, _option: value,
+    "read_only": lambda value, _option: bool(value),
+    "privileged": lambda value, _option: bool(value),
+    "memory": _memory,
+    "cpus": _number(0, float),
+    "pids": _number(0, int),
+    "stop_signal": parse_signal,
+    "stop_timeout": _number(0, float),
+    "restart_policy": lambda value, _option: value,
+    "restart_retries": _number(0, int),
+}

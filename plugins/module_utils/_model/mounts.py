@@ -1,0 +1,71 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is mounted into a container besides its root: bind mounts of the host and tmpfs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .._errors import InvalidInput
+from .sizes import parse_size
+
+# These are the container's own view of the kernel: a mount over them would hide or undo the isolation.
+_RESERVED = ("/proc", "/sys", "/dev")
+
+
+@dataclass(frozen=True)
+class Mount:
+    """One mount. `source`: path of the host (bind only); `size`: bytes, 0 for the kernel's default (tmpfs only)."""
+
+    type: str
+    target: str
+    source: str = ""
+    read_only: bool = False
+    size: int = 0
+
+    @classmethod
+    def parse(cls, value: dict) -> Mount:
+        """Raises InvalidInput."""
+        target = parse_target(value.get("target"))
+        kind = value.get("type") or "bind"
+        source, size = value.get("source"), value.get("size")
+        if kind == "bind":
+            if size is not None:
+                raise InvalidInput(f"mounts: size is for tmpfs, and {target} is a bind mount")
+            return cls("bind", target, parse_path(source, f"mounts: source of {target}"), bool(value.get("read_only")))
+        if source is not None:
+            raise InvalidInput(f"mounts: source is for bind mounts, and {target} is a tmpfs")
+        bytes_ = parse_size(size, f"mounts: size of {target}") if size is not None else 0
+        return cls("tmpfs", target, read_only=bool(value.get("read_only")), size=bytes_)
+
+
+def parse_mounts(values: list[dict]) -> tuple[Mount, ...]:
+    """Mounts in the order in which they are made: a parent before what lies below it. Raises InvalidInput."""
+    mounts = [Mount.parse(value) for value in values]
+    targets = [mount.target for mount in mounts]
+    for target in targets:
+        if targets.count(target) > 1:
+            raise InvalidInput(f"mounts: {target} is the target of more than one mount")
+    return tuple(sorted(mounts, key=lambda mount: mount.target.split("/")))
+
+
+def parse_path(value: object, option: str) -> str:
+    """An absolute path in plain form: no '.', '..' or empty component, no NUL. Raises InvalidInput."""
+    if not isinstance(value, str) or not value.startswith("/") or "\0" in value:
+        raise InvalidInput(f"{option} {value!r} is not an absolute path")
+    parts = [part for part in value.split("/") if part]
+    if "." in parts or ".." in parts:
+        raise InvalidInput(f"{option} {value!r} has a '.' or '..' in it", "name the directory itself")
+    return "/" + "/".join(parts)
+
+
+def parse_target(value: object) -> str:
+    """Where a mount goes, as the container sees it. Raises InvalidInput."""
+    path = parse_path(value, "mounts: target")
+    if path == "/":
+        raise InvalidInput("mounts: target / is the container's root itself", "mount on a directory below it")
+    for reserved in _RESERVED:
+        if path == reserved or path.startswith(reserved + "/"):
+            raise InvalidInput(f"mounts: target {path} lies in {reserved}, which conductor makes itself")
+    return path

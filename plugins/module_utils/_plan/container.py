@@ -1,0 +1,214 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What must be done so that a container is as wanted: pure, and the same in check mode as in earnest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .._errors import Conflict, NotFound
+from .._model.container import LIVE, ContainerSpec
+from .action import Action, Plan
+
+
+@dataclass(frozen=True)
+class ContainerView:
+    """What is: `spec` None where there is no container; `leftovers` name what a process that ended left behind."""
+
+    spec: ContainerSpec | None = None
+    running: bool = False
+    supervised: bool = True
+    leftovers: tuple[str, ...] = ()
+    image_exists: bool = True
+    limits_applied: bool = True
+    damage: str = ""
+    incomplete: bool = False
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the module was asked for, besides the spec."""
+
+    state: str
+    recreate: bool = False
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class CreateContainer(Action):
+    spec: ContainerSpec
+
+    def describe(self) -> str:
+        return f"create container {self.spec.name} from image {self.spec.image}"
+
+
+@dataclass(frozen=True)
+class UpdateSpec(Action):
+    spec: ContainerSpec
+    options: tuple[str, ...]
+
+    def describe(self) -> str:
+        return f"change {', '.join(self.options)} of container {self.spec.name}"
+
+
+@dataclass(frozen=True)
+class ApplyLimits(Action):
+    spec: ContainerSpec
+
+    def describe(self) -> str:
+        return f"apply the limits of container {self.spec.name}"
+
+
+@dataclass(frozen=True)
+class StopProcesses(Action):
+    name: str
+
+    def describe(self) -> str:
+        return f"stop container {self.name}"
+
+
+@dataclass(frozen=True)
+class CleanUp(Action):
+    name: str
+    leftovers: tuple[str, ...] = ()
+
+    def describe(self) -> str:
+        what = f" ({', '.join(self.leftovers)})" if self.leftovers else ""
+        return f"clean up after container {self.name}{what}"
+
+
+@dataclass(frozen=True)
+class ResetRoot(Action):
+    name: str
+
+    def describe(self) -> str:
+        return f"discard the root file system of container {self.name}"
+
+
+@dataclass(frozen=True)
+class StartProcess(Action):
+    spec: ContainerSpec
+
+    def describe(self) -> str:
+        return f"start container {self.spec.name}"
+
+
+@dataclass(frozen=True)
+class Supervise(Action):
+    name: str
+
+    def describe(self) -> str:
+        return f"watch over container {self.name} again, whose supervisor is gone"
+
+
+@dataclass(frozen=True)
+class RemoveContainer(Action):
+    name: str
+
+    def describe(self) -> str:
+        return f"remove container {self.name}"
+
+
+def plan_container(wanted: ContainerSpec | None, name: str, view: ContainerView, wish: Wish) -> Plan:
+    """Actions from `view` to `wanted` (None where it is to be absent). Raises Conflict, NotFound."""
+    actions = _absent(name, view) if wish.state == "absent" else _present(wanted, view, wish)
+    return Plan(tuple(actions), before=_shown(view.spec, _state(view)), after=_after(wanted, view, wish, actions))
+
+
+def _absent(name: str, view: ContainerView) -> list[Action]:
+    if view.spec is None and not view.incomplete and not view.damage and not view.leftovers:
+        return []
+    actions = _down(name, view)
+    if view.spec is not None or view.incomplete or view.damage:
+        actions.append(RemoveContainer(name))
+    return actions
+
+
+def _present(wanted: ContainerSpec, view: ContainerView, wish: Wish) -> list[Action]:
+    if view.spec is None:
+        _require_image(wanted, view)
+        # A first process can outlive a container directory that somebody deleted by hand.
+        actions = [*_down(wanted.name, view), CreateContainer(wanted)]
+        running, leftovers = False, False
+    else:
+        actions = _changes(view.spec, wanted, view, wish)
+        renewed = any(isinstance(action, ResetRoot) for action in actions)
+        running, leftovers = view.running and not renewed, bool(view.leftovers) and not renewed
+    if wish.state == "stopped" and (running or leftovers):
+        actions += _down(wanted.name, view)
+    elif wish.state == "started" and not running:
+        if view.spec is not None:
+            _require_image(wanted, view)
+        actions.append(StartProcess(wanted))
+    elif wish.state == "started" and not view.supervised:
+        actions.append(Supervise(wanted.name))
+    return actions
+
+
+def _changes(present: ContainerSpec, wanted: ContainerSpec, view: ContainerView, wish: Wish) -> list[Action]:
+    """What the options that differ ask for."""
+    options = tuple(present.changed_by(wanted))
+    actions: list[Action] = []
+    renew = _must_renew(options, view, wish)
+    if renew:
+        _require_image(wanted, view)
+        actions += [*_down(wanted.name, view), ResetRoot(wanted.name)]
+    if options:
+        actions.append(UpdateSpec(wanted, options))
+    limits_differ = bool(set(options) & {"memory", "cpus", "pids"}) or not view.limits_applied
+    if limits_differ and view.running and not renew and wish.state != "stopped":
+        actions.append(ApplyLimits(wanted))
+    return actions
+
+
+def _down(name: str, view: ContainerView) -> list[Action]:
+    """From whatever runs or is left to nothing of it."""
+    stop: list[Action] = [StopProcesses(name)] if view.running else []
+    return [*stop, CleanUp(name, view.leftovers)] if view.running or view.leftovers else []
+
+
+def _require_image(wanted: ContainerSpec, view: ContainerView) -> None:
+    if not view.image_exists:
+        raise NotFound(f"there is no image {wanted.image!r}", "build it with conductor_image, or correct image")
+
+
+def _must_renew(options: tuple[str, ...], view: ContainerView, wish: Wish) -> bool:
+    """Whether the container must be made anew for `options`. Raises Conflict where that was not allowed."""
+    # The image is the root's lower layer: another one under the same upper layer would be neither of both.
+    needing = [option for option in options if option == "image" or (view.running and option not in LIVE)]
+    if wish.state == "stopped":
+        needing = [option for option in needing if option == "image"]
+    if needing and not wish.recreate:
+        raise Conflict(
+            f"{', '.join(needing)} cannot change while container {view.spec.name!r} "
+            + ("keeps its root file system" if needing == ["image"] else "runs"),
+            "set recreate: true to make it anew (what was written to its root is lost), or stop it first"
+            if "image" not in needing
+            else "set recreate: true to make it anew (what was written to its root is lost)",
+        )
+    return bool(needing)
+
+
+def _state(view: ContainerView) -> str:
+    if view.spec is None:
+        return "absent"
+    if view.running:
+        return "running"
+    return "exited" if view.leftovers else "stopped"
+
+
+def _after(wanted: ContainerSpec | None, view: ContainerView, wish: Wish, actions: list[Action]) -> dict:
+    if wish.state == "absent":
+        return {"state": "absent"}
+    state = {"started": "running", "stopped": "stopped"}.get(wish.state)
+    if state is None:
+        renewed = any(isinstance(action, (CreateContainer, ResetRoot)) for action in actions)
+        state = "stopped" if renewed else _state(view)
+    return _shown(wanted, state)
+
+
+def _shown(spec: ContainerSpec | None, state: str) -> dict:
+    if spec is None:
+        return {"state": state}
+    return {"state": state, **spec.to_json()}

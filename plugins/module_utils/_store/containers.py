@@ -1,0 +1,104 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""container.json, exit.json and the run state of each container."""
+
+from __future__ import annotations
+
+import os
+import secrets
+
+from .._errors import Damaged
+from .._linux.files import remove_tree, sync_directory
+from .._linux.processes import ProcessId
+from .._model.container import ContainerSpec
+from .._model.layout import RUN_DIR, STAGING_PREFIX, ContainerPaths
+from .json_files import read_json, write_json
+
+
+def container_names(container_dir: str) -> list[str]:
+    """Names of all containers, complete or not."""
+    try:
+        entries = os.listdir(container_dir)
+    except FileNotFoundError:
+        return []
+    return sorted(entry for entry in entries if not entry.startswith(STAGING_PREFIX))
+
+
+def read_spec(paths: ContainerPaths) -> ContainerSpec | None:
+    """The container's spec, or None where there is none. Raises Damaged."""
+    value = read_json(paths.spec)
+    return None if value is None else ContainerSpec.from_json(value, paths.spec)
+
+
+def write_spec(paths: ContainerPaths, spec: ContainerSpec, *, running: bool | None = None) -> None:
+    """Write the spec; `running` sets whether the supervisor may restart it, None keeps that as it is.
+
+    The container's id stays for as long as the container: peers and leases are bound to it.
+    """
+    old = read_json(paths.spec) or {}
+    wanted = old.get("wanted", "stopped") if running is None else ("running" if running else "stopped")
+    write_json(paths.spec, {**spec.to_json(), "id": old.get("id") or secrets.token_hex(8), "wanted": wanted})
+
+
+def create_directory(paths: ContainerPaths, spec: ContainerSpec) -> None:
+    """Make the container's directory with its spec: whole, or not at all."""
+    parent = os.path.dirname(paths.directory)
+    os.makedirs(parent, mode=0o711, exist_ok=True)
+    staging = os.path.join(parent, f"{STAGING_PREFIX}new-{paths.name}")
+    remove_tree(staging)
+    os.mkdir(staging, 0o700)
+    # The rootfs's own mode is what `/` shows inside: _apt and others must be able to pass it.
+    for name in ("upper", "work", "rootfs"):
+        os.mkdir(os.path.join(staging, name))
+        os.chmod(os.path.join(staging, name), 0o755)
+    write_spec(ContainerPaths(staging, paths.name), spec)
+    os.rename(staging, paths.directory)
+    sync_directory(parent)
+
+
+def remove_directory(paths: ContainerPaths) -> None:
+    """Delete the container's directory: gone at once by a rename, then emptied."""
+    parent = os.path.dirname(paths.directory)
+    trash = os.path.join(parent, f"{STAGING_PREFIX}gone-{paths.name}")
+    remove_tree(trash)
+    if os.path.lexists(paths.directory):
+        os.rename(paths.directory, trash)
+        sync_directory(parent)
+        remove_tree(trash)
+
+
+def clear_staging(paths: ContainerPaths) -> None:
+    """Delete what creating or removing this container left half-way, when it was killed."""
+    parent = os.path.dirname(paths.directory)
+    for kind in ("new", "gone"):
+        remove_tree(os.path.join(parent, f"{STAGING_PREFIX}{kind}-{paths.name}"))
+
+
+def has_staging(paths: ContainerPaths) -> bool:
+    """Whether there is something for `clear_staging` to do."""
+    parent = os.path.dirname(paths.directory)
+    return any(
+        os.path.lexists(os.path.join(parent, f"{STAGING_PREFIX}{kind}-{paths.name}")) for kind in ("new", "gone")
+    )
+
+
+def read_run_state(paths: ContainerPaths) -> dict | None:
+    """{pid, start_time, supervisor, started_at, restarts, ...} of the last start, or None. Raises Damaged."""
+    return read_json(paths.run_state)
+
+
+def write_run_state(paths: ContainerPaths, state: dict) -> None:
+    os.makedirs(os.path.join(RUN_DIR, "containers"), mode=0o700, exist_ok=True)
+    write_json(paths.run_state, state)
+
+
+def process_in(state: dict | None, key: str = "") -> ProcessId | None:
+    """The process that a run state names: the first process, or with `key` "supervisor" its supervisor."""
+    part = (state or {}).get(key) if key else state
+    if not part:
+        return None
+    try:
+        return ProcessId(int(part["pid"]), int(part["start_time"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise Damaged(f"the run state has no process in it ({error})", "stop the container with force: true") from None

@@ -1,0 +1,336 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: conductor_container
+short_description: Create, start, stop and remove Debian system containers
+version_added: "0.1.0"
+author: ["The conductor.containers authors (@conductor-containers)"]
+description:
+  - Runs containers from images of M(conductor.containers.conductor_image), each with its own UTS, PID, network, mount,
+    IPC and cgroup namespaces, with no daemon.
+  - An option that is not given keeps what the container has, or takes its default when the container is created.
+  - Networks are the matter of M(conductor.containers.conductor_network). Without one a container has a loopback only.
+extends_documentation_fragment:
+  - conductor.containers.attributes
+  - conductor.containers.settings
+options:
+  name:
+    description: Name of the container, 1 to 63 letters, digits, C(-), C(_) and C(.).
+    type: str
+    required: true
+  state:
+    description:
+      - V(present) creates the container, and leaves a container that exists running or stopped as it is.
+      - V(started) also starts it. A container whose command has ended is started again, with its data.
+      - V(stopped) stops it and keeps its data.
+      - V(absent) stops it and deletes it with its data.
+    type: str
+    choices: [present, started, stopped, absent]
+    default: started
+  image:
+    description: Name of the image. Required to create a container.
+    type: str
+  command:
+    description:
+      - The command and its arguments, which become the container's first process. It is never given to a shell.
+      - Default is V(/bin/bash), which waits for input and so stays alive until the container is stopped.
+    type: list
+    elements: str
+  init:
+    description:
+      - Boot the image's C(/sbin/init), systemd as a rule, as the first process. Excludes O(command).
+      - C(/run), C(/run/lock) and C(/tmp) are then of type tmpfs, and the container's cgroup is writable.
+    type: bool
+  env:
+    description: Environment variables of the command. Values must be strings; numbers are taken as written.
+    type: dict
+  working_dir:
+    description: Directory inside in which the command starts. Default is V(/).
+    type: str
+  user:
+    description:
+      - User, by name or number, and optionally group, C(USER:GROUP), of the command. Default is V(root).
+      - They are looked up in the container's own C(/etc/passwd) and C(/etc/group).
+    type: str
+  hostname:
+    description: Host name inside. Default is the container's name.
+    type: str
+  mounts:
+    description: What is mounted into the container besides its root file system.
+    type: list
+    elements: dict
+    suboptions:
+      type:
+        description: V(bind) shows a file or directory of the host, V(tmpfs) is an empty one in memory.
+        type: str
+        choices: [bind, tmpfs]
+        default: bind
+      source:
+        description: The file or directory of the host, with no link on the way. Only for V(bind).
+        type: str
+      target:
+        description: Where it is mounted inside. It is made where it is missing.
+        type: str
+        required: true
+      read_only:
+        description: Whether the container may only read it.
+        type: bool
+        default: false
+      size:
+        description: How large a V(tmpfs) may grow, like V(64m). Half of the host's memory where it is not given.
+        type: str
+  dev:
+    description:
+      - V(private) is a C(/dev) with the standard nodes only.
+      - V(host) shows the host's C(/dev), all devices included. It takes much of the isolation away.
+      - Default is V(private).
+    type: str
+    choices: [private, host]
+  read_only:
+    description: Whether the root file system is read-only. Mounts are not affected.
+    type: bool
+  capabilities:
+    description:
+      - Changes to the capabilities that processes inside can have at most, see C(capabilities(7\)). V(ALL) stands for
+        each.
+      - The default is docker's without C(MKNOD).
+    type: dict
+    suboptions:
+      add:
+        description: Capabilities to add.
+        type: list
+        elements: str
+      drop:
+        description: Capabilities to take away.
+        type: list
+        elements: str
+  privileged:
+    description: Give all capabilities, a writable C(/sys), and all of C(/proc). Root inside is then root of the host.
+    type: bool
+  memory:
+    description: How much memory it may use, like V(512m). V(0) is no limit, which is the default.
+    type: str
+  cpus:
+    description: How many CPUs it may use, like V(1.5). V(0) is no limit, which is the default.
+    type: float
+  pids:
+    description: How many processes and threads it may have. V(0) is no limit, which is the default.
+    type: int
+  stop_signal:
+    description:
+      - The signal that asks the first process to end, by name or number.
+      - Default is V(SIGTERM), with O(init) V(SIGRTMIN+3).
+      - A first process that does not handle it is killed at once, as the kernel would not deliver it anyway.
+    type: str
+  stop_timeout:
+    description: Seconds after which a container that was asked to stop is killed. Default is V(10).
+    type: float
+  restart_policy:
+    description:
+      - Whether the container is started again when its command ends by itself.
+      - V(on-failure) does so where the exit status was not 0, at most O(restart_retries) times.
+      - Default is V(no).
+    type: str
+    choices: ["no", on-failure, always]
+  restart_retries:
+    description: How often V(on-failure) starts it again. V(0) is without end, which is the default.
+    type: int
+  recreate:
+    description:
+      - Allow to make the container anew where a changed option asks for that. What was written to its root file system
+        is lost then; its mounts, network and peers stay.
+      - Changes of O(memory), O(cpus), O(pids), O(stop_signal), O(stop_timeout), O(restart_policy) and
+        O(restart_retries) apply at once and never need it. A stopped container needs it for O(image) only.
+    type: bool
+    default: false
+  force:
+    description: With O(state=absent), remove a container also where its C(container.json) is damaged or missing.
+    type: bool
+    default: false
+  wait:
+    description:
+      - With O(state=started), a command and its arguments that is run inside again and again until it exits with 0.
+      - Nothing is waited for in check mode.
+    type: list
+    elements: str
+  wait_timeout:
+    description: Seconds after which O(wait) gives up and the module fails.
+    type: float
+    default: 60
+seealso:
+  - module: conductor.containers.conductor_exec
+  - module: conductor.containers.conductor_network
+  - module: conductor.containers.conductor_container_info
+"""
+
+EXAMPLES = r"""
+- name: A container with a shell that waits
+  conductor.containers.conductor_container:
+    name: box
+    image: debian
+
+- name: A web server with limits, started again when it fails
+  conductor.containers.conductor_container:
+    name: web
+    image: debian
+    command: [/usr/bin/python3, -m, http.server, "8080"]
+    working_dir: /srv
+    mounts:
+      - source: /srv/www
+        target: /srv
+        read_only: true
+    memory: 256m
+    cpus: 0.5
+    pids: 50
+    restart_policy: on-failure
+    wait: [/usr/bin/python3, -c, "import socket; socket.create_connection(('127.0.0.1', 8080))"]
+
+- name: A whole system with systemd
+  conductor.containers.conductor_container:
+    name: system
+    image: debian
+    init: true
+
+- name: Stop it and keep its data
+  conductor.containers.conductor_container:
+    name: web
+    state: stopped
+
+- name: Remove it
+  conductor.containers.conductor_container:
+    name: web
+    state: absent
+"""
+
+RETURN = r"""
+actions:
+  description: What was done, or in check mode would be done, step by step.
+  returned: success
+  type: list
+  elements: str
+  sample: [create container web from image debian, start container web]
+container:
+  description: The container as it is after the module. Null where there is none.
+  returned: success
+  type: dict
+  contains:
+    name:
+      description: Its name. All options of the container are there too, under their own names.
+      type: str
+      returned: always
+    id:
+      description: Identifies this container; another one of the same name has another id.
+      type: str
+      returned: always
+    state:
+      description: One of V(created), V(running), V(restarting), V(exited), V(stopped).
+      type: str
+      returned: always
+    pid:
+      description: Process id of the first process on the host. Null where it does not run.
+      type: int
+      returned: always
+    started_at:
+      description: When it was started last, in UTC.
+      type: str
+      returned: always
+    finished_at:
+      description: When its command ended, in UTC. Null while it runs.
+      type: str
+      returned: always
+    exit_code:
+      description:
+        - Exit status of its command, 128 and the signal's number where one ended it. Null where it is not known.
+      type: int
+      returned: always
+    restarts:
+      description: How often its restart policy has started it again.
+      type: int
+      returned: always
+    addresses:
+      description: Its IPv4 and IPv6 addresses.
+      type: list
+      elements: str
+      returned: always
+    network_namespace:
+      description: Path of its network namespace, as C(ip netns) knows it. Null where it does not run.
+      type: str
+      returned: always
+    directory:
+      description: Where the host keeps it.
+      type: str
+      returned: always
+    rootfs:
+      description: Where its root file system is mounted on the host while it runs.
+      type: str
+      returned: always
+    log_path:
+      description: The file with all that the command has written.
+      type: str
+      returned: always
+    log:
+      description: The end of that file, with control characters escaped.
+      type: str
+      returned: always
+"""
+
+from ansible_collections.conductor.containers.plugins.module_utils._case.container import ContainerCase
+from ansible_collections.conductor.containers.plugins.module_utils._case.run import run_module
+
+
+def main() -> None:
+    run_module(
+        {
+            "name": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": ["present", "started", "stopped", "absent"], "default": "started"},
+            "image": {"type": "str"},
+            "command": {"type": "list", "elements": "str"},
+            "init": {"type": "bool"},
+            "env": {"type": "dict"},
+            "working_dir": {"type": "str"},
+            "user": {"type": "str"},
+            "hostname": {"type": "str"},
+            "mounts": {
+                "type": "list",
+                "elements": "dict",
+                "options": {
+                    "type": {"type": "str", "choices": ["bind", "tmpfs"], "default": "bind"},
+                    "source": {"type": "str"},
+                    "target": {"type": "str", "required": True},
+                    "read_only": {"type": "bool", "default": False},
+                    "size": {"type": "str"},
+                },
+            },
+            "dev": {"type": "str", "choices": ["private", "host"]},
+            "read_only": {"type": "bool"},
+            "capabilities": {
+                "type": "dict",
+                "options": {
+                    "add": {"type": "list", "elements": "str"},
+                    "drop": {"type": "list", "elements": "str"},
+                },
+            },
+            "privileged": {"type": "bool"},
+            "memory": {"type": "str"},
+            "cpus": {"type": "float"},
+            "pids": {"type": "int"},
+            "stop_signal": {"type": "str"},
+            "stop_timeout": {"type": "float"},
+            "restart_policy": {"type": "str", "choices": ["no", "on-failure", "always"]},
+            "restart_retries": {"type": "int"},
+            "recreate": {"type": "bool", "default": False},
+            "force": {"type": "bool", "default": False},
+            "wait": {"type": "list", "elements": "str"},
+            "wait_timeout": {"type": "float", "default": 60},
+        },
+        ContainerCase,
+    )
+
+
+if __name__ == "__main__":
+    main()
