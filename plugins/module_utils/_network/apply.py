@@ -19,8 +19,8 @@ from .._plan.network import (
     WriteInsideFiles,
 )
 from .._store.settings import Settings
-from .root import root_of
 from .link import delete_link, make_link
+from .root import root_of
 
 _FORWARDING = {4: "net/ipv4/ip_forward", 6: "net/ipv6/conf/all/forwarding"}
 
