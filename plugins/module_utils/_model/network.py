@@ -10,6 +10,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from .._errors import ConductorError, Damaged, InvalidInput
 from .ports import Expose, PortRange, parse_exposes, parse_port_ranges
@@ -65,6 +66,12 @@ def parse_dns(values: list) -> tuple[str, ...]:
     return tuple(servers)
 
 
+def _typed(value: Mapping, name: str, kind: Any) -> Any:
+    if not isinstance(value[name], kind):
+        raise ValueError(f"{name} is {value[name]!r}")
+    return value[name]
+
+
 def _require_version(version: int, *addresses: object) -> None:
     for address in addresses:
         if ipaddress.ip_address(address).version != version:
@@ -115,7 +122,7 @@ class NetworkSpec:
         """What `to_dict` gave, read from `path`. Raises Damaged."""
         try:
             spec = cls(
-                **{name: value[name] for name in _PLAIN},
+                **{name: _typed(value, name, kind) for name, kind in _PLAIN.items()},
                 dns=None if value["dns"] is None else parse_dns(value["dns"]),
                 expose=parse_exposes(value["expose"]),
                 peers=tuple(
@@ -135,9 +142,11 @@ class NetworkSpec:
         return spec
 
 
-_PLAIN = (
-    "container_id", "ipv4", "gateway4", "ipv6", "gateway6", "mac", "mtu", "internet", "interface", "host_access",
-)  # fmt: skip
+_MAYBE_TEXT = (str, type(None))
+_PLAIN: Mapping[str, Any] = {
+    "container_id": str, "ipv4": str, "gateway4": str, "ipv6": _MAYBE_TEXT, "gateway6": _MAYBE_TEXT,
+    "mac": str, "mtu": int, "internet": bool, "interface": _MAYBE_TEXT, "host_access": bool,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

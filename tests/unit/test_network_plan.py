@@ -1,0 +1,297 @@
+"""The plan of networks, carried out on a pure model of the kernel: it leads where it should, and is then empty."""
+
+from dataclasses import replace
+
+import pytest
+from ansible_collections.conductor.containers.plugins.module_utils._errors import ConductorError, Conflict
+from ansible_collections.conductor.containers.plugins.module_utils._model.network import LINK_PREFIX, Link, link_name
+from ansible_collections.conductor.containers.plugins.module_utils._model.network_options import NetworkOptions
+from ansible_collections.conductor.containers.plugins.module_utils._plan.firewall import (
+    BASE,
+    SETS,
+    Firewall,
+    base_commands,
+    parse_listing,
+)
+from ansible_collections.conductor.containers.plugins.module_utils._plan.inside_files import inside_files
+from ansible_collections.conductor.containers.plugins.module_utils._plan.link import (
+    End,
+    Pair,
+    inner_addresses,
+    inner_routes,
+    outer_addresses,
+    outer_routes,
+    outer_sysctls,
+)
+from ansible_collections.conductor.containers.plugins.module_utils._plan.network import (
+    Connect,
+    Disconnect,
+    EnableForwarding,
+    KeepAdvertisedRoute,
+    UpdateFirewall,
+    WriteInsideFiles,
+    plan_projection,
+)
+from ansible_collections.conductor.containers.plugins.module_utils._plan.network_drift import drift_of, host_drift
+from ansible_collections.conductor.containers.plugins.module_utils._plan.network_spec import (
+    wanted_spec,
+    without_dangling_peers,
+)
+from ansible_collections.conductor.containers.plugins.module_utils._plan.network_view import (
+    ContainerView,
+    Forwarding,
+    NetworkView,
+)
+from ansible_collections.conductor.containers.plugins.module_utils._plan.peer import PeerOptions, plan_peer
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+NAMES = ["a", "b", "c", "d"]
+
+
+def pair_of(link: Link) -> Pair:
+    """A pair as the kernel would show it once it was made as wanted."""
+    outer = End(
+        "veth", "02:aa:aa:aa:aa:aa", link.mtu, True, frozenset({link.outer_altname}),
+        frozenset(outer_addresses(link)), frozenset(outer_routes(link)),
+    )  # fmt: skip
+    inner = End(
+        "veth", link.mac, link.mtu, True, frozenset({link.inner_altname}),
+        frozenset(inner_addresses(link)), frozenset(inner_routes(link)),
+    )  # fmt: skip
+    return Pair(outer, inner, outer_sysctls(link))
+
+
+def shown(name: str, elements: list) -> dict:
+    """A set or map as nft lists it."""
+    objects = (command["add"] for command in base_commands() if "add" in command)
+    found = next(o for o in objects if name in (o.get("set", o.get("map", {})).get("name"),))
+    kind = next(iter(found))
+    return {kind: {**found[kind], "elem": elements}}
+
+
+def run_nft(firewall: Firewall, commands) -> Firewall:
+    """What nft would make of `commands`, as one transaction."""
+    if {"delete": {"table": {"family": "inet", "name": "conductor"}}} in commands:
+        fresh = any("chain" in command.get("add", {}) for command in commands)
+        firewall = (
+            parse_listing({"nftables": [c["add"] for c in base_commands() if "add" in c]}) if fresh else Firewall()
+        )
+    elements = {name: set(firewall.elements.get(name, ())) for name in SETS} if firewall.base else {}
+    for command in commands:
+        for verb, item in command.items():
+            if "element" not in item:
+                continue
+            name = item["element"]["name"]
+            parsed = parse_listing({"nftables": [shown(name, item["element"]["elem"])]}).elements[name]
+            if verb == "add":
+                assert not elements[name] & parsed, "added twice"
+                elements[name] |= parsed
+            else:
+                assert parsed <= elements[name], "nft refuses to delete what is not there"
+                elements[name] -= parsed
+    return Firewall(firewall.base, {name: frozenset(found) for name, found in elements.items()})
+
+
+def simulate(view: NetworkView, actions) -> NetworkView:
+    for action in actions:
+        if isinstance(action, Connect):
+            view = with_container(view, action.container, pair=pair_of(action.link))
+        elif isinstance(action, Disconnect):
+            view = replace(view, stray_links=tuple(link for link in view.stray_links if link != action.outer))
+            for name, container in view.containers.items():
+                if link_name(name) == action.outer and container.pair:
+                    view = with_container(view, name, pair=None)
+        elif isinstance(action, UpdateFirewall):
+            view = replace(view, firewall=run_nft(view.firewall, action.commands))
+        elif isinstance(action, WriteInsideFiles):
+            files = {**view.containers[action.container].files, **action.files}
+            view = with_container(view, action.container, files=files)
+        elif isinstance(action, EnableForwarding):
+            view = replace(view, forwarding=replace(view.forwarding, **{f"ipv{action.version}": True}))
+        else:
+            assert isinstance(action, KeepAdvertisedRoute)
+    return view
+
+
+def with_container(view: NetworkView, name: str, **changes) -> NetworkView:
+    changed = replace(view.containers[name], **changes)
+    return replace(view, containers={**view.containers, name: changed})
+
+
+options = st.builds(
+    lambda params: NetworkOptions.parse(params, "10.87.0.0/24", "fd87::/64", None),
+    st.fixed_dictionaries(
+        {
+            "internet": st.booleans(),
+            "host_access": st.booleans(),
+            "expose": st.lists(
+                st.builds(lambda n, p: f"{n}-{n}/{p}", st.integers(1, 20), st.sampled_from(["tcp", "udp"])), max_size=3
+            ),
+            "mtu": st.sampled_from([1400, 1500]),
+            "dns": st.sampled_from([None, [], ["192.0.2.1"]]),
+        }
+    ),
+)
+
+
+@st.composite
+def hosts(draw) -> NetworkView:
+    """A host with containers in any state, and a kernel that agrees with them or not."""
+    view = NetworkView(
+        containers={name: ContainerView(name, f"id-{name}", name) for name in NAMES},
+        forwarding=Forwarding(draw(st.booleans()), draw(st.booleans()), ("eth0",)),
+        stray_links=tuple(draw(st.sets(st.sampled_from([f"{LINK_PREFIX}x", f"{LINK_PREFIX}y"])))),
+        resolvers=("nameserver 192.0.2.53",),
+    )
+    for name in draw(st.sets(st.sampled_from(NAMES))):
+        try:
+            view = view.with_spec(name, wanted_spec(view, name, draw(options)))
+        except Conflict:
+            continue  # a host port that another has
+    for one, other in draw(st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES)), max_size=4)):
+        ports = draw(st.sampled_from([None, ["80/tcp"], ["80-90/tcp", "85-99/tcp", "7/udp"]]))
+        direction = draw(st.sampled_from(["both", "to"]))
+        try:
+            asked = PeerOptions.parse(
+                {"container": one, "peer": other, "ports": ports, "direction": direction, "state": "present"}
+            )
+            view = plan_peer(view, asked)[1]
+        except ConductorError:
+            continue  # itself, or one without a network
+    for name in NAMES:
+        spec = view.containers[name].spec
+        pair = draw(st.sampled_from([None, *([pair_of(Link.of(name, spec))] if spec else [])]))
+        if pair and draw(st.booleans()):
+            pair = replace(pair, inner=replace(pair.inner, addresses=frozenset()))
+        attached = draw(st.booleans())
+        files = draw(st.sampled_from([None, {"/etc/hosts": None, "/etc/resolv.conf": b"old"}])) if attached else None
+        view = with_container(view, name, attached=attached, pair=pair, files=files)
+    if draw(st.booleans()):
+        settled = simulate(view, plan_projection(view, NAMES))
+        firewall = settled.firewall
+        lost = draw(st.sets(st.sampled_from(sorted(SETS))))
+        elements = {k: frozenset() if k in lost else v for k, v in firewall.elements.items()}
+        view = replace(view, firewall=replace(firewall, elements=elements))
+    return view
+
+
+@settings(max_examples=200, deadline=None)
+@given(hosts())
+def test_a_plan_carried_out_leaves_nothing_to_do(view):
+    after = simulate(view, plan_projection(view, NAMES))
+    assert plan_projection(after, NAMES) == ()
+    assert host_drift(after) == []
+    assert [drift_of(after, name) for name in NAMES] == [[]] * len(NAMES)
+
+
+@settings(max_examples=100, deadline=None)
+@given(hosts(), st.data())
+def test_dying_after_any_prefix_of_a_plan_leaves_a_state_that_converges(view, data):
+    actions = plan_projection(view, NAMES)
+    died = simulate(view, actions[: data.draw(st.integers(0, len(actions)))])
+    after = simulate(died, plan_projection(died, NAMES))
+    assert plan_projection(after, NAMES) == ()
+    whole = simulate(view, actions)
+    assert after.firewall == whole.firewall
+
+
+@settings(max_examples=100, deadline=None)
+@given(hosts(), st.sampled_from(NAMES), options)
+def test_options_that_were_carried_out_are_not_a_change(view, name, asked):
+    try:
+        spec = wanted_spec(view, name, asked)
+    except Conflict:
+        return
+    after = view.with_spec(name, spec)
+    assert wanted_spec(after, name, asked) == spec
+    addresses = [c.spec.ipv4 for c in after.containers.values() if c.spec]
+    assert len(addresses) == len(set(addresses))
+
+
+@settings(max_examples=50, deadline=None)
+@given(hosts())
+def test_a_damaged_container_loses_nothing_by_others_updates(view):
+    settled = simulate(view, plan_projection(view, NAMES))
+    damaged = with_container(settled, "a", spec=None, damage="a's network.json is damaged")
+    if not settled.containers["a"].attached or settled.containers["a"].spec is None:
+        return
+    others = simulate(damaged, plan_projection(damaged, NAMES))
+    outer = link_name("a")
+    for name in ("source4", "internet", "exposed", "host_access", "self"):
+        had = {e for e in settled.firewall.elements[name] if e[0] == outer}
+        assert had <= others.firewall.elements[name]
+    assert others.containers["a"].pair == settled.containers["a"].pair
+
+
+def test_the_base_says_when_a_rule_was_changed_added_or_removed():
+    objects = [command["add"] for command in base_commands() if "add" in command]
+    assert parse_listing({"nftables": objects}).base == BASE
+    rules = [i for i, item in enumerate(objects) if "rule" in item]
+    assert parse_listing({"nftables": objects[:-1]}).base != BASE
+    assert parse_listing({"nftables": [*objects, objects[rules[0]]]}).base != BASE
+    swapped = list(objects)
+    swapped[rules[2]], swapped[rules[3]] = swapped[rules[3]], swapped[rules[2]]
+    assert parse_listing({"nftables": swapped}).base != BASE
+
+
+def test_elements_are_compared_in_canonical_form():
+    listing = {
+        "nftables": [
+            shown("source6", [{"concat": ["cdtr-1", "fd87:0c4d:0::0002"]}]),
+            shown("expose4", [[{"concat": ["tcp", 80]}, "10.87.0.2"]]),
+            shown("peer_port", [{"concat": ["cdtr-1", "cdtr-2", 17, {"range": [80, 90]}]}]),
+            shown("internet", [{"elem": {"val": "cdtr-1", "comment": "by hand"}}]),
+        ]
+    }
+    elements = parse_listing(listing).elements
+    assert elements["source6"] == {("cdtr-1", "fd87:c4d::2")}
+    assert elements["expose4"] == {(6, 80, "10.87.0.2")}
+    assert elements["peer_port"] == {("cdtr-1", "cdtr-2", 17, (80, 90))}
+    assert elements["internet"] == {("cdtr-1",)}
+
+
+def test_entries_for_containers_that_are_gone_are_pruned():
+    view = NetworkView(containers={name: ContainerView(name, f"id-{name}", name) for name in ("a", "b")})
+    asked = NetworkOptions.parse({}, "10.87.0.0/24", "fd87::/64", None)
+    for name in ("a", "b"):
+        view = view.with_spec(name, wanted_spec(view, name, asked))
+    view = plan_peer(view, PeerOptions("a", "b"))[1]
+    spec = view.containers["a"].spec
+    assert without_dangling_peers(view, spec) == spec
+    again = with_container(view, "b", container_id="another")
+    assert without_dangling_peers(again, spec).peers == ()
+    assert b"b\n" not in inside_files(again, "a", "a")["/etc/hosts"]
+
+
+def test_names_inside_are_its_own_and_its_peers():
+    view = NetworkView(containers={n: ContainerView(n, n, h) for n, h in (("a", "www"), ("b", "b"))}, resolvers=("x",))
+    assert inside_files(view, "a", "www") == {
+        "/etc/hosts": b"127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n127.0.1.1 www a\n"
+    }
+    asked = NetworkOptions.parse({"internet": True}, "10.87.0.0/24", "fd87::/64", None)
+    for name in ("a", "b"):
+        view = view.with_spec(name, wanted_spec(view, name, asked))
+    view = plan_peer(view, PeerOptions("b", "a", both=False))[1]
+    assert b"b\n" not in inside_files(view, "a", "www")["/etc/hosts"]
+    files = inside_files(view, "b", "b")
+    assert files["/etc/hosts"].endswith(b"10.87.0.2 a www\nfd87::2 a www\n")
+    assert files["/etc/resolv.conf"] == b"x\n"
+
+
+@pytest.mark.parametrize("mode", ["enable", "require"])
+def test_forwarding_is_enabled_or_required_only_for_containers_that_run(mode):
+    view = NetworkView(containers={"a": ContainerView("a", "a", "a")}, forwarding=Forwarding(False, False, ("eth0",)))
+    asked = NetworkOptions.parse({}, "10.87.0.0/24", "fd87::/64", None)
+    view = view.with_spec("a", wanted_spec(view, "a", asked))
+    assert plan_projection(view, ["a"], mode) == ()
+    running = with_container(view, "a", attached=True)
+    if mode == "require":
+        with pytest.raises(ConductorError, match="does not forward IPv4"):
+            plan_projection(running, ["a"], mode)
+    else:
+        assert plan_projection(running, ["a"], mode)[:3] == (
+            KeepAdvertisedRoute("eth0"),
+            EnableForwarding(4),
+            EnableForwarding(6),
+        )

@@ -1,0 +1,152 @@
+"""Ports, pools, addresses and specs as values."""
+
+import ipaddress
+import json
+
+import pytest
+from ansible_collections.conductor.containers.plugins.module_utils._errors import Conflict, Damaged, InvalidInput
+from ansible_collections.conductor.containers.plugins.module_utils._model.network import (
+    NetworkSpec,
+    PeerEntry,
+    link_name,
+    mac_of,
+    parse_mac,
+)
+from ansible_collections.conductor.containers.plugins.module_utils._model.pool import (
+    allocate,
+    gateway_of,
+    is_assignable,
+    overlapping,
+    parse_pool,
+)
+from ansible_collections.conductor.containers.plugins.module_utils._model.ports import (
+    Expose,
+    PortRange,
+    parse_exposes,
+    parse_port_ranges,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+ports = st.integers(1, 65535)
+
+
+@given(inner=ports, outer=ports, protocol=st.sampled_from(["", "/tcp", "/udp"]))
+def test_the_short_form_has_the_containers_port_first(inner, outer, protocol):
+    expose = Expose.parse(f"{inner}-{outer}{protocol}")
+    assert (expose.container_port, expose.host_port) == (inner, outer)
+    assert expose.protocol == (protocol[1:] or "tcp")
+
+
+@st.composite
+def exposes(draw):
+    count = draw(st.integers(1, 40))
+    first = st.integers(1, 65536 - count)
+    host_ip = draw(st.sampled_from(["", "0.0.0.0", "::", "192.0.2.1", "2001:db8::1"]))
+    return Expose(draw(st.sampled_from(["tcp", "udp"])), draw(first), draw(first), count, host_ip)
+
+
+@given(exposes())
+def test_what_is_stored_of_an_expose_reads_back_the_same(expose):
+    assert Expose.parse(json.loads(json.dumps(expose.to_dict()))) == expose
+
+
+@given(exposes(), exposes())
+def test_two_overlap_exactly_where_one_packet_could_be_meant_for_both(one, other):
+    def packets(expose):
+        versions = {4: ["192.0.2.1", "192.0.2.9"], 6: ["2001:db8::1", "2001:db8::9"]}
+        for version in expose.versions:
+            for address in versions[version] if expose.any_address else [expose.host_ip]:
+                for port, _inner in expose.pairs():
+                    yield address, port, expose.protocol
+
+    assert one.overlaps(other) == bool(set(packets(one)) & set(packets(other)))
+    assert one.overlaps(other) == other.overlaps(one)
+
+
+def test_exposing_the_same_twice_is_one_and_not_a_clash():
+    assert parse_exposes(["8080-80", {"container_port": 8080, "host_port": "80"}]) == (Expose("tcp", 80, 8080),)
+    with pytest.raises(InvalidInput, match="twice"):
+        parse_exposes(["8080-80", {"container_port": 1, "host_port": 80, "host_ip": "192.0.2.1"}])
+
+
+@given(st.lists(st.tuples(st.sampled_from(["tcp", "udp"]), st.integers(1, 300), st.integers(0, 30))))
+def test_port_ranges_are_merged_without_overlap_and_without_loss(ranges):
+    merged = parse_port_ranges([f"{first}-{first + more}/{protocol}" for protocol, first, more in ranges])
+    asked = {(protocol, first + i) for protocol, first, more in ranges for i in range(more + 1)}
+    given_ = [(r.protocol, port) for r in merged for port in range(r.first, r.last + 1)]
+    assert set(given_) == asked
+    assert len(given_) == len(asked)
+    assert parse_port_ranges([str(r) for r in merged]) == merged
+
+
+def test_a_port_without_a_protocol_is_tcp():
+    assert PortRange.parse("80") == PortRange.parse("80/tcp")
+    for wrong in ("80/", "80/sctp", "0", "9-8", "x", "", "1-65536"):
+        with pytest.raises(InvalidInput):
+            PortRange.parse(wrong)
+
+
+pools = st.sampled_from(["10.87.0.0/16", "10.0.0.0/30", "192.168.7.0/24", "fd87::/64", "fd87::/126"])
+
+
+@given(pools, st.data())
+def test_addresses_are_given_out_once_each_until_none_is_left(text, data):
+    pool = ipaddress.ip_network(text)
+    free = min(300, pool.num_addresses - 2 - (pool.version == 4))
+    taken = set()
+    for _ in range(free):
+        address = allocate(pool, taken)
+        assert address not in taken
+        assert is_assignable(pool, address)
+        assert address != gateway_of(pool)
+        taken.add(address)
+    freed = data.draw(st.sampled_from(sorted(taken)))
+    assert allocate(pool, taken - {freed}) == freed, "an address is used again"
+    if free < 300:
+        with pytest.raises(Conflict, match="no free address"):
+            allocate(pool, taken)
+
+
+def test_a_pool_serves_more_than_255_containers():
+    pool = parse_pool("10.87.0.0/16", 4)
+    assert allocate(pool, {f"10.87.0.{n}" for n in range(2, 256)}) == "10.87.1.0"
+
+
+def test_addresses_of_other_pools_do_not_use_up_this_one():
+    assert allocate(parse_pool("10.87.0.0/16", 4), {"10.88.0.2", "192.0.2.1"}) == "10.87.0.2"
+
+
+def test_default_routes_do_not_overlap_a_pool_but_others_do():
+    pool = parse_pool("10.87.0.0/16", 4)
+    assert overlapping(pool, [("0.0.0.0/0", "eth0"), ("fd87::/64", "eth0"), ("192.0.2.0/24", "eth0")]) is None
+    assert overlapping(pool, [("10.0.0.0/8", "vpn0")]) == ("10.0.0.0/8", "vpn0")
+    assert overlapping(pool, [("10.87.3.4/24", "eth1")]) == ("10.87.3.0/24", "eth1")
+
+
+@given(st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1, max_size=63))
+def test_a_links_name_fits_the_kernel_whatever_the_containers(name):
+    assert len(link_name(name)) <= 15
+    assert parse_mac(mac_of(name)) == mac_of(name)
+
+
+SPEC = NetworkSpec(
+    "id1", "10.87.0.2", "10.87.0.1", "02:00:00:00:00:01", "fd87::2", "fd87::1", dns=("192.0.2.1",),
+    expose=(Expose("udp", 80, 8080, 3, "192.0.2.1"),), peers=(PeerEntry("db", "id2", (PortRange("tcp", 1, 9),)),),
+)  # fmt: skip
+
+
+def test_a_spec_reads_back_the_same():
+    assert NetworkSpec.from_dict(json.loads(json.dumps(SPEC.to_dict())), "network.json") == SPEC
+
+
+@given(st.sampled_from(sorted(SPEC.to_dict())), st.sampled_from([None, 7, "x", [], {}, [{}], ["x"], {"a": 1}]))
+def test_a_damaged_spec_is_named_and_never_a_traceback(key, value):
+    stored = {**SPEC.to_dict(), key: value}
+    try:
+        NetworkSpec.from_dict(stored, "network.json")
+    except Damaged as error:
+        assert "network.json is damaged" in str(error)
+    del stored[key]
+    with pytest.raises(Damaged, match=r"network\.json is damaged"):
+        NetworkSpec.from_dict(stored, "network.json")
