@@ -74,8 +74,14 @@ table_present:
   returned: success
   type: bool
   sample: true
+input_blocked_by:
+  description: Chains of other firewalls on the host that may drop what containers send to the host itself.
+  returned: success
+  type: list
+  elements: str
+  sample: ["inet filter input (policy drop)"]
 blocked_by:
-  description: Chains of other firewalls on the host that may drop containers' packets.
+  description: Chains of other firewalls on the host that may drop packets between containers and other hosts.
   returned: success
   type: list
   elements: str

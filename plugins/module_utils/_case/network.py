@@ -95,7 +95,7 @@ class NetworkCase(UseCase):
             apply(self.settings, action)
 
     def result(self, observed: NetworkView) -> dict:
-        blocked = blocking_chains()
+        blocked = blocking_chains("forward")
         result = {"network": network_result(observed, self.name), "blocked_by": blocked}
         if blocked and self.present:
             result["warnings"] = [
@@ -126,7 +126,7 @@ class ReconcileCase(UseCase):
         apply(self.settings, action)
 
     def result(self, observed: NetworkView) -> dict:
-        return {"blocked_by": blocking_chains()}
+        return {"blocked_by": blocking_chains("forward")}
 
 
 def _with_diff(actions: tuple[Action, ...], before: NetworkView, after: NetworkView, name: str) -> Plan:

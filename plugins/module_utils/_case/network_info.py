@@ -49,5 +49,6 @@ class NetworkInfoCase(UseCase):
             "pools": {"pool4": self.settings.pool4, "pool6": self.settings.pool6},
             "table_present": observed.firewall.base is not None,
             "drift": host_drift(observed),
-            "blocked_by": blocking_chains(),
+            "blocked_by": blocking_chains("forward"),
+            "input_blocked_by": blocking_chains("input"),
         }

@@ -8,25 +8,29 @@ from __future__ import annotations
 from .._linux.nft import list_chains
 from .._plan.firewall import TABLE
 
-_FAMILIES, _HOOKS = ("inet", "ip", "ip6"), ("forward", "input")
+_FAMILIES = ("inet", "ip", "ip6")
 
 
-def blocking_chains() -> list[str]:
-    """What may drop packets of containers: base chains of others that drop by policy, and rules of legacy iptables."""
-    found = [
-        f"{chain['family']} {chain['table']} {chain['name']} (policy drop)"
-        for chain in list_chains()
-        if chain["table"] != TABLE
-        and chain["family"] in _FAMILIES
-        and chain.get("hook") in _HOOKS
-        and chain.get("policy") == "drop"
-    ]
+def blocking_chains(hook: str) -> list[str]:
+    """What may drop containers' packets at `hook` ("forward", or "input" for those to the host), as far as can be told.
+
+    Base chains of others that drop by policy, firewalld's (which reject at their end), and legacy iptables.
+    """
+    found = []
+    for chain in list_chains():
+        if chain["family"] not in _FAMILIES or chain["table"] == TABLE or chain.get("hook") != hook:
+            continue
+        name = f"{chain['family']} {chain['table']} {chain['name']}"
+        if chain.get("policy") == "drop":
+            found.append(f"{name} (policy drop)")
+        elif chain["table"] == "firewalld" and chain["name"].startswith("filter_"):
+            found.append(f"{name} (rejects what no zone allows)")
     for path, name in (("/proc/net/ip_tables_names", "iptables"), ("/proc/net/ip6_tables_names", "ip6tables")):
         # The old interface, of which nft shows nothing.
         try:
             with open(path, encoding="ascii") as file:
                 if "filter" in file.read().split():
-                    found.append(f"{name}-legacy filter (see {name}-legacy -S)")
+                    found.append(f"{name}-legacy filter (see {name}-legacy -S {hook.upper()})")
         except (FileNotFoundError, PermissionError):
             continue
     return sorted(found)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import secrets
 import subprocess
-import time
 
 from testhost import Host, Node
 
@@ -28,7 +27,9 @@ server.bind((address, port))
 if protocol == "tcp":
     server.listen(16)
 print("ready", flush=True)
-import threading
+import os, threading
+# It ends with its standard input.
+threading.Thread(target=lambda: os._exit(len(sys.stdin.read())), daemon=True).start()
 def echo(connection, source):
     while True:
         data = connection.recv(1000)
@@ -62,11 +63,21 @@ except OSError as error:
 """
 
 
-def serve(node: Node, port: int, protocol: str = "tcp", address: str = "::") -> subprocess.Popen:
-    """An echo server on `node` that is ready; it ends with the test host."""
-    server = node.popen("python3", "-c", SERVER, address, str(port), protocol, stdout=subprocess.PIPE, text=True)
+_servers: list[subprocess.Popen] = []
+
+
+def serve(node: Node, port: int, protocol: str = "tcp", address: str = "::") -> None:
+    """An echo server on `node` that is ready. It ends with `end_servers`, or with the test host."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    server = node.popen("python3", "-c", SERVER, address, str(port), protocol, **pipes)
     assert server.stdout.readline() == "ready\n"
-    return server
+    _servers.append(server)
+
+
+def end_servers() -> None:
+    """End what `serve` started."""
+    while _servers:
+        _servers.pop().communicate()
 
 
 def call(
@@ -87,18 +98,34 @@ def is_refused(node: Node, address: str, port: int, protocol: str = "tcp", **mor
     return call(node, address, port, protocol, patience=0.7, **more) is None
 
 
-class Box(Node):
-    """A container made of what the network needs: its directory with a root, and its network namespace."""
+class Inside(Node):
+    """The host's programs in the network namespace of the container `name`: an image may lack python and ip."""
 
     def __init__(self, host: Host, name: str) -> None:
         self.host, self.name = host, name
         self.directory = f"/var/lib/conductor/containers/{name}"
+        netns = f"--net=/proc/{host.pid}/root/run/netns/conductor-{name}"
+        super().__init__(["--target", str(host.pid), "--mount", "--pid", "--uts", "--ipc", "--cgroup", netns])
+
+    def network(self, **options) -> dict:
+        """conductor_network for this container."""
+        return self.host.module("conductor_network", container=self.name, **options)
+
+    def addresses(self) -> tuple[str, str]:
+        """Its IPv4 and IPv6 address."""
+        spec = json.loads(self.host.run("cat", f"{self.directory}/network.json").stdout)
+        return spec["ipv4"], spec["ipv6"]
+
+
+class Box(Inside):
+    """A container made of what the network needs: its directory with a root, and its network namespace."""
+
+    def __init__(self, host: Host, name: str) -> None:
+        super().__init__(host, name)
         self.root = f"{self.directory}/rootfs"
         host.run("mkdir", "-p", f"{self.root}/etc")
         spec = {"version": 1, "id": secrets.token_hex(8), "name": name, "hostname": name, "image": "none"}
         host.run("tee", f"{self.directory}/container.json", stdin=json.dumps(spec))
-        netns = f"--net=/proc/{host.pid}/root/run/netns/conductor-{name}"
-        super().__init__(["--target", str(host.pid), "--mount", "--pid", "--uts", "--ipc", "--cgroup", netns])
         self.start()
 
     def start(self) -> None:
@@ -112,23 +139,6 @@ class Box(Node):
         self.host.run("umount", self.root)
         self.host.run("ip", "netns", "del", f"conductor-{self.name}")
 
-    def network(self, **options) -> dict:
-        """conductor_network for this container."""
-        return self.host.module("conductor_network", container=self.name, **options)
-
     def file(self, path: str) -> str:
         """Text of a file as the container sees it."""
         return self.host.run("cat", f"{self.root}{path}").stdout
-
-    def addresses(self) -> tuple[str, str]:
-        """Its IPv4 and IPv6 address."""
-        spec = json.loads(self.host.run("cat", f"{self.directory}/network.json").stdout)
-        return spec["ipv4"], spec["ipv6"]
-
-
-def wait_until(condition, what: str, seconds: float = 10) -> None:
-    """Poll until `condition()` holds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.02)

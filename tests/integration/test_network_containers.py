@@ -1,0 +1,78 @@
+"""Networks of real containers: over stop and start, by name from inside, and gone with them."""
+
+import pytest
+from netbox import HOST4, HOST6, INTERNET4, Inside, call, end_servers, is_refused, reaches, serve
+
+
+@pytest.fixture
+def start(host):
+    """Starts a container of that name; the servers in it end before it does."""
+
+    def started(name, **options):
+        host.module("conductor_container", name=name, image="debian", state="started", **options)
+        return Inside(host, name)
+
+    yield started
+    end_servers()
+
+
+def run(host, name, *argv):
+    return host.module("conductor_exec", container=name, argv=list(argv))["stdout"]
+
+
+def test_a_network_is_kept_over_stop_and_start_and_gone_with_its_container(host, start):
+    web = start("web")
+    web.network(internet=True, expose=["8080-80"])
+    addresses = web.addresses()
+    for _ in range(2):
+        serve(host.internet, 7000)
+        serve(web, 8080)
+        for address in (HOST4, HOST6):
+            assert reaches(host.outside, address, 80)
+        assert call(web, INTERNET4, 7000) == "192.0.2.10"
+        end_servers()
+        host.module("conductor_container", name="web", state="stopped", force=True)
+        assert is_refused(host.outside, HOST4, 80)
+        assert "cdtr-" not in host.run("ip", "link").stdout
+        assert "conductor" not in host.run("nft", "list", "tables").stdout
+        start("web")
+        assert web.addresses() == addresses
+        assert not web.network(internet=True, expose=["8080-80"])["changed"]
+        assert not host.module("conductor_network", state="reconciled")["changed"]
+    host.module("conductor_container", name="web", state="absent", force=True)
+    start("other").network()
+    assert Inside(host, "other").addresses() == addresses, "the address is free again"
+
+
+def test_names_are_known_inside(host, start):
+    start("db", hostname="postgres").network()
+    web = start("web", hostname="www")
+    assert run(host, "web", "getent", "hosts", "www").startswith("127.0.1.1 ")
+    web.network(internet=True)
+    host.module("conductor_peer", container="web", peer="db")
+    ipv4, ipv6 = Inside(host, "db").addresses()
+    own = web.addresses()
+    for name, address in (("www", own[0]), ("web", own[0]), ("db", ipv4), ("postgres", ipv4)):
+        assert run(host, "web", "getent", "ahostsv4", name).startswith(f"{address} "), name
+    assert run(host, "web", "getent", "ahostsv6", "db").startswith(f"{ipv6} ")
+    assert run(host, "web", "cat", "/etc/resolv.conf") == "nameserver 192.0.2.53"
+    host.module("conductor_container", name="web", state="stopped", force=True)
+    start("web")
+    assert run(host, "web", "getent", "ahostsv4", "db").startswith(f"{ipv4} ")
+
+
+def test_a_read_only_container_learns_of_its_peers_too(host, start):
+    web = start("web", read_only=True)
+    web.network()
+    start("db").network()
+    host.module("conductor_peer", container="web", peer="db")
+    assert run(host, "web", "getent", "ahostsv4", "db").startswith("10.87.0.3 ")
+
+
+def test_a_container_without_a_network_reaches_nothing(host, start):
+    lone, web = start("lone"), start("web")
+    web.network()
+    serve(host, 9090)
+    assert is_refused(lone, "10.87.0.1", 9090)
+    assert is_refused(lone, web.addresses()[0], 9090)
+    assert lone.run("ip", "-o", "link").stdout.count("\n") == 1
