@@ -117,3 +117,30 @@ def test_a_port_that_is_exposed_no_longer_ends_its_connections_too(bare_host, we
     web.network(expose=[])
     assert ask() == "cut"
     client.communicate()
+
+
+UDP_SENDER = """
+import socket, sys, time
+sender = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET, socket.SOCK_DGRAM)
+sender.settimeout(0.05)
+sender.connect((sys.argv[1], 80))
+end, answers = time.monotonic() + float(sys.argv[2]), 0
+print("sending", flush=True)
+while time.monotonic() < end:
+    try:
+        sender.send(b"x")
+        answers += bool(sender.recv(100))
+        print("answered", flush=True)
+        sys.exit()
+    except OSError:
+        pass
+"""
+
+
+@pytest.mark.parametrize("address", [HOST4, HOST6])
+def test_a_sender_of_udp_that_never_pauses_is_answered_once_the_port_is_exposed(bare_host, web, address):
+    sender = bare_host.outside.popen("python3", "-c", UDP_SENDER, address, "8", stdout=-1, text=True)
+    assert sender.stdout.readline() == "sending\n"
+    assert is_refused(bare_host.outside, address, 80, "udp")
+    web.network(expose=["8080-80/udp"])
+    assert sender.communicate()[0] == "answered\n"

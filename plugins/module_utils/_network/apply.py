@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+from .._linux.conntrack import forget_udp
 from .._linux.inside_root import write_files
 from .._linux.nft import apply_batch
 from .._linux.sysctl import write_sysctl
 from .._model.layout import ContainerPaths
 from .._plan.action import Action
+from .._plan.firewall import changed_udp_ports
 from .._plan.network import (
     Connect,
     Disconnect,
@@ -37,6 +39,7 @@ def apply(settings: Settings, action: Action) -> None:
         delete_link(action.outer)
     elif isinstance(action, UpdateFirewall):
         apply_batch(list(action.commands))
+        forget_udp(changed_udp_ports(action.commands))
     elif isinstance(action, WriteInsideFiles):
         with root_of(ContainerPaths.of(settings.container_dir, action.container)) as root:
             if root is not None:

@@ -314,6 +314,19 @@ def update_commands(found: Firewall, wanted: Elements) -> list[dict]:
     return commands
 
 
+def changed_udp_ports(commands: Iterable[Mapping]) -> set[int]:
+    """Host ports of UDP whose way `commands` change."""
+    found = set()
+    for command in commands:
+        for verb in ("add", "delete"):
+            element = command.get(verb, {}).get("element", {})
+            if element.get("name", "").startswith("expose") and element["name"].endswith("_port"):
+                for key, _value in element["elem"]:
+                    *_address, protocol, port = key["concat"]
+                    found |= {port} if protocol == UDP else set()
+    return found
+
+
 def parse_listing(listing: Mapping | None) -> Firewall:
     """The table as `nft -j -n list table inet conductor` shows it; None: there is none."""
     if listing is None:

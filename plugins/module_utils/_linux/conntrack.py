@@ -1,0 +1,93 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The kernel's memory of UDP flows (ctnetlink: include/uapi/linux/netfilter/nfnetlink_conntrack.h)."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+from collections.abc import Collection, Iterator
+
+_NETLINK_NETFILTER, _CT_GET, _CT_DELETE = 12, 0x101, 0x102
+_NLM_F_REQUEST, _NLM_F_ACK, _NLM_F_DUMP = 0x1, 0x4, 0x300
+_NLMSG_ERROR, _NLMSG_DONE = 2, 3
+_CTA_TUPLE_ORIG, _CTA_TUPLE_PROTO, _CTA_PROTO_NUM, _CTA_PROTO_DST_PORT = 1, 2, 1, 3
+_HEADER = struct.Struct("=IHHII")
+
+
+def forget_udp(ports: Collection[int]) -> None:
+    """Forget every UDP flow that was begun towards one of `ports`, whatever its addresses.
+
+    Address translation is decided with a flow's first packet; a sender that goes on sending keeps that decision alive
+    for ever, also where the rules have changed. What is forgotten is decided anew with the next packet.
+    Nothing happens on a kernel that does not track connections.
+    """
+    if not ports:
+        return
+    try:
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER) as netlink:
+            netlink.bind((0, 0))
+            for family, tuple_orig in _flows(netlink, set(ports)):
+                _send(netlink, _CT_DELETE, _NLM_F_ACK, bytes([family, 0, 0, 0]) + tuple_orig)
+                _end(netlink)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.EPROTONOSUPPORT):
+            raise
+
+
+def _send(netlink: socket.socket, kind: int, flags: int, payload: bytes) -> None:
+    length = _HEADER.size + len(payload)
+    netlink.send(_HEADER.pack(length, kind, _NLM_F_REQUEST | flags, 1, 0) + payload)
+
+
+def _messages(netlink: socket.socket) -> Iterator[tuple[int, bytes]]:
+    """(type, payload) up to the end of the answer. Raises OSError where the kernel refused."""
+    while True:
+        data = netlink.recv(1 << 20)
+        while len(data) >= _HEADER.size:
+            length, kind, _flags, _sequence, _port = _HEADER.unpack_from(data)
+            payload, data = data[_HEADER.size : length], data[(length + 3) & ~3 :]
+            if kind == _NLMSG_DONE:
+                return
+            if kind == _NLMSG_ERROR:
+                number = -struct.unpack_from("=i", payload)[0]
+                # ENOENT: the flow ended by itself meanwhile.
+                if number in (0, errno.ENOENT):
+                    return
+                raise OSError(number, "conntrack")
+            yield kind, payload
+
+
+def _end(netlink: socket.socket) -> None:
+    for _message in _messages(netlink):
+        pass
+
+
+def _flows(netlink: socket.socket, ports: set) -> list[tuple[int, bytes]]:
+    """Address family and raw original tuple, which names a flow, of the UDP flows towards `ports`."""
+    _send(netlink, _CT_GET, _NLM_F_DUMP, bytes(4))
+    found = []
+    for _kind, payload in _messages(netlink):
+        for kind, raw in _attributes(payload[4:]):
+            if kind == _CTA_TUPLE_ORIG and _udp_port(raw[4:]) in ports:
+                found.append((payload[0], raw))
+    return found
+
+
+def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """(type, whole attribute with its header, padded)."""
+    while len(data) >= 4:
+        length, kind = struct.unpack_from("=HH", data)
+        padded = max(4, (length + 3) & ~3)
+        yield kind & 0x3FFF, data[:padded]
+        data = data[padded:]
+
+
+def _udp_port(tuple_orig: bytes) -> int | None:
+    parts = {kind: raw for kind, raw in _attributes(tuple_orig)}
+    protocol = {kind: raw[4:] for kind, raw in _attributes(parts.get(_CTA_TUPLE_PROTO, b"")[4:])}
+    if protocol.get(_CTA_PROTO_NUM, b"\0")[0] != socket.IPPROTO_UDP or _CTA_PROTO_DST_PORT not in protocol:
+        return None
+    return int.from_bytes(protocol[_CTA_PROTO_DST_PORT][:2], "big")
