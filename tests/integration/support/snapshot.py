@@ -26,6 +26,7 @@ COMMANDS = {
 EXPECTED = re.compile(
     r"^file: /(run/conductor(/locks|/containers)?|var/lib/conductor/(images|containers|lib)(/conductor-[0-9a-f]+\.pyz)?)$"
     r"|^mount: .* /run/netns "
+    r"|^cgroup: /sys/fs/cgroup(/[^/]+)?/conductor$"
     # What conductor_network's option `forwarding` names; the kernel sets the others along (inet_forward_change).
     r"|^sysctl: net\.ipv[46]\.(ip_forward|conf\.\w+\.((mc_)?forwarding|accept_redirects)) = [01]$"
     r"|^process: (sh|find|ip|nft|sed|grep|tr) "

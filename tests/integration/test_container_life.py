@@ -1,0 +1,216 @@
+"""A container's life: create, start, end by itself, start again, stop, remove; and how honestly it is told."""
+
+import json
+
+import pytest
+from waiting import until
+
+SLEEP = ["/bin/sleep", "infinity"]
+NAME63 = "n" * 62 + "9"
+
+
+def container(host, **params):
+    return host.module("conductor_container", **{"name": "web", "image": "debian", "command": SLEEP, **params})
+
+
+def info(host, name="web"):
+    found = host.module("conductor_container_info", name=[name])["containers"]
+    return found[0] if found else None
+
+
+def exited(host, name="web"):
+    return until(lambda: (facts := info(host, name))["state"] == "exited" and facts, f"{name} has ended")
+
+
+@pytest.mark.parametrize("state", ["present", "started", "stopped"])
+def test_check_mode_predicts_and_a_second_run_changes_nothing(host, state):
+    predicted = container(host, state=state, check=True)
+    assert predicted["changed"] and info(host) is None
+    done = container(host, state=state)
+    assert (done["changed"], done["actions"], done["diff"]) == (True, predicted["actions"], predicted["diff"])
+    again = container(host, state=state)
+    assert not again["changed"] and again["actions"] == []
+    assert not container(host, state=state, check=True)["changed"]
+    assert again["container"]["state"] == {"present": "created", "started": "running", "stopped": "created"}[state]
+
+
+def test_default_command_is_a_shell_that_stays(host):
+    started = host.module("conductor_container", name="web", image="debian")
+    assert started["container"]["command"] == ["/bin/bash"]
+    assert host.module("conductor_container", name="web")["changed"] is False
+    assert info(host)["state"] == "running"
+
+
+def test_a_container_that_exited_starts_again_with_its_data(host):
+    once = ["/bin/sh", "-c", "echo line >> /data; wc -l < /data; exit 7"]
+    first = container(host, command=once)
+    assert first["changed"]
+    facts = exited(host)
+    assert (facts["exit_code"], facts["log"], facts["pid"]) == (7, "1\n", None)
+    container(host, command=once)
+    until(lambda: info(host)["log"] == "1\n2\n", "the second run has written")
+
+
+def test_stopped_keeps_the_data_and_absent_deletes_it(host):
+    container(host)
+    host.module("conductor_exec", container="web", argv=["touch", "/kept"])
+    assert container(host, state="stopped")["container"]["state"] == "stopped"
+    container(host)
+    host.module("conductor_exec", container="web", argv=["test", "-e", "/kept"])
+    assert host.module("conductor_container", name="web", state="absent")["changed"]
+    assert not host.module("conductor_container", name="web", state="absent")["changed"]
+    assert host.run("ls", "-A", "/var/lib/conductor/containers").stdout == ""
+
+
+def test_stop_is_graceful_where_the_first_process_handles_the_signal(host):
+    handler = "trap 'echo bye; exit 5' TERM; while :; do sleep 0.05; done"
+    container(host, command=["/bin/sh", "-c", handler])
+    stopped = container(host, command=["/bin/sh", "-c", handler], state="stopped")["container"]
+    assert (stopped["log"], stopped["exit_code"]) == ("bye\n", 5)
+
+
+def test_a_first_process_that_cannot_hear_the_signal_is_killed_at_once(host):
+    """The kernel drops SIGTERM for it, so waiting stop_timeout (here an hour) would be in vain: podman does wait."""
+    container(host, stop_timeout=3600)
+    assert container(host, state="stopped", stop_timeout=3600)["container"]["exit_code"] == 137
+
+
+def test_a_first_process_that_ignores_the_request_is_killed_after_stop_timeout(host):
+    command = ["/bin/sh", "-c", "trap 'echo no' TERM; while :; do sleep 0.05; done"]
+    container(host, command=command, stop_timeout=0.3)
+    stopped = container(host, command=command, stop_timeout=0.3, state="stopped")["container"]
+    assert (stopped["log"], stopped["exit_code"]) == ("no\n", 137)
+
+
+def test_stopping_ends_every_process_inside_and_leaves_no_mount(host):
+    container(host, command=["/bin/sh", "-c", "sleep 1001 & setsid sleep 1002 & wait"])
+    until(lambda: "sleep 1002" in host.run("ps", "ax").stdout, "the children run")
+    container(host, command=["/bin/sh", "-c", "sleep 1001 & setsid sleep 1002 & wait"], state="stopped")
+    assert "sleep 100" not in host.run("ps", "ax").stdout
+    assert "/containers/" not in host.run("cat", "/proc/self/mounts").stdout
+    assert host.run("ls", "/run/netns").stdout.split() == ["bystander"]
+
+
+def test_restart_policy_always_starts_it_again_and_stopped_ends_that(host):
+    command = ["/bin/sh", "-c", "echo run; exit 0"]
+    container(host, command=command, restart_policy="always")
+    until(lambda: info(host)["restarts"] >= 2, "two restarts")
+    stopped = container(host, command=command, state="stopped")["container"]
+    assert stopped["state"] == "stopped"
+    log = stopped["log"]
+    assert info(host)["log"] == log
+
+
+def test_restart_policy_on_failure_gives_up_after_its_retries(host):
+    container(host, command=["/bin/false"], restart_policy="on-failure", restart_retries=2)
+    facts = until(lambda: (f := info(host))["state"] == "exited" and f, "it gave up")
+    assert (facts["restarts"], facts["exit_code"]) == (2, 1)
+
+
+def test_restart_policy_on_failure_leaves_a_success_alone(host):
+    container(host, command=["/bin/true"], restart_policy="on-failure")
+    assert (exited(host)["restarts"], info(host)["exit_code"]) == (0, 0)
+
+
+def test_names_of_63_characters_work(host):
+    started = host.module("conductor_container", name=NAME63, image="debian")["container"]
+    assert started["state"] == "running"
+    assert host.module("conductor_exec", container=NAME63, argv=["hostname"])["stdout"] == NAME63
+
+
+def test_the_process_is_known_by_pid_and_start_time(host):
+    """A pid that another process has by now is not ours: nothing is killed, and the container starts anew."""
+    pid = container(host)["container"]["pid"]
+    container(host, state="stopped")
+    bystander = host.popen("sleep", "4242")
+    other = until(lambda: host.run("pgrep", "-f", "sleep 4242", check=False).stdout.split(), "the bystander runs")[0]
+    state = {"version": 1, "pid": int(other), "start_time": 1, "started_at": 0.0}
+    host.run("tee", "/run/conductor/containers/web.json", stdin=json.dumps(state))
+    assert info(host)["state"] == "exited"
+    assert container(host)["container"]["pid"] not in (pid, int(other))
+    host.module("conductor_container", name="web", state="absent")
+    assert host.run("kill", "-0", other, check=False).returncode == 0
+    bystander.kill()
+    bystander.wait()
+    host.run("kill", other, check=False)
+    until(lambda: "4242" not in host.run("ps", "ax").stdout, "the bystander has ended")
+
+
+def test_wait_returns_when_the_command_inside_exits_0(host):
+    command = ["/bin/sh", "-c", "sleep 0.3; touch /ready; sleep infinity"]
+    container(host, command=command, wait=["test", "-e", "/ready"], wait_timeout=20)
+    host.module("conductor_exec", container="web", argv=["test", "-e", "/ready"])
+
+
+def test_wait_that_is_in_vain_says_what_was_waited_for(host):
+    result = container(host, wait=["/bin/sh", "-c", "echo not yet; exit 1"], wait_timeout=0.3, fails=True)
+    assert "was not ready after 0.3 s" in result["msg"] and "not yet" in result["msg"]
+    result = container(host, name="dies", command=["/bin/sh", "-c", "exit 3"], wait=["false"], fails=True)
+    assert "ended while it was waited for" in result["msg"] and result["container"]["exit_code"] == 3
+
+
+def test_a_command_that_cannot_be_executed_is_an_error_and_leaves_nothing_running(host):
+    result = container(host, command=["/no/such/program"], fails=True)
+    assert "/no/such/program: No such file or directory" in result["msg"]
+    assert info(host)["state"] == "created"
+    assert host.run("ls", "/run/netns").stdout.split() == ["bystander"]
+
+
+def test_limits_change_while_it_runs(host):
+    pid = container(host)["container"]["pid"]
+    result = container(host, memory="64m", pids=7, cpus=0.5)
+    assert result["changed"] and result["container"]["pid"] == pid
+    assert "apply the limits of container web" in result["actions"]
+    forked = host.module(
+        "conductor_exec", container="web", fails=True, cmd="sh -c 'for i in 1 2 3 4 5 6 7 8 9; do sleep 9 & done'"
+    )
+    assert "fork" in forked["stderr"].lower()
+    eater = 'python3 -c "b = bytearray(200 << 20)"'
+    assert host.module("conductor_exec", container="web", cmd=eater, fails=True)["rc"] in (-9, 137)
+
+
+def test_an_option_that_needs_a_restart_says_so_and_recreate_allows_it(host):
+    container(host)
+    host.module("conductor_exec", container="web", argv=["touch", "/gone"])
+    refused = container(host, env={"A": "1"}, hostname="other", fails=True)
+    assert "env, hostname cannot change while container 'web' runs" in refused["msg"] and "recreate" in refused["msg"]
+    assert info(host)["hostname"] == "web"
+    predicted = container(host, env={"A": "1"}, recreate=True, check=True)
+    done = container(host, env={"A": "1"}, recreate=True)
+    assert (
+        done["actions"] == predicted["actions"] and "discard the root file system of container web" in done["actions"]
+    )
+    assert host.module("conductor_exec", container="web", cmd="printenv A")["stdout"] == "1"
+    host.module("conductor_exec", container="web", argv=["test", "!", "-e", "/gone"])
+    assert not container(host, env={"A": "1"}, recreate=True)["changed"]
+
+
+def test_a_stopped_container_takes_new_options_and_keeps_its_data(host):
+    container(host)
+    host.module("conductor_exec", container="web", argv=["touch", "/kept"])
+    container(host, state="stopped")
+    assert container(host, state="present", env={"A": "2"})["actions"] == ["change env of container web"]
+    container(host, env={"A": "2"})
+    assert host.module("conductor_exec", container="web", cmd="sh -c 'ls /kept; echo $A'")["stdout_lines"] == [
+        "/kept",
+        "2",
+    ]
+
+
+def test_options_that_are_not_given_are_kept(host):
+    container(host, env={"A": "1"}, memory="64m")
+    assert not host.module("conductor_container", name="web")["changed"]
+    assert not host.module("conductor_container", name="web", state="present")["changed"]
+
+
+def test_info_tells_what_it_uses_and_changes_nothing(host):
+    container(host)
+    facts = info(host)
+    assert facts["usage"]["pids"] == 1 and facts["usage"]["memory"] > 0 and facts["usage"]["cpu"] > 0
+    assert info(host, "nobody") is None
+    assert host.module("conductor_container_info")["changed"] is False
+
+
+def test_the_log_cannot_act_on_a_terminal(host):
+    container(host, command=["/usr/bin/printf", "\\033[2Jhello\\007\\n"])
+    assert exited(host)["log"] == "\\x1b[2Jhello\\x07\n"

@@ -1,0 +1,129 @@
+"""conductor_exec: the command's result, its guards, its manners; ansible.builtin.command is the measure."""
+
+import pytest
+from waiting import until
+
+
+@pytest.fixture
+def web(host):
+    host.module("conductor_container", name="web", image="debian", env={"FROM": "container"})
+    return host
+
+
+def run(host, **params):
+    return host.module("conductor_exec", container="web", **params)
+
+
+def test_result_is_that_of_a_command(web):
+    result = run(web, argv=["/bin/sh", "-c", "echo out; echo err >&2"])
+    assert (result["changed"], result["rc"], result["stdout_lines"], result["stderr"]) == (True, 0, ["out"], "err")
+    assert set(result) >= {"start", "end", "delta", "cmd", "stderr_lines"}
+
+
+def test_an_exit_status_that_is_not_0_fails_and_tells_all(web):
+    result = run(web, argv=["/bin/sh", "-c", "echo half; exit 9"], fails=True)
+    assert (result["rc"], result["stdout"], result["msg"], result["changed"]) == (
+        9,
+        "half",
+        "non-zero return code",
+        True,
+    )
+
+
+def test_a_signal_is_told_as_a_negative_status(web):
+    assert run(web, argv=["/bin/sh", "-c", "kill -USR1 $$"], fails=True)["rc"] == -10
+
+
+def test_arguments_are_never_given_to_a_shell(web):
+    assert run(web, argv=["echo", "a  b", "$(id)", "*"])["stdout"] == "a  b $(id) *"
+    assert run(web, cmd="echo 'a  b' $HOME")["stdout"] == "a  b $HOME"
+
+
+def test_stdin_goes_to_bash_where_no_command_is_given(web):
+    result = run(web, stdin="set -e\ncd /usr\npwd\nhostname")
+    assert result["stdout_lines"] == ["/usr", "web"]
+
+
+def test_large_input_and_output_pass_whole(web):
+    text = "0123456789abcde\n" * 40000
+    result = run(web, argv=["cat"], stdin=text)
+    assert result["stdout"] + "\n" == text
+
+
+def test_env_user_and_chdir(web):
+    script = "id -un; id -gn; pwd; echo $FROM $MINE $HOME"
+    result = run(web, argv=["sh", "-c", script], env={"MINE": "exec"}, user="games", chdir="/usr/share")
+    assert result["stdout_lines"] == ["games", "games", "/usr/share", "container exec /usr/games"]
+
+
+def test_creates_and_removes_guard_inside_the_container(web):
+    web.run("touch", "/run/only-on-host")
+    assert run(web, argv=["touch", "/made"], creates="/made")["changed"]
+    skipped = run(web, argv=["touch", "/made"], creates="/made")
+    assert (skipped["changed"], skipped["msg"], skipped["rc"]) == (False, "skipped, since /made exists", 0)
+    assert not run(web, argv=["true"], creates="/ma*")["changed"]
+    assert run(web, argv=["true"], creates="/run/only-on-host")["changed"]
+    assert not run(web, argv=["true"], removes="/nothing")["changed"]
+    assert run(web, argv=["true"], removes="/made")["changed"]
+    run(web, argv=["ln", "-s", "/proc/1/root/run/only-on-host", "/link"])
+    web.run("rm", "/run/only-on-host")
+
+
+def test_check_mode_runs_nothing(web):
+    result = run(web, argv=["touch", "/made"], check=True)
+    assert result["changed"] and result["actions"] == ["run touch /made in container web"]
+    assert run(web, argv=["test", "-e", "/made"], fails=True)["rc"] == 1
+    assert not run(web, argv=["touch", "/etc"], creates="/etc", check=True)["changed"]
+
+
+def test_timeout_kills_the_command_and_its_group(web):
+    result = run(web, argv=["sh", "-c", "echo begun; sleep 777 & sleep 777"], timeout=0.5, fails=True)
+    assert "longer than 0.5 s" in result["msg"] and result["stdout"] == "begun"
+    until(lambda: "sleep 777" not in web.run("ps", "ax").stdout, "all of the group is gone")
+
+
+def test_detach_leaves_it_running_with_its_output_in_the_log(web):
+    result = run(web, argv=["sh", "-c", "echo from detached; exec sleep 888"], detach=True)
+    until(lambda: "sleep 888" in web.run("ps", "ax").stdout, "it runs")
+    facts = web.module("conductor_container_info", name=["web"])["containers"][0]
+    assert facts["log"] == "from detached\n" and result["rc"] is None and result["pid"] > 1
+
+
+def test_a_background_process_is_not_waited_for(web):
+    assert run(web, argv=["sh", "-c", "sleep 999 & echo done"], timeout=20)["stdout"] == "done"
+
+
+def test_it_has_no_more_rights_than_the_container(web):
+    of = "grep -E 'Cap(Bnd|Eff|Prm)' /proc/{}/status"
+    assert (
+        run(web, argv=["sh", "-c", of.format("self")])["stdout"]
+        == run(web, argv=["sh", "-c", of.format("1")])["stdout"]
+    )
+    same = "for n in mnt pid net uts ipc cgroup; do [ $(readlink /proc/self/ns/$n) = $(readlink /proc/1/ns/$n) ]; done"
+    run(web, argv=["sh", "-ec", same])
+    assert run(web, argv=["cat", "/proc/self/cgroup"])["stdout"] == run(web, argv=["cat", "/proc/1/cgroup"])["stdout"]
+
+
+def test_it_can_end_its_own_container(web):
+    result = run(web, argv=["sh", "-c", "kill -9 1; kill -HUP 1; sleep 0.1; echo survived"], timeout=20)
+    assert result["stdout"] == "survived", "pid 1 is protected from its own namespace"
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"argv": ["/no/such"]}, "/no/such: No such file or directory"),
+        ({"argv": ["/etc/passwd"]}, "/etc/passwd: Permission denied"),
+        ({"argv": ["true"], "chdir": "/no/dir"}, "working directory /no/dir"),
+        ({"argv": ["true"], "user": "nobody-such"}, "there is no user 'nobody-such'"),
+    ],
+)
+def test_what_cannot_be_executed_says_why(web, params, message):
+    assert message in run(web, **params, fails=True)["msg"]
+
+
+def test_a_container_that_does_not_run_says_so(web):
+    web.module("conductor_container", name="web", state="stopped")
+    assert "container web is not running" in run(web, argv=["true"], fails=True)["msg"]
+    web.module("conductor_container", name="web", state="absent")
+    assert "there is no container 'web'" in run(web, argv=["true"], fails=True)["msg"]
