@@ -32,6 +32,24 @@ def detach(settings: Settings, name: str) -> None:
         _project(settings, name, gone=True)
 
 
+def forget(settings: Settings, name: str) -> None:
+    """To be called when the container `name` is gone from disk: those that could call it by name forget that name."""
+    from .._plan.network import plan_projection
+    from .._plan.network_view import NetworkView
+    from .apply import apply
+    from .observe import observe, observe_specs
+
+    def callers(view: NetworkView) -> set[str]:
+        return {c.name for c in view.containers.values() if c.spec and any(e.peer == name for e in c.spec.peers)}
+
+    with locked(LOCK_DIR, "network", settings.lock_timeout):
+        if not callers(observe_specs(settings)):
+            return
+        view = observe(settings, callers)
+        for action in plan_projection(view, callers(view), settings.forwarding):
+            apply(settings, action)
+
+
 def inside_files(settings: Settings, name: str, hostname: str) -> dict[str, bytes]:
     """Content of /etc/hosts for `name`, and of /etc/resolv.conf where its network says which servers."""
     from .._plan import inside_files as plan

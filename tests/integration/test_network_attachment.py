@@ -1,0 +1,105 @@
+"""The calls that starting, stopping and removing a container make."""
+
+import json
+
+from netbox import HOST4, Box, is_refused, reaches, serve
+from testhost import PYTHON, module_environment
+
+
+def calls(host, text, python=PYTHON, check=True):
+    """Run a line of Python that knows attach, detach, forget, inside_files and the settings."""
+    script = (
+        "from ansible_collections.conductor.containers.plugins.module_utils._network.attachment import *\n"
+        "from ansible_collections.conductor.containers.plugins.module_utils._store.settings import Settings\n"
+        f"settings = Settings()\n{text}\n"
+    )
+    return host.run(python, "-c", script, env=module_environment(), check=check)
+
+
+def test_attach_and_detach_do_and_undo_and_may_be_repeated(bare_host):
+    web, db = Box(bare_host, "web"), Box(bare_host, "db")
+    serve(web, 8080)
+    web.network(expose=["8080-80"])
+    db.network()
+    for _ in range(2):
+        calls(bare_host, "detach(settings, 'web')")
+        assert is_refused(bare_host.outside, HOST4, 80)
+        assert bare_host.run("ip", "-o", "link").stdout.count("cdtr-") == 1
+    for _ in range(2):
+        calls(bare_host, "attach(settings, 'web')")
+        assert reaches(bare_host.outside, HOST4, 80)
+    assert not bare_host.module("conductor_network", state="reconciled")["changed"]
+
+
+def test_detach_works_when_half_is_gone(bare_host):
+    web, db = Box(bare_host, "web"), Box(bare_host, "db")
+    db.network()
+    for breakage in (
+        ["ip", "netns", "del", "conductor-web"],
+        ["rm", f"{web.directory}/network.json"],
+        ["nft", "flush", "ruleset"],
+        ["sh", "-c", "ip link del web-outside"],
+        ["sh", "-c", f"echo '{{' > {web.directory}/network.json"],
+        ["rm", "-r", f"{web.directory}/container.json"],
+    ):
+        web.network(expose=["8080-80"])
+        bare_host.run(*breakage)
+        calls(bare_host, "detach(settings, 'web')")
+        assert bare_host.run("ip", "-o", "link").stdout.count("cdtr-") == 1, breakage
+        assert "8080" not in bare_host.run("nft", "list", "ruleset").stdout, breakage
+        bare_host.run("umount", web.root)
+        bare_host.run("rm", "-rf", web.directory)
+        bare_host.run("ip", "netns", "del", "conductor-web", check=False)
+        web = Box(bare_host, "web")
+
+
+def test_nothing_is_touched_for_a_container_without_a_network(bare_host):
+    Box(bare_host, "web")
+    before = bare_host.run("nft", "list", "ruleset").stdout
+    # Not even the library is needed.
+    calls(bare_host, "import sys; sys.modules['pyroute2'] = None; attach(settings, 'web'); detach(settings, 'web')")
+    assert bare_host.run("nft", "list", "ruleset").stdout == before
+    files = calls(bare_host, "print(inside_files(settings, 'web', 'www'))").stdout
+    assert "127.0.1.1 www web" in files and "resolv" not in files
+
+
+def test_a_damaged_file_is_named_by_attach(bare_host):
+    web = Box(bare_host, "web")
+    bare_host.run("tee", f"{web.directory}/network.json", stdin="{}")
+    said = calls(bare_host, "attach(settings, 'web')", check=False).stderr
+    assert "Damaged" in said and "network.json" in said
+
+
+def test_those_that_could_call_a_removed_container_forget_its_name(bare_host):
+    web, db = Box(bare_host, "web"), Box(bare_host, "db")
+    web.network()
+    db.network()
+    bare_host.module("conductor_peer", container="web", peer="db")
+    calls(bare_host, "detach(settings, 'db')")
+    db.stop()
+    bare_host.run("rm", "-rf", db.directory)
+    assert " db" in web.file("/etc/hosts")
+    calls(bare_host, "forget(settings, 'db')")
+    assert " db" not in web.file("/etc/hosts")
+    assert bare_host.module("conductor_network_info")["networks"][0]["drift"] == []
+
+
+def test_info_shows_networks_and_changes_nothing(bare_host):
+    web, db = Box(bare_host, "web"), Box(bare_host, "db")
+    web.network(internet=True, expose=["8080-80"])
+    db.network()
+    Box(bare_host, "lone")
+    bare_host.module("conductor_peer", container="web", peer="db", direction="to", ports=["5432/tcp"])
+    before = bare_host.run("nft", "list", "ruleset").stdout
+    found = bare_host.module("conductor_network_info")
+    assert not found["changed"] and found["table_present"] and found["drift"] == [] and found["blocked_by"] == []
+    assert [network["container"] for network in found["networks"]] == ["db", "web"]
+    shown = found["networks"][1]
+    assert (shown["ipv4"], shown["ipv6"]) == web.addresses()
+    assert shown["interface"] in bare_host.run("ip", "link").stdout
+    assert shown["peers"] == [{"peer": "db", "ports": ["5432/tcp"]}]
+    assert shown["expose"] == [{"container_port": 8080, "host_port": 80, "protocol": "tcp", "host_ip": None}]
+    assert json.loads(json.dumps(shown))["attached"] is True
+    assert bare_host.module("conductor_network_info", container="web")["networks"] == [shown]
+    assert bare_host.module("conductor_network_info", container="nobody")["networks"] == []
+    assert bare_host.run("nft", "list", "ruleset").stdout == before

@@ -1,0 +1,78 @@
+"""kill -9 before every single effect of a run: the next run converges, and leaves what an unbroken one does."""
+
+import json
+from pathlib import Path
+
+import pytest
+from netbox import HOST4, HOST6, Box, reaches, serve
+from testhost import PYTHON, module_environment
+
+DYING = Path(__file__).parent / "support" / "dying.py"
+NETWORK = {
+    "container": "web", "state": "present", "internet": True, "interface": None, "expose": ["8080-80", "8080-80/udp"],
+    "host_access": True, "ipv4": None, "ipv6": None, "mac": None, "mtu": 1500, "dns": None,
+}  # fmt: skip
+PEER = {"container": "web", "peer": "db", "state": "present", "ports": None, "direction": "both"}
+
+
+def dies(host, step, module, options):
+    """Run the module, which dies before its effect number `step`; whether there were so many."""
+    script = [PYTHON, str(DYING), str(step), module, json.dumps(options)]
+    done = host.run(*script, env=module_environment(), check=False)
+    if done.returncode == 0:
+        assert done.stdout == "survived\n"
+        return False
+    assert done.returncode == -9 or "Killed" in done.stderr or done.returncode == 137, done.stderr
+    return True
+
+
+def settled(host):
+    found = host.module("conductor_network_info")
+    return found["drift"] == [] and all(network["drift"] == [] for network in found["networks"])
+
+
+def test_networks_converge_after_death_at_any_step(bare_host):
+    box = Box(bare_host, "web")
+    serve(box, 8080)
+    step = 0
+    while dies(bare_host, step, "network", NETWORK):
+        bare_host.module("conductor_network", **NETWORK)
+        assert settled(bare_host), step
+        bare_host.module("conductor_network", container="web", state="absent")
+        assert "cdtr-" not in bare_host.run("ip", "link").stdout
+        step += 1
+    assert step > 20, "every effect was counted"
+    assert reaches(bare_host.outside, HOST4, 80)
+    assert reaches(bare_host.outside, HOST6, 80)
+
+
+def test_a_network_goes_after_death_at_any_step(bare_host):
+    Box(bare_host, "web")
+    other = Box(bare_host, "other")
+    other.network()
+    step = 0
+    bare_host.module("conductor_network", **NETWORK)
+    while dies(bare_host, step, "network", {**NETWORK, "state": "absent"}):
+        bare_host.module("conductor_network", container="web", state="absent")
+        assert settled(bare_host), step
+        assert bare_host.run("ip", "-o", "link").stdout.count("cdtr-") == 1
+        bare_host.module("conductor_network", **NETWORK)
+        step += 1
+    assert step >= 3
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_peers_converge_after_death_at_any_step(bare_host, state):
+    boxes = [Box(bare_host, name) for name in ("web", "db")]
+    for box in boxes:
+        box.network()
+    before = "absent" if state == "present" else "present"
+    step = 0
+    bare_host.module("conductor_peer", **{**PEER, "state": before})
+    while dies(bare_host, step, "peer", {**PEER, "state": state}):
+        bare_host.module("conductor_peer", **{**PEER, "state": state})
+        assert settled(bare_host), step
+        assert not bare_host.module("conductor_peer", **{**PEER, "state": state})["changed"]
+        bare_host.module("conductor_peer", **{**PEER, "state": before})
+        step += 1
+    assert step >= 4
