@@ -12,9 +12,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
-from image_cache import test_image  # noqa: E402
-from snapshot import difference, take  # noqa: E402
-from testhost import Host  # noqa: E402
+from image_cache import test_image
+from snapshot import difference, take
+from testhost import Host
 
 if os.geteuid():
     raise pytest.UsageError("the integration tests need root: run them by script/test as root")

@@ -123,7 +123,7 @@ def test_the_process_is_known_by_pid_and_start_time(host):
     pid = container(host)["container"]["pid"]
     container(host, state="stopped")
     bystander = host.popen("sleep", "4242")
-    other = until(lambda: host.run("pgrep", "-f", "sleep 4242", check=False).stdout.split(), "the bystander runs")[0]
+    other = until(lambda: host.run("pgrep", "-f", "sleep 4242", check=False).stdout, "the bystander runs").split()[0]
     state = {"version": 1, "pid": int(other), "start_time": 1, "started_at": 0.0}
     host.run("tee", "/run/conductor/containers/web.json", stdin=json.dumps(state))
     assert info(host)["state"] == "exited"

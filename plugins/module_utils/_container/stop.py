@@ -11,7 +11,7 @@ import signal
 
 from .._errors import EffectFailed
 from .._linux import netns
-from .._linux.processes import ProcessId, handled_signals, wait_ended
+from .._linux.processes import ProcessId, receivable_signals, wait_ended
 from .._model.layout import ContainerPaths
 from .._network.attachment import detach
 from .._store.settings import Settings
@@ -25,15 +25,15 @@ _KILL_TIMEOUT = 30.0
 def stop_process(process: ProcessId, stop_signal: int, timeout: float) -> None:
     """End the first process, and with it, as it is pid 1, every other one inside.
 
-    `stop_signal` first, then SIGKILL after `timeout` seconds. The kernel drops a signal that pid 1 has no handler for
-    (pid_namespaces(7)), so such a process is killed at once: to wait for it would be in vain.
+    `stop_signal` first, then SIGKILL after `timeout` seconds. The kernel drops a signal that pid 1 neither
+    handles nor blocks (pid_namespaces(7)), so such a process is killed at once: to wait for it would be in vain.
     """
     pidfd = process.open()
     if pidfd is None:
         return
     try:
-        handled = handled_signals(process.pid) & (1 << (stop_signal - 1))
-        if handled and timeout > 0:
+        received = receivable_signals(process.pid) & (1 << (stop_signal - 1))
+        if received and timeout > 0:
             _send(pidfd, stop_signal)
             if wait_ended(pidfd, timeout):
                 return

@@ -54,17 +54,22 @@ def _stat(pid: int) -> tuple[str, int] | None:
     return fields[0].decode(), int(fields[19])
 
 
-def handled_signals(pid: int) -> int:
-    """The mask of signals that the process has a handler for (SigCgt of /proc/PID/status); 0 where it is gone."""
+def receivable_signals(pid: int) -> int:
+    """The mask of signals that reach the process where it is pid 1 of its namespace; 0 where it is gone.
+
+    Those that it has a handler for, and those that it blocks: the latter wait for signalfd(2), which is how systemd
+    reads them (SigCgt and SigBlk of /proc/PID/status; pid_namespaces(7)).
+    """
+    mask = 0
     try:
         with open(f"/proc/{pid}/status", "rb") as file:
             for line in file:
-                if line.startswith(b"SigCgt:"):
-                    return int(line.split()[1], 16)
+                if line.startswith((b"SigCgt:", b"SigBlk:")):
+                    mask |= int(line.split()[1], 16)
     except OSError as error:
         if error.errno not in (errno.ENOENT, errno.ESRCH):
             raise
-    return 0
+    return mask
 
 
 def wait_ended(pidfd: int, timeout: float) -> bool:

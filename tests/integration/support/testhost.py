@@ -113,7 +113,9 @@ class Host(Node):
             if kind.startswith("cgroup"):
                 remove_cgroup(Path(target, self.group))
 
-    def module(self, module: str, /, *, check: bool = False, fails: bool = False, python: str = PYTHON, **params) -> dict:
+    def module(
+        self, module: str, /, *, check: bool = False, fails: bool = False, python: str = PYTHON, **params
+    ) -> dict:
         """Run `module` as Ansible would, with `params`; its result.
 
         Raises ModuleFailed where it failed, unless `fails` says that it must.
@@ -126,7 +128,9 @@ class Host(Node):
         try:
             result = json.loads(done.stdout)
         except ValueError:
-            raise AssertionError(f"{module} printed no JSON (exit {done.returncode}): {done.stdout}{done.stderr}") from None
+            raise AssertionError(
+                f"{module} printed no JSON (exit {done.returncode}): {done.stdout}{done.stderr}"
+            ) from None
         if bool(result.get("failed")) != fails:
             raise ModuleFailed(result) if result.get("failed") else AssertionError(f"{module} did not fail: {result}")
         return result

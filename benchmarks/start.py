@@ -1,0 +1,234 @@
+#!/usr/bin/env python3
+"""Time from the call to the first instruction of the first process, for us and for others, on one root file system.
+
+usage: benchmarks/start.py [ROUNDS]      as root; runc and systemd-nspawn are measured where they are installed
+
+All take turns in one run, inside a test host, so that what else the machine does hits all alike; read the ratios. The
+first process writes to a FIFO that is mounted into each container. Ours is called from a Python that runs already, as
+a module's is; what a whole Ansible task costs is what benchmarks/task.py measures. Also: a command in a running
+container, ours against `runc exec`, and the memory that stays for each idle container.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT / "tests/integration/support"), str(ROOT / ".venv/collections")]
+
+IMAGES, BENCH = "/var/lib/conductor/images", "/run/bench"
+SIGNAL = ["/bin/sh", "-c", "echo > /bench/fifo"]
+IDLE = ["/bin/sleep", "infinity"]
+
+
+def main() -> None:
+    """Build the test host and run the measuring part inside it."""
+    from image_cache import test_image
+    from testhost import Host, module_environment
+
+    rounds = sys.argv[1] if len(sys.argv) > 1 else "20"
+    with Host() as host:
+        directory = f"{IMAGES}/debian"
+        host.run("mkdir", "-p", f"{directory}/rootfs")
+        host.run("cp", str(test_image() / "image.json"), directory)
+        host.run("mount", "--bind", str(test_image() / "rootfs"), f"{directory}/rootfs")
+        done = host.run(
+            sys.executable, __file__, "--inside", rounds, env=module_environment(), check=False, timeout=900
+        )
+        print(done.stdout, end="")
+        if done.returncode:
+            sys.exit(done.stderr)
+
+
+class Fifo:
+    """What the first process writes to when it runs."""
+
+    def __init__(self) -> None:
+        os.makedirs(BENCH, exist_ok=True)
+        os.mkfifo(f"{BENCH}/fifo")
+        # Open for both, so that neither side ever waits for the other to open.
+        self.fd = os.open(f"{BENCH}/fifo", os.O_RDWR)
+
+    def seconds_until_written(self, start) -> float:
+        begin = time.perf_counter()
+        start()
+        os.read(self.fd, 64)
+        return time.perf_counter() - begin
+
+
+class Conductor:
+    """Ours, through the same functions that the modules call."""
+
+    def __init__(self) -> None:
+        from ansible_collections.conductor.containers.plugins.module_utils._case import container
+        from ansible_collections.conductor.containers.plugins.module_utils._case import exec as exec_
+        from ansible_collections.conductor.containers.plugins.module_utils._store.settings import Settings
+
+        self.container, self.exec, self.settings = container, exec_, Settings()
+
+    def case(self, state: str, name: str = "bench", **more):
+        from ansible_collections.conductor.containers.plugins.module_utils._case.run import perform
+
+        params = {"name": name, "state": state, "wait_timeout": 60.0, **more}
+        return perform(self.container.ContainerCase(params, self.settings))
+
+    def create(self, name: str, command: list[str]) -> None:
+        mounts = [{"source": BENCH, "target": "/bench"}]
+        self.case("present", name, image="debian", command=command, mounts=mounts)
+
+    def start(self, name: str = "bench") -> None:
+        container = self.container
+        paths = container.ContainerPaths.of(self.settings.container_dir, name)
+        container.start.start(self.settings, paths, container.store.read_spec(paths))
+
+    def run(self, argv: list[str]) -> None:
+        from ansible_collections.conductor.containers.plugins.module_utils._case.run import perform
+
+        names = ("cmd", "stdin", "env", "chdir", "user", "creates", "removes", "timeout")
+        params = {"container": "idle", "argv": argv, "detach": False, **dict.fromkeys(names)}
+        perform(self.exec.ExecCase(params, self.settings))
+
+    def pss(self) -> float:
+        """Mean KiB, shared pages divided, of the supervisors of ten idle containers."""
+        sizes = []
+        for number in range(10):
+            self.create(f"idle{number}", IDLE)
+            self.start(f"idle{number}")
+        for number in range(10):
+            state = json.loads(Path(f"/run/conductor/containers/idle{number}.json").read_text())
+            rollup = Path(f"/proc/{state['supervisor']['pid']}/smaps_rollup")
+            deadline = time.monotonic() + 5
+            # It is the small process only after its exec: its command line then says so.
+            while b"supervise" not in rollup.with_name("cmdline").read_bytes() and time.monotonic() < deadline:
+                time.sleep(0.01)
+            time.sleep(0.2)
+            sizes.append(
+                next(int(line.split()[1]) for line in rollup.read_text().splitlines() if line.startswith("Pss:"))
+            )
+        for number in range(10):
+            self.case("absent", f"idle{number}")
+        return statistics.mean(sizes)
+
+
+class Runc:
+    """runc with a bundle of the same root file system."""
+
+    def __init__(self) -> None:
+        os.makedirs("/run/bundle", exist_ok=True)
+        subprocess.run(["runc", "spec"], cwd="/run/bundle", check=True)
+        self.config = json.loads(Path("/run/bundle/config.json").read_text())
+        self.config["root"] = {"path": f"{IMAGES}/debian/rootfs", "readonly": False}
+        self.config["process"]["terminal"] = False
+        # Raising a limit needs a right that not every machine grants to root.
+        self.config["process"].pop("rlimits", None)
+        self.config["mounts"].append(
+            {"destination": "/bench", "source": BENCH, "type": "bind", "options": ["bind", "rw"]}
+        )
+        self.number = 0
+
+    def bundle(self, command: list[str]) -> None:
+        self.config["process"]["args"] = command
+        Path("/run/bundle/config.json").write_text(json.dumps(self.config))
+
+    def start(self) -> None:
+        self.number += 1
+        subprocess.run(
+            ["runc", "run", "--detach", "--bundle", "/run/bundle", f"b{self.number}"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True,
+        )  # fmt: skip
+
+    def clean(self) -> None:
+        subprocess.run(["runc", "delete", "--force", f"b{self.number}"], check=True, stderr=subprocess.DEVNULL)
+
+
+def nspawn() -> None:
+    subprocess.run(
+        ["systemd-nspawn", "-q", "-D", f"{IMAGES}/debian/rootfs", "--keep-unit", "--register=no", "--private-network",
+         f"--bind={BENCH}:/bench", *SIGNAL],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True,
+    )  # fmt: skip
+
+
+def shell() -> None:
+    """The least that a shell can do: namespaces, overlay, /proc, chroot; no cgroup, no pivot_root, no supervisor."""
+    script = f"""
+mount -t overlay -o lowerdir={IMAGES}/debian/rootfs,upperdir=/run/sh/upper,workdir=/run/sh/work overlay /run/sh/root
+mkdir -p /run/sh/root/bench; mount --bind {BENCH} /run/sh/root/bench; mount -t proc proc /run/sh/root/proc
+mount -t sysfs sysfs /run/sh/root/sys; exec chroot /run/sh/root {SIGNAL[0]} -c '{SIGNAL[2]}'
+"""
+    subprocess.run(["unshare", "-mpnui", "--fork", "sh", "-ec", script], check=True)
+
+
+def inside(rounds: int) -> None:
+    """All measurements; prints them."""
+    from ansible_collections.conductor.containers.plugins.module_utils._linux.cgroups import Cgroup
+
+    # systemd-nspawn makes its cgroup below its caller's, which must therefore lie in what the test host can see.
+    caller = Cgroup("benchmark")
+    caller.create()
+    caller.join()
+    fifo, ours = Fifo(), Conductor()
+    ours.create("bench", SIGNAL)
+    for directory in ("upper", "work", "root"):
+        os.makedirs(f"/run/sh/{directory}")
+    runc = Runc() if shutil.which("runc") else None
+    contestants = {"conductor": (ours.start, lambda: ours.case("stopped")), "shell": (shell, lambda: None)}
+    if runc:
+        runc.bundle(SIGNAL)
+        contestants["runc"] = (runc.start, runc.clean)
+    if shutil.which("systemd-nspawn"):
+        contestants["systemd-nspawn"] = (nspawn, lambda: None)
+    times = take_turns(rounds, contestants, fifo.seconds_until_written)
+    show("start to first process", times)
+    ours.case("absent")
+
+    ours.create("idle", IDLE)
+    ours.start("idle")
+    contestants = {"conductor": (lambda: ours.run(["/bin/true"]), lambda: None)}
+    if runc:
+        runc.bundle(IDLE)
+        runc.start()
+        command = ["runc", "exec", f"b{runc.number}", "/bin/true"]
+        contestants["runc"] = (lambda: subprocess.run(command, check=True), lambda: None)
+    show("exec of /bin/true in a running container", take_turns(rounds, contestants, seconds))
+    if runc:
+        runc.clean()
+    ours.case("absent", "idle")
+    print(f"memory that stays for each idle container: {ours.pss():.0f} KiB (Pss of its supervisor)")
+
+
+def seconds(action) -> float:
+    begin = time.perf_counter()
+    action()
+    return time.perf_counter() - begin
+
+
+def take_turns(rounds: int, contestants: dict, measure) -> dict[str, list[float]]:
+    times: dict[str, list[float]] = {name: [] for name in contestants}
+    for number in range(rounds + 2):
+        for name, (start, clean) in contestants.items():
+            taken = measure(start)
+            clean()
+            # The first two rounds fill the caches.
+            if number >= 2:
+                times[name].append(taken)
+    return times
+
+
+def show(title: str, times: dict[str, list[float]]) -> None:
+    ours = statistics.median(times["conductor"])
+    print(f"{title} (median of {len(times['conductor'])}):")
+    for name, values in times.items():
+        median = statistics.median(values)
+        print(f"  {name:16} {median * 1000:7.1f} ms   conductor takes {ours / median:.2f} of it")
+
+
+if __name__ == "__main__":
+    inside(int(sys.argv[2])) if sys.argv[1:2] == ["--inside"] else main()

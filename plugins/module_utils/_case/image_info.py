@@ -1,0 +1,50 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""conductor_image_info: what images there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .._errors import ConductorError
+from .._model.names import parse_name
+from .._plan.action import Action, Plan
+from .._store.images import image_names
+from .._store.settings import Settings
+from .image_facts import image_facts
+
+
+class ImageInfoCase:
+    """Reads, and never changes anything; see UseCase in run.py."""
+
+    def __init__(self, params: dict, settings: Settings) -> None:
+        self.settings = settings
+        self.names = [parse_name(name, "name") for name in params["name"] or []]
+
+    def locks(self) -> Iterable[str]:
+        return ()
+
+    def observe(self) -> list[dict]:
+        found = []
+        for name in self.names or image_names(self.settings.image_dir):
+            try:
+                facts = image_facts(self.settings, name)
+            except ConductorError as error:
+                # One damaged image must not hide the others.
+                facts = {"name": name, "error": str(error)}
+            if facts is not None:
+                found.append(facts)
+        return found
+
+    def plan(self, observed: list[dict]) -> Plan:
+        return Plan()
+
+    def apply(self, action: Action) -> None:
+        raise AssertionError("an info module has no actions")
+
+    def settle(self) -> None:
+        return
+
+    def result(self, observed: list[dict]) -> dict:
+        return {"images": observed}

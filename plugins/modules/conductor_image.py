@@ -1,0 +1,222 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: conductor_image
+short_description: Build, import, export and remove Debian images
+version_added: "0.1.0"
+author: ["The conductor.containers authors (@conductor-containers)"]
+description:
+  - Builds a full Debian root file system from a mirror, or takes one from an archive, and keeps it as an image from
+    which M(conductor.containers.conductor_container) runs containers.
+  - An image appears complete or not at all.
+  - Only options that are given are compared with an image that exists.
+extends_documentation_fragment:
+  - conductor.containers.attributes
+  - conductor.containers.settings
+attributes:
+  idempotent:
+    support: partial
+    details: ["Not with O(force=true), which does it again each time."]
+options:
+  name:
+    description: Name of the image, 1 to 63 letters, digits, C(-), C(_) and C(.).
+    type: str
+    required: true
+  state:
+    description:
+      - V(present) builds the image where there is none.
+      - V(absent) removes it, unless containers use it.
+      - V(exported) writes it to O(archive).
+    type: str
+    choices: [present, absent, exported]
+    default: present
+  suite:
+    description: Debian's suite, like V(trixie). Default is the host's own where the host is Debian, else V(trixie).
+    type: str
+  mirror:
+    description:
+      - Address of the mirror. Default is the one that the host's apt is set to, with its security archive; where that
+        has none, the builder's own.
+    type: str
+  variant:
+    description: Which packages are in it to begin with, as the builder names it. Default is V(minbase).
+    type: str
+  architecture:
+    description: Debian's name of the architecture. Default is the host's.
+    type: str
+  components:
+    description: Components of the archive. Default is V([main]).
+    type: list
+    elements: str
+  packages:
+    description: Packages to include.
+    type: list
+    elements: str
+  keyring:
+    description: Keyring on the managed host that the archive is checked with. Default is the builder's.
+    type: path
+  commands:
+    description: Commands for the image's own C(/bin/sh), run in it one after the other when its packages are there.
+    type: list
+    elements: str
+  source:
+    description: Take the root file system from an archive instead. Excludes the options of a build but O(commands).
+    type: dict
+    suboptions:
+      archive:
+        description: A tar archive on the managed host, plain or compressed by gzip, xz, bzip2 or zstd.
+        type: str
+        required: true
+      checksum:
+        description: V(sha256:) and the digest that the archive must have.
+        type: str
+  builder:
+    description: Which program builds. V(auto) prefers mmdebstrap, the faster one, where it is installed.
+    type: str
+    choices: [auto, debootstrap, mmdebstrap]
+    default: auto
+  force:
+    description: Build, or export, again. An image that containers use is not built again.
+    type: bool
+    default: false
+  archive:
+    description:
+      - With O(state=exported), the file on the managed host to write. Its suffix, V(.tar), V(.tar.gz) or V(.tar.zst),
+        tells the compression.
+      - The same image always gives the same bytes.
+    type: str
+  lock_timeout:
+    description: Seconds to wait for another build of the same image. Default is V(3600) here.
+    type: float
+seealso:
+  - module: conductor.containers.conductor_container
+  - module: conductor.containers.conductor_image_info
+"""
+
+EXAMPLES = r"""
+- name: A small Debian
+  conductor.containers.conductor_image:
+    name: debian
+    suite: trixie
+
+- name: One with a web server
+  conductor.containers.conductor_image:
+    name: web
+    suite: trixie
+    packages: [nginx-light, iproute2]
+    commands:
+      - rm /etc/nginx/sites-enabled/default
+
+- name: Carry it to a file
+  conductor.containers.conductor_image:
+    name: web
+    state: exported
+    archive: /srv/web.tar.zst
+
+- name: And from a file
+  conductor.containers.conductor_image:
+    name: web-copy
+    source:
+      archive: /srv/web.tar.zst
+
+- name: Remove it
+  conductor.containers.conductor_image:
+    name: web-copy
+    state: absent
+"""
+
+RETURN = r"""
+actions:
+  description: What was done, or in check mode would be done, step by step.
+  returned: success
+  type: list
+  elements: str
+  sample: [build image debian]
+image:
+  description: The image as it is after the module. Null where there is none.
+  returned: success
+  type: dict
+  contains:
+    name:
+      description: Its name.
+      type: str
+      returned: always
+    id:
+      description: Identifies this build of it.
+      type: str
+      returned: always
+    created:
+      description: When it was built, in UTC.
+      type: str
+      returned: always
+    recipe:
+      description: All that it was built from, defaults included. Suite, variant and architecture are also beside it.
+      type: dict
+      returned: always
+    builder:
+      description: What built it, V(mmdebstrap), V(debootstrap) or V(archive).
+      type: str
+      returned: always
+    size:
+      description: Bytes on disk.
+      type: int
+      returned: always
+    path:
+      description: Its root file system on the host.
+      type: str
+      returned: always
+    used_by:
+      description: Names of the containers that use it.
+      type: list
+      elements: str
+      returned: always
+archive:
+  description: The file that was written.
+  returned: with O(state=exported)
+  type: str
+log:
+  description: File with all that the builder said.
+  returned: when a build fails
+  type: str
+log_tail:
+  description: The end of it.
+  returned: when a build fails
+  type: str
+"""
+
+from ansible_collections.conductor.containers.plugins.module_utils._case.image import ImageCase
+from ansible_collections.conductor.containers.plugins.module_utils._case.run import run_module
+
+
+def main() -> None:
+    run_module(
+        {
+            "name": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": ["present", "absent", "exported"], "default": "present"},
+            "suite": {"type": "str"},
+            "mirror": {"type": "str"},
+            "variant": {"type": "str"},
+            "architecture": {"type": "str"},
+            "components": {"type": "list", "elements": "str"},
+            "packages": {"type": "list", "elements": "str"},
+            "keyring": {"type": "path"},
+            "commands": {"type": "list", "elements": "str"},
+            "source": {
+                "type": "dict",
+                "options": {"archive": {"type": "str", "required": True}, "checksum": {"type": "str"}},
+            },
+            "builder": {"type": "str", "choices": ["auto", "debootstrap", "mmdebstrap"], "default": "auto"},
+            "force": {"type": "bool", "default": False},
+            "archive": {"type": "str"},
+        },
+        ImageCase,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+"""The Debian image that the tests share: built once by conductor_image, kept in a folder that git ignores."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import subprocess
+from pathlib import Path
+
+from testhost import PYTHON, ROOT, module_environment
+
+RECIPE = {"suite": "trixie", "packages": ["iproute2", "procps", "python3", "systemd-sysv", "dbus", "curl"]}
+
+
+def test_image() -> Path:
+    """Directory with image.json and rootfs/, built on this machine unless it is there."""
+    key = hashlib.sha256(json.dumps(RECIPE, sort_keys=True).encode()).hexdigest()[:12]
+    directory = ROOT / ".cache" / "images"
+    directory.mkdir(parents=True, exist_ok=True)
+    with open(directory / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (directory / key / "image.json").exists():
+            _build(directory, key)
+    return directory / key
+
+
+def _build(directory: Path, key: str) -> None:
+    """Run the module in a mount namespace of its own, where its run directory is not the machine's."""
+    arguments = {"ANSIBLE_MODULE_ARGS": {"name": key, "image_dir": str(directory), **RECIPE}}
+    module = f"{PYTHON} -m ansible_collections.conductor.containers.plugins.modules.conductor_image"
+    done = subprocess.run(
+        ["unshare", "--mount", "--propagation", "private", "sh", "-ec", f"mount -t tmpfs tmpfs /run; exec {module}"],
+        input=json.dumps(arguments), capture_output=True, text=True, env=module_environment(), check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise RuntimeError(f"the test image could not be built: {done.stdout}{done.stderr}")
