@@ -97,7 +97,9 @@ options:
     description:
       - A host that routes for containers must forward packets.
       - V(enable) sets C(net.ipv4.ip_forward) and C(net.ipv6.conf.all.forwarding) where they are off, and C(accept_ra=2)
-        on interfaces that learned their default route from a router, which the kernel would drop it of. It stays so.
+        on interfaces that learned their default route from a router, as the kernel would drop that route.
+        It stays so when the network goes, and the host then routes for its other neighbours, too, unless a firewall
+        of yours forbids it.
       - V(require) fails where they are off.
       - Starting a container follows C(forwarding) in C(/etc/conductor/conductor.json), else V(enable).
     type: str

@@ -267,6 +267,20 @@ def test_a_default_route_learned_by_advertisement_survives_forwarding(bare_host)
     assert bare_host.run("sysctl", "-n", "net.ipv6.conf.wan0.accept_ra").stdout == "2\n"
 
 
+def test_a_host_without_ipv6_gives_ipv4_alone(bare_host):
+    bare_host.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1")
+    box = Box(bare_host, "web")
+    serve(box, 8080, address="0.0.0.0")
+    said = bare_host.module("conductor_network", container="web", ipv6="fd87:c04d:c70::9", fails=True)["msg"]
+    assert "no IPv6" in said
+    assert box.network(expose=["8080-80"])["network"]["ipv6"] is None
+    assert reaches(bare_host.outside, HOST4, 80)
+    assert not box.network(expose=["8080-80"])["changed"]
+    bare_host.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=0", "net.ipv6.conf.default.disable_ipv6=0")
+    assert box.network(expose=["8080-80"])["network"]["ipv6"] == "fd87:c04d:c70::2"
+    assert reaches(bare_host, "127.0.0.1", 80)
+
+
 def test_another_firewall_that_drops_is_named(bare_host, web):
     bare_host.run("nft", "add table ip filter")
     bare_host.run("nft", "add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }")

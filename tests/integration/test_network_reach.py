@@ -125,8 +125,14 @@ def test_a_container_does_not_reach_the_hosts_loopback(bare_host):
     box = Box(bare_host, "web")
     box.network(expose=["8080-80"])
     serve(bare_host, 9090, address="127.0.0.1")
+    # One who rules the container's network sends 127.0.0.1 out, and still takes what comes back.
     box.run("ip", "route", "add", "127.0.0.1", "via", GATEWAY4, "dev", "eth0", "table", "100")
-    box.run("ip", "rule", "add", "to", "127.0.0.1", "lookup", "100", "pref", "1")
+    box.run("ip", "rule", "add", "pref", "1", "to", "127.0.0.1", "lookup", "100")
+    box.run("ip", "rule", "add", "pref", "2", "lookup", "local")
     box.run("ip", "rule", "del", "pref", "0")
     box.run("sysctl", "-qw", "net.ipv4.conf.eth0.route_localnet=1")
+    bare_host.run("nft", "add table inet seen")
+    bare_host.run("nft", "add chain inet seen pre { type filter hook prerouting priority -350; }")
+    bare_host.run("nft", "add rule inet seen pre iifname cdtr-* ip daddr 127.0.0.1 counter")
     assert is_refused(box, "127.0.0.1", 9090, source=box.addresses()[0])
+    assert "packets 0 " not in bare_host.run("nft", "list", "table", "inet", "seen").stdout, "it did arrive"
