@@ -33,3 +33,15 @@ attributes:
     support: full
     platforms: debian
 """
+
+    # Modules that only look: conductor.containers.attributes.info_module, after conductor.containers.attributes.
+    INFO_MODULE = r"""
+options: {}
+attributes:
+  check_mode:
+    description: Changes nothing, in check mode or out of it.
+    support: full
+  diff_mode:
+    description: There is no difference to show, as nothing is changed.
+    support: N/A
+"""

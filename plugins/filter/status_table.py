@@ -1,0 +1,104 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Containers and their networks as lines of a table that people read."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+DOCUMENTATION = r"""
+name: status_table
+short_description: A table of containers to read
+version_added: "0.1.0"
+author: ["The conductor.containers authors (@conductor-containers)"]
+description:
+  - Lines of aligned text, with one container each, below a line of headings.
+options:
+  _input:
+    description: RV(conductor.containers.conductor_container_info#module:containers).
+    type: list
+    elements: dict
+    required: true
+  networks:
+    description: RV(conductor.containers.conductor_network_info#module:networks).
+    type: list
+    elements: dict
+    default: []
+"""
+
+EXAMPLES = r"""
+- name: Show containers
+  ansible.builtin.debug:
+    msg: "{{ found.containers | conductor.containers.status_table(networks=connected.networks) }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The lines.
+  type: list
+  elements: str
+"""
+
+HEADINGS = ("NAME", "STATE", "IMAGE", "UP", "ADDRESSES", "INTERNET", "EXPOSES", "MAY CALL", "DRIFT")
+UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
+
+
+def status_table(containers: list, networks: list = ()) -> list:
+    """The table's lines. What is unknown or empty is shown as `-`."""
+    if not containers:
+        return ["no containers"]
+    connected = {network["container"]: network for network in networks}
+    rows = [HEADINGS, *(_row(one, connected.get(one["name"])) for one in containers)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+
+
+def _row(container: dict, network: dict | None) -> tuple:
+    about = network or {}
+    state = str(container.get("state"))
+    if state == "exited" and container.get("exit_code") is not None:
+        state = f"exited ({container['exit_code']})"
+    running = container.get("state") == "running"
+    cells = (
+        container["name"],
+        state,
+        container.get("image"),
+        _since(container.get("started_at")) if running else "",
+        " ".join(container.get("addresses") or []),
+        ("yes" if about.get("internet") else "no") if network else "",
+        " ".join(_expose(one) for one in about.get("expose") or []),
+        " ".join(_peer(one) for one in about.get("peers") or []),
+        "; ".join(about.get("drift") or []),
+    )
+    return tuple(str(cell or "-") for cell in cells)
+
+
+def _expose(one: dict) -> str:
+    where = f"{one['host_ip']}:" if one.get("host_ip") else ""
+    return f"{where}{one['host_port']}->{one['container_port']}/{one['protocol']}"
+
+
+def _peer(one: dict) -> str:
+    ports = one.get("ports") or []
+    return f"{one['peer']}({','.join(ports)})" if ports else one["peer"]
+
+
+def _since(started_at: str | None) -> str:
+    """How long ago, by its two largest units."""
+    if not started_at:
+        return ""
+    left = max(0, int((datetime.now(timezone.utc) - datetime.fromisoformat(started_at)).total_seconds()))
+    parts = []
+    for unit, seconds in UNITS:
+        count, left = divmod(left, seconds)
+        if count or parts or unit == "s":
+            parts.append(f"{count}{unit}")
+    return "".join(parts[:2])
+
+
+class FilterModule:
+    """Filters of the collection."""
+
+    def filters(self) -> dict:
+        return {"status_table": status_table}
