@@ -30,15 +30,12 @@ IDLE = ["/bin/sleep", "infinity"]
 
 def main() -> None:
     """Build the test host and run the measuring part inside it."""
-    from image_cache import test_image
+    from image_cache import mount_image, test_image
     from testhost import Host, module_environment
 
     rounds = sys.argv[1] if len(sys.argv) > 1 else "20"
     with Host() as host:
-        directory = f"{IMAGES}/debian"
-        host.run("mkdir", "-p", f"{directory}/rootfs")
-        host.run("cp", str(test_image() / "image.json"), directory)
-        host.run("mount", "--bind", str(test_image() / "rootfs"), f"{directory}/rootfs")
+        mount_image(host, test_image())
         done = host.run(
             sys.executable, __file__, "--inside", rounds, env=module_environment(), check=False, timeout=900
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -12,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
-from image_cache import test_image
+from image_cache import mount_image, test_image
 from snapshot import difference, take
 from testhost import Host
 
@@ -24,16 +23,6 @@ if os.geteuid():
 def cached_image() -> Path:
     """Directory of the test image (image.json and rootfs/), built by conductor_image once and kept in .cache."""
     return test_image()
-
-
-def mount_image(host: Host, cached: Path, name: str = "debian") -> None:
-    """Give `host` the cached image under `name`, without a copy."""
-    directory = f"/var/lib/conductor/images/{name}"
-    host.run("mkdir", "-p", f"{directory}/rootfs")
-    spec = json.loads((cached / "image.json").read_text())
-    host.run("tee", f"{directory}/image.json", stdin=json.dumps({**spec, "name": name}))
-    host.run("mount", "--bind", str(cached / "rootfs"), f"{directory}/rootfs")
-    host.run("mount", "-o", "remount,bind,ro", f"{directory}/rootfs")
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Iterable
@@ -64,7 +65,13 @@ class ContainerCase:
             damage = str(error)
             if self.wish.state != "absent" or not self.wish.force:
                 raise
-        process, supervisor, running = observe_process(self.paths, spec)
+        try:
+            process, supervisor, running = observe_process(self.paths, spec)
+        except Damaged as error:
+            if self.wish.state != "absent" or not self.wish.force:
+                raise
+            damage = str(error)
+            process, supervisor, running = None, None, bool(start.cgroup_of(self.name).processes())
         leftovers = () if running else stop.leftovers(self.paths)
         if store.has_staging(self.paths):
             leftovers = (*leftovers, "half-made directory")
@@ -123,19 +130,19 @@ class ContainerCase:
         start.cgroup_of(self.name).set_limits(spec.memory, spec.cpus, spec.pids)
 
     def _stop(self, _action: plan.StopProcesses) -> None:
-        try:
+        with contextlib.suppress(Damaged):
             spec = store.read_spec(self.paths)
-        except Damaged:
-            spec = None
-        state = store.read_run_state(self.paths)
-        process, supervisor = store.process_in(state), store.process_in(state, "supervisor")
-        if spec is None:
-            stop.stop_process(process, ContainerSpec.stop_signal, 0)
-        else:
-            # Written down first: the supervisor reads it when the process has ended.
-            store.write_spec(self.paths, spec, running=False)
-            stop.stop_process(process, spec.stop_signal, spec.stop_timeout)
-        stop.wait_supervisor(supervisor)
+            if spec is not None:
+                # Written down first: the supervisor reads it when the process has ended.
+                store.write_spec(self.paths, spec, running=False)
+            state = store.read_run_state(self.paths)
+            process = store.process_in(state)
+            if process is not None:
+                timeout = spec.stop_timeout if spec is not None else 0
+                stop.stop_process(process, spec.stop_signal if spec else ContainerSpec.stop_signal, timeout)
+            stop.wait_supervisor(store.process_in(state, "supervisor"))
+        # Where a damaged file did not tell: force has allowed this, or the plan would not have come here.
+        stop.kill_all(start.cgroup_of(self.name))
 
     def _clean(self, _action: plan.CleanUp) -> None:
         stop.clean_up(self.settings, self.paths)

@@ -9,6 +9,7 @@ https://docs.kernel.org/filesystems/overlayfs.html
 from __future__ import annotations
 
 import errno
+import os
 
 from .._errors import EffectFailed
 from .._linux import libc
@@ -23,6 +24,11 @@ def mount_rootfs(paths: ContainerPaths, image: ImagePaths) -> None:
     for path in (image.rootfs, paths.upper, paths.work):
         if any(character in path for character in ",:\\"):
             raise EffectFailed(f"{path} has a ',', ':' or '\\' in it, which overlayfs cannot take", "use other names")
+    for directory in (paths.upper, paths.work, paths.rootfs):
+        # Missing where making the container anew was interrupted between removing and making them.
+        if not os.path.isdir(directory):
+            os.mkdir(directory)
+            os.chmod(directory, 0o755)
     data = f"lowerdir={image.rootfs},upperdir={paths.upper},workdir={paths.work}"
     try:
         libc.mount("overlay", paths.rootfs, "overlay", libc.MS_NODEV, data)

@@ -11,6 +11,7 @@ import signal
 
 from .._errors import EffectFailed
 from .._linux import netns
+from .._linux.cgroups import Cgroup
 from .._linux.processes import ProcessId, receivable_signals, wait_ended
 from .._model.layout import ContainerPaths
 from .._network.attachment import detach
@@ -47,6 +48,23 @@ def stop_process(process: ProcessId, stop_signal: int, timeout: float) -> None:
 def _send(pidfd: int, signum: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         signal.pidfd_send_signal(pidfd, signum)
+
+
+def kill_all(cgroup: Cgroup) -> None:
+    """End all processes of a container whose run state does not tell which is the first. Raises EffectFailed."""
+    for pid in cgroup.processes():
+        try:
+            pidfd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            continue
+        try:
+            # Still there, now that the descriptor holds it: the pid has not passed to another process.
+            if pid in cgroup.processes():
+                _send(pidfd, signal.SIGKILL)
+                if not wait_ended(pidfd, _KILL_TIMEOUT):
+                    raise EffectFailed(f"process {pid} does not end after SIGKILL", "look for a hanging disk or mount")
+        finally:
+            os.close(pidfd)
 
 
 def wait_supervisor(supervisor: ProcessId | None) -> None:

@@ -70,6 +70,14 @@ class Cgroup:
         for directory in self.directories:
             _write(os.path.join(directory, "cgroup.procs"), "0")
 
+    def processes(self) -> list[int]:
+        """Pids of all processes in it and below it."""
+        found: list[int] = []
+        for directory, _, files in os.walk(self.directories[0] if self.directories else "/nonexistent"):
+            if "cgroup.procs" in files:
+                found += [int(pid) for pid in _read(os.path.join(directory, "cgroup.procs")).split()]
+        return found
+
     def set_limits(self, memory: int, cpus: float, pids: int) -> None:
         """Raises HostNotCapable where a limit is wanted whose controller this host does not have."""
         for (name, value), wanted in zip(self._limits(memory, cpus, pids), (memory, cpus, pids)):

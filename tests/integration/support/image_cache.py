@@ -8,7 +8,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from testhost import PYTHON, ROOT, module_environment
+from testhost import PYTHON, ROOT, Host, module_environment
 
 RECIPE = {"suite": "trixie", "packages": ["iproute2", "procps", "python3", "systemd-sysv", "dbus", "curl"]}
 
@@ -35,3 +35,13 @@ def _build(directory: Path, key: str) -> None:
     )  # fmt: skip
     if done.returncode:
         raise RuntimeError(f"the test image could not be built: {done.stdout}{done.stderr}")
+
+
+def mount_image(host: Host, cached: Path, name: str = "debian") -> None:
+    """Give `host` the cached image under `name`, without a copy."""
+    directory = f"/var/lib/conductor/images/{name}"
+    host.run("mkdir", "-p", f"{directory}/rootfs")
+    spec = json.loads((cached / "image.json").read_text())
+    host.run("tee", f"{directory}/image.json", stdin=json.dumps({**spec, "name": name}))
+    host.run("mount", "--bind", str(cached / "rootfs"), f"{directory}/rootfs")
+    host.run("mount", "-o", "remount,bind,ro", f"{directory}/rootfs")
