@@ -25,12 +25,13 @@ from ansible_collections.conductor.containers.plugins.module_utils._model.ports 
     parse_exposes,
     parse_port_ranges,
 )
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 ports = st.integers(1, 65535)
 
 
+@settings(deadline=None)
 @given(inner=ports, outer=ports, protocol=st.sampled_from(["", "/tcp", "/udp"]))
 def test_the_short_form_has_the_containers_port_first(inner, outer, protocol):
     expose = Expose.parse(f"{inner}-{outer}{protocol}")
@@ -46,11 +47,13 @@ def exposes(draw):
     return Expose(draw(st.sampled_from(["tcp", "udp"])), draw(first), draw(first), count, host_ip)
 
 
+@settings(deadline=None)
 @given(exposes())
 def test_what_is_stored_of_an_expose_reads_back_the_same(expose):
     assert Expose.parse(json.loads(json.dumps(expose.to_dict()))) == expose
 
 
+@settings(deadline=None)
 @given(exposes(), exposes())
 def test_two_overlap_exactly_where_one_packet_could_be_meant_for_both(one, other):
     def packets(expose):
@@ -70,6 +73,7 @@ def test_exposing_the_same_twice_is_one_and_not_a_clash():
         parse_exposes(["8080-80", {"container_port": 1, "host_port": 80, "host_ip": "192.0.2.1"}])
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["tcp", "udp"]), st.integers(1, 300), st.integers(0, 30))))
 def test_port_ranges_are_merged_without_overlap_and_without_loss(ranges):
     merged = parse_port_ranges([f"{first}-{first + more}/{protocol}" for protocol, first, more in ranges])
@@ -90,6 +94,7 @@ def test_a_port_without_a_protocol_is_tcp():
 pools = st.sampled_from(["10.87.0.0/16", "10.0.0.0/30", "192.168.7.0/24", "fd87::/64", "fd87::/126"])
 
 
+@settings(deadline=None)
 @given(pools, st.data())
 def test_addresses_are_given_out_once_each_until_none_is_left(text, data):
     pool = ipaddress.ip_network(text)
@@ -124,6 +129,7 @@ def test_default_routes_do_not_overlap_a_pool_but_others_do():
     assert overlapping(pool, [("10.87.3.4/24", "eth1")]) == ("10.87.3.0/24", "eth1")
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1, max_size=63))
 def test_a_links_name_fits_the_kernel_whatever_the_containers(name):
     assert len(link_name(name)) <= 15
@@ -140,6 +146,7 @@ def test_a_spec_reads_back_the_same():
     assert NetworkSpec.from_dict(json.loads(json.dumps(SPEC.to_dict())), "network.json") == SPEC
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(SPEC.to_dict())), st.sampled_from([None, 7, "x", [], {}, [{}], ["x"], {"a": 1}]))
 def test_a_damaged_spec_is_named_and_never_a_traceback(key, value):
     stored = {**SPEC.to_dict(), key: value}
