@@ -150,9 +150,10 @@ def _changes(present: ContainerSpec, wanted: ContainerSpec, view: ContainerView,
     """What the options that differ ask for."""
     options = tuple(present.changed_by(wanted))
     actions: list[Action] = []
+    if "image" in options:
+        _require_image(wanted, view)
     renew = _must_renew(options, view, wish)
     if renew:
-        _require_image(wanted, view)
         actions += [*_down(wanted.name, view), ResetRoot(wanted.name)]
     if options:
         actions.append(UpdateSpec(wanted, options))

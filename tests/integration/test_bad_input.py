@@ -1,0 +1,129 @@
+"""Input that cannot be right: one line that says what, where and what to do, and nothing changed."""
+
+import pytest
+from snapshot import difference, take
+
+CONTAINER, IMAGE, EXEC, NETWORK, PEER = (
+    f"conductor_{noun}" for noun in ("container", "image", "exec", "network", "peer")
+)
+NEW = {"name": "new", "image": "debian"}
+BIND = {"source": "/etc", "target": "/data"}
+SRC = {"name": "new", "source": {"archive": "/run/no.tar"}}
+
+# module, options, what the message must say
+CASES = [
+    (CONTAINER, {"name": "", "image": "debian"}, "name '' is not a valid name"),
+    (CONTAINER, {"name": "../up", "image": "debian"}, "name '../up' is not a valid name"),
+    (CONTAINER, {"name": "a/b", "image": "debian"}, "is not a valid name"),
+    (CONTAINER, {"name": ".hidden", "image": "debian"}, "is not a valid name"),
+    (CONTAINER, {"name": "x" * 64, "image": "debian"}, "use 1 to 63"),
+    (CONTAINER, {"name": "new line\n", "image": "debian"}, "is not a valid name"),
+    (CONTAINER, {"name": "new"}, "no image is given to create it from"),
+    (CONTAINER, {"name": "new", "image": "nothing"}, "there is no image 'nothing'"),
+    (CONTAINER, {"name": "new", "image": "../../etc"}, "image '../../etc' is not a valid name"),
+    (CONTAINER, {**NEW, "command": []}, "command must be a list"),
+    (CONTAINER, {**NEW, "command": [""]}, "command must be a list"),
+    (CONTAINER, {**NEW, "command": ["/bin/sh"], "init": True}, "command and init exclude each other"),
+    (CONTAINER, {**NEW, "env": {"A=B": "1"}}, "env: 'A=B' cannot be the name"),
+    (CONTAINER, {**NEW, "env": {"A": True}}, "the value of A is not a string"),
+    (CONTAINER, {**NEW, "env": {"A": ["x"]}}, "the value of A is not a string"),
+    (CONTAINER, {**NEW, "working_dir": "relative"}, "working_dir 'relative' is not an absolute path"),
+    (CONTAINER, {**NEW, "working_dir": "/a/../b"}, "has a '.' or '..' in it"),
+    (CONTAINER, {**NEW, "user": "nobody:no:way"}, "user 'nobody:no:way' is not a user"),
+    (CONTAINER, {**NEW, "user": "stranger"}, "there is no user 'stranger' in the container"),
+    (CONTAINER, {**NEW, "user": "root:strangers"}, "there is no group 'strangers' in the container"),
+    (CONTAINER, {**NEW, "hostname": "under score!"}, "is not a host name"),
+    (CONTAINER, {**NEW, "hostname": "x" * 65}, "is not a host name"),
+    (CONTAINER, {**NEW, "mounts": [{"target": "/data"}]}, "source of /data None is not an absolute path"),
+    (CONTAINER, {**NEW, "mounts": [{**BIND, "source": "relative"}]}, "is not an absolute path"),
+    (CONTAINER, {**NEW, "mounts": [{**BIND, "source": "/no/such"}]}, "source /no/such does not exist on the host"),
+    (CONTAINER, {**NEW, "mounts": [{**BIND, "source": "/run/out"}]}, "source /run/out leads by a link to /etc"),
+    (CONTAINER, {**NEW, "mounts": [{**BIND, "target": "data"}]}, "target 'data' is not an absolute path"),
+    (CONTAINER, {**NEW, "mounts": [{**BIND, "target": "/"}]}, "target / is the container's root itself"),
+    (CONTAINER, {**NEW, "mounts": [{**BIND, "target": "/proc/sys"}]}, "target /proc/sys lies in /proc"),
+    (CONTAINER, {**NEW, "mounts": [BIND, BIND]}, "/data is the target of more than one mount"),
+    (CONTAINER, {**NEW, "mounts": [{**BIND, "type": "tmpfs"}]}, "source is for bind mounts"),
+    (CONTAINER, {**NEW, "mounts": [{"type": "tmpfs", "target": "/x", "size": "huge"}]}, "'huge' is not a size"),
+    (CONTAINER, {**NEW, "capabilities": {"add": ["CAP_FLY"]}}, "'CAP_FLY' is not a capability"),
+    (CONTAINER, {**NEW, "memory": "many"}, "memory 'many' is not a size"),
+    (CONTAINER, {**NEW, "memory": "100k"}, "is below 1m"),
+    (CONTAINER, {**NEW, "cpus": -1}, "cpus -1.0 is not a number from 0 up"),
+    (CONTAINER, {**NEW, "pids": -3}, "pids -3 is not a number from 0 up"),
+    (CONTAINER, {**NEW, "stop_signal": "SIGNOPE"}, "stop_signal 'SIGNOPE' is not a signal"),
+    (CONTAINER, {**NEW, "stop_timeout": -1}, "stop_timeout -1.0 is not a number"),
+    (CONTAINER, {**NEW, "state": "present", "wait": ["true"]}, "wait is for state=started"),
+    (CONTAINER, {**NEW, "state": "sideways"}, "value of state must be one of"),
+    (CONTAINER, {**NEW, "container_dir": "relative/dir"}, "container_dir"),
+    (CONTAINER, {**NEW, "colour": "red"}, "Unsupported parameters"),
+    (CONTAINER, {"name": "old", "image": "other"}, "there is no image 'other'"),
+    (IMAGE, {"name": "-dash"}, "is not a valid name"),
+    (IMAGE, {"name": "new", "suite": "../trixie"}, "suite: '../trixie' is not one"),
+    (IMAGE, {"name": "new", "packages": ["good", "--bad"]}, "packages: '--bad' is not one"),
+    (IMAGE, {"name": "new", "mirror": "nowhere"}, "mirror 'nowhere' is not the address of a mirror"),
+    (IMAGE, {"name": "new", "architecture": "s390x"}, "cannot run programs of architecture s390x"),
+    (IMAGE, {"name": "new", "keyring": "/no/keyring"}, "keyring /no/keyring does not exist"),
+    (IMAGE, {"name": "new", "commands": [" "]}, "is empty or has a NUL"),
+    (IMAGE, SRC, "archive /run/no.tar does not exist"),
+    (IMAGE, {**SRC, "suite": "trixie"}, "source and suite exclude each other"),
+    (IMAGE, {"name": "new", "source": {"archive": "no.tar"}}, "archive 'no.tar' is not an absolute path"),
+    (IMAGE, {"name": "new", "source": {"archive": "/a.tar", "checksum": "md5:1"}}, "checksum 'md5:1' is not one"),
+    (IMAGE, {"name": "new", "archive": "/run/x.tar"}, "archive is for state=exported"),
+    (IMAGE, {"name": "debian", "state": "exported"}, "state=exported needs archive"),
+    (IMAGE, {"name": "debian", "state": "exported", "archive": "/run/x.zip"}, "has no known suffix"),
+    (IMAGE, {"name": "debian", "state": "exported", "archive": "/no/dir/x.tar"}, "directory /no/dir does not exist"),
+    (IMAGE, {"name": "nothing", "state": "exported", "archive": "/run/x.tar"}, "there is no image 'nothing' to export"),
+    (IMAGE, {"name": "debian", "state": "absent"}, "used by old"),
+    (EXEC, {"container": "nothing", "argv": ["true"]}, "there is no container 'nothing'"),
+    (EXEC, {"container": "old", "argv": ["true"]}, "container old is not running"),
+    (EXEC, {"container": "old"}, "nothing to run"),
+    (EXEC, {"container": "old", "cmd": "echo 'open"}, "cannot be split"),
+    (EXEC, {"container": "old", "cmd": "a", "argv": ["b"]}, "mutually exclusive"),
+    (EXEC, {"container": "old", "argv": ["true"], "chdir": "here"}, "chdir 'here' is not an absolute path"),
+    (EXEC, {"container": "old", "argv": ["true"], "timeout": 0}, "timeout 0 is not a number of seconds"),
+    (EXEC, {"container": "old", "argv": ["cat"], "detach": True, "timeout": 3}, "detach leaves the command running"),
+    (NETWORK, {"container": "nothing"}, "nothing"),
+    (NETWORK, {"container": "old", "expose": ["80"]}, "80"),
+    (NETWORK, {"container": "old", "expose": ["0-80"]}, "0"),
+    (NETWORK, {"container": "old", "expose": ["8080-99999"]}, "99999"),
+    (NETWORK, {"container": "old", "expose": [{"container_port": 80, "protocol": "sctp"}]}, "sctp"),
+    (NETWORK, {"container": "old", "expose": ["80-80", "81-80"]}, "80"),
+    (NETWORK, {"container": "old", "expose": [{"container_port": "1-9", "host_port": "1-3"}]}, "1-3"),
+    (NETWORK, {"container": "old", "ipv4": "10.87.0.999"}, "10.87.0.999"),
+    (NETWORK, {"container": "old", "ipv4": "fd00::1"}, "fd00::1"),
+    (NETWORK, {"container": "old", "pool4": "192.0.2.0/24"}, "192.0.2.0/24"),
+    (NETWORK, {"container": "old", "pool4": "10.0.0.1/33"}, "10.0.0.1/33"),
+    (NETWORK, {"container": "old", "mac": "zz:zz"}, "zz:zz"),
+    (NETWORK, {"container": "old", "mtu": 10}, "10"),
+    (NETWORK, {"container": "old", "dns": ["not-an-address"]}, "not-an-address"),
+    (PEER, {"container": "nothing", "peer": "old"}, "nothing"),
+    (PEER, {"container": "old", "peer": "old"}, "old"),
+    (PEER, {"container": "old", "peer": "nothing", "ports": ["http"]}, "http"),
+]
+
+
+def test_bad_input_is_one_clear_line_and_changes_nothing(host):
+    host.run("ln", "-s", "/etc", "/run/out")
+    host.module("conductor_container", name="old", image="debian", state="present")
+    before = take(host)
+    wrong = []
+    for module, options, message in CASES:
+        for check in (True, False):
+            try:
+                result = host.module(module, check=check, fails=True, **options)
+            except AssertionError as error:
+                wrong.append(f"{module} {options} check={check}: {str(error)[:300]}")
+                continue
+            told = result["msg"]
+            if message not in told or "Traceback" in told or "\n" in told.strip():
+                wrong.append(f"{module} {options} check={check}: {told}")
+    wrong += difference(before, take(host))
+    host.run("rm", "/run/out")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"colour": "red"}'])
+def test_a_damaged_settings_file_is_told(host, text):
+    host.run("mkdir", "-p", "/etc/conductor")
+    host.run("tee", "/etc/conductor/conductor.json", stdin=text)
+    assert "/etc/conductor/conductor.json" in host.module("conductor_container", **NEW, fails=True)["msg"]
+    host.run("rm", "-r", "/etc/conductor")
