@@ -67,6 +67,7 @@ def outer() -> dict:
         "links": output("ip", "-o", "link", "show"),
         "netns": output("ls", "/run/netns"),
         "rules": output("nft", "list", "ruleset"),
-        "cgroups": output("find", "/sys/fs/cgroup", "-name", "conductor*"),
+        # Those of our own test hosts, and none of a run beside this one.
+        "cgroups": output("find", "/sys/fs/cgroup", "-maxdepth", "2", "-name", f"conductor-test-{os.getpid()}-*"),
         "state": output("find", "/var/lib/conductor", "/run/conductor", "-maxdepth", "2"),
     }

@@ -62,7 +62,7 @@ class Host(Node):
     """The managed host of a test. Use it as a context manager: all of it is gone at the end."""
 
     def __init__(self, size: str = "2g") -> None:
-        self.group = f"conductor-test-{secrets.token_hex(4)}"
+        self.group = f"conductor-test-{os.getpid()}-{secrets.token_hex(4)}"
         unshare = ["unshare", "--mount", "--net", "--pid", "--uts", "--ipc", "--fork", "--kill-child"]
         self._process = subprocess.Popen(
             [*unshare, sys.executable, str(SUPPORT / "anchor.py"), self.group, size],
@@ -80,6 +80,8 @@ class Host(Node):
         without_net = ["--target", str(self.pid), "--mount", "--pid", "--uts", "--ipc", "--cgroup"]
         peers = json.loads(line)
         # nsenter enters the mount namespace first: the peers' pids are those of the host's own /proc.
+        # For what runs on the host itself and wants to call from there.
+        self.outside_pid: int = peers["outside"]
         outer = self._outer_pids()
         self.internet = Node([f"--net=/proc/{outer[peers['internet']]}/ns/net", *without_net])
         self.outside = Node([f"--net=/proc/{outer[peers['outside']]}/ns/net", *without_net])
