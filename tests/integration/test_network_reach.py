@@ -8,6 +8,8 @@ from netbox import (
     HOST6,
     INTERNET4,
     INTERNET6,
+    OUTSIDE4,
+    OUTSIDE6,
     Box,
     call,
     is_refused,
@@ -136,3 +138,29 @@ def test_a_container_does_not_reach_the_hosts_loopback(bare_host):
     bare_host.run("nft", "add rule inet seen pre iifname cdtr-* ip daddr 127.0.0.1 counter")
     assert is_refused(box, "127.0.0.1", 9090, source=box.addresses()[0])
     assert "packets 0 " not in bare_host.run("nft", "list", "table", "inet", "seen").stdout, "it did arrive"
+
+
+def watch(node, port):
+    """Count what arrives on `node` for a UDP port; returns how many packets it were."""
+    node.run("nft", "add table inet watch")
+    node.run("nft", "add chain inet watch pre { type filter hook prerouting priority -350; }")
+    node.run("nft", f"add rule inet watch pre udp dport {port} counter")
+    return lambda: int(node.run("nft", "list", "table", "inet", "watch").stdout.split("packets ")[1].split()[0])
+
+
+def test_what_is_forbidden_does_not_even_arrive(bare_host):
+    one, two = Box(bare_host, "one"), Box(bare_host, "two")
+    one.network(internet=True, interface="wan0")
+    two.network()
+    at_two, outside, internet = (watch(node, 7000) for node in (two, bare_host.outside, bare_host.internet))
+    for node in (one, bare_host.outside, bare_host.internet):
+        for address in two.addresses():
+            assert is_refused(node, address, 7000, "udp")
+    for address in (OUTSIDE4, OUTSIDE6):
+        assert is_refused(one, address, 7000, "udp")
+        assert is_refused(two, address, 7000, "udp")
+    assert is_refused(two, INTERNET4, 7000, "udp")
+    assert (at_two(), outside(), internet()) == (0, 0, 0)
+    assert is_refused(bare_host, two.addresses()[0], 7000, "udp")
+    assert is_refused(one, INTERNET6, 7000, "udp")
+    assert (at_two(), internet()) == (1, 1), "what is allowed does"
