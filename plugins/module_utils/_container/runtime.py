@@ -15,6 +15,9 @@ import zipimport
 from .._linux.files import write_atomic
 from .._model.layout import LIBRARY_DIR
 
+# Not called here: Ansible's payload holds only what a module imports, and so would lack what the runtime begins with.
+from .main import main  # noqa: F401
+
 # What starting and supervising needs; use cases and builders stay out, and with them what changes most.
 _ROOMS = ("_errors.py", "_linux/", "_model/", "_store/", "_plan/", "_network/", "_container/")
 _MAIN = "from conductor._container.main import main\nmain()\n"
