@@ -1,0 +1,33 @@
+"""docs/requirements.md names tests that exist, in every row, for every fault."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+TABLE = (ROOT / "docs" / "requirements.md").read_text()
+ROWS = [line for line in TABLE.splitlines() if line.startswith("| ") and not re.match(r"\| (In the|#) ", line)]
+TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
+
+
+def tests_of(path: str) -> set[str]:
+    """Names of the test functions in a file; none where there is no such file."""
+    file = ROOT / path
+    body = ast.parse(file.read_text()).body if file.is_file() else []
+    return {node.name for node in body if isinstance(node, ast.FunctionDef)}
+
+
+def test_every_test_that_is_named_exists():
+    missing = [f"{path}::{name}" for path, name in TEST.findall(TABLE) if name not in tests_of(path)]
+    assert not missing
+
+
+def test_every_row_names_a_test():
+    assert ROWS
+    assert not [row for row in ROWS if not TEST.search(row.rsplit(" | ", 1)[1])]
+
+
+def test_each_of_the_18_faults_has_a_row():
+    assert {int(number) for number in re.findall(r"(?m)^\| (\d+) \|", TABLE)} == set(range(1, 19))
