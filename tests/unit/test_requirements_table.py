@@ -12,7 +12,7 @@ ROWS = [line for line in TABLE.splitlines() if line.startswith("| ") and not re.
 TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 
 
-def tests_of(path: str) -> set[str]:
+def names_in(path: str) -> set[str]:
     """Names of the test functions in a file; none where there is no such file."""
     file = ROOT / path
     body = ast.parse(file.read_text()).body if file.is_file() else []
@@ -20,7 +20,7 @@ def tests_of(path: str) -> set[str]:
 
 
 def test_every_test_that_is_named_exists():
-    missing = [f"{path}::{name}" for path, name in TEST.findall(TABLE) if name not in tests_of(path)]
+    missing = [f"{path}::{name}" for path, name in TEST.findall(TABLE) if name not in names_in(path)]
     assert not missing
 
 
