@@ -23,7 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests/integration/support"), str(ROOT / ".venv/collections")]
 
-IMAGES, BENCH = "/var/lib/conductor/images", "/run/bench"
+IMAGES, BENCH, PEER_ROOT = "/var/lib/conductor/images", "/run/bench", "/run/peers/root"
 SIGNAL = ["/bin/sh", "-c", "echo > /bench/fifo"]
 IDLE = ["/bin/sleep", "infinity"]
 
@@ -121,7 +121,7 @@ class Runc:
         os.makedirs("/run/bundle", exist_ok=True)
         subprocess.run(["runc", "spec"], cwd="/run/bundle", check=True)
         self.config = json.loads(Path("/run/bundle/config.json").read_text())
-        self.config["root"] = {"path": f"{IMAGES}/debian/rootfs", "readonly": False}
+        self.config["root"] = {"path": PEER_ROOT, "readonly": False}
         self.config["process"]["terminal"] = False
         # Raising a limit needs a right that not every machine grants to root.
         self.config["process"].pop("rlimits", None)
@@ -147,7 +147,7 @@ class Runc:
 
 def nspawn() -> None:
     subprocess.run(
-        ["systemd-nspawn", "-q", "-D", f"{IMAGES}/debian/rootfs", "--keep-unit", "--register=no", "--private-network",
+        ["systemd-nspawn", "-q", "-D", PEER_ROOT, "--keep-unit", "--register=no", "--private-network",
          f"--bind={BENCH}:/bench", *SIGNAL],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True,
     )  # fmt: skip
@@ -170,11 +170,15 @@ def inside(rounds: int) -> None:
     # systemd-nspawn makes its cgroup below its caller's, which must therefore lie in what the test host can see.
     caller = Cgroup("benchmark")
     caller.create()
-    caller.join()
+    for directory in caller.directories:
+        Path(directory, "cgroup.procs").write_text("0")
     fifo, ours = Fifo(), Conductor()
     ours.create("bench", SIGNAL)
-    for directory in ("upper", "work", "root"):
-        os.makedirs(f"/run/sh/{directory}")
+    for directory in ("sh/upper", "sh/work", "sh/root", "peers/upper", "peers/work", "peers/root"):
+        os.makedirs(f"/run/{directory}")
+    # Ready beforehand, for those that do not make it themselves: that is to their favour.
+    layers = f"lowerdir={IMAGES}/debian/rootfs,upperdir=/run/peers/upper,workdir=/run/peers/work"
+    subprocess.run(["mount", "-t", "overlay", "-o", layers, "overlay", PEER_ROOT], check=True)
     runc = Runc() if shutil.which("runc") else None
     contestants = {"conductor": (ours.start, lambda: ours.case("stopped")), "shell": (shell, lambda: None)}
     if runc:

@@ -113,7 +113,7 @@ def test_deleting_never_follows_a_link_out(host):
 
 
 def test_a_full_disk_is_an_error_and_the_next_run_converges(cached_image):
-    with Host(size="256k") as host:
+    with Host(size="2m") as host:
         mount_image(host, cached_image)
         host.run("sh", "-c", "dd if=/dev/zero of=/var/lib/conductor/fill bs=1k", check=False)
         refused = host.module("conductor_container", **WEB, fails=True)

@@ -20,6 +20,7 @@ from .._linux.processes import ProcessId, wait_ended
 from .._model import capabilities
 from .._model.container import ContainerSpec, merge, parse_changes
 from .._model.layout import ContainerPaths, ImagePaths
+from .._network.attachment import forget
 from .._plan import container as plan
 from .._plan.action import Action, Plan
 from .._store import containers as store
@@ -169,6 +170,8 @@ class ContainerCase:
 
     def _remove(self, _action: plan.RemoveContainer) -> None:
         store.remove_directory(self.paths)
+        # Those that could call it know it by name no more.
+        forget(self.settings, self.name)
 
 
 _EFFECTS = {

@@ -96,12 +96,13 @@ def _spawn(
             libc.prctl(libc.PR_SET_DUMPABLE, 0)
             for fd in ours:
                 os.close(fd)
-            cgroup.join()
+            entry = cgroup.open()
             for fd in namespaces:
                 libc.setns(fd)
-            inner = os.fork()
+            inner = entry.fork()
             if inner == 0:
                 _command(command, streams, error_w)
+            entry.close()
             os.write(pid_w, str(inner).encode())
             for fd in {*streams, error_w, pid_w, error_r, pid_r}:
                 os.close(fd)

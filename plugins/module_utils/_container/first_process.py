@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import sys
 
+from .._errors import EffectFailed
 from .._linux import libc
-from .._linux.cgroups import Cgroup
 from .._model import capabilities
 from .._model.container import ContainerSpec
 from .._model.layout import ContainerPaths
@@ -17,15 +17,19 @@ from .inside_mounts import mount_all
 from .process import become_and_exec, report
 
 
-def exec_first_process(paths: ContainerPaths, spec: ContainerSpec, cgroup: Cgroup, go_fd: int, error_fd: int) -> None:
+def exec_first_process(
+    paths: ContainerPaths, spec: ContainerSpec, ready_fd: int | None, go_fd: int, error_fd: int
+) -> None:
     """Become the container's first process. Runs in a fresh child that is pid 1 of a new pid namespace already.
 
-    Executes the command when a byte comes from `go_fd`, and ends where that is closed instead. Writes one line to
-    `error_fd` where it fails; a successful exec closes it (both are close-on-exec). Never returns.
+    Waits for a byte from `ready_fd`, where that is given, before it uses what the host prepared for it, and for one
+    from `go_fd`, when it is written down, before it executes the command; it ends where one is closed instead. Writes
+    one line to `error_fd` where it fails; a successful exec closes it (all are close-on-exec). Never returns.
     """
     try:
         os.setsid()
-        cgroup.join()
+        if ready_fd is not None:
+            _wait(ready_fd)
         netns = os.open(paths.netns, os.O_RDONLY | os.O_CLOEXEC)
         log = os.open(paths.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         libc.setns(netns, libc.CLONE_NEWNET)
@@ -33,12 +37,11 @@ def exec_first_process(paths: ContainerPaths, spec: ContainerSpec, cgroup: Cgrou
         libc.mount("", "/", None, libc.MS_REC | libc.MS_PRIVATE)
         mount_all(paths.rootfs, spec)
         _pivot(paths.rootfs)
+        libc.sethostname(spec.hostname)
         if spec.read_only:
             libc.mount("", "/", None, libc.MS_REMOUNT | libc.MS_BIND | libc.MS_RDONLY | libc.MS_NODEV)
-        libc.sethostname(spec.hostname)
-        if os.read(go_fd, 1) != b"g":
-            os._exit(127)
         _standard_streams(log)
+        _wait(go_fd)
         become_and_exec(
             spec.command,
             user=spec.user,
@@ -51,6 +54,12 @@ def exec_first_process(paths: ContainerPaths, spec: ContainerSpec, cgroup: Cgrou
     finally:
         sys.stderr = sys.stdout = None
         os._exit(127)
+
+
+def _wait(fd: int) -> None:
+    """Wait for a byte; the other side went without one where it could not do its part, and tells of that itself."""
+    if not os.read(fd, 1):
+        raise EffectFailed("what it needs of the host could not be prepared")
 
 
 def _pivot(root: str) -> None:

@@ -11,6 +11,7 @@ The conventions: https://systemd.io/CONTAINER_INTERFACE and the OCI runtime spec
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 
@@ -93,12 +94,12 @@ def _mount(root_fd: int, path: str, fstype: str, flags: int, data: str | None = 
 
 
 def _cgroup(root_fd: int, writable: bool) -> None:
-    """The container's own cgroup as the root of version 2, which is where systemd inside looks."""
+    """The container's own cgroup as the root of version 2, where systemd inside looks for it."""
     try:
         _mount(root_fd, "/sys/fs/cgroup", "cgroup2", _SAFE | (0 if writable else libc.MS_RDONLY))
-    except (OSError, EffectFailed):
-        # A host with version 1 only has no such file system, and nothing inside can need it then.
-        if os.path.exists("/sys/fs/cgroup/cgroup.controllers"):
+    except OSError as error:
+        # A kernel with version 1 only has no such file system, and nothing inside can need it then.
+        if error.errno != errno.ENODEV:
             raise
 
 

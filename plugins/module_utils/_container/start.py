@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 import time
+from typing import NamedTuple
 
 from .._errors import EffectFailed
 from .._linux import libc, netns
 from .._linux.cgroups import Cgroup
 from .._linux.inside_root import write_files
-from .._linux.processes import ProcessId
+from .._linux.processes import ProcessId, wait_ended
 from .._model.container import ContainerSpec
 from .._model.layout import ContainerPaths, ImagePaths
 from .._network.attachment import attach, inside_files
-from .._store.containers import write_run_state
+from .._store.containers import process_in, read_run_state, write_run_state
 from .._store.settings import Settings
 from .first_process import exec_first_process
 from .process import report
@@ -33,35 +35,55 @@ def cgroup_of(name: str) -> Cgroup:
     return Cgroup(f"{CGROUP_PARENT}/{name}")
 
 
+class _Pipes(NamedTuple):
+    """The supervisor's ends of its pipes to the process that starts the container."""
+
+    status: int
+    runtime: int
+    ready: int
+
+
 def start(settings: Settings, paths: ContainerPaths, spec: ContainerSpec) -> None:
     """Start the container's first process under a supervisor of its own; returns when it has been executed.
 
     Raises EffectFailed and others where it could not; what was prepared until then is for `clean_up`.
     """
-    runtime = install_runtime()
-    prepare(settings, paths, spec)
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        # Twice, so that the supervisor is nobody's child that had to be waited for.
-        if os.fork():
-            os._exit(0)
+    # The supervisor first: while the kernel copies our memory map for it, we prepare the rest.
+    prepare_cgroup(spec)
+    status, status_writer = os.pipe()
+    runtime_reader, runtime = os.pipe()
+    ready_reader, ready = os.pipe()
+    # Not waited for: it outlives us and then is pid 1's child, which every module run leads to at once.
+    if os.fork() == 0:
         os.setsid()
-        _supervisor(paths, spec, runtime, writer, restarts=0)
-    os.close(writer)
-    os.waitpid(child, 0)
-    with open(reader, "rb") as pipe:
-        said = pipe.read()
+        _supervisor(paths, spec, _Pipes(status_writer, runtime_reader, ready_reader))
+    for fd in (status_writer, runtime_reader, ready_reader):
+        os.close(fd)
+    try:
+        prepare(settings, paths, spec)
+        # EPIPE: it failed already, and says so below.
+        with contextlib.suppress(BrokenPipeError):
+            os.write(ready, b"r")
+            os.write(runtime, os.fsencode(install_runtime()))
+    finally:
+        os.close(runtime)
+        os.close(ready)
+        with open(status, "rb") as pipe:
+            said = pipe.read()
     if said != b"started":
         message = said.decode(errors="replace") or "the supervisor ended before it said why"
         raise EffectFailed(f"container {spec.name} did not start: {message}")
 
 
-def prepare(settings: Settings, paths: ContainerPaths, spec: ContainerSpec) -> None:
-    """Cgroup, root file system, network namespace with its links, files inside: each made where it is missing."""
+def prepare_cgroup(spec: ContainerSpec) -> None:
+    """Make the container's cgroup with its limits."""
     cgroup = cgroup_of(spec.name)
     cgroup.create()
     cgroup.set_limits(spec.memory, spec.cpus, spec.pids)
+
+
+def prepare(settings: Settings, paths: ContainerPaths, spec: ContainerSpec) -> None:
+    """Root file system, network namespace with its links, files inside: each made where it is missing."""
     mount_rootfs(paths, ImagePaths.of(settings.image_dir, spec.image))
     if not netns.exists(paths.netns):
         netns.remove(paths.netns)
@@ -75,22 +97,22 @@ def prepare(settings: Settings, paths: ContainerPaths, spec: ContainerSpec) -> N
         os.close(root_fd)
 
 
-def launch(paths: ContainerPaths, spec: ContainerSpec, restarts: int) -> None:
-    """Start the first process as a child of the calling process and write the run state. Raises EffectFailed."""
+def launch(paths: ContainerPaths, spec: ContainerSpec, restarts: int, ready: int | None = None) -> None:
+    """Start the first process as a child of the calling process and write the run state.
+
+    It waits for a byte from `ready`, where that is given, before it uses what `prepare` makes. Raises EffectFailed.
+    """
     reader, writer = os.pipe()
     wait_go, go = os.pipe()
-    own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
-    cgroup = cgroup_of(spec.name)
-    libc.unshare(libc.CLONE_NEWPID)
-    child = os.fork()
+    entry = cgroup_of(spec.name).open()
+    child = entry.fork(libc.CLONE_NEWPID)
     if child == 0:
         os.close(reader)
         os.close(go)
-        exec_first_process(paths, spec, cgroup, wait_go, writer)
-    # Our own later children are not to be born into the container's namespace, nor fail once that is dead.
-    libc.setns(own, libc.CLONE_NEWPID)
-    for fd in (own, writer, wait_go):
-        os.close(fd)
+        exec_first_process(paths, spec, ready, wait_go, writer)
+    entry.close()
+    os.close(writer)
+    os.close(wait_go)
     # Written before the command is let go: were we killed here, nothing would run that the next run cannot find.
     _write_run_state(paths, child, restarts)
     # EPIPE: it failed already, and says so below.
@@ -121,18 +143,32 @@ def _write_run_state(paths: ContainerPaths, child: int, restarts: int) -> None:
     )
 
 
-def _supervisor(paths: ContainerPaths, spec: ContainerSpec, runtime: str, status_fd: int, restarts: int) -> None:
+def _supervisor(paths: ContainerPaths, spec: ContainerSpec, pipes: _Pipes) -> None:
     """Body of the supervisor's process up to the point where it becomes the small one. Never returns."""
     try:
-        close_others({status_fd})
-        launch(paths, spec, restarts)
-        os.write(status_fd, b"started")
-        os.close(status_fd)
-        exec_supervisor(paths, runtime)
+        close_others(set(pipes))
+        launch(paths, spec, 0, pipes.ready)
+        runtime = os.read(pipes.runtime, 4096)
+        if not runtime:
+            _end_unsupervised(paths)
+            raise EffectFailed("the supervisor's program could not be written")
+        os.write(pipes.status, b"started")
+        # All are close-on-exec.
+        exec_supervisor(paths, os.fsdecode(runtime))
     except BaseException as error:
-        os.write(status_fd, report(error))
+        os.write(pipes.status, report(error))
     finally:
         os._exit(1)
+
+
+def _end_unsupervised(paths: ContainerPaths) -> None:
+    """Take back a start whose supervisor cannot become the small one (a full disk, say)."""
+    process = process_in(read_run_state(paths))
+    pidfd = process.open() if process else None
+    if pidfd is not None:
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        wait_ended(pidfd, 10.0)
+    os.unlink(paths.run_state)
 
 
 def exec_supervisor(paths: ContainerPaths, runtime: str) -> None:

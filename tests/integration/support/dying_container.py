@@ -37,6 +37,7 @@ case, settings, run = module("_case.container"), module("_store.settings").Setti
 count(os, "mkdir", "rename", "unlink", "rmdir", "fork", "chmod")
 count(module("_linux.libc"), "mount", "umount2", "unshare", "setns")
 count(module("_linux.cgroups"), "_write")
+count(module("_container.start"), "write_run_state", "install_runtime")
 count(signal, "pidfd_send_signal")
 params = {"wait_timeout": 60.0, **json.loads(sys.argv[2])}
 run.perform(case.ContainerCase(params, settings))
