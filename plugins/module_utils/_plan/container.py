@@ -117,8 +117,7 @@ def plan_container(wanted: ContainerSpec | None, name: str, view: ContainerView,
 
 
 def _absent(name: str, view: ContainerView) -> list[Action]:
-    if view.spec is None and not view.incomplete and not view.damage and not view.leftovers:
-        return []
+    # A first process can outlive a container directory that somebody deleted by hand.
     actions = _down(name, view)
     if view.spec is not None or view.incomplete or view.damage:
         actions.append(RemoveContainer(name))
@@ -128,7 +127,6 @@ def _absent(name: str, view: ContainerView) -> list[Action]:
 def _present(wanted: ContainerSpec, view: ContainerView, wish: Wish) -> list[Action]:
     if view.spec is None:
         _require_image(wanted, view)
-        # A first process can outlive a container directory that somebody deleted by hand.
         actions = [*_down(wanted.name, view), CreateContainer(wanted)]
         running, leftovers = False, False
     else:

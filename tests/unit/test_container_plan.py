@@ -1,0 +1,131 @@
+"""The planner of containers on a model of the host: a plan leads to what is wanted, and there is no second."""
+
+from dataclasses import replace
+
+import pytest
+from ansible_collections.conductor.containers.plugins.module_utils._errors import Conflict, NotFound
+from ansible_collections.conductor.containers.plugins.module_utils._model.container import LIVE, ContainerSpec
+from ansible_collections.conductor.containers.plugins.module_utils._plan import container as plan
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+SPEC = ContainerSpec(name="web", image="debian", hostname="web")
+specs = st.builds(
+    ContainerSpec,
+    name=st.just("web"),
+    image=st.sampled_from(["debian", "other"]),
+    hostname=st.just("web"),
+    memory=st.sampled_from([0, 1 << 26]),
+    env=st.sampled_from([(), (("A", "1"),)]),
+    restart_policy=st.sampled_from(["no", "always"]),
+)
+leftovers = st.sampled_from([(), ("cgroup",), ("cgroup", "run state")])
+
+
+@st.composite
+def views(draw):
+    spec = draw(st.none() | specs)
+    running = draw(st.booleans())
+    return plan.ContainerView(
+        spec=spec,
+        running=running,
+        supervised=draw(st.booleans()),
+        leftovers=() if running else draw(leftovers),
+        limits_applied=draw(st.booleans()),
+        incomplete=spec is None and draw(st.booleans()),
+    )
+
+
+wishes = st.builds(
+    plan.Wish,
+    state=st.sampled_from(["present", "started", "stopped", "absent"]),
+    recreate=st.booleans(),
+    force=st.booleans(),
+)
+
+
+def simulate(view, action):  # noqa: PLR0911
+    """What the host is like after one action: the specification that the effects are held to on a real kernel."""
+    if isinstance(action, plan.StopProcesses):
+        return replace(view, running=False, leftovers=("cgroup", "run state"))
+    if isinstance(action, plan.CleanUp):
+        assert not view.running, "cleaned up under a running process"
+        return replace(view, leftovers=())
+    if isinstance(action, plan.CreateContainer):
+        assert view.spec is None and not view.running
+        return replace(view, spec=action.spec, incomplete=False, limits_applied=True)
+    if isinstance(action, plan.UpdateSpec):
+        return replace(view, spec=action.spec)
+    if isinstance(action, plan.ApplyLimits):
+        assert view.running
+        return replace(view, limits_applied=True)
+    if isinstance(action, plan.ResetRoot):
+        assert not view.running and not view.leftovers, "the root was discarded while it was in use"
+        return view
+    if isinstance(action, plan.StartProcess):
+        assert view.spec == action.spec and not view.running
+        return replace(view, running=True, supervised=True, leftovers=(), limits_applied=True)
+    if isinstance(action, plan.Supervise):
+        return replace(view, supervised=True)
+    assert isinstance(action, plan.RemoveContainer) and not view.running and not view.leftovers
+    return replace(view, spec=None, incomplete=False, damage="")
+
+
+def planned(wanted, view, wish):
+    return plan.plan_container(None if wish.state == "absent" else wanted, "web", view, wish)
+
+
+@settings(deadline=None, max_examples=400)
+@given(specs, views(), wishes)
+def test_a_plan_leads_to_what_is_wanted_and_leaves_nothing_to_do(wanted, view, wish):
+    if view.incomplete:
+        view = replace(view, incomplete=False)
+    try:
+        first = planned(wanted, view, wish)
+    except Conflict:
+        assert not wish.recreate, "with recreate nothing is refused"
+        return
+    for action in first.actions:
+        view = simulate(view, action)
+    assert planned(wanted, view, wish).actions == ()
+    if wish.state == "absent":
+        assert view.spec is None and not view.running and not view.leftovers
+        return
+    assert view.spec == wanted
+    assert view.running or wish.state != "started"
+    assert not view.running or wish.state != "stopped"
+
+
+@settings(deadline=None, max_examples=400)
+@given(specs, views(), wishes, st.integers(0, 6))
+def test_dying_after_any_prefix_the_next_run_gets_there(wanted, view, wish, steps):
+    if view.incomplete:
+        view = replace(view, incomplete=False)
+    wish = replace(wish, recreate=True)
+    for action in planned(wanted, view, wish).actions[:steps]:
+        view = simulate(view, action)
+    for action in planned(wanted, view, wish).actions:
+        view = simulate(view, action)
+    assert planned(wanted, view, wish).actions == ()
+
+
+@given(st.sampled_from(sorted(LIVE)))
+def test_live_options_never_need_recreate(option):
+    value = {"restart_policy": "always", "cpus": 1.0, "stop_timeout": 3.0}.get(option, 5)
+    wanted = replace(SPEC, **{option: value})
+    view = plan.ContainerView(spec=SPEC, running=True)
+    actions = plan.plan_container(wanted, "web", view, plan.Wish("started")).actions
+    assert actions[0] == plan.UpdateSpec(wanted, (option,))
+
+
+def test_other_options_of_a_running_container_are_refused_by_name():
+    wanted = replace(SPEC, env=(("A", "1"),), read_only=True)
+    view = plan.ContainerView(spec=SPEC, running=True)
+    with pytest.raises(Conflict, match="env, read_only cannot change while container 'web' runs"):
+        plan.plan_container(wanted, "web", view, plan.Wish("started"))
+
+
+def test_an_image_that_is_missing_is_told_before_anything_is_planned():
+    view = plan.ContainerView(image_exists=False)
+    with pytest.raises(NotFound, match="there is no image 'debian'"):
+        plan.plan_container(SPEC, "web", view, plan.Wish("started"))

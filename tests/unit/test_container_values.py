@@ -1,0 +1,111 @@
+"""Options of containers: what is read, what is refused, and the way to disk and back."""
+
+import pytest
+from ansible_collections.conductor.containers.plugins.module_utils._container.supervise import backoff, wants_restart
+from ansible_collections.conductor.containers.plugins.module_utils._errors import Damaged, InvalidInput
+from ansible_collections.conductor.containers.plugins.module_utils._model import capabilities
+from ansible_collections.conductor.containers.plugins.module_utils._model.container import (
+    ContainerSpec,
+    merge,
+    parse_changes,
+)
+from ansible_collections.conductor.containers.plugins.module_utils._model.names import parse_name
+from ansible_collections.conductor.containers.plugins.module_utils._model.signals import parse_signal
+from ansible_collections.conductor.containers.plugins.module_utils._model.sizes import parse_size
+from hypothesis import given
+from hypothesis import strategies as st
+
+NEW = {"name": "web", "image": "debian"}
+
+
+@given(st.text(max_size=80))
+def test_a_name_that_is_taken_is_one_path_component(text):
+    try:
+        name = parse_name(text, "name")
+    except InvalidInput:
+        return
+    assert (
+        1 <= len(name) <= 63
+        and "/" not in name
+        and not name.startswith(".")
+        and name.isascii()
+        and name.strip() == name
+    )
+
+
+@given(st.integers(0, 1 << 30), st.sampled_from(["", "k", "m", "G", "KiB", "b"]))
+def test_sizes_are_powers_of_1024(number, unit):
+    factor = 1024 ** {"": 0, "b": 0, "k": 1, "m": 2, "g": 3}[unit.lower().removesuffix("ib") if unit != "b" else ""]
+    assert parse_size(f"{number}{unit}", "memory") == number * factor
+
+
+@pytest.mark.parametrize(("text", "number"), [("TERM", 15), ("SIGHUP", 1), ("9", 9), ("sigrtmin+3", 37), (15, 15)])
+def test_signals_by_name_and_number(text, number):
+    assert parse_signal(text, "stop_signal") == number
+
+
+@pytest.mark.parametrize("text", ["SIGFOO", "0", "65", "SIGRTMIN+99", "", "-9"])
+def test_what_is_no_signal_is_refused(text):
+    with pytest.raises(InvalidInput, match="is not a signal"):
+        parse_signal(text, "stop_signal")
+
+
+def test_a_spec_is_the_same_after_disk():
+    mounts = [{"target": "/a/b", "type": "tmpfs", "size": "1m"}, {"target": "/a", "source": "/srv"}]
+    given_options = {**NEW, "env": {"B": "2", "A": 1}, "mounts": mounts, "capabilities": {"add": ["cap_net_admin"]}}
+    spec = merge(None, parse_changes(given_options))
+    assert ContainerSpec.from_json(spec.to_json() | {"mounts": [m.__dict__ for m in spec.mounts]}, "x") == spec
+    assert [mount.target for mount in spec.mounts] == ["/a", "/a/b"], "a parent is mounted before what lies below it"
+    assert spec.env == (("A", "1"), ("B", "2")) and spec.capabilities_add == ("NET_ADMIN",)
+
+
+def test_what_is_not_given_is_kept():
+    old = merge(None, parse_changes({**NEW, "memory": "64m", "env": {"A": "1"}}))
+    assert merge(old, parse_changes({"name": "web", "memory": None})) == old
+    assert merge(old, parse_changes({"name": "web", "env": {}})).env == ()
+
+
+def test_init_brings_its_command_and_signal_and_takes_them_away_again():
+    booted = merge(None, parse_changes({**NEW, "init": True}))
+    assert (booted.command, booted.stop_signal) == (("/sbin/init",), 37)
+    plain = merge(booted, parse_changes({"name": "web", "init": False}))
+    assert (plain.command, plain.stop_signal) == (("/bin/bash",), 15)
+
+
+def test_a_spec_that_lacks_a_part_is_damaged():
+    value = merge(None, parse_changes(NEW)).to_json()
+    del value["image"]
+    with pytest.raises(Damaged, match=r"container\.json is damaged"):
+        ContainerSpec.from_json(value, "container.json")
+
+
+def test_bounding_sets():
+    assert "MKNOD" not in capabilities.DEFAULT and "SYS_ADMIN" not in capabilities.DEFAULT
+    assert capabilities.bounding((), ("ALL",), False) == frozenset()
+    assert capabilities.bounding(("CHOWN",), ("ALL",), False) == {"CHOWN"}
+    assert capabilities.bounding(("ALL",), ("SYS_ADMIN",), False) == capabilities.ALL - {"SYS_ADMIN"}
+    assert capabilities.bounding((), (), True) == capabilities.ALL
+    assert capabilities.mask(["CHOWN", "SETUID"]) == 1 | 1 << 7
+
+
+@pytest.mark.parametrize(
+    ("policy", "retries", "wanted", "code", "restarts", "again"),
+    [
+        ("no", 0, "running", 1, 0, False),
+        ("always", 0, "running", 0, 9, True),
+        ("always", 0, "stopped", 1, 0, False),
+        ("on-failure", 0, "running", 0, 0, False),
+        ("on-failure", 0, "running", -9, 50, True),
+        ("on-failure", 3, "running", 1, 2, True),
+        ("on-failure", 3, "running", 1, 3, False),
+        ("on-failure", 0, "running", None, 0, True),
+    ],
+)
+def test_restart_policies(policy, retries, wanted, code, restarts, again):
+    spec = {"restart_policy": policy, "restart_retries": retries, "wanted": wanted}
+    assert wants_restart(spec, code, restarts) is again
+
+
+@given(st.integers(0, 10000))
+def test_a_crash_loop_slows_down_to_a_minute(restarts):
+    assert 0 < backoff(restarts) <= backoff(restarts + 1) <= 60
