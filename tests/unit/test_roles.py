@@ -1,0 +1,71 @@
+"""Roles hand every option of their module on, and refuse what the module does not know."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+FRAGMENT = "plugins/doc_fragments/settings.py"
+# Options that a role leaves to its caller's other tools: it works on one container after the other.
+NOT_FOR_ROLES = {"network": {"state": {"reconciled"}}}
+
+
+def documented(path: str) -> dict:
+    text = (ROOT / path).read_text()
+    return yaml.safe_load(re.search(r'DOCUMENTATION = r"""(.*?)"""', text, re.S)[1])["options"]
+
+
+def module_options(module: str) -> dict:
+    return {**documented(FRAGMENT), **documented(f"plugins/modules/{module}.py")}
+
+
+def role_options(role: str, variable: str) -> dict:
+    specs = yaml.safe_load((ROOT / f"roles/{role}/meta/argument_specs.yml").read_text())
+    return specs["argument_specs"]["main"]["options"][variable]["options"]
+
+
+def tasks(role: str) -> list:
+    return yaml.safe_load((ROOT / f"roles/{role}/tasks/main.yml").read_text())
+
+
+@pytest.mark.parametrize(
+    ("role", "module"),
+    [("image", "image"), ("container", "container"), ("network", "network"), ("network", "peer")],
+)
+def test_a_role_hands_every_option_on(role, module):
+    name = f"conductor.containers.conductor_{module}"
+    handed = next(task[name] for task in tasks(role) if name in task)
+    assert set(handed) == set(module_options(f"conductor_{module}"))
+
+
+@pytest.mark.parametrize("role", ["image", "container", "network"])
+def test_a_role_accepts_what_its_module_accepts(role):
+    accepted = role_options(role, f"conductor_{role}_items")
+    compare(accepted, module_options(f"conductor_{role}"), NOT_FOR_ROLES.get(role, {}))
+    assert set(accepted) - set(module_options(f"conductor_{role}")) <= {"peers"}
+
+
+def test_role_deploy_accepts_what_the_roles_it_is_made_of_accept():
+    accepted = role_options("deploy", "conductor_containers")
+    compare(accepted, module_options("conductor_container"), {})
+    network = {
+        name: option
+        for name, option in module_options("conductor_network").items()
+        if name not in ("container", "state")
+    }
+    assert set(accepted["network"]["options"]) == set(network)
+    compare(accepted["network"]["options"], network, {})
+
+
+def compare(accepted: dict, options: dict, without: dict) -> None:
+    for name, option in options.items():
+        assert name in accepted, name
+        # The image of a container may be described in place.
+        if (name, accepted[name]["type"]) != ("image", "raw"):
+            assert accepted[name]["type"] == option["type"], name
+        choices = set(option.get("choices", [])) - without.get(name, set())
+        assert set(accepted[name].get("choices", [])) == choices, name
+        if "suboptions" in option:
+            compare(accepted[name]["options"], option["suboptions"], {})
