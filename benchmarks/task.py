@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+"""What a task costs that has nothing to do: `ansible -m conductor_container` against `ansible -m ping`, by turns.
+
+usage: benchmarks/task.py [ROUNDS]      as root; read the ratios
+
+Runs inside a test host whose containers are as wanted already, so the difference is our modules' payload, their import
+and their look at the host.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests/integration/support"))
+
+TASKS = {
+    "ping": ("ansible.builtin.ping", ""),
+    "conductor_container": ("conductor.containers.conductor_container", "name=web image=debian"),
+    "conductor_exec": ("conductor.containers.conductor_exec", "container=web cmd=true creates=/etc"),
+    "conductor_network": ("conductor.containers.conductor_network", "container=web"),
+    "conductor_image": ("conductor.containers.conductor_image", "name=debian"),
+}
+
+
+def main() -> None:
+    """Measure and print."""
+    from image_cache import mount_image, test_image
+    from testhost import Host
+
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    environment = {
+        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".venv/collections"),
+        "ANSIBLE_LOCALHOST_WARNING": "no",
+        "LC_ALL": "C.UTF-8",
+        "PATH": f"{ROOT}/.venv/bin:{os.environ['PATH']}",
+    }
+    python = ["-e", f"ansible_python_interpreter={ROOT}/.venv/bin/python"]
+    with Host() as host:
+        mount_image(host, test_image())
+        host.module("conductor_container", name="web", image="debian")
+        host.module("conductor_network", container="web")
+        times: dict[str, list[float]] = {name: [] for name in TASKS}
+        for number in range(rounds + 1):
+            for name, (module, arguments) in TASKS.items():
+                begin = time.perf_counter()
+                done = host.run("ansible", "localhost", "-m", module, "-a", arguments, *python, env=environment)
+                assert "SUCCESS" in done.stdout and "CHANGED" not in done.stdout, done.stdout
+                # The first round fills the caches.
+                if number:
+                    times[name].append(time.perf_counter() - begin)
+    ping = statistics.median(times["ping"])
+    print(f"a whole command with nothing to do (median of {rounds}):")
+    for name, values in times.items():
+        median = statistics.median(values)
+        print(f"  {name:20} {median:6.2f} s   {median / ping:.2f} of ping")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""Which files of a cgroup are written, with version 2, version 1 and both: on directories that look like them."""
+
+import pytest
+from ansible_collections.conductor.containers.plugins.module_utils._errors import HostNotCapable
+from ansible_collections.conductor.containers.plugins.module_utils._linux.cgroups import Cgroup
+
+V2_FILES = {
+    "memory.max": "max",
+    "cpu.max": "max 100000",
+    "pids.max": "max",
+    "memory.current": "4096",
+    "pids.current": "3",
+}
+V1_FILES = {"memory": ["memory.limit_in_bytes"], "cpu,cpuacct": ["cpu.cfs_quota_us"], "pids": ["pids.max"]}
+
+
+def v2(tmp_path):
+    top = tmp_path / "cgroup"
+    for directory in (top, top / "conductor"):
+        directory.mkdir(exist_ok=True)
+        (directory / "cgroup.controllers").write_text("cpuset cpu io memory pids\n")
+        (directory / "cgroup.subtree_control").write_text("")
+    (top / "conductor/web").mkdir()
+    for name, text in V2_FILES.items():
+        (top / "conductor/web" / name).write_text(f"{text}\n")
+    (top / "conductor/web/cpu.stat").write_text("usage_usec 1500\nuser_usec 1000\n")
+    mounts = tmp_path / "mounts"
+    mounts.write_text(f"proc /proc proc rw 0 0\ncgroup2 {top} cgroup2 rw,nosuid 0 0\n")
+    return top / "conductor/web", str(mounts)
+
+
+def v1(tmp_path):
+    lines = []
+    for hierarchy, files in V1_FILES.items():
+        directory = tmp_path / hierarchy / "conductor/web"
+        directory.mkdir(parents=True)
+        for name in files:
+            (directory / name).write_text("-1\n")
+        lines.append(f"cgroup {tmp_path / hierarchy} cgroup rw,relatime,{hierarchy} 0 0\n")
+    mounts = tmp_path / "mounts"
+    mounts.write_text("".join(lines))
+    return tmp_path, str(mounts)
+
+
+def test_version_2_hands_its_controllers_down_and_sets_limits(tmp_path):
+    directory, mounts = v2(tmp_path)
+    cgroup = Cgroup("conductor/web", mounts)
+    cgroup.create()
+    # One write each: a file of the kernel's takes each of them, an ordinary one shows the last.
+    assert (directory.parents[1] / "cgroup.subtree_control").read_text() in ("+cpu", "+memory", "+pids")
+    assert (directory.parent / "cgroup.subtree_control").read_text() in ("+cpu", "+memory", "+pids")
+    for name in V2_FILES:
+        (directory / name).write_text("")
+    cgroup.set_limits(memory=(64 << 20) + 5, cpus=1.5, pids=7)
+    assert (directory / "memory.max").read_text() == str((64 << 20) + 5)
+    assert (directory / "cpu.max").read_text() == "150000 100000"
+    assert (directory / "pids.max").read_text() == "7"
+
+
+def test_version_2_limits_are_recognised_as_the_kernel_shows_them(tmp_path):
+    directory, mounts = v2(tmp_path)
+    cgroup = Cgroup("conductor/web", mounts)
+    assert cgroup.has_limits(0, 0, 0)
+    assert not cgroup.has_limits(64 << 20, 0, 0)
+    (directory / "memory.max").write_text(f"{64 << 20}\n")
+    assert cgroup.has_limits((64 << 20) + 5, 0, 0), "the kernel rounds down to pages"
+    assert not cgroup.has_limits(64 << 20, 0.5, 0)
+
+
+def test_version_2_usage(tmp_path):
+    _, mounts = v2(tmp_path)
+    assert Cgroup("conductor/web", mounts).usage() == {"memory": 4096, "cpu": 1500000, "pids": 3}
+
+
+def test_version_1_sets_each_limit_in_its_hierarchy(tmp_path):
+    top, mounts = v1(tmp_path)
+    cgroup = Cgroup("conductor/web", mounts)
+    assert len(cgroup.directories) == 3
+    for hierarchy, files in V1_FILES.items():
+        for name in files:
+            (top / hierarchy / "conductor/web" / name).write_text("")
+    cgroup.set_limits(memory=1 << 20, cpus=0.5, pids=0)
+    assert (top / "memory/conductor/web/memory.limit_in_bytes").read_text() == str(1 << 20)
+    assert (top / "cpu,cpuacct/conductor/web/cpu.cfs_quota_us").read_text() == "50000"
+    assert (top / "pids/conductor/web/pids.max").read_text() == "max"
+
+
+def test_version_1_limits_are_recognised_as_the_kernel_shows_them(tmp_path):
+    top, mounts = v1(tmp_path)
+    (top / "memory/conductor/web/memory.limit_in_bytes").write_text("9223372036854771712\n")
+    (top / "pids/conductor/web/pids.max").write_text("max\n")
+    assert Cgroup("conductor/web", mounts).has_limits(0, 0, 0)
+
+
+@pytest.mark.parametrize("limits", [(1 << 20, 0, 0), (0, 1.0, 0), (0, 0, 5)])
+def test_a_limit_without_its_controller_is_an_error_and_none_is_not(tmp_path, limits):
+    mounts = tmp_path / "mounts"
+    mounts.write_text(f"cgroup2 {tmp_path} cgroup2 rw 0 0\n")
+    cgroup = Cgroup("conductor/web", str(mounts))
+    cgroup.set_limits(0, 0, 0)
+    with pytest.raises(HostNotCapable, match="controller is missing"):
+        cgroup.set_limits(*limits)
