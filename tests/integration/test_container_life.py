@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from image_cache import mount_image
 from waiting import until
 
 SLEEP = ["/bin/sleep", "infinity"]
@@ -214,3 +215,18 @@ def test_info_tells_what_it_uses_and_changes_nothing(host):
 def test_the_log_cannot_act_on_a_terminal(host):
     container(host, command=["/usr/bin/printf", "\\033[2Jhello\\007\\n"])
     assert exited(host)["log"] == "\\x1b[2Jhello\\x07\n"
+
+
+def test_a_host_with_cgroups_of_version_2_only(bare_host, cached_image):
+    """Here its controllers belong to version 1, so there is nothing to limit with; the life of a container is whole."""
+    host = bare_host
+    mount_image(host, cached_image)
+    host.run("umount", "--all", "--types", "cgroup")
+    facts = container(host)["container"]
+    assert host.run("cat", f"/proc/{facts['pid']}/cgroup").stdout.splitlines()[-1].endswith("/conductor/web")
+    host.module("conductor_exec", container="web", argv=["true"])
+    refused = container(host, memory="64m", fails=True)
+    assert "a cgroup controller is missing" in refused["msg"]
+    container(host, state="stopped", memory=0)
+    assert "conductor/web" not in host.run("find", "/sys/fs/cgroup", "-type", "d").stdout
+    host.module("conductor_container", name="web", state="absent")

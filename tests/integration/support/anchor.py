@@ -36,7 +36,7 @@ def cgroups(group: str) -> None:
         (directory / "cgroup.procs").write_text("0")
     if libc.unshare(CLONE_NEWCGROUP):
         raise OSError(ctypes.get_errno(), "unshare cgroup")
-    sh("mount -t sysfs sysfs /sys")
+    sh("umount --recursive /sys; mount -t sysfs sysfs /sys")
     known = {"cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids", "net_cls", "net_prio",
              "perf_event", "hugetlb", "rdma", "misc"}  # fmt: skip
     if v1:
