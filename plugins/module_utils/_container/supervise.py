@@ -26,6 +26,7 @@ def supervise(container_dir: str, name: str) -> None:
     for signum in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, signal.SIG_IGN)
     directory = os.path.join(container_dir, name)
+    # As in _model/layout.py, which is not imported for its cost: a supervisor stays for each container.
     state_path = f"/run/conductor/containers/{name}.json"
     state = _read(state_path)
     if state is None:

@@ -5,15 +5,17 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
-class Action:
-    """One step. Each use case has its own subclasses; `describe` is what users read in `actions`."""
+class Action(ABC):
+    """One step. Each use case has its own subclasses."""
 
+    @abstractmethod
     def describe(self) -> str:
-        raise NotImplementedError
+        """What users read in `actions`."""
 
 
 @dataclass(frozen=True)
