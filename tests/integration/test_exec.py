@@ -1,6 +1,9 @@
 """conductor_exec: the command's result, its guards, its manners; ansible.builtin.command is the measure."""
 
+import sys
+
 import pytest
+from testhost import module_environment
 from waiting import until
 
 
@@ -127,3 +130,24 @@ def test_a_container_that_does_not_run_says_so(web):
     assert "container web is not running" in run(web, argv=["true"], fails=True)["msg"]
     web.module("conductor_container", name="web", state="absent")
     assert "there is no container 'web'" in run(web, argv=["true"], fails=True)["msg"]
+
+
+def test_commands_that_fail_leave_no_descriptor_open(web):
+    """A ready check runs again and again for as long as it takes; it must not run out of descriptors."""
+
+    loop = """
+import os
+from ansible_collections.conductor.containers.plugins.module_utils._container import enter
+from ansible_collections.conductor.containers.plugins.module_utils._container.start import cgroup_of
+from ansible_collections.conductor.containers.plugins.module_utils._model.layout import ContainerPaths
+from ansible_collections.conductor.containers.plugins.module_utils._store import containers as store
+process = store.process_in(store.read_run_state(ContainerPaths.of("/var/lib/conductor/containers", "web")))
+before = len(os.listdir("/proc/self/fd"))
+for argv in [("/no/such",), ("/bin/false",)] * 20:
+    try:
+        enter.run_inside(process, cgroup_of("web"), enter.Command(argv, "root", (), "/", frozenset()), b"", 9)
+    except enter.EffectFailed:
+        pass
+print(len(os.listdir("/proc/self/fd")) - before)
+"""
+    assert web.run(sys.executable, "-c", loop, env=module_environment()).stdout == "0\n"

@@ -49,9 +49,15 @@ def run_inside(process: ProcessId, cgroup: Cgroup, command: Command, stdin: byte
     """
     streams = [os.pipe() for _ in range(3)]
     (in_r, in_w), (out_r, out_w), (err_r, err_w) = streams
-    helper, inner = _spawn(process, cgroup, command, (in_r, out_w, err_w), {in_w, out_r, err_r}, wait=True)
-    for fd in (in_r, out_w, err_w):
-        os.close(fd)
+    try:
+        helper, inner = _spawn(process, cgroup, command, (in_r, out_w, err_w), {in_w, out_r, err_r}, wait=True)
+    except BaseException:
+        for fd in (in_w, out_r, err_r):
+            os.close(fd)
+        raise
+    finally:
+        for fd in (in_r, out_w, err_w):
+            os.close(fd)
     pidfd = os.pidfd_open(helper)
     try:
         timed_out, stdout, stderr = _pump(pidfd, in_w, out_r, err_r, stdin, timeout)
@@ -86,9 +92,9 @@ def _spawn(
 
     The helper waits for the command where `wait` says so, and ends as that did.
     """
+    namespaces = _open_namespaces(process)
     error_r, error_w = os.pipe()
     pid_r, pid_w = os.pipe()
-    namespaces = _open_namespaces(process)
     helper = os.fork()
     if helper == 0:
         try:
@@ -96,11 +102,14 @@ def _spawn(
             libc.prctl(libc.PR_SET_DUMPABLE, 0)
             for fd in ours:
                 os.close(fd)
-            entry = cgroup.open()
-            for fd in namespaces:
-                libc.setns(fd)
+            entry = cgroup.open(beside=process.pid)
+            for name, fd in namespaces.items():
+                if name != "cgroup":
+                    libc.setns(fd)
             inner = entry.fork()
             if inner == 0:
+                # Not before: with nsdelegate (systemd's hosts) nobody gets into a cgroup from outside the namespace.
+                libc.setns(namespaces["cgroup"])
                 _command(command, streams, error_w)
             entry.close()
             os.write(pid_w, str(inner).encode())
@@ -111,7 +120,7 @@ def _spawn(
             os.write(error_w, report(error))
         finally:
             os._exit(127)
-    for fd in (error_w, pid_w, *namespaces):
+    for fd in (error_w, pid_w, *namespaces.values()):
         os.close(fd)
     with open(error_r, "rb") as pipe:
         error = pipe.read()
@@ -123,18 +132,18 @@ def _spawn(
     return helper, inner
 
 
-def _open_namespaces(process: ProcessId) -> list[int]:
-    """Descriptors of all namespaces of `process`. Raises Conflict where it has ended."""
-    opened = []
+def _open_namespaces(process: ProcessId) -> dict[str, int]:
+    """Descriptors of all namespaces of `process`, in the order to enter. Raises Conflict where it has ended."""
+    opened: dict[str, int] = {}
     try:
         for name in _NAMESPACES:
-            opened.append(os.open(f"/proc/{process.pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC))
+            opened[name] = os.open(f"/proc/{process.pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         pass
     # Looked at after opening: had the pid passed to another process meanwhile, these would be that one's.
     if len(opened) == len(_NAMESPACES) and process.alive():
         return opened
-    for fd in opened:
+    for fd in opened.values():
         os.close(fd)
     raise Conflict("the container ended before the command could start", "start it with state=started")
 

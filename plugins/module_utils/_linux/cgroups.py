@@ -66,13 +66,26 @@ class Cgroup:
                     if error.errno not in (errno.EBUSY, errno.ENOENT, errno.EINVAL):
                         raise
 
-    def open(self) -> CgroupEntry:
-        """A way in that stays open when the caller has left the host's mount namespace."""
+    def open(self, beside: int | None = None) -> CgroupEntry:
+        """A way in that stays open when the caller has left the host's mount namespace.
+
+        In version 2 to the cgroup of the process `beside`, where that is below this one: systemd as a container's first
+        process moves below, and above there may be no processes then ("no internal processes", cgroup-v2.rst).
+        """
         tasks = [
             os.open(os.path.join(d, "tasks"), os.O_WRONLY | os.O_CLOEXEC) for d in dict.fromkeys(self._v1.values())
         ]
         flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
-        return CgroupEntry(tasks, os.open(self._v2, flags) if self._v2 else None)
+        return CgroupEntry(tasks, os.open(self._v2 + self._below(beside), flags) if self._v2 else None)
+
+    def _below(self, pid: int | None) -> str:
+        """Where below this cgroup the process is, in version 2 (/proc/PID/cgroup, cgroups(7)); "" where it is not."""
+        if pid is None:
+            return ""
+        for line in _read(f"/proc/{pid}/cgroup").splitlines():
+            if line.startswith(f"0::/{self.path}/"):
+                return line[len(f"0::/{self.path}") :]
+        return ""
 
     def processes(self) -> list[int]:
         """Pids of all processes in it and below it."""
