@@ -1,9 +1,13 @@
 """What role deploy leaves on the host, seen from the host, from containers and from outside."""
 
+import json
 import os
 from pathlib import Path
 
+import yaml
+
 SCENARIO = Path(__file__).parents[1]
+LISTED = yaml.safe_load((SCENARIO / "vars/containers.yml").read_text())["listed"]
 CALL = (
     "import sys, urllib.request as u; "
     "print(u.build_opener(u.ProxyHandler({})).open(sys.argv[1], timeout=float(sys.argv[2])).read().decode())"
@@ -15,6 +19,15 @@ def call(host, url, where="", patience=5):
     """What the web server at `url` says to a client at `where`; None where it does not answer."""
     done = host.run(f"{where} python3 -c %s %s %s", CALL, url, str(patience))
     return done.stdout if done.succeeded else None
+
+
+def deploy(host, containers, *options):
+    """Converge with another list; what ansible-playbook said."""
+    inventory, playbook = os.environ["MOLECULE_INVENTORY_FILE"], str(SCENARIO / "converge.yml")
+    variables = json.dumps({"conductor_containers": containers})
+    done = host.run(f"ansible-playbook {' '.join(options)} -i %s -e %s %s", inventory, variables, playbook)
+    assert done.succeeded, done.stdout
+    return done.stdout
 
 
 def inside(name):
@@ -54,11 +67,24 @@ def test_the_backend_is_for_its_peer_only(host):
 
 def test_check_mode_says_what_would_change_and_changes_nothing(host):
     before = host.check_output("cat /var/lib/conductor/containers/*/*.json; nft -s list table inet conductor")
-    done = host.run(
-        "ansible-playbook --check -i %s %s", os.environ["MOLECULE_INVENTORY_FILE"], str(SCENARIO / "check.yml")
+    listed = [item for item in LISTED if item["name"] != "lonely"]
+    fresh = {"name": "fresh", "image": "debian", "network": {}, "peers": ["web"]}
+    said = deploy(
+        host, [*listed, fresh, {"name": "lonely", "image": "debian", "memory": "64m", "network": {}}], "--check"
     )
-    assert done.succeeded, done.stdout
-    assert "would be created, connected and started: fresh" in done.stdout
-    assert "changed: [localhost] => (item=lonely)" in done.stdout
+    assert "would be created, connected and started: fresh" in said
+    assert "changed: [localhost] => (item=lonely)" in said
     assert host.check_output("cat /var/lib/conductor/containers/*/*.json; nft -s list table inet conductor") == before
     assert not host.file("/var/lib/conductor/containers/fresh").exists
+
+
+def test_what_is_no_longer_listed_is_taken_away(host):
+    without = [{key: value for key, value in item.items() if key != "peers"} for item in LISTED]
+    deploy(
+        host, [{key: v for key, v in item.items() if (item["name"], key) != ("lonely", "network")} for item in without]
+    )
+    assert call(host, f"http://{address(host, 'backend')}:8000/", inside("web"), 1) is None
+    assert call(host, "http://127.0.0.1:8080/hostname").strip() == "web"
+    assert host.run("ip -n conductor-lonely link show dev eth0").failed
+    deploy(host, LISTED)
+    assert call(host, f"http://{address(host, 'backend')}:8000/", inside("web")) is not None
