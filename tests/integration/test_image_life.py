@@ -125,6 +125,17 @@ def test_a_hostile_archive_gets_nothing_out(bare_host, build):
     assert bare_host.run("find", "/", "-maxdepth", "2", "-name", "escaped").stdout == ""
 
 
+@pytest.mark.parametrize("link", ["etc", "usr", "var", "etc/ssh", "etc/resolv.conf", "etc/machine-id"])
+def test_what_is_taken_out_of_an_image_is_never_taken_from_the_host(bare_host, link):
+    """An archive whose /etc is a link to the host's: a build once deleted the host's name servers by it."""
+    files = "/etc/hostname /etc/resolv.conf /etc/machine-id /etc/ssh/ssh_host_rsa_key /etc/ssh/sshd_config"
+    bare_host.run("sh", "-c", f"mkdir -p /etc/ssh; for f in {files}; do echo the host > $f; done")
+    bare_host.run("sh", "-ec", f"mkdir -p /run/evil/bin /run/evil/etc; touch /run/evil/bin/sh; cd /run/evil; "
+                  f"[ {link} != etc ] || rmdir etc; ln -s /{link} {link}; tar -cf /run/evil.tar .")  # fmt: skip
+    image(bare_host, name="evil", source={"archive": "/run/evil.tar"})
+    assert bare_host.run("sh", "-c", f"cat {files}").stdout == "the host\n" * 5
+
+
 def test_an_archive_that_is_no_root_file_system_is_refused(bare_host):
     source = make_archive(bare_host, {"readme": "hello"}, "none")
     refused = image(bare_host, source=source, fails=True)

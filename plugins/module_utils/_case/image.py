@@ -15,6 +15,7 @@ from datetime import datetime, timezone
 from .._errors import ConductorError, InvalidInput, NotFound
 from .._image import builders
 from .._image.export import export_rootfs
+from .._image.neutral import neutralise
 from .._linux.files import remove_tree, sync_directory
 from .._model.image import parse_recipe
 from .._model.layout import STAGING_PREFIX, ImagePaths
@@ -124,7 +125,7 @@ class ImageCase:
         try:
             recipe, builder = self._fill(paths.rootfs, log)
             builders.run_commands(recipe.get("commands", []), paths.rootfs, log)
-            builders.neutralise(paths.rootfs)
+            neutralise(paths.rootfs)
             write_json(
                 paths.spec,
                 {

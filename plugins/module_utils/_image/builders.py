@@ -11,8 +11,10 @@ import subprocess
 
 from .._errors import EffectFailed, HostNotCapable, InvalidInput, NotFound
 from .._linux.commands import find_program, require_program, run
+from .._linux.inside_root import exists_inside
 from .apt_sources import debian_archive, host_codename, host_sources
 from .isolated import run_logged
+from .neutral import opened
 
 _FALLBACK_SUITE = "trixie"
 
@@ -127,7 +129,9 @@ def unpack(source: dict, rootfs: str, log: str) -> str:
     tar = [require_program("tar", "tar"), "--extract", f"--file={archive}", f"--directory={rootfs}", "--numeric-owner",
            "--same-owner", "--same-permissions", "--xattrs", "--xattrs-include=*", "--acls"]  # fmt: skip
     run_logged(tar, log, f"unpacking {archive}")
-    if not any(os.path.lexists(os.path.join(rootfs, shell)) for shell in ("bin/sh", "usr/bin/sh")):
+    with opened(rootfs) as root:
+        has_shell = exists_inside(root, "/bin/sh") or exists_inside(root, "/usr/bin/sh")
+    if not has_shell:
         raise EffectFailed(f"{archive} holds no root file system: there is no /bin/sh in it")
     return found
 
@@ -141,25 +145,6 @@ def run_commands(commands: list[str], rootfs: str, log: str) -> None:
     )
     for command in commands:
         run_logged(["/bin/sh", "-ec", prepare, "sh", rootfs, command], log, f"command {command!r}")
-
-
-def neutralise(rootfs: str) -> None:
-    """Take out what names one machine: its id, host name, name servers and ssh keys (machine-id(5))."""
-    for path in ("etc/hostname", "etc/resolv.conf", "var/lib/dbus/machine-id", "usr/sbin/policy-rc.d"):
-        full = os.path.join(rootfs, path)
-        if os.path.lexists(full) and not os.path.isdir(full):
-            os.unlink(full)
-    etc = os.path.join(rootfs, "etc")
-    if os.path.isdir(etc) and not os.path.islink(etc):
-        machine_id = os.path.join(etc, "machine-id")
-        if os.path.lexists(machine_id):
-            os.unlink(machine_id)
-            os.close(os.open(machine_id, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o444))
-        ssh = os.path.join(etc, "ssh")
-        if os.path.isdir(ssh) and not os.path.islink(ssh):
-            for name in os.listdir(ssh):
-                if name.startswith("ssh_host_") and "_key" in name:
-                    os.unlink(os.path.join(ssh, name))
 
 
 def tree_size(directory: str) -> int:

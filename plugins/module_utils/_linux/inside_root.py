@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from .files import mount_id
 from .libc import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, openat2
@@ -59,6 +60,40 @@ def read_files(root_fd: int, paths: Iterable[str]) -> dict[str, bytes | None]:
         finally:
             os.close(directory_fd)
     return found
+
+
+@contextlib.contextmanager
+def directory_inside(root_fd: int, path: str) -> Iterator[int | None]:
+    """A descriptor of the directory `path` for the block; None where there is none.
+
+    Entries are safe to look at and to remove through it (`dir_fd`), wherever links on the way point to.
+    """
+    fd = _open_existing(root_fd, path, os.O_RDONLY | os.O_DIRECTORY)
+    if fd is None:
+        yield None
+        return
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def exists_inside(root_fd: int, path: str) -> bool:
+    """Whether a process with that root would find something at `path`."""
+    fd = _open_existing(root_fd, path, os.O_PATH)
+    if fd is not None:
+        os.close(fd)
+    return fd is not None
+
+
+def _open_existing(root_fd: int, path: str, flags: int) -> int | None:
+    try:
+        return openat2(root_fd, path, flags, _RULES)
+    except OSError as error:
+        # A link to an absolute path that is meant for another root may well be a loop in this one.
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            return None
+        raise
 
 
 def _open_directory(root_fd: int, path: str) -> int:
