@@ -14,7 +14,8 @@ description:
   - Builds a full Debian root file system from a mirror, or takes one from an archive, and keeps it as an image from
     which M(conductor.containers.conductor_container) runs containers.
   - An image appears complete or not at all.
-  - Only options that are given are compared with an image that exists.
+  - Only options that are given are compared with an image that exists. One that was built otherwise is an error, unless
+    O(force=true).
 extends_documentation_fragment:
   - conductor.containers.attributes
   - conductor.containers.settings
@@ -31,7 +32,7 @@ options:
     description:
       - V(present) builds the image where there is none.
       - V(absent) removes it, unless containers use it.
-      - V(exported) writes it to O(archive).
+      - V(exported) writes it to O(archive). It must exist.
     type: str
     choices: [present, absent, exported]
     default: present
@@ -40,11 +41,15 @@ options:
     type: str
   mirror:
     description:
-      - Address of the mirror. Default is the one that the host's apt is set to, with its security archive; where that
-        has none, the builder's own.
+      - Address of the mirror, which is then the image's only one. Default is the one that the host's apt is set to,
+        with its archives of updates and of security fixes; where that has none, the builder's own.
+      - Packages are fetched through the proxy that the host's apt is set to, or that the environment names.
     type: str
   variant:
-    description: Which packages are in it to begin with, as the builder names it. Default is V(minbase).
+    description:
+      - Which packages are in it to begin with. Default is V(minbase).
+      - V(essential), V(apt), V(minbase), V(buildd), V(important) or V(standard) with mmdebstrap, of which debootstrap
+        knows V(minbase), V(buildd) and V(important).
     type: str
   architecture:
     description: Debian's name of the architecture. Default is the host's.
@@ -61,34 +66,45 @@ options:
     description: Keyring on the managed host that the archive is checked with. Default is the builder's.
     type: path
   commands:
-    description: Commands for the image's own C(/bin/sh), run in it one after the other when its packages are there.
+    description:
+      - Commands that are run in the image one after the other when its packages are there. A string is for its own
+        C(/bin/sh -e), a list is a program and its arguments.
+      - They have the host's network and name servers, but neither its files and devices nor all capabilities. Services
+        are not started.
     type: list
-    elements: str
+    elements: raw
   source:
     description: Take the root file system from an archive instead. Excludes the options of a build but O(commands).
     type: dict
     suboptions:
       archive:
-        description: A tar archive on the managed host, plain or compressed by gzip, xz, bzip2 or zstd.
+        description:
+          - A tar archive on the managed host, plain or compressed by gzip, xz, bzip2 or zstd.
+          - An image that was made of other content is an error, unless O(force=true). Where the archive no longer
+            exists, the image is not questioned.
         type: str
         required: true
       checksum:
         description: V(sha256:) and the digest that the archive must have.
         type: str
   builder:
-    description: Which program builds. V(auto) prefers mmdebstrap, the faster one, where it is installed.
+    description:
+      - Which program builds. V(auto) prefers mmdebstrap, where it is installed. It is the faster one, and it takes
+        security fixes into the image that debootstrap leaves to a later C(apt upgrade).
     type: str
     choices: [auto, debootstrap, mmdebstrap]
     default: auto
   force:
-    description: Build, or export, again. An image that containers use is not built again.
+    description:
+      - Build, or export, again. An image that containers use is not built again.
+      - Build again, or remove, also an image whose C(image.json) is damaged.
     type: bool
     default: false
   archive:
     description:
       - With O(state=exported), the file on the managed host to write. Its suffix, V(.tar), V(.tar.gz) or V(.tar.zst),
         tells the compression.
-      - The same image always gives the same bytes.
+      - The same image always gives the same bytes. Only root may read the file.
     type: str
   lock_timeout:
     description: Seconds to wait for another build of the same image. Default is V(3600) here.
@@ -111,6 +127,7 @@ EXAMPLES = r"""
     packages: [nginx-light, iproute2]
     commands:
       - rm /etc/nginx/sites-enabled/default
+      - [adduser, --system, --gecos, "The shop's own user", shop]
 
 - name: Carry it to a file
   conductor.containers.conductor_image:
@@ -180,7 +197,7 @@ archive:
   returned: with O(state=exported)
   type: str
 log:
-  description: File with all that the builder said.
+  description: File with all that the builder said, C(.logs/NAME.log) in O(image_dir). It stays until the next build.
   returned: when a build fails
   type: str
 log_tail:
@@ -205,7 +222,7 @@ def main() -> None:
             "components": {"type": "list", "elements": "str"},
             "packages": {"type": "list", "elements": "str"},
             "keyring": {"type": "path"},
-            "commands": {"type": "list", "elements": "str"},
+            "commands": {"type": "list", "elements": "raw"},
             "source": {
                 "type": "dict",
                 "options": {"archive": {"type": "str", "required": True}, "checksum": {"type": "str"}},

@@ -39,7 +39,8 @@ RETURN = r"""
 images:
   description:
     - One entry for each image, sorted by name, as RV(conductor.containers.conductor_image#module:image).
-    - One that is damaged has C(name) and C(error) only.
+    - One that is damaged has C(name), C(error) and C(used_by) only.
+    - Where a container is damaged, so that nobody knows which image it uses, C(error) says so.
   returned: success
   type: list
   elements: dict

@@ -9,6 +9,8 @@ CONTAINER, IMAGE, EXEC, NETWORK, PEER = (
 NEW = {"name": "new", "image": "debian"}
 BIND = {"source": "/etc", "target": "/data"}
 SRC = {"name": "new", "source": {"archive": "/run/no.tar"}}
+PASSWD, NO_SUM = {"archive": "/etc/passwd"}, "sha256:" + "0" * 64
+OUT = {"state": "exported", "archive": "/run/x.tar"}
 
 # module, options, what the message must say
 CASES = [
@@ -62,7 +64,23 @@ CASES = [
     (IMAGE, {"name": "new", "mirror": "nowhere"}, "mirror 'nowhere' is not the address of a mirror"),
     (IMAGE, {"name": "new", "architecture": "s390x"}, "cannot run programs of architecture s390x"),
     (IMAGE, {"name": "new", "keyring": "/no/keyring"}, "keyring /no/keyring does not exist"),
-    (IMAGE, {"name": "new", "commands": [" "]}, "is empty or has a NUL"),
+    (IMAGE, {"name": "new", "commands": [" "]}, "commands: ' ' is empty"),
+    (IMAGE, {"name": "new", "commands": [[]]}, "commands: [] is empty"),
+    (IMAGE, {"name": "new", "commands": [["mkdir", 5]]}, "commands: ['mkdir', 5] is not text"),
+    (IMAGE, {"name": "new", "commands": ["a\0b"]}, "is not text"),
+    (IMAGE, {"name": "new", "variant": "tiny"}, "variant: 'tiny' is not one: use essential, apt"),
+    (IMAGE, {"name": "new", "variant": "standard", "builder": "debootstrap"}, "debootstrap has no variant 'standard'"),
+    (IMAGE, {"name": "new", "packages": ["a-b=1"], "builder": "debootstrap"}, "cannot choose versions of packages"),
+    (IMAGE, {"name": "new", "mirror": "http://x/ [trusted=yes]"}, "is not the address of a mirror"),
+    (IMAGE, {"name": "new", "keyring": "keyring.gpg"}, "is not an absolute path"),
+    (IMAGE, {**SRC, "builder": "debootstrap"}, "source and builder exclude each other"),
+    (IMAGE, {"name": "new", "source": {"archive": "/etc"}}, "archive /etc does not exist"),
+    (IMAGE, {"name": "new", "source": {**PASSWD, "checksum": NO_SUM}}, "archive /etc/passwd has the checksum sha256:"),
+    (IMAGE, {"name": "debian", "packages": ["nano"]}, "was built with other values of packages"),
+    (IMAGE, {"name": "debian", "builder": "debootstrap"}, "was built with other values of builder"),
+    (IMAGE, {"name": "debian", "suite": "sid", **OUT}, "was built with other values of suite"),
+    (IMAGE, {"name": "debian", "state": "exported", "archive": "/run/dir.tar"}, "archive /run/dir.tar is a directory"),
+    (IMAGE, {"name": "debian", "force": True}, "cannot be built again: used by old"),
     (IMAGE, SRC, "archive /run/no.tar does not exist"),
     (IMAGE, {**SRC, "suite": "trixie"}, "source and suite exclude each other"),
     (IMAGE, {"name": "new", "source": {"archive": "no.tar"}}, "archive 'no.tar' is not an absolute path"),
@@ -103,6 +121,7 @@ CASES = [
 
 def test_bad_input_is_one_clear_line_and_changes_nothing(host):
     host.run("ln", "-s", "/etc", "/run/out")
+    host.run("mkdir", "/run/dir.tar")
     host.module("conductor_container", name="old", image="debian", state="present")
     before = take(host)
     wrong = []
@@ -117,7 +136,7 @@ def test_bad_input_is_one_clear_line_and_changes_nothing(host):
             if message not in told or "Traceback" in told or "\n" in told.strip():
                 wrong.append(f"{module} {options} check={check}: {told}")
     wrong += difference(before, take(host))
-    host.run("rm", "/run/out")
+    host.run("rm", "-r", "/run/out", "/run/dir.tar")
     assert not wrong, "\n".join(wrong)
 
 

@@ -162,6 +162,7 @@ def test_a_failing_build_leaves_no_image_and_shows_the_end_of_its_log(bare_host,
     refused = image(bare_host, source=archive, commands=["echo to the log; exit 3"], fails=True)
     assert entries(bare_host) == [".logs"]
     assert refused["log"] == f"{IMAGES}/.logs/small.log" and refused["log_tail"]
+    assert bare_host.run("cat", refused["log"]).stdout.endswith(refused["log_tail"])
 
 
 def test_a_failing_debootstrap_leaves_no_half_image(bare_host):

@@ -5,27 +5,23 @@
 
 from __future__ import annotations
 
+from .._model.image import Image
 from .._model.layout import ImagePaths
-from .._store.images import read_image, users_of
-from .._store.settings import Settings
 
 
-def image_facts(settings: Settings, name: str) -> dict | None:
-    """The image `name` with its recipe, path and users; None where there is none. Raises Damaged."""
-    image = read_image(settings.image_dir, name)
-    if image is None:
-        return None
-    recipe = image["recipe"]
+def image_facts(image: Image, image_dir: str, users: tuple[str, ...]) -> dict:
+    """The image with its recipe, path and users."""
+    recipe = image.recipe
     return {
-        "name": name,
-        "id": image.get("id"),
-        "created": image.get("created"),
-        "suite": recipe.get("suite"),
-        "variant": recipe.get("variant"),
-        "architecture": recipe.get("architecture"),
-        "builder": image.get("builder"),
-        "size": image.get("size"),
-        "recipe": recipe,
-        "path": ImagePaths.of(settings.image_dir, name).rootfs,
-        "used_by": list(users_of(settings.container_dir, name)),
+        "name": image.name,
+        "id": image.id,
+        "created": image.created,
+        "suite": recipe.suite,
+        "variant": recipe.variant,
+        "architecture": recipe.architecture,
+        "builder": image.builder,
+        "size": image.size,
+        "recipe": recipe.to_json(),
+        "path": ImagePaths.of(image_dir, image.name).rootfs,
+        "used_by": list(users),
     }

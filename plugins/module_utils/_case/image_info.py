@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from .._errors import ConductorError
 from .._model.names import parse_name
 from .._plan.action import Action, Plan
-from .._store.images import image_names
+from .._store.images import image_names, image_users, read_image
 from .._store.settings import Settings
 from .image_facts import image_facts
 
@@ -26,15 +26,18 @@ class ImageInfoCase:
         return ()
 
     def observe(self) -> list[dict]:
+        users, unknown = image_users(self.settings.container_dir)
         found = []
         for name in self.names or image_names(self.settings.image_dir):
             try:
-                facts = image_facts(self.settings, name)
+                image = read_image(self.settings.image_dir, name)
             except ConductorError as error:
                 # One damaged image must not hide the others.
-                facts = {"name": name, "error": str(error)}
-            if facts is not None:
-                found.append(facts)
+                found.append({"name": name, "error": str(error), "used_by": list(users.get(name, ()))})
+                continue
+            if image is not None:
+                facts = image_facts(image, self.settings.image_dir, users.get(name, ()))
+                found.append({**facts, "error": f"used_by may lack one: {unknown}"} if unknown else facts)
         return found
 
     def plan(self, observed: list[dict]) -> Plan:

@@ -8,40 +8,49 @@ from __future__ import annotations
 import glob
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True)
 class Source:
-    """One archive and the suites that are taken from it."""
+    """One archive and the suites that are taken from it.
+
+    `own`: it stands in a file that Debian's installer wrote. `signed_by` is as in the file, "" where it says nothing.
+    """
 
     uri: str
     suites: tuple[str, ...]
     components: tuple[str, ...]
+    signed_by: str = ""
+    own: bool = False
 
 
 def host_sources(directory: str = "/etc/apt") -> list[Source]:
     """All binary package sources that are enabled on this host."""
     found: list[Source] = []
-    lists = [os.path.join(directory, "sources.list"), *sorted(glob.glob(f"{directory}/sources.list.d/*.list"))]
-    for path in lists:
-        found += parse_one_line(_read(path))
+    for path in (f"{directory}/sources.list", *sorted(glob.glob(f"{directory}/sources.list.d/*.list"))):
+        found += parse_one_line(_read(path), own=os.path.basename(path) == "sources.list")
     for path in sorted(glob.glob(f"{directory}/sources.list.d/*.sources")):
-        found += parse_deb822(_read(path))
+        found += parse_deb822(_read(path), own=os.path.basename(path) == "debian.sources")
     return found
 
 
-def parse_one_line(text: str) -> list[Source]:
+def parse_one_line(text: str, own: bool = False) -> list[Source]:
     """Sources of the one-line style: deb [options] uri suite [component...]."""
     sources = []
     for line in text.splitlines():
-        match = re.match(r"deb\s+(?:\[[^]]*\]\s+)?(\S+)\s+(\S+)\s*(.*)", line.partition("#")[0].strip())
+        match = re.match(r"deb\s+(?:\[([^]]*)\]\s+)?(\S+)\s+(\S+)\s*(.*)", line.partition("#")[0].strip())
         if match:
-            sources.append(Source(match[1], (match[2],), tuple(match[3].split())))
+            options = dict(word.split("=", 1) for word in (match[1] or "").split() if "=" in word)
+            sources.append(
+                Source(match[2], (match[3],), tuple(match[4].split()), options.get("signed-by", ""), own),
+            )
     return sources
 
 
-def parse_deb822(text: str) -> list[Source]:
+def parse_deb822(text: str, own: bool = False) -> list[Source]:
     """Sources of the deb822 style: stanzas of fields, which may go on in indented lines."""
     sources = []
     for stanza in re.split(r"\n\s*\n", "\n".join(line for line in text.splitlines() if not line.startswith("#"))):
@@ -54,26 +63,62 @@ def parse_deb822(text: str) -> list[Source]:
                 name, _, value = line.partition(":")
                 key = name.strip().lower()
                 fields[key] = value.strip()
-        if fields.get("enabled", "yes").lower() == "no" or "deb" not in fields.get("types", "").split():
+        if fields.get("enabled", "yes").lower() in ("no", "false", "off", "0"):
             continue
+        if "deb" not in fields.get("types", "").split():
+            continue
+        suites, components = (tuple(fields.get(name, "").split()) for name in ("suites", "components"))
         for uri in fields.get("uris", "").split():
-            sources.append(Source(uri, tuple(fields["suites"].split()), tuple(fields.get("components", "").split())))
+            sources.append(Source(uri, suites, components, fields.get("signed-by", ""), own))
     return sources
 
 
-def debian_archive(sources: list[Source], codename: str) -> tuple[str | None, str | None]:
-    """Address of the main archive and of the security archive among `sources`; `codename` is the host's own suite."""
-    main = next((s.uri for s in sources if {codename, "stable"} & set(s.suites) and "main" in s.components), None)
-    secure = next((s.uri for s in sources if any(suite.endswith("-security") for suite in s.suites)), None)
-    return main, secure
+def debian_archive(sources: Iterable[Source], codename: str | None) -> tuple[str | None, str | None]:
+    """Address of Debian's main archive and of its security archive among `sources`; `codename` is the host's own suite.
+
+    Other vendors call their suites and components like Debian's, too: what counts is who signs it, and how its
+    address and its other suites look.
+    """
+    if codename is None:
+        return None, None
+    sources = list(sources)
+    updating = {s.uri for s in sources if {f"{codename}-updates", "stable-updates"} & set(s.suites)}
+
+    def best(suites: set[str]) -> str | None:
+        candidates = [s for s in sources if suites & set(s.suites) and "main" in s.components]
+        ranked = [(_looks_like_debian(s, s.uri in updating), _address(s.uri)) for s in candidates]
+        usable = [entry for entry in ranked if any(entry[0]) and entry[1]]
+        # The first of equals, as apt itself prefers.
+        return max(usable, key=lambda entry: entry[0])[1] if usable else None
+
+    main = best({codename, "stable"})
+    security = best({f"{codename}-security", "stable-security"})
+    return main, security if main else None
+
+
+def _looks_like_debian(source: Source, updating: bool) -> tuple[bool, ...]:
+    place = urlsplit(source.uri)
+    words = {*place.path.split("/"), place.hostname or ""}
+    return ("debian-archive" in source.signed_by, bool(words & {"debian", "debian-security"}), updating, source.own)
+
+
+def _address(uri: str) -> str | None:
+    """A mirror's address that is right elsewhere, too; None where this one cannot be used.
+
+    Cloud images keep a list of mirrors in a file (apt-transport-mirror(1)), which an image does not have.
+    """
+    if uri.startswith("mirror+file:"):
+        lines = _read(re.sub(r"^mirror\+file:/*", "/", uri)).splitlines()
+        uri = next((line.split()[0] for line in lines if line.strip() and not line.startswith("#")), "")
+    return uri.rstrip("/") if urlsplit(uri).scheme in ("http", "https", "ftp", "file") else None
 
 
 def host_codename(path: str = "/etc/os-release") -> str | None:
     """The suite that this host is, where it is Debian (os-release(5))."""
     fields = dict(line.split("=", 1) for line in _read(path).splitlines() if "=" in line)
-    return (
-        fields.get("VERSION_CODENAME", "").strip('"') or None if fields.get("ID", "").strip('"') == "debian" else None
-    )
+    if fields.get("ID", "").strip("\"'") != "debian":
+        return None
+    return fields.get("VERSION_CODENAME", "").strip("\"'") or None
 
 
 def _read(path: str) -> str:

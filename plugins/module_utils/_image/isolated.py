@@ -1,55 +1,59 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Running a builder's program so that nothing of it can stay: its own mount and pid namespace, gone with us."""
+"""Running a program so that nothing of it can stay: mounts and processes of its own, gone with it and with us."""
 
 from __future__ import annotations
 
 import os
-import subprocess
-from collections.abc import Sequence
+import select
+import shlex
+import signal
+from collections.abc import Callable, Mapping, Sequence
 
 from .._errors import EffectFailed
-from .._linux.commands import PATH, require_program
+from .._linux import libc
+from .._linux.commands import PATH
 
 _TAIL = 3000
+_PR_SET_PDEATHSIG = 1
+_NAMESPACES = libc.CLONE_NEWNS | libc.CLONE_NEWPID | libc.CLONE_NEWIPC | libc.CLONE_NEWUTS
+_PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy")
 
 
-def run_logged(argv: Sequence[str], log: str, what: str) -> None:
-    """Run `argv` with its output appended to `log`. Raises EffectFailed with the log's end and path.
+def own_proc() -> None:
+    """A /proc of the new pid namespace."""
+    libc.mount("proc", "/proc", "proc", libc.MS_NOSUID | libc.MS_NODEV | libc.MS_NOEXEC)
 
-    Its mounts are invisible to the host, and the kernel kills all of it when we are killed (pdeathsig, then the end of
-    the pid namespace's first process).
+
+def run_logged(
+    argv: Sequence[str],
+    log: str,
+    what: str,
+    *,
+    prepare: Callable[[], None] = own_proc,
+    environment: Mapping[str, str] | None = None,
+    stdout: int | None = None,
+) -> None:
+    """Run `argv` with its output appended to `log`, or its standard output to the descriptor `stdout`.
+
+    It is the first process of its own mount, pid, IPC and UTS namespaces: when it ends, or is killed, or we are, the
+    kernel ends all that it started and takes its mounts away. `prepare` runs there before it. Raises EffectFailed with
+    the log's end and path.
     """
-    wrapper = [
-        require_program("setpriv", "util-linux"), "--pdeathsig", "KILL",
-        require_program("unshare", "util-linux"), "--mount", "--propagation", "private", "--pid", "--fork",
-        "--kill-child", "--mount-proc",
-    ]  # fmt: skip
-    environment = {
-        "PATH": PATH,
-        "LC_ALL": "C.UTF-8",
-        "HOME": "/root",
-        "DEBIAN_FRONTEND": "noninteractive",
-        **_proxies(),
-    }
-    with open(log, "ab") as file:
-        file.write(f"+ {' '.join(argv)}\n".encode())
-        file.flush()
-        done = subprocess.run(
-            [*wrapper, *argv],
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            check=False,
-        )
-    if done.returncode:
-        tail = log_tail(log)
-        last = next((line for line in reversed(tail.splitlines()) if line.strip()), "it said nothing")
-        raise EffectFailed(
-            f"{what} failed with exit status {done.returncode}: {last}", f"see {log}", log=log, log_tail=tail
-        )
+    given = {name: os.environ[name] for name in _PROXIES if name in os.environ}
+    basic = {"PATH": PATH, "LC_ALL": "C.UTF-8", "HOME": "/root", "DEBIAN_FRONTEND": "noninteractive"}
+    with open(log, "ab", buffering=0) as file:
+        file.write(f"+ {shlex.join(argv)}\n".encode(errors="surrogateescape"))
+        output = file.fileno()
+        child = _Child(argv, prepare, {**basic, **given, **(environment or {})}, stdout or output, output)
+        status = child.wait()
+    if status == 0:
+        return
+    tail = log_tail(log)
+    last = next((line for line in reversed(tail.splitlines()) if line.strip()), "it said nothing")
+    how = f"failed with exit status {status}" if status > 0 else f"was killed by {signal.Signals(-status).name}"
+    raise EffectFailed(f"{what} {how}: {last}", f"see {log}", log=log, log_tail=tail)
 
 
 def log_tail(log: str) -> str:
@@ -59,5 +63,65 @@ def log_tail(log: str) -> str:
         return file.read().decode(errors="replace")
 
 
-def _proxies() -> dict[str, str]:
-    return {name: os.environ[name] for name in ("http_proxy", "https_proxy", "no_proxy") if name in os.environ}
+class _Child:
+    """The program, started."""
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        prepare: Callable[[], None],
+        environment: Mapping[str, str],
+        stdout: int,
+        stderr: int,
+    ) -> None:
+        # Our end of this pipe closes when we die, which the child may not have asked to be told of yet.
+        alive, self._ours = os.pipe()
+        try:
+            self.pid = libc.clone3(_NAMESPACES)
+            if self.pid == 0:
+                os.close(self._ours)
+                _become(argv, prepare, environment, stdout, stderr, alive)
+        finally:
+            os.close(alive)
+
+    def wait(self) -> int:
+        """Exit status, or the negative number of the signal that killed it."""
+        try:
+            return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        except BaseException:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+            raise
+        finally:
+            os.close(self._ours)
+
+
+def _become(
+    argv: Sequence[str],
+    prepare: Callable[[], None],
+    environment: Mapping[str, str],
+    stdout: int,
+    stderr: int,
+    alive: int,
+) -> None:
+    """Execute `argv`. Never returns."""
+    try:
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if select.select([alive], [], [], 0)[0]:
+            os._exit(127)
+        os.setsid()
+        for signum in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM):
+            signal.signal(signum, signal.SIG_DFL)
+        # Modes in an image are those that Debian means, whatever the umask of who builds it.
+        os.umask(0o022)
+        for source, target in ((os.open("/dev/null", os.O_RDONLY), 0), (stdout, 1), (stderr, 2)):
+            os.dup2(source, target)
+        libc.mount("", "/", None, libc.MS_REC | libc.MS_PRIVATE)
+        prepare()
+        os.execvpe(argv[0], list(argv), dict(environment))
+    except OSError as error:
+        os.write(stderr, f"{error.filename or argv[0]}: {error.strerror}\n".encode())
+    except BaseException as error:
+        os.write(stderr, f"{error}\n".encode())
+    finally:
+        os._exit(127)

@@ -1,54 +1,150 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an image is made of: its recipe."""
+"""What an image is made of (its recipe), and what is written down of one that exists (image.json)."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Union
 
-from .._errors import InvalidInput
+from .._errors import Damaged, InvalidInput
 
-# What a user can give; what is not given is the builder's or the host's default, and no difference later.
-FIELDS = ("suite", "mirror", "variant", "architecture", "components", "packages", "keyring", "commands")
+# One for the image's shell, or a program with its arguments.
+Command = Union[str, tuple]
+
+# Debian's sets of packages, and what each builder calls them by (debootstrap(8), mmdebstrap(1)).
+VARIANTS = {
+    "mmdebstrap": ("essential", "apt", "minbase", "buildd", "important", "standard"),
+    "debootstrap": ("minbase", "buildd", "important"),
+}
 
 _WORD = {
     "suite": r"[a-z][a-z0-9.-]*",
-    "variant": r"[a-z-]+",
-    "architecture": r"[a-z0-9-]+",
-    "components": r"[a-z0-9-]+",
+    "architecture": r"[a-z0-9][a-z0-9-]*",
+    "components": r"[a-z0-9][a-z0-9-]*(/[a-z0-9-]+)?",
     # dpkg's package names (Debian Policy 5.6.7), with an optional architecture or version as apt takes them.
     "packages": r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?(=[A-Za-z0-9.+:~-]+)?",
 }
 _CHECKSUM = r"sha256:[0-9a-f]{64}"
 
 
-def parse_recipe(params: dict) -> dict:
-    """The parts of a recipe that `params` give, checked. Raises InvalidInput."""
-    recipe = {name: params[name] for name in FIELDS if params.get(name) is not None}
+@dataclass(frozen=True)
+class Source:
+    """A tar archive on the host; `checksum` is sha256:HEX of it."""
+
+    archive: str
+    checksum: str | None = None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """None is what was not given: it is the host's or the builder's default, and no difference later."""
+
+    suite: str | None = None
+    mirror: str | None = None
+    variant: str | None = None
+    architecture: str | None = None
+    components: tuple[str, ...] | None = None
+    packages: tuple[str, ...] | None = None
+    keyring: str | None = None
+    commands: tuple[Command, ...] | None = None
+    source: Source | None = None
+
+    def to_json(self) -> dict:
+        """What is given, as JSON has it."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    @classmethod
+    def from_json(cls, value: dict) -> Recipe:
+        """The recipe that `to_json` wrote. Raises TypeError, ValueError or AttributeError where it is none."""
+        given = dict(value)
+        for name in ("components", "packages"):
+            if name in given:
+                given[name] = tuple(map(str, given[name]))
+        if "commands" in given:
+            given["commands"] = tuple(c if isinstance(c, str) else tuple(c) for c in given["commands"])
+        if "source" in given:
+            given["source"] = Source(**given["source"])
+        return cls(**given)
+
+
+@dataclass(frozen=True)
+class Image:
+    """image.json. `created` is UTC in ISO 8601, `size` bytes on disk.
+
+    `exports` has size and mtime (ns) of each archive that was written of it; `archive_stat` those of the archive that
+    it was made from: a file that has them still need not be read again.
+    """
+
+    name: str
+    id: str
+    created: str
+    recipe: Recipe
+    builder: str
+    size: int
+    exports: dict = field(default_factory=dict)
+    archive_stat: tuple[int, ...] = ()
+
+    def to_json(self) -> dict:
+        return {**{f.name: getattr(self, f.name) for f in fields(self)}, "recipe": self.recipe.to_json()}
+
+    @classmethod
+    def from_json(cls, value: dict, where: str) -> Image:
+        """Raises Damaged, naming the file `where`."""
+        try:
+            return cls(**{
+                **value,
+                "recipe": Recipe.from_json(value["recipe"]),
+                "exports": {path: tuple(stat) for path, stat in value.get("exports", {}).items()},
+                "archive_stat": tuple(value.get("archive_stat", ())),
+            })  # fmt: skip
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise Damaged(f"{where} is damaged ({error})", "set force: true to build or remove the image") from None
+
+
+def parse_recipe(params: dict) -> Recipe:
+    """The parts of a recipe that `params` give, checked and in one order. Raises InvalidInput."""
+    given = {f.name: params[f.name] for f in fields(Recipe) if params.get(f.name) is not None}
     for name, pattern in _WORD.items():
-        values = recipe.get(name, [])
-        for value in values if isinstance(values, list) else [values]:
-            if not re.fullmatch(pattern, value):
-                raise InvalidInput(f"{name}: {value!r} is not one", "see debootstrap(8) for what it can be")
-    if "packages" in recipe:
-        recipe["packages"] = sorted(set(recipe["packages"]))
-    if "mirror" in recipe and not re.fullmatch(r"(https?|file|copy|ftp)://?[^\s'\"]+", recipe["mirror"]):
-        raise InvalidInput(
-            f"mirror {recipe['mirror']!r} is not the address of a mirror", "it begins with http:// or so"
-        )
-    if "keyring" in recipe and not recipe["keyring"].startswith("/"):
-        raise InvalidInput(f"keyring {recipe['keyring']!r} is not an absolute path")
-    for command in recipe.get("commands", []):
-        if not command.strip() or "\0" in command:
-            raise InvalidInput(f"commands: {command!r} is empty or has a NUL in it")
-    return _with_source(recipe, params.get("source"))
+        value = given.get(name, [])
+        for word in value if isinstance(value, list) else [value]:
+            if not re.fullmatch(pattern, word):
+                raise InvalidInput(f"{name}: {word!r} is not one", "see debootstrap(8) for what it can be")
+        if isinstance(value, list) and name in given:
+            given[name] = tuple(sorted(set(value)))
+    if "variant" in given and given["variant"] not in VARIANTS["mmdebstrap"]:
+        raise InvalidInput(f"variant: {given['variant']!r} is not one", f"use {', '.join(VARIANTS['mmdebstrap'])}")
+    if "mirror" in given:
+        given["mirror"] = _mirror(given["mirror"])
+    if "keyring" in given and not given["keyring"].startswith("/"):
+        raise InvalidInput(f"keyring {given['keyring']!r} is not an absolute path")
+    if "commands" in given:
+        given["commands"] = tuple(_command(command) for command in given["commands"])
+    if "source" in given:
+        given["source"] = _source(given)
+    return Recipe(**given)
 
 
-def _with_source(recipe: dict, source: dict | None) -> dict:
-    if source is None:
-        return recipe
-    built = sorted(set(recipe) - {"commands"})
+def _mirror(value: str) -> str:
+    if not re.fullmatch(r"(https?://|ftp://|file:/|copy:/)[^\s'\"\[\]]+", value):
+        raise InvalidInput(f"mirror {value!r} is not the address of a mirror", "it begins with http:// or so")
+    return value.rstrip("/")
+
+
+def _command(value: object) -> Command:
+    words = value if isinstance(value, list) else [value]
+    if not all(isinstance(word, str) and "\0" not in word for word in words):
+        raise InvalidInput(f"commands: {value!r} is not text", "a string for the shell, or a list of strings")
+    if not words or not words[0].strip():
+        raise InvalidInput(f"commands: {value!r} is empty")
+    return value if isinstance(value, str) else tuple(words)
+
+
+def _source(given: dict) -> Source:
+    source = given["source"]
+    built = sorted(set(given) - {"commands", "source"})
     if built:
         raise InvalidInput(f"source and {', '.join(built)} exclude each other", "an archive has its packages already")
     if not source["archive"].startswith("/"):
@@ -56,16 +152,37 @@ def _with_source(recipe: dict, source: dict | None) -> dict:
     checksum = source.get("checksum")
     if checksum is not None and not re.fullmatch(_CHECKSUM, checksum):
         raise InvalidInput(f"source: checksum {checksum!r} is not one", "write sha256: and 64 hexadecimal digits")
-    return {**recipe, "source": {"archive": source["archive"], **({"checksum": checksum} if checksum else {})}}
+    return Source(source["archive"], checksum)
 
 
-def differing(built: dict, wanted: dict) -> list[str]:
-    """Names of the parts that `wanted` gives and `built`, the recipe of an image, does not have like that."""
-    differ = [name for name in FIELDS if name in wanted and built.get(name) != wanted[name]]
-    if "source" in wanted:
-        had = built.get("source") or {}
-        # By content where that is known, else by path.
-        key = "checksum" if "checksum" in wanted["source"] else "archive"
-        if had.get(key) != wanted["source"][key]:
-            differ.append("source")
+def differing(built: Recipe, wanted: Recipe, archive_checksum: str | None = None) -> list[str]:
+    """Names of the parts that `wanted` gives and `built` does not have like that.
+
+    `archive_checksum` is what the archive of `wanted` has now, where that is known.
+    """
+    plain = [f.name for f in fields(Recipe) if f.name != "source"]
+    differ = [n for n in plain if getattr(wanted, n) is not None and getattr(built, n) != getattr(wanted, n)]
+    if wanted.source is not None and not _same_source(built.source, wanted.source, archive_checksum):
+        differ.append("source")
     return differ
+
+
+def _same_source(built: Source | None, wanted: Source, archive_checksum: str | None) -> bool:
+    """By content where that is known, else by path."""
+    if built is None:
+        return False
+    known = wanted.checksum or archive_checksum
+    return built.checksum == known if known else built.archive == wanted.archive
+
+
+def with_defaults(recipe: Recipe, suite: str, architecture: str) -> Recipe:
+    """`recipe` of a build, with everything given."""
+    return replace(
+        recipe,
+        suite=recipe.suite or suite,
+        architecture=recipe.architecture or architecture,
+        variant=recipe.variant or "minbase",
+        components=recipe.components or ("main",),
+        packages=recipe.packages or (),
+        commands=recipe.commands or (),
+    )

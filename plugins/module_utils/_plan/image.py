@@ -5,30 +5,46 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from .._errors import Conflict, NotFound
-from .._model.image import differing
+from .._errors import Conflict, Damaged, NotFound
+from .._model.image import Recipe, differing
 from .action import Action, Plan
 
 
 @dataclass(frozen=True)
 class ImageView:
-    """What is: `recipe` None where there is no image; `exported` says whether the archive is of this image."""
+    """What is.
 
-    recipe: dict | None = None
+    `recipe` and `builder` of the image, None where there is none; `damage` says why it cannot be understood;
+    `users` are containers that have it, `unknown_users` says why there may be more; `stale`: a run was interrupted;
+    `exported`: the archive is of this image; `archive_checksum` of the archive to build from, where that had to be
+    read; `complete`: what a build now would be made of.
+    """
+
+    recipe: Recipe | None = None
+    builder: str | None = None
+    damage: str = ""
     users: tuple[str, ...] = ()
+    unknown_users: str = ""
     stale: bool = False
     exported: bool = False
+    archive_checksum: str | None = None
+    complete: Recipe | None = None
+
+    @property
+    def exists(self) -> bool:
+        return self.recipe is not None or bool(self.damage)
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What the module was asked for."""
+    """What the module was asked for; `builder` is None where any will do."""
 
     name: str
-    state: str
-    recipe: dict
+    state: str = "present"
+    recipe: Recipe = field(default_factory=Recipe)
+    builder: str | None = None
     force: bool = False
     archive: str = ""
 
@@ -38,7 +54,7 @@ class ClearStaging(Action):
     name: str
 
     def describe(self) -> str:
-        return f"clear away a build of image {self.name} that was interrupted"
+        return f"clear away what an interrupted run left of image {self.name}"
 
 
 @dataclass(frozen=True)
@@ -67,34 +83,59 @@ class ExportImage(Action):
         return f"export image {self.name} to {self.archive}"
 
 
+def needs_build(wish: Wish, view: ImageView) -> bool:
+    """Whether `plan_image` would build, as far as no conflict forbids it."""
+    return wish.state == "present" and (wish.force or not view.exists)
+
+
 def plan_image(wish: Wish, view: ImageView) -> Plan:
-    """Actions from `view` to `wish`. Raises Conflict, NotFound."""
-    actions: list[Action] = [ClearStaging(wish.name)] if view.stale else []
-    before = _shown(view.recipe)
-    if wish.state == "absent":
-        if view.recipe is not None:
-            _refuse_if_used(wish, view, "removed")
-            actions.append(RemoveImage(wish.name))
-        return Plan(tuple(actions), before, {"state": "absent"})
-    if wish.state == "exported":
-        if view.recipe is None:
-            raise NotFound(f"there is no image {wish.name!r} to export", "build it with state=present first")
-        if not view.exported or wish.force:
-            actions.append(ExportImage(wish.name, wish.archive))
-        return Plan(tuple(actions), {"exported": view.exported}, {"exported": True})
+    """Actions from `view` to `wish`. Raises Conflict, NotFound, Damaged."""
+    if view.damage and not (wish.force and wish.state != "exported"):
+        raise Damaged(view.damage)
+    clearing: tuple[Action, ...] = (ClearStaging(wish.name),) if view.stale else ()
+    return {"absent": _absent, "exported": _exported, "present": _present}[wish.state](wish, view, clearing)
+
+
+def _absent(wish: Wish, view: ImageView, clearing: tuple[Action, ...]) -> Plan:
+    if not view.exists:
+        return Plan(clearing, _shown(view.recipe), {"state": "absent"})
+    _refuse_if_used(wish, view, "removed")
+    return Plan((*clearing, RemoveImage(wish.name)), _shown(view.recipe, view.damage), {"state": "absent"})
+
+
+def _exported(wish: Wish, view: ImageView, clearing: tuple[Action, ...]) -> Plan:
     if view.recipe is None:
-        return Plan((*actions, BuildImage(wish.name)), before, {"state": "present", **wish.recipe})
-    options = differing(view.recipe, wish.recipe)
-    if options and not wish.force:
+        raise NotFound(f"there is no image {wish.name!r} to export", "build it with state=present first")
+    _refuse_if_other(wish, view, view.recipe)
+    done = view.exported and not wish.force
+    actions = clearing if done else (*clearing, ExportImage(wish.name, wish.archive))
+    return Plan(actions, {"exported": view.exported}, {"exported": True})
+
+
+def _present(wish: Wish, view: ImageView, clearing: tuple[Action, ...]) -> Plan:
+    before = _shown(view.recipe, view.damage)
+    if needs_build(wish, view):
+        if view.exists:
+            _refuse_if_used(wish, view, "built again")
+        build = BuildImage(wish.name, again=view.exists)
+        return Plan((*clearing, build), before, _shown(view.complete or wish.recipe))
+    if view.recipe is not None:
+        _refuse_if_other(wish, view, view.recipe)
+    return Plan(clearing, before, before)
+
+
+def _refuse_if_other(wish: Wish, view: ImageView, built: Recipe) -> None:
+    options = differing(built, wish.recipe, view.archive_checksum)
+    had, wanted = built.to_json(), wish.recipe.to_json()
+    if wish.builder is not None and wish.builder != view.builder:
+        options.append("builder")
+        had["builder"], wanted["builder"] = view.builder, wish.builder
+    if options:
         raise Conflict(
             f"image {wish.name!r} was built with other values of {', '.join(options)}",
-            "set force: true to build it again, or take another name",
-            diff={"before": {o: view.recipe.get(o) for o in options}, "after": {o: wish.recipe[o] for o in options}},
+            "set force: true with state=present to build it again, or take another name",
+            diff={"before": {o: had.get(o) for o in options}, "after": {o: wanted[o] for o in options}},
         )
-    if wish.force:
-        _refuse_if_used(wish, view, "built again")
-        actions.append(BuildImage(wish.name, again=True))
-    return Plan(tuple(actions), before, {**before, **wish.recipe})
 
 
 def _refuse_if_used(wish: Wish, view: ImageView, what: str) -> None:
@@ -103,7 +144,14 @@ def _refuse_if_used(wish: Wish, view: ImageView, what: str) -> None:
             f"image {wish.name!r} cannot be {what}: used by {', '.join(view.users)}",
             "remove these containers first (conductor_container state=absent)",
         )
+    if view.unknown_users:
+        raise Damaged(
+            f"image {wish.name!r} cannot be {what}, for it may be in use: {view.unknown_users}",
+            "remove that container with force: true, or repair it",
+        )
 
 
-def _shown(recipe: dict | None) -> dict:
-    return {"state": "absent"} if recipe is None else {"state": "present", **recipe}
+def _shown(recipe: Recipe | None, damage: str = "") -> dict:
+    if damage:
+        return {"state": "damaged"}
+    return {"state": "absent"} if recipe is None else {"state": "present", **recipe.to_json()}

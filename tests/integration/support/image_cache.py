@@ -21,20 +21,24 @@ def test_image() -> Path:
     with open(directory / ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (directory / key / "image.json").exists():
-            _build(directory, key)
+            build_on_this_machine(directory, key, **RECIPE)
     return directory / key
 
 
-def _build(directory: Path, key: str) -> None:
-    """Run the module in a mount namespace of its own, where its run directory is not the machine's."""
-    arguments = {"ANSIBLE_MODULE_ARGS": {"name": key, "image_dir": str(directory), **RECIPE}}
+def build_on_this_machine(directory: Path, name: str, **recipe) -> dict:
+    """Result of conductor_image where there is a mirror: a test host has none.
+
+    It runs in a mount namespace of its own, where its run directory is not the machine's.
+    """
+    arguments = {"ANSIBLE_MODULE_ARGS": {"name": name, "image_dir": str(directory), **recipe}}
     module = f"{PYTHON} -m ansible_collections.conductor.containers.plugins.modules.conductor_image"
     done = subprocess.run(
         ["unshare", "--mount", "--propagation", "private", "sh", "-ec", f"mount -t tmpfs tmpfs /run; exec {module}"],
         input=json.dumps(arguments), capture_output=True, text=True, env=module_environment(), check=False,
     )  # fmt: skip
     if done.returncode:
-        raise RuntimeError(f"the test image could not be built: {done.stdout}{done.stderr}")
+        raise RuntimeError(f"image {name} could not be built: {done.stdout}{done.stderr}")
+    return json.loads(done.stdout)
 
 
 def mount_image(host: Host, cached: Path, name: str = "debian") -> None:

@@ -1,0 +1,74 @@
+"""Real builds from the mirror that this machine's apt uses; they run on the machine, for a test host has no mirror."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from image_cache import build_on_this_machine
+from testhost import ROOT
+
+OF_ONE_MACHINE = ["etc/hostname", "etc/resolv.conf", "var/lib/dbus/machine-id", "usr/sbin/policy-rc.d",
+                  "etc/apt/apt.conf.d/99mmdebstrap"]  # fmt: skip
+CACHES = ["var/lib/apt/lists", "var/cache/apt"]
+LOOK = (
+    "test $$ = 1; echo to stdout >/dev/null; test -d /proc/1; test ! -w /proc/sys/kernel/hostname; id -u > /who; "
+    "awk '/CapBnd/{print $2}' /proc/self/status > /caps; ls /dev > /devices; umask > /umask"
+)
+COMMANDS = [LOOK, ["touch", "/a file; with spaces"]]
+
+
+@pytest.mark.parametrize("builder", ["debootstrap", "mmdebstrap"])
+def test_each_builder_builds_a_real_debian_that_is_neutral_updated_and_right(builder):
+    """One test, for a build takes long."""
+    directory = ROOT / ".cache" / f"built-{builder}-{os.getpid()}"
+    recipe = {"suite": "trixie", "builder": builder, "packages": ["openssh-server"], "commands": COMMANDS}
+    directory.mkdir(parents=True)
+    try:
+        done = build_on_this_machine(directory, "built", **recipe)
+        rootfs = Path(done["image"]["path"])
+        assert done["changed"] and done["image"]["suite"] == "trixie" and done["image"]["size"] > 100_000_000
+        assert (done["image"]["builder"], done["image"]["variant"]) == (builder, "minbase")
+        status = (rootfs / "var/lib/dpkg/status").read_text()
+        assert "\nPackage: openssh-server\nStatus: install ok installed\n" in f"\n{status}"
+        nothing_of_the_builder_or_of_one_machine(rootfs)
+        updates_from_where_the_hosts_apt_gets_them(rootfs)
+        commands_ran_inside_with_few_rights_and_exact_arguments(rootfs)
+        modes_are_those_that_debian_means(rootfs)
+        assert not build_on_this_machine(directory, "built", **recipe)["changed"]
+        assert sorted(path.name for path in directory.iterdir()) == [".logs", "built"]
+    finally:
+        shutil.rmtree(directory)
+
+
+def nothing_of_the_builder_or_of_one_machine(rootfs):
+    assert (rootfs / "etc/machine-id").read_bytes() == b""
+    present = [name for name in OF_ONE_MACHINE if (rootfs / name).exists() and not (rootfs / name).is_symlink()]
+    assert present == []
+    assert not list((rootfs / "etc/ssh").glob("ssh_host_*")) and (rootfs / "etc/ssh/sshd_config").exists()
+    left = [str(p) for name in CACHES for p in (rootfs / name).rglob("*") if p.is_file() and p.name != "lock"]
+    assert left == []
+
+
+def updates_from_where_the_hosts_apt_gets_them(rootfs):
+    lines = (rootfs / "etc/apt/sources.list").read_text().splitlines()
+    suites = [line.split()[-2] for line in lines if line.startswith("deb ")]
+    assert suites == ["trixie", "trixie-updates", "trixie-security"]
+
+
+def commands_ran_inside_with_few_rights_and_exact_arguments(rootfs):
+    assert (rootfs / "a file; with spaces").exists()
+    assert (rootfs / "who").read_text() == "0\n" and (rootfs / "umask").read_text() == "0022\n"
+    capabilities = int((rootfs / "caps").read_text(), 16)
+    sys_module, sys_rawio, sys_admin, mknod = 16, 17, 21, 27
+    assert not any(capabilities >> number & 1 for number in (sys_module, sys_rawio, sys_admin, mknod))
+    devices = "fd full null ptmx pts random shm stderr stdin stdout tty urandom zero"
+    assert (rootfs / "devices").read_text().split() == devices.split()
+    assert list((rootfs / "tmp").iterdir()) == [] and list((rootfs / "proc").iterdir()) == []
+
+
+def modes_are_those_that_debian_means(rootfs):
+    modes = {name: (rootfs / name).stat().st_mode & 0o7777 for name in (".", "etc", "tmp", "etc/shadow", "usr/bin/su")}
+    assert modes == {".": 0o755, "etc": 0o755, "tmp": 0o1777, "etc/shadow": 0o640, "usr/bin/su": 0o4755}
+    # Programs with the set-user-id bit are not for the host's own users.
+    assert rootfs.parent.stat().st_mode & 0o777 == 0o700
