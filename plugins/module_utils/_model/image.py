@@ -114,6 +114,9 @@ def parse_recipe(params: dict) -> Recipe:
                 raise InvalidInput(f"{name}: {word!r} is not one", "see debootstrap(8) for what it can be")
         if isinstance(value, list) and name in given:
             given[name] = tuple(sorted(set(value)))
+    # There is no Debian of no components: an empty list, as a template may give, asks for the default.
+    if not given.get("components", True):
+        del given["components"]
     if "variant" in given and given["variant"] not in VARIANTS["mmdebstrap"]:
         raise InvalidInput(f"variant: {given['variant']!r} is not one", f"use {', '.join(VARIANTS['mmdebstrap'])}")
     if "mirror" in given:

@@ -1,0 +1,133 @@
+"""Which of a host's apt sources is Debian, and how its apt downloads."""
+
+import pytest
+from ansible_collections.conductor.containers.plugins.module_utils._image.apt_settings import parse_dump
+from ansible_collections.conductor.containers.plugins.module_utils._image.apt_sources import (
+    debian_archive,
+    host_codename,
+    host_sources,
+    parse_deb822,
+    parse_one_line,
+)
+
+DEBIAN, SECURITY = "http://mirror.example/debian", "http://security.example/debian-security"
+CLASSIC = f"""\
+# deb cdrom:[Debian GNU/Linux 12]/ bookworm main
+deb cdrom:[Debian GNU/Linux 12 _Bookworm_]/ bookworm main
+deb {DEBIAN}/ bookworm main contrib # ours
+deb-src {DEBIAN} bookworm main
+deb {SECURITY} bookworm-security main
+deb {DEBIAN} bookworm-updates main
+"""
+DEB822 = f"""\
+# a comment
+Types: deb
+URIs: {DEBIAN}
+Suites: bookworm bookworm-updates
+Components: main
+Signed-By:
+ -----BEGIN PGP PUBLIC KEY BLOCK-----
+ .
+ abc
+
+Types: deb deb-src
+URIs: {SECURITY}
+Suites: bookworm-security
+Components: main
+
+Types: deb-src
+URIs: http://sources.example/debian
+Suites: bookworm
+Components: main
+
+Enabled: no
+Types: deb
+URIs: http://off.example/debian
+Suites: bookworm
+Components: main
+"""
+OTHERS = """\
+deb [arch=amd64 signed-by=/usr/share/keyrings/browser.gpg] https://dl.example/browser/deb/ stable main
+deb https://packages.example/ bookworm main
+deb https://database.example/pub/repos bookworm-db main
+"""
+
+
+def hosts(tmp_path, **files):
+    (tmp_path / "sources.list.d").mkdir(exist_ok=True)
+    for name, text in files.items():
+        place = tmp_path if name == "sources_list" else tmp_path / "sources.list.d"
+        (place / name.replace("_", ".")).write_text(text)
+    return host_sources(str(tmp_path))
+
+
+def test_both_styles_give_the_same_archives(tmp_path):
+    assert debian_archive(parse_one_line(CLASSIC), "bookworm") == (DEBIAN, SECURITY)
+    assert debian_archive(parse_deb822(DEB822), "bookworm") == (DEBIAN, SECURITY)
+
+
+def test_other_vendors_suites_of_the_same_name_are_not_debian(tmp_path):
+    assert debian_archive(hosts(tmp_path, a_list=OTHERS, debian_sources=DEB822), "bookworm") == (DEBIAN, SECURITY)
+    assert debian_archive(parse_one_line(OTHERS), "bookworm") == (None, None)
+
+
+def test_a_mirror_of_any_address_counts_where_debian_itself_would_write_it(tmp_path):
+    sources = hosts(tmp_path, sources_list="deb https://artifacts.example/apt-remote bookworm main\n", b_list=OTHERS)
+    assert debian_archive(sources, "bookworm") == ("https://artifacts.example/apt-remote", None)
+
+
+def test_a_mirror_signed_by_debian_counts_wherever_it_stands():
+    key = "/usr/share/keyrings/debian-archive-keyring.gpg"
+    text = OTHERS + f"deb [signed-by={key}] https://artifacts.example/x bookworm main\n"
+    assert debian_archive(parse_one_line(text), "bookworm")[0] == "https://artifacts.example/x"
+
+
+def test_a_list_of_mirrors_in_a_file_stands_for_its_first(tmp_path):
+    """So it is in Debian's cloud images."""
+    mirrors = tmp_path / "debian.list"
+    mirrors.write_text(f"# first the near one\n{DEBIAN}\tpriority:1\nhttp://far.example/debian\n")
+    sources = parse_one_line(f"deb mirror+file:{mirrors} bookworm main\n", own=True)
+    assert debian_archive(sources, "bookworm") == (DEBIAN, None)
+
+
+def test_what_an_image_cannot_use_is_left_to_the_builder():
+    sources = parse_one_line("deb mirror+http://list.example/debian bookworm main\n", own=True)
+    assert debian_archive(sources, "bookworm") == (None, None)
+    assert debian_archive(parse_one_line(CLASSIC), None) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "deb", "deb x", " : \n\n:", "Types: deb\nURIs: x", " indented: first\nTypes: deb"]
+)
+def test_sources_that_are_incomplete_are_no_error(text):
+    assert debian_archive(parse_one_line(text) + parse_deb822(text), "bookworm") == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "codename"),
+    [
+        ('ID=debian\nVERSION_CODENAME="trixie"\n', "trixie"),
+        ("ID=debian\nVERSION_CODENAME=bookworm", "bookworm"),
+        ("ID=ubuntu\nID_LIKE=debian\nVERSION_CODENAME=noble\n", None),
+        ("ID=debian\n", None),
+        ("", None),
+    ],
+)
+def test_the_hosts_suite_is_known_where_it_is_debian(tmp_path, text, codename):
+    (tmp_path / "os-release").write_text(text)
+    assert host_codename(str(tmp_path / "os-release")) == codename
+
+
+def test_of_apts_settings_those_of_downloading_are_taken():
+    dump = """\
+APT::Architecture "amd64";
+Acquire "";
+Acquire::http "";
+Acquire::http::Proxy "http://proxy.example:3128/";
+Acquire::http::Proxy::intern.example "DIRECT";
+Acquire::https::CaInfo "/etc/ssl/own.pem";
+Acquire::Check-Valid-Until "false";
+Acquire::Languages:: "none";
+DPkg::Pre-Invoke:: "rm -rf /";
+"""
+    assert parse_dump(dump) == dump.splitlines()[3:7]

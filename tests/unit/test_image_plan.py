@@ -1,0 +1,144 @@
+"""The plan of images: it converges from everywhere, and never takes an image from its users."""
+
+from dataclasses import replace
+
+import pytest
+from ansible_collections.conductor.containers.plugins.module_utils._errors import (
+    ConductorError,
+    Conflict,
+    Damaged,
+    NotFound,
+)
+from ansible_collections.conductor.containers.plugins.module_utils._model.image import Recipe, with_defaults
+from ansible_collections.conductor.containers.plugins.module_utils._plan.image import (
+    BuildImage,
+    ClearStaging,
+    ExportImage,
+    ImageView,
+    RemoveImage,
+    Wish,
+    plan_image,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+recipes = st.builds(Recipe, suite=st.sampled_from([None, "trixie", "sid"]), packages=st.sampled_from([None, ("a",)]))
+builders = st.sampled_from([None, "mmdebstrap", "debootstrap"])
+wishes = st.builds(
+    Wish,
+    name=st.just("web"),
+    state=st.sampled_from(["present", "absent", "exported"]),
+    recipe=recipes,
+    builder=builders,
+    force=st.booleans(),
+    archive=st.just("/a.tar"),
+)
+there = st.builds(lambda recipe, builder: {"recipe": with_defaults(recipe, "trixie", "amd64"), "builder": builder},
+                  recipes, st.sampled_from(["mmdebstrap", "debootstrap"]))  # fmt: skip
+views = st.builds(
+    lambda state, **rest: ImageView(**state, **rest),
+    st.one_of(there, st.just({}), st.just({"damage": "image.json is damaged"})),
+    users=st.sampled_from([(), ("c1",), ("c1", "c2")]),
+    unknown_users=st.sampled_from(["", "container.json is damaged"]),
+    stale=st.booleans(),
+    exported=st.booleans(),
+)
+
+
+def carry_out(view, wish, action):
+    """What the host is after `action`."""
+    gone = {"recipe": None, "builder": None, "damage": "", "exported": False}
+    if isinstance(action, ClearStaging):
+        return replace(view, stale=False)
+    if isinstance(action, RemoveImage):
+        return replace(view, **gone)
+    if isinstance(action, ExportImage):
+        return replace(view, exported=True)
+    assert isinstance(action, BuildImage)
+    recipe = with_defaults(wish.recipe, "trixie", "amd64")
+    return replace(view, **{**gone, "recipe": recipe, "builder": wish.builder or "mmdebstrap"})
+
+
+@given(wishes, views, st.integers(0, 3))
+def test_after_any_part_of_a_plan_the_next_run_converges(wish, view, done):
+    try:
+        actions = plan_image(wish, view).actions
+    except ConductorError:
+        return
+    for action in actions[:done]:
+        view = carry_out(view, wish, action)
+    if done < len(actions):
+        # It was killed in the middle of the next one.
+        view = replace(view, stale=True)
+        for action in plan_image(wish, view).actions:
+            view = carry_out(view, wish, action)
+    assert plan_image(replace(wish, force=False), view).actions == ()
+
+
+@given(wishes, views)
+def test_an_image_that_is_or_may_be_in_use_is_never_touched(wish, view):
+    if not view.exists or not (view.users or view.unknown_users):
+        return
+    try:
+        actions = plan_image(wish, view).actions
+    except ConductorError as error:
+        assert (
+            all(user in str(error) for user in view.users)
+            or not isinstance(error, Conflict)
+            or ("other values" in error.message)
+        )
+        return
+    assert not any(isinstance(action, (RemoveImage, BuildImage)) for action in actions)
+
+
+@given(wishes, views)
+def test_an_image_is_only_replaced_or_overwritten_by_force(wish, view):
+    if wish.force or not view.exists:
+        return
+    try:
+        actions = plan_image(wish, view).actions
+    except ConductorError:
+        return
+    assert not any(isinstance(action, BuildImage) for action in actions)
+    assert wish.state == "absent" or not any(isinstance(action, RemoveImage) for action in actions)
+
+
+BUILT = ImageView(recipe=with_defaults(Recipe(packages=("a",)), "trixie", "amd64"), builder="mmdebstrap")
+
+
+@pytest.mark.parametrize("state", ["present", "exported"])
+def test_another_recipe_is_a_conflict_that_names_and_shows_the_options(state):
+    with pytest.raises(Conflict, match="other values of suite, builder") as caught:
+        plan_image(Wish("web", state, Recipe(suite="sid"), builder="debootstrap"), BUILT)
+    before, after = caught.value.facts["diff"]["before"], caught.value.facts["diff"]["after"]
+    assert before == {"suite": "trixie", "builder": "mmdebstrap"} and after == {
+        "suite": "sid",
+        "builder": "debootstrap",
+    }
+
+
+def test_any_builder_will_do_where_none_is_named():
+    assert plan_image(Wish("web"), replace(BUILT, builder="debootstrap")).actions == ()
+
+
+def test_the_diff_of_a_forced_build_shows_what_will_be_there_and_what_will_not():
+    complete = with_defaults(Recipe(), "sid", "amd64")
+    plan = plan_image(Wish("web", force=True), replace(BUILT, complete=complete))
+    assert plan.before["packages"] == ("a",) and plan.after["packages"] == () and plan.after["suite"] == "sid"
+
+
+@pytest.mark.parametrize("state", ["present", "absent", "exported"])
+def test_damage_is_told_and_only_force_goes_over_it(state):
+    damaged = ImageView(damage="image.json is damaged")
+    with pytest.raises(Damaged):
+        plan_image(Wish("web", state), damaged)
+    if state == "exported":
+        with pytest.raises(Damaged):
+            plan_image(Wish("web", state, force=True), damaged)
+    else:
+        assert len(plan_image(Wish("web", state, force=True), damaged).actions) == 1
+
+
+def test_what_is_not_there_is_not_exported():
+    with pytest.raises(NotFound, match="no image 'web' to export"):
+        plan_image(Wish("web", "exported", archive="/a.tar"), ImageView())

@@ -1,0 +1,109 @@
+"""What options make of a recipe, and when an image is of another one."""
+
+import json
+
+import pytest
+from ansible_collections.conductor.containers.plugins.module_utils._errors import Damaged, InvalidInput
+from ansible_collections.conductor.containers.plugins.module_utils._model.image import (
+    Image,
+    Recipe,
+    Source,
+    differing,
+    parse_recipe,
+    with_defaults,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+words = st.lists(st.from_regex(r"[a-z][a-z0-9]{1,5}", fullmatch=True), max_size=4)
+commands = st.lists(st.one_of(st.just("echo a"), st.just(["echo", "a b"])), max_size=2)
+options = st.fixed_dictionaries(
+    {},
+    optional={
+        "suite": st.sampled_from(["trixie", "sid"]),
+        "mirror": st.sampled_from(["http://mirror.example/debian", "file:/srv/debian"]),
+        "variant": st.sampled_from(["minbase", "standard"]),
+        "components": words,
+        "packages": words,
+        "keyring": st.just("/k.gpg"),
+        "commands": commands,
+    },
+)
+
+
+def image(recipe):
+    return Image("web", "id", "2026-01-01T00:00:00+00:00", recipe, "mmdebstrap", 1, {"/a.tar": (1, 2)}, (3, 4))
+
+
+@given(options)
+def test_a_recipe_is_the_same_after_it_was_written_and_read(params):
+    recipe = parse_recipe(params)
+    written = json.loads(json.dumps(image(recipe).to_json()))
+    assert Image.from_json(written, "image.json") == image(recipe)
+
+
+@given(options)
+def test_an_image_built_with_defaults_is_no_other_than_what_was_asked_for(params):
+    recipe = parse_recipe(params)
+    assert differing(with_defaults(recipe, "trixie", "amd64"), recipe) == []
+    assert differing(with_defaults(recipe, "trixie", "amd64"), Recipe()) == []
+
+
+@given(options, options)
+def test_only_options_that_are_given_can_differ(had, wanted):
+    differ = differing(parse_recipe(had), parse_recipe(wanted))
+    assert set(differ) <= set(wanted)
+    assert all(parse_recipe(had).to_json().get(name) != parse_recipe(wanted).to_json()[name] for name in differ)
+
+
+def test_the_order_of_packages_and_a_slash_at_the_end_are_no_difference():
+    one = parse_recipe({"packages": ["b1", "a1", "b1"], "mirror": "http://mirror.example/debian/"})
+    assert one == parse_recipe({"packages": ["a1", "b1"], "mirror": "http://mirror.example/debian"})
+
+
+def test_the_order_of_commands_is_a_difference():
+    assert differing(parse_recipe({"commands": ["a", "b"]}), parse_recipe({"commands": ["b", "a"]})) == ["commands"]
+
+
+A, B = "sha256:" + "a" * 64, "sha256:" + "b" * 64
+
+
+@pytest.mark.parametrize(
+    ("wanted", "now", "differs"),
+    [
+        (Source("/same.tar"), None, False),
+        (Source("/same.tar"), A, False),
+        (Source("/same.tar"), B, True),
+        (Source("/moved.tar"), A, False),
+        (Source("/moved.tar"), None, True),
+        (Source("/moved.tar", A), None, False),
+        (Source("/same.tar", B), None, True),
+    ],
+    ids=["untouched", "same content", "new content", "moved", "moved and gone", "by checksum", "other checksum"],
+)
+def test_an_archive_is_known_by_its_content(wanted, now, differs):
+    built = Recipe(source=Source("/same.tar", A))
+    assert differing(built, Recipe(source=wanted), now) == (["source"] if differs else [])
+    assert differing(Recipe(suite="trixie"), Recipe(source=wanted), now) == ["source"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{}', '{"recipe": 5}', '{"recipe": {"suite": "a", "colour": 1}}', '{"recipe": {"packages": 5}}',
+     '{"recipe": {}, "exports": []}', '{"recipe": {"source": {}}}', '{"recipe": {}, "name": "web", "more": 1}'],
+)  # fmt: skip
+def test_what_cannot_be_understood_is_damaged_and_names_its_file(text):
+    with pytest.raises(Damaged, match=r"/images/web/image\.json"):
+        Image.from_json(json.loads(text), "/images/web/image.json")
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"packages": ["--force"]}, {"packages": ["a,b"]}, {"suite": "-x"}, {"architecture": "-"},
+        {"components": ["a b"]}, {"mirror": "http://x y/"}, {"mirror": "--help"}, {"variant": "-"}, {"commands": [["a", None]]},
+    ],
+)  # fmt: skip
+def test_no_value_can_become_an_option_or_a_second_word_of_a_builders_command(params):
+    with pytest.raises(InvalidInput):
+        parse_recipe(params)
