@@ -101,7 +101,8 @@ def test_what_cannot_be_understood_is_damaged_and_names_its_file(text):
     "params",
     [
         {"packages": ["--force"]}, {"packages": ["a,b"]}, {"suite": "-x"}, {"architecture": "-"},
-        {"components": ["a b"]}, {"mirror": "http://x y/"}, {"mirror": "--help"}, {"variant": "-"}, {"commands": [["a", None]]},
+        {"components": ["a b"]}, {"mirror": "http://x y/"}, {"mirror": "--help"},
+        {"variant": "-"}, {"commands": [["a", None]]},
     ],
 )  # fmt: skip
 def test_no_value_can_become_an_option_or_a_second_word_of_a_builders_command(params):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import shlex
 import signal
@@ -18,6 +19,8 @@ from .._linux.commands import PATH
 _TAIL = 3000
 _PR_SET_PDEATHSIG = 1
 _NAMESPACES = libc.CLONE_NEWNS | libc.CLONE_NEWPID | libc.CLONE_NEWIPC | libc.CLONE_NEWUTS
+# tar's last word, after the line with the reason.
+_SAYS_NOTHING = re.compile(r"tar: (Exiting with failure status due to previous errors|Error is not recoverable: .*)")
 _PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy")
 
 
@@ -51,7 +54,8 @@ def run_logged(
     if status == 0:
         return
     tail = log_tail(log)
-    last = next((line for line in reversed(tail.splitlines()) if line.strip()), "it said nothing")
+    said = [line for line in tail.splitlines() if line.strip() and not _SAYS_NOTHING.fullmatch(line)]
+    last = said[-1] if said else "it said nothing"
     how = f"failed with exit status {status}" if status > 0 else f"was killed by {signal.Signals(-status).name}"
     raise EffectFailed(f"{what} {how}: {last}", f"see {log}", log=log, log_tail=tail)
 

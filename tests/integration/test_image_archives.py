@@ -1,0 +1,258 @@
+"""Archives: what goes in comes out, byte for byte; and nothing that is in one gets out of its image."""
+
+import json
+
+import pytest
+from small_image import IMAGES, ROOTFS, entries, image, info, make_archive, make_runnable_archive, pack
+
+# All that a file can have. Names are bytes, in whatever encoding.
+VARIETY = r"""
+cd /run/small
+mkdir -p d/empty; chmod 1777 d/empty; chmod 711 d
+echo one > one; ln one d/hard; ln -s /absolute abs; ln -s ../../../up up
+printf x > "$(printf 'odd \n name \351 \342\202\254')"
+touch setuid; chown 123:45678 setuid; chmod 6755 setuid
+mknod d/null c 1 3; mkfifo d/fifo
+truncate -s 3M sparse
+touch -d 1990-01-02T03:04:05.678Z old; touch -d 2099-01-01 future
+python3 -c "
+import os
+os.setxattr('one', 'security.capability', bytes.fromhex('0100000200040000000000000000000000000000'))
+os.setxattr('one', 'trusted.mine', b'\x00\xff')
+os.setxattr('d', 'system.posix_acl_default', bytes.fromhex(
+    '02000000 01000700ffffffff 04000500ffffffff 20000500ffffffff'))
+"
+"""
+LIST = r"""
+import hashlib, json, os, stat, sys
+def look(path):
+    s = os.lstat(path)
+    content = os.readlink(path).hex() if stat.S_ISLNK(s.st_mode) else (
+        hashlib.sha256(open(path, 'rb').read()).hexdigest() if stat.S_ISREG(s.st_mode) else '')
+    xattrs = {} if stat.S_ISLNK(s.st_mode) else {x: os.getxattr(path, x).hex() for x in sorted(os.listxattr(path))}
+    return [s.st_mode, s.st_uid, s.st_gid, s.st_rdev, s.st_nlink, int(s.st_mtime), content, xattrs]
+os.chdir(sys.argv[1])
+found = {}
+for directory, directories, files in os.walk(b'.'):
+    for name in [b'.', *directories, *files]:
+        path = os.path.join(directory, name)
+        found[path.hex()] = look(path)
+print(json.dumps(found, sort_keys=True))
+"""
+
+
+@pytest.fixture
+def archive(bare_host):
+    return make_archive(bare_host, ROOTFS)
+
+
+def listing(host, name):
+    return json.loads(host.run("python3", "-c", LIST, f"{IMAGES}/{name}/rootfs").stdout)
+
+
+@pytest.mark.parametrize("suffix", [".tar", ".tar.gz", ".tar.zst"])
+def test_what_is_exported_and_imported_again_is_the_same_in_all_that_a_file_can_have(bare_host, archive, suffix):
+    bare_host.run("sh", "-ec", VARIETY)
+    image(bare_host, source=pack(bare_host))
+    original = listing(bare_host, "small")
+    assert len(original) > 20 and any(entry[7] for entry in original.values())
+    image(bare_host, state="exported", archive=f"/run/out{suffix}")
+    bare_host.module("conductor_image", name="copy", source={"archive": f"/run/out{suffix}"})
+    copy = listing(bare_host, "copy")
+    created = max(entry[5] for entry in copy.values())
+    # Times that lie after the image was made cannot be true, and would differ from build to build.
+    assert copy == {path: [*e[:5], min(e[5], created), *e[6:]] for path, e in original.items()}
+    assert sum(entry[5] == created for entry in copy.values()) >= 1
+
+
+@pytest.mark.parametrize("suffix", [".tar", ".tar.gz", ".tar.zst"])
+def test_an_image_gives_the_same_bytes_each_time(bare_host, archive, suffix):
+    bare_host.run("sh", "-ec", VARIETY)
+    image(bare_host, source=pack(bare_host))
+    first, second = f"/run/one{suffix}", f"/run/two{suffix}"
+    assert image(bare_host, state="exported", archive=first, check=True)["changed"]
+    assert bare_host.run("test", "-e", first, check=False).returncode == 1
+    assert image(bare_host, state="exported", archive=first)["archive"] == first
+    assert not image(bare_host, state="exported", archive=first)["changed"]
+    # Another order of directory entries, other times of access.
+    rootfs = f"{IMAGES}/small/rootfs"
+    bare_host.run("sh", "-ec", f"cp -a {rootfs} {rootfs}2; rm -r {rootfs}; mv {rootfs}2 {rootfs}; cat {rootfs}/one")
+    image(bare_host, state="exported", archive=second)
+    bare_host.run("cmp", first, second)
+    assert bare_host.run("stat", "-c", "%a", first).stdout == "600\n"
+
+
+def test_an_archive_that_somebody_changed_is_exported_again(bare_host, archive):
+    image(bare_host, source=archive)
+    image(bare_host, state="exported", archive="/run/out.tar")
+    bare_host.run("sh", "-c", "echo more >> /run/out.tar")
+    assert image(bare_host, state="exported", archive="/run/out.tar")["changed"]
+    bare_host.run("rm", "/run/out.tar")
+    assert image(bare_host, state="exported", archive="/run/out.tar")["changed"]
+    bare_host.run("test", "-s", "/run/out.tar")
+
+
+def test_an_image_that_was_built_again_is_exported_again(bare_host, archive):
+    image(bare_host, source=archive)
+    image(bare_host, state="exported", archive="/run/out.tar")
+    image(bare_host, source=archive, force=True)
+    assert image(bare_host, state="exported", archive="/run/out.tar")["changed"]
+
+
+def test_an_export_never_writes_through_a_link(bare_host, archive):
+    image(bare_host, source=archive)
+    bare_host.run("sh", "-ec", "echo keep > /run/precious; ln -s /run/precious /run/out.tar")
+    bare_host.run("ln", "-s", "/run/precious", "/run/.out.tar.conductor-small")
+    image(bare_host, state="exported", archive="/run/out.tar")
+    assert bare_host.run("cat", "/run/precious").stdout == "keep\n"
+    assert bare_host.run("stat", "-c", "%F", "/run/out.tar").stdout == "regular file\n"
+
+
+@pytest.mark.parametrize("program", ["cat", "gzip", "bzip2", "xz", "zstd"])
+def test_archives_of_every_compression_are_read_whatever_their_name(bare_host, archive, program):
+    bare_host.run("sh", "-ec", f"{program} < /run/small.tar > '/run/a: strange name'")
+    image(bare_host, source={"archive": "/run/a: strange name"})
+    assert bare_host.run("cat", f"{IMAGES}/small/rootfs/etc/issue").stdout == "small\n"
+
+
+def test_a_missing_program_for_a_compression_is_told_before_anything_changes(bare_host, archive):
+    bare_host.run("sh", "-ec", "xz < /run/small.tar > /run/small.tar.xz; mount --bind /dev/null $(command -v xz)")
+    for check in (True, False):
+        refused = image(bare_host, source={"archive": "/run/small.tar.xz"}, fails=True, check=check)
+        assert "xz" in refused["msg"] and "apt-get install xz-utils" in refused["msg"]
+    assert entries(bare_host) == []
+
+
+def test_an_archive_is_known_by_its_content(bare_host, archive):
+    image(bare_host, source=archive)
+    bare_host.run("touch", "/run/small.tar")
+    assert not image(bare_host, source=archive)["changed"]
+    bare_host.run("mv", "/run/small.tar", "/run/moved.tar")
+    assert not image(bare_host, source={"archive": "/run/moved.tar"})["changed"]
+    assert not image(bare_host, source=archive)["changed"], "it is not questioned when its archive is gone"
+    changed = make_archive(bare_host, {**ROOTFS, "etc/issue": "changed\n"})
+    refused = image(bare_host, source=changed, fails=True)
+    assert "other values of source" in refused["msg"]
+    image(bare_host, source=changed, force=True)
+    assert bare_host.run("cat", f"{IMAGES}/small/rootfs/etc/issue").stdout == "changed\n"
+
+
+def test_an_archive_that_is_cut_off_leaves_no_image(bare_host, archive):
+    bare_host.run("sh", "-ec", "gzip < /run/small.tar | head -c 200 > /run/short.tar.gz")
+    refused = image(bare_host, source={"archive": "/run/short.tar.gz"}, fails=True)
+    assert "unpacking /run/short.tar.gz failed" in refused["msg"] and "unexpected end of file" in refused["log_tail"]
+    assert entries(bare_host) == [] and info(bare_host) == []
+
+
+def test_an_archive_that_is_no_root_file_system_is_refused(bare_host):
+    source = make_archive(bare_host, {"readme": "hello"}, "none")
+    refused = image(bare_host, source=source, fails=True)
+    assert "holds no root file system" in refused["msg"] and entries(bare_host) == []
+
+
+LINK = "i = t.TarInfo('{0}'); i.type = t.SYMTYPE; i.linkname = '{1}'; a.addfile(i); "
+HARD = "i = t.TarInfo('{0}'); i.type = t.LNKTYPE; i.linkname = '{1}'; a.addfile(i); "
+FILE = "i = t.TarInfo('{0}'); i.size = 3; a.addfile(i, io.BytesIO(b'bad')); "
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        FILE.format("../../../../../../run/escaped"),
+        FILE.format("/run/escaped"),
+        FILE.format("a/../../escaped"),
+        LINK.format("out", "/run") + FILE.format("out/escaped"),
+        LINK.format("out", "../../../../../../run") + FILE.format("out/escaped"),
+        LINK.format("a", ".") + LINK.format("a/out", "/run") + FILE.format("out/escaped"),
+        LINK.format("out", "/run/escaped") + FILE.format("out"),
+        HARD.format("out", "/run/precious") + FILE.format("out"),
+        HARD.format("out", "../../../../../../run/precious") + FILE.format("out"),
+        LINK.format("l", "/run/precious") + HARD.format("out", "l") + FILE.format("out"),
+    ],
+    ids="dotdot absolute inner-dotdot link relative-link chained-link link-itself hard-link hard-dotdot "
+    "hard-to-link".split(),
+)  # fmt: skip
+def test_a_hostile_archive_gets_nothing_out(bare_host, members):
+    bare_host.run("sh", "-c", "echo keep > /run/precious")
+    bare_host.run("python3", "-c", "import io, tarfile as t; a = t.open('/run/evil.tar', 'w'); "
+                  "a.addfile(t.TarInfo('bin/sh')); " + members + "a.close()")  # fmt: skip
+    # Refused, or taken with the member put where it belongs: either will do, as long as nothing gets out.
+    try:
+        image(bare_host, source={"archive": "/run/evil.tar"})
+    except AssertionError:
+        assert entries(bare_host) == []
+    assert bare_host.run("cat", "/run/precious").stdout == "keep\n"
+    outside = bare_host.run("find", "/run", IMAGES, "-name", "escaped", "-not", "-path", f"{IMAGES}/small/rootfs/*")
+    assert outside.stdout == ""
+
+
+HOSTS_FILES = "/etc/hostname /etc/resolv.conf /etc/machine-id /etc/ssh/ssh_host_rsa_key /etc/ssh/sshd_config"
+
+
+@pytest.mark.parametrize("link", ["etc", "usr", "var", "etc/ssh", "etc/resolv.conf", "etc/machine-id"])
+def test_what_is_taken_out_of_an_image_is_never_taken_from_the_host(bare_host, link):
+    """An archive whose /etc is a link to the host's: a build once deleted the host's name servers by it."""
+    bare_host.run("sh", "-c", f"mkdir -p /etc/ssh; for f in {HOSTS_FILES}; do echo the host > $f; done")
+    bare_host.run("sh", "-ec", f"mkdir -p /run/evil/bin /run/evil/etc; touch /run/evil/bin/sh; cd /run/evil; "
+                  f"[ {link} != etc ] || rmdir etc; ln -s /{link} {link}")  # fmt: skip
+    image(bare_host, source=pack(bare_host, "evil"))
+    assert bare_host.run("sh", "-c", f"cat {HOSTS_FILES}").stdout == "the host\n" * 5
+
+
+@pytest.mark.parametrize("link", ["etc", "usr", "proc", "dev", "tmp", "etc/resolv.conf"])
+def test_commands_in_a_hostile_root_do_not_reach_the_host(bare_host, link):
+    source = make_runnable_archive(bare_host, "evil")
+    bare_host.run("sh", "-c", f"mkdir -p /etc/ssh /run/hosts; for f in {HOSTS_FILES}; do echo the host > $f; done")
+    bare_host.run("sh", "-ec", f"cd /run/evil; rm -rf {link}; ln -s /run/hosts {link}")
+    mounts = bare_host.run("cat", "/proc/self/mounts").stdout
+    # Refused, or run: in both cases the host stays as it is.
+    try:
+        image(bare_host, source=pack(bare_host, "evil"), commands=[": > /etc/hostname", ": > /etc/machine-id"])
+    except AssertionError:
+        assert entries(bare_host) == []
+    assert source and bare_host.run("sh", "-c", f"cat {HOSTS_FILES}").stdout == "the host\n" * 5
+    assert bare_host.run("ls", "-A", "/run/hosts").stdout == ""
+    assert bare_host.run("cat", "/proc/self/mounts").stdout == mounts
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["mknod /disk b 8 0", "mount -t tmpfs tmpfs /etc", ": > /proc/sys/kernel/hostname", ": > /proc/sysrq-trigger",
+     "ls /run/only-on-the-host"],
+)  # fmt: skip
+def test_a_command_cannot_act_on_the_host(bare_host, command):
+    source = make_runnable_archive(bare_host)
+    bare_host.run("touch", "/run/only-on-the-host")
+    refused = image(bare_host, source=source, commands=[command], fails=True)
+    assert "failed with exit status" in refused["msg"] and entries(bare_host) == []
+
+
+def test_commands_have_the_hosts_name_servers_and_a_link_in_their_place_stays(bare_host):
+    make_runnable_archive(bare_host)
+    bare_host.run("ln", "-s", "../run/systemd/resolve/stub-resolv.conf", "/run/runnable/etc/resolv.conf")
+    image(bare_host, source=pack(bare_host, "runnable"), commands=["cat /etc/resolv.conf > /seen", ["touch", "/a  b"]])
+    rootfs = f"{IMAGES}/small/rootfs"
+    assert bare_host.run("cat", f"{rootfs}/seen").stdout == "nameserver 192.0.2.53\n"
+    assert bare_host.run("readlink", f"{rootfs}/etc/resolv.conf").stdout == "../run/systemd/resolve/stub-resolv.conf\n"
+    bare_host.run("test", "-e", f"{rootfs}/a  b")
+
+
+def test_modes_in_an_image_do_not_depend_on_the_umask_of_who_makes_it(bare_host):
+    make_runnable_archive(bare_host)
+    # Without an entry for the root directory itself.
+    bare_host.run("sh", "-ec", "cd /run/runnable; tar -cf /run/plain.tar *")
+    shown = bare_host.run("sh", "-ec", 'umask 077; exec "$@"', "sh", *command_of(bare_host)).stdout
+    assert json.loads(shown)["changed"]
+    modes = bare_host.run("stat", "-c", "%a", f"{IMAGES}/small/rootfs", f"{IMAGES}/small/rootfs/made").stdout.split()
+    assert modes == ["755", "644"]
+
+
+def command_of(host):
+    """conductor_image as a command with its parameters in a file, for tests of the process that it is run in."""
+    from testhost import PYTHON, module_environment
+
+    params = {"name": "small", "source": {"archive": "/run/plain.tar"}, "commands": ["touch /made"]}
+    host.run("tee", "/run/params", stdin=json.dumps({"ANSIBLE_MODULE_ARGS": params}))
+    environment = [f"{name}={value}" for name, value in module_environment().items()]
+    module = "ansible_collections.conductor.containers.plugins.modules.conductor_image"
+    return ["env", *environment, PYTHON, "-m", module, "/run/params"]
