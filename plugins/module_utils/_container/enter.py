@@ -95,7 +95,7 @@ def _spawn(
     namespaces = _open_namespaces(process)
     error_r, error_w = os.pipe()
     pid_r, pid_w = os.pipe()
-    helper = os.fork()
+    helper = libc.clone3()
     if helper == 0:
         try:
             # A container must not reach into a process of the host's that is on its way in (CVE-2016-9962).

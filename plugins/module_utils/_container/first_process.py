@@ -17,31 +17,30 @@ from .inside_mounts import mount_all
 from .process import become_and_exec, report
 
 
-def exec_first_process(
-    paths: ContainerPaths, spec: ContainerSpec, ready_fd: int | None, go_fd: int, error_fd: int
-) -> None:
+def exec_first_process(paths: ContainerPaths, spec: ContainerSpec, go_fd: int, error_fd: int) -> None:
     """Become the container's first process. Runs in a fresh child that is pid 1 of a new pid namespace already.
 
-    Waits for a byte from `ready_fd`, where that is given, before it uses what the host prepared for it, and for one
-    from `go_fd`, when it is written down, before it executes the command; it ends where one is closed instead. Writes
-    one line to `error_fd` where it fails; a successful exec closes it (all are close-on-exec). Never returns.
+    Waits for a byte from `go_fd`, when it is written down, before it executes the command; it ends where that is closed
+    instead. Writes one line to `error_fd` where it fails; a successful exec closes it (all are close-on-exec). Never
+    returns.
     """
     try:
         os.setsid()
-        if ready_fd is not None:
-            _wait(ready_fd)
         netns = os.open(paths.netns, os.O_RDONLY | os.O_CLOEXEC)
         log = os.open(paths.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         libc.setns(netns, libc.CLONE_NEWNET)
         libc.unshare(libc.CLONE_NEWNS | libc.CLONE_NEWUTS | libc.CLONE_NEWIPC | libc.CLONE_NEWCGROUP)
         libc.mount("", "/", None, libc.MS_REC | libc.MS_PRIVATE)
+        # Modes of what is made there are given in full.
+        os.umask(0)
         mount_all(paths.rootfs, spec)
         _pivot(paths.rootfs)
         libc.sethostname(spec.hostname)
         if spec.read_only:
             libc.mount("", "/", None, libc.MS_REMOUNT | libc.MS_BIND | libc.MS_RDONLY | libc.MS_NODEV)
         _standard_streams(log)
-        _wait(go_fd)
+        if not os.read(go_fd, 1):
+            raise EffectFailed("its supervisor could not write down that it runs")
         become_and_exec(
             spec.command,
             user=spec.user,
@@ -54,12 +53,6 @@ def exec_first_process(
     finally:
         sys.stderr = sys.stdout = None
         os._exit(127)
-
-
-def _wait(fd: int) -> None:
-    """Wait for a byte; the other side went without one where it could not do its part, and tells of that itself."""
-    if not os.read(fd, 1):
-        raise EffectFailed("what it needs of the host could not be prepared")
 
 
 def _pivot(root: str) -> None:

@@ -39,7 +39,10 @@ _LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "f
 
 
 def mount_all(root: str, spec: ContainerSpec) -> None:
-    """Everything below `root` (a mount point in this namespace) that `spec` asks for. Raises OSError, EffectFailed."""
+    """Everything below `root` (a mount point in this namespace) that `spec` asks for. Raises OSError, EffectFailed.
+
+    For a process whose umask is 0.
+    """
     root_fd = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         open_up = spec.privileged
@@ -110,7 +113,6 @@ def _private_dev(root_fd: int) -> None:
         os.mkdir("net", 0o755, dir_fd=dev_fd)
         for name, major, minor in _NODES:
             os.mknod(name, stat.S_IFCHR | 0o666, os.makedev(major, minor), dir_fd=dev_fd)
-            os.chmod(name, 0o666, dir_fd=dev_fd)
         for name, to in _LINKS.items():
             os.symlink(to, name, dir_fd=dev_fd)
         for name in ("pts", "shm", "mqueue"):

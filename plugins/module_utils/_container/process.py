@@ -26,9 +26,11 @@ def become_and_exec(
     InvalidInput or EffectFailed in the container's words.
     """
     who = resolve_user(user, ["/"])
-    for signum in range(1, signal.NSIG):
-        if signum not in (signal.SIGKILL, signal.SIGSTOP, 32, 33):
-            signal.signal(signum, signal.SIG_DFL)
+    ignored, permitted = _own_masks("SigIgn", "CapPrm")
+    # Handlers end with the exec; what is ignored would stay so (execve(2)): SIGPIPE, by Python, and what nohup(1) did.
+    for number in range(1, signal.NSIG):
+        if ignored >> (number - 1) & 1:
+            signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     os.umask(0o022)
     drop_bounding(bounding)
@@ -36,7 +38,8 @@ def become_and_exec(
     os.setresgid(who.gid, who.gid, who.gid)
     os.setresuid(who.uid, who.uid, who.uid)
     if who.uid == 0:
-        libc.capset(capabilities.mask(bounding) & _possible())
+        # On some hosts even root lacks some.
+        libc.capset(capabilities.mask(bounding) & permitted)
     environment = {"PATH": DEFAULT_PATH, "HOME": who.home, "container": "conductor", **dict(env)}
     try:
         os.chdir(working_dir)
@@ -63,10 +66,11 @@ def drop_bounding(keep: frozenset[str]) -> None:
             return
 
 
-def _possible() -> int:
-    """What this process has at all: on some hosts even root lacks some (CapPrm of proc(5))."""
+def _own_masks(*fields: str) -> list[int]:
+    """Masks of this process in /proc/self/status (proc(5))."""
     with open("/proc/self/status", "rb") as file:
-        return next(int(line.split()[1], 16) for line in file if line.startswith(b"CapPrm:"))
+        status = dict(line.split(b":", 1) for line in file.read().splitlines())
+    return [int(status[field.encode()], 16) for field in fields]
 
 
 def report(error: BaseException) -> bytes:

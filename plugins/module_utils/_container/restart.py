@@ -13,7 +13,7 @@ from .._errors import ConductorError
 from .._model.layout import ContainerPaths
 from .._store.containers import read_run_state, read_spec
 from .._store.settings import Settings
-from .start import exec_supervisor, launch, prepare, prepare_cgroup
+from .start import exec_supervisor, launch, prepare
 
 
 def restart(container_dir: str, name: str) -> None:
@@ -24,9 +24,8 @@ def restart(container_dir: str, name: str) -> None:
         state, spec = read_run_state(paths), read_spec(paths)
         if spec is None:
             return
-        prepare_cgroup(spec)
-        prepare(settings, paths, spec)
-        launch(paths, spec, (state or {}).get("restarts", 0) + 1)
+        prepared = prepare(settings, paths, spec)
+        launch(paths, spec, prepared.entry, (state or {}).get("restarts", 0) + 1)
     except (ConductorError, OSError) as error:
         with open(paths.log, "a", encoding="utf-8") as log:
             log.write(f"conductor: {time.strftime('%FT%TZ', time.gmtime())} restart failed: {error}\n")

@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import os
 import zipfile
-import zipimport
 
 from .._linux.files import write_atomic
 from .._model.layout import LIBRARY_DIR
@@ -20,19 +18,17 @@ from .main import main  # noqa: F401
 
 # What starting and supervising needs; use cases and builders stay out, and with them what changes most.
 _ROOMS = ("_errors.py", "_linux/", "_model/", "_store/", "_plan/", "_network/", "_container/")
+# The zip file that we were loaded from: Ansible's payload, or the runtime itself; else we are files in a directory.
+_LOADED_FROM = getattr(globals().get("__loader__"), "archive", None)
 _MAIN = "from conductor._container.main import main\nmain()\n"
 
 
 def install_runtime() -> str:
     """Path of the runtime for the code that runs now, written unless it is there."""
-    sources = _sources()
-    digest = hashlib.sha256()
-    for name, text in sorted(sources.items()):
-        digest.update(f"{name} {len(text)}\n".encode() + text)
-    path = os.path.join(LIBRARY_DIR, f"conductor-{digest.hexdigest()[:16]}.pyz")
+    path = os.path.join(LIBRARY_DIR, f"conductor-{_fingerprint()}.pyz")
     if not os.path.exists(path):
         os.makedirs(LIBRARY_DIR, mode=0o755, exist_ok=True)
-        write_atomic(path, _archive(sources), mode=0o644)
+        write_atomic(path, _archive(_sources()), mode=0o644)
     return path
 
 
@@ -47,24 +43,40 @@ def _archive(sources: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
+def _fingerprint() -> str:
+    """Which code runs now. By what is known of each source file without reading it: this is part of every start."""
+    if _LOADED_FROM:
+        with zipfile.ZipFile(_LOADED_FROM) as archive:
+            known = [(name, info.CRC, info.file_size) for name, info in _members(archive).items()]
+    else:
+        stats = {name: os.stat(path) for name, path in _files().items()}
+        known = [(name, found.st_mtime_ns, found.st_size) for name, found in stats.items()]
+    return hashlib.sha256(repr(sorted(known)).encode()).hexdigest()[:16]
+
+
 def _sources() -> dict[str, bytes]:
     """Our own source files by path below module_utils, from the directory or the zip file that we were loaded from."""
-    loader = globals().get("__loader__")
-    if isinstance(loader, zipimport.zipimporter):
-        # Inside Ansible's payload, or inside the runtime itself.
-        prefix = os.path.dirname(os.path.dirname(os.path.relpath(__file__, loader.archive))) + "/"
-        with zipfile.ZipFile(loader.archive) as archive:
-            names = [name for name in archive.namelist() if name.startswith(prefix) and _wanted(name[len(prefix) :])]
-            return {name[len(prefix) :]: archive.read(name) for name in names}
-    top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    if _LOADED_FROM:
+        with zipfile.ZipFile(_LOADED_FROM) as archive:
+            return {name: archive.read(info) for name, info in _members(archive).items()}
     sources = {}
-    for directory, _, files in os.walk(top):
-        for file in files:
-            name = os.path.relpath(os.path.join(directory, file), top)
-            if _wanted(name):
-                with contextlib.suppress(FileNotFoundError), open(os.path.join(directory, file), "rb") as source:
-                    sources[name] = source.read()
+    for name, path in _files().items():
+        with open(path, "rb") as file:
+            sources[name] = file.read()
     return sources
+
+
+def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    prefix = os.path.dirname(os.path.dirname(os.path.relpath(__file__, _LOADED_FROM))) + "/"
+    ours = {info.filename[len(prefix) :]: info for info in archive.infolist() if info.filename.startswith(prefix)}
+    return {name: info for name, info in ours.items() if _wanted(name)}
+
+
+def _files() -> dict[str, str]:
+    top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    names = [name for name in _ROOMS if name.endswith(".py")]
+    names += [room + file for room in _ROOMS if room.endswith("/") for file in os.listdir(os.path.join(top, room))]
+    return {name: os.path.join(top, name) for name in names if _wanted(name)}
 
 
 def _wanted(name: str) -> bool:

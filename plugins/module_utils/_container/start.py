@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
 import time
 from typing import NamedTuple
 
 from .._errors import EffectFailed
 from .._linux import libc, netns
-from .._linux.cgroups import Cgroup
+from .._linux.cgroups import Cgroup, CgroupEntry
 from .._linux.inside_root import write_files
-from .._linux.processes import ProcessId, wait_ended
+from .._linux.processes import ProcessId
 from .._model.container import ContainerSpec
 from .._model.layout import ContainerPaths, ImagePaths
 from .._network.attachment import attach, inside_files
-from .._store.containers import process_in, read_run_state, write_run_state
+from .._store.containers import write_run_state
 from .._store.settings import Settings
 from .first_process import exec_first_process
 from .process import report
@@ -35,12 +34,11 @@ def cgroup_of(name: str) -> Cgroup:
     return Cgroup(f"{CGROUP_PARENT}/{name}")
 
 
-class _Pipes(NamedTuple):
-    """The supervisor's ends of its pipes to the process that starts the container."""
+class Prepared(NamedTuple):
+    """What the host has made ready: the way into the container's cgroup, and the path of the supervisor's program."""
 
-    status: int
-    runtime: int
-    ready: int
+    entry: CgroupEntry
+    runtime: str
 
 
 def start(settings: Settings, paths: ContainerPaths, spec: ContainerSpec) -> None:
@@ -48,42 +46,28 @@ def start(settings: Settings, paths: ContainerPaths, spec: ContainerSpec) -> Non
 
     Raises EffectFailed and others where it could not; what was prepared until then is for `clean_up`.
     """
-    # The supervisor first: while the kernel copies our memory map for it, we prepare the rest.
-    prepare_cgroup(spec)
+    # Before the supervisor is born: while memory is shared with a child, each page that we write costs a copy.
+    prepared = prepare(settings, paths, spec)
     status, status_writer = os.pipe()
-    runtime_reader, runtime = os.pipe()
-    ready_reader, ready = os.pipe()
     # Not waited for: it outlives us and then is pid 1's child, which every module run leads to at once.
-    if os.fork() == 0:
+    if libc.clone3() == 0:
         os.setsid()
-        _supervisor(paths, spec, _Pipes(status_writer, runtime_reader, ready_reader))
-    for fd in (status_writer, runtime_reader, ready_reader):
-        os.close(fd)
-    try:
-        prepare(settings, paths, spec)
-        # EPIPE: it failed already, and says so below.
-        with contextlib.suppress(BrokenPipeError):
-            os.write(ready, b"r")
-            os.write(runtime, os.fsencode(install_runtime()))
-    finally:
-        os.close(runtime)
-        os.close(ready)
-        with open(status, "rb") as pipe:
-            said = pipe.read()
+        _supervisor(paths, spec, prepared, status_writer)
+    os.close(status_writer)
+    prepared.entry.close()
+    # One line, written at once; not up to the end, which comes later: when the supervisor has become the small one.
+    said = os.read(status, 65536)
+    os.close(status)
     if said != b"started":
         message = said.decode(errors="replace") or "the supervisor ended before it said why"
         raise EffectFailed(f"container {spec.name} did not start: {message}")
 
 
-def prepare_cgroup(spec: ContainerSpec) -> None:
-    """Make the container's cgroup with its limits."""
+def prepare(settings: Settings, paths: ContainerPaths, spec: ContainerSpec) -> Prepared:
+    """Cgroup, root file system, network namespace with its links, files inside: each made where it is missing."""
     cgroup = cgroup_of(spec.name)
     cgroup.create()
     cgroup.set_limits(spec.memory, spec.cpus, spec.pids)
-
-
-def prepare(settings: Settings, paths: ContainerPaths, spec: ContainerSpec) -> None:
-    """Root file system, network namespace with its links, files inside: each made where it is missing."""
     mount_rootfs(paths, ImagePaths.of(settings.image_dir, spec.image))
     if not netns.exists(paths.netns):
         netns.remove(paths.netns)
@@ -95,21 +79,21 @@ def prepare(settings: Settings, paths: ContainerPaths, spec: ContainerSpec) -> N
         write_files(root_fd, files)
     finally:
         os.close(root_fd)
+    return Prepared(cgroup.open(), install_runtime())
 
 
-def launch(paths: ContainerPaths, spec: ContainerSpec, restarts: int, ready: int | None = None) -> None:
-    """Start the first process as a child of the calling process and write the run state.
+def launch(paths: ContainerPaths, spec: ContainerSpec, entry: CgroupEntry, restarts: int) -> None:
+    """Start the first process as a child of the calling process, by `entry`, and write the run state.
 
-    It waits for a byte from `ready`, where that is given, before it uses what `prepare` makes. Raises EffectFailed.
+    Raises EffectFailed.
     """
     reader, writer = os.pipe()
     wait_go, go = os.pipe()
-    entry = cgroup_of(spec.name).open()
     child = entry.fork(libc.CLONE_NEWPID)
     if child == 0:
         os.close(reader)
         os.close(go)
-        exec_first_process(paths, spec, ready, wait_go, writer)
+        exec_first_process(paths, spec, wait_go, writer)
     entry.close()
     os.close(writer)
     os.close(wait_go)
@@ -143,32 +127,18 @@ def _write_run_state(paths: ContainerPaths, child: int, restarts: int) -> None:
     )
 
 
-def _supervisor(paths: ContainerPaths, spec: ContainerSpec, pipes: _Pipes) -> None:
+def _supervisor(paths: ContainerPaths, spec: ContainerSpec, prepared: Prepared, status: int) -> None:
     """Body of the supervisor's process up to the point where it becomes the small one. Never returns."""
     try:
-        close_others(set(pipes))
-        launch(paths, spec, 0, pipes.ready)
-        runtime = os.read(pipes.runtime, 4096)
-        if not runtime:
-            _end_unsupervised(paths)
-            raise EffectFailed("the supervisor's program could not be written")
-        os.write(pipes.status, b"started")
+        close_others({status, *prepared.entry.descriptors})
+        launch(paths, spec, prepared.entry, 0)
+        os.write(status, b"started")
         # All are close-on-exec.
-        exec_supervisor(paths, os.fsdecode(runtime))
+        exec_supervisor(paths, prepared.runtime)
     except BaseException as error:
-        os.write(pipes.status, report(error))
+        os.write(status, report(error))
     finally:
         os._exit(1)
-
-
-def _end_unsupervised(paths: ContainerPaths) -> None:
-    """Take back a start whose supervisor cannot become the small one (a full disk, say)."""
-    process = process_in(read_run_state(paths))
-    pidfd = process.open() if process else None
-    if pidfd is not None:
-        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-        wait_ended(pidfd, 10.0)
-    os.unlink(paths.run_state)
 
 
 def exec_supervisor(paths: ContainerPaths, runtime: str) -> None:
@@ -179,16 +149,15 @@ def exec_supervisor(paths: ContainerPaths, runtime: str) -> None:
 
 def close_others(keep: set[int]) -> None:
     """Close every descriptor above 2 but `keep`, a lock's above all; 0, 1 and 2 become /dev/null."""
-    null = os.open("/dev/null", os.O_RDWR)
+    first = 3
+    for fd in sorted(keep):
+        libc.close_range(first, fd - 1)
+        first = fd + 1
+    libc.close_range(first)
+    null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
     for fd in (0, 1, 2):
         os.dup2(null, fd)
-    for entry in os.listdir("/proc/self/fd"):
-        if int(entry) > 2 and int(entry) not in keep:
-            try:
-                os.close(int(entry))
-            except OSError:
-                # The descriptor that listed the directory is gone already.
-                continue
+    os.close(null)
 
 
 def adopt(paths: ContainerPaths, state: dict) -> None:

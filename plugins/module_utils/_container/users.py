@@ -70,5 +70,7 @@ def _read(root: str, path: str) -> str | None:
         return None
     finally:
         os.close(root_fd)
-    with open(fd, encoding="utf-8", errors="replace") as file:
-        return file.read(1 << 20)
+    try:
+        return os.read(fd, 1 << 20).decode(errors="replace")
+    finally:
+        os.close(fd)

@@ -211,11 +211,14 @@ class CgroupEntry:
             self.close()
         return child
 
+    @property
+    def descriptors(self) -> list[int]:
+        """What it holds open."""
+        return self._tasks if self._directory is None else [*self._tasks, self._directory]
+
     def close(self) -> None:
-        for fd in self._tasks:
+        for fd in self.descriptors:
             os.close(fd)
-        if self._directory is not None:
-            os.close(self._directory)
 
 
 def _rmdir(directory: str) -> bool:

@@ -24,7 +24,8 @@ CLONE_INTO_CGROUP = 0x200000000
 PR_SET_DUMPABLE, PR_CAPBSET_READ, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 4, 23, 24, 38
 PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 
-SYS_open_tree, SYS_move_mount, SYS_clone3, SYS_openat2, SYS_mount_setattr = 428, 429, 435, 437, 442
+SYS_open_tree, SYS_move_mount, SYS_clone3, SYS_close_range, SYS_openat2 = 428, 429, 435, 436, 437
+SYS_mount_setattr = 442
 
 RESOLVE_NO_XDEV, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH, RESOLVE_IN_ROOT = 1, 2, 4, 8, 16
 OPEN_TREE_CLONE, AT_RECURSIVE, AT_EMPTY_PATH, MOVE_MOUNT_F_EMPTY_PATH = 1, 0x8000, 0x1000, 4
@@ -111,7 +112,7 @@ def setns(fd: int, nstype: int = 0) -> None:
     _check(_libc.setns(fd, nstype), "setns")
 
 
-def clone3(flags: int, cgroup_fd: int | None = None) -> int:
+def clone3(flags: int = 0, cgroup_fd: int | None = None) -> int:
     """clone3(2) as a fork(2): 0 in the child, its pid in the parent; with `cgroup_fd` born in that cgroup of version 2.
 
     Only for a process with one thread, and a child that soon executes or ends: Python's own hooks after a fork do not
@@ -122,6 +123,12 @@ def clone3(flags: int, cgroup_fd: int | None = None) -> int:
         arguments.flags |= CLONE_INTO_CGROUP
         arguments.cgroup = cgroup_fd
     return _check(_syscall(SYS_clone3, ctypes.byref(arguments), ctypes.sizeof(arguments)), "clone3")
+
+
+def close_range(first: int, last: int = (1 << 32) - 1) -> None:
+    """close_range(2): close the descriptors from `first` to `last`; nothing where the first is the greater."""
+    if first <= last:
+        _check(_syscall(SYS_close_range, first, last, 0), "close_range")
 
 
 def sethostname(name: str) -> None:

@@ -55,9 +55,11 @@ def inside_files(settings: Settings, name: str, hostname: str) -> dict[str, byte
     from .._plan import inside_files as plan
     from .observe import observe_specs
 
-    own = observe_specs(settings, [name]).containers.get(name)
-    callable_names = [entry.peer for entry in own.spec.peers] if own and own.spec else []
-    return plan.inside_files(observe_specs(settings, [name, *callable_names]), name, hostname)
+    view = observe_specs(settings, [name])
+    own = view.containers.get(name)
+    if own and own.spec and own.spec.peers:
+        view = observe_specs(settings, [name, *(entry.peer for entry in own.spec.peers)])
+    return plan.inside_files(view, name, hostname)
 
 
 def _project(settings: Settings, name: str, gone: bool = False) -> None:

@@ -34,8 +34,8 @@ def count(place, *names):
 
 
 case, settings, run = module("_case.container"), module("_store.settings").Settings(), module("_case.run")
-count(os, "mkdir", "rename", "unlink", "rmdir", "fork", "chmod")
-count(module("_linux.libc"), "mount", "umount2", "unshare", "setns")
+count(os, "mkdir", "rename", "unlink", "rmdir", "chmod")
+count(module("_linux.libc"), "mount", "umount2", "unshare", "setns", "clone3")
 count(module("_linux.cgroups"), "_write")
 count(module("_container.start"), "write_run_state", "install_runtime")
 count(signal, "pidfd_send_signal")
