@@ -18,7 +18,10 @@ description:
     stay, and the peers, which M(conductor.containers.conductor_peer) rules.
   - Works on a running container at once, is kept over its restart, and goes with it.
   - Everything is in one table of nftables, C(inet conductor). No other table is changed. A base chain of another
-    firewall that drops forwarded packets does so for containers too; RV(blocked_by) names it.
+    firewall that drops forwarded packets does so for containers too; RV(blocked_by) names it. Where
+    C(/etc/conductor/conductor.json) has C(firewall) as V(accept), containers' packets are let through such a chain by
+    two rules at its head, which go with the last network. Our own table judges the same packets, so nothing more is
+    open by that.
 extends_documentation_fragment:
   - conductor.containers.attributes
   - conductor.containers.settings

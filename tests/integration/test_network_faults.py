@@ -281,15 +281,6 @@ def test_a_host_without_ipv6_gives_ipv4_alone(bare_host):
     assert reaches(bare_host, "127.0.0.1", 80)
 
 
-def test_another_firewall_that_drops_is_named(bare_host, web):
-    bare_host.run("nft", "add table ip filter")
-    bare_host.run("nft", "add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }")
-    result = web.network(internet=True, expose=["8080-80"])
-    assert result["blocked_by"] == ["ip filter FORWARD (policy drop)"]
-    assert "ip filter FORWARD" in str(result["warnings"])
-    assert not result["changed"]
-
-
 def test_without_pyroute2_the_error_says_what_to_install(bare_host):
     Box(bare_host, "web")
     name = "ansible_collections.conductor.containers.plugins.modules.conductor_network"

@@ -46,6 +46,14 @@ def test_the_host_has_what_its_role_installs(host):
     assert host.file("/proc/sys/net/ipv4/ip_forward").content_string.strip() == "1"
 
 
+def test_a_containers_log_is_begun_anew_while_it_runs(host):
+    log = "/var/lib/conductor/containers/web/console.log"
+    assert call(host, "http://127.0.0.1:8080/hostname") and host.file(log).size > 0
+    host.check_output("logrotate --force --state /run/logrotate.state /etc/logrotate.d/conductor")
+    assert host.file(log).size == 0 and host.file(f"{log}.1").size > 0
+    assert call(host, "http://127.0.0.1:8080/hostname") and b"\0" not in host.file(log).content != b""
+
+
 def test_containers_run_their_commands(host):
     assert sorted(host.file("/var/lib/conductor/containers").listdir()) == ["backend", "lonely", "web"]
     assert len(host.process.filter(comm="python3", args="/usr/bin/python3 -m http.server 8000 --bind ::")) == 2

@@ -15,8 +15,8 @@ from .._model.names import parse_name
 from .._model.network import LINK_PREFIX
 from .._model.network_options import NetworkOptions
 from .._network.apply import apply
-from .._network.blocking import blocking_chains
 from .._network.observe import observe
+from .._network.other_firewalls import blocking_chains
 from .._plan.action import Action, Plan
 from .._plan.network import plan_projection
 from .._plan.network_result import network_result
@@ -47,7 +47,7 @@ class NetworkCase(UseCase):
         return [container_lock(self.name), network_lock()]
 
     def observe(self) -> NetworkView:
-        view = observe(self.settings, self._focus)
+        view = observe(self.settings, self._focus, others=True)
         if not self.present:
             return view
         ports = {(e.protocol, port) for e in self.options.expose for port, _inner in e.pairs()}
@@ -84,7 +84,7 @@ class NetworkCase(UseCase):
         return _with_diff((*self._project(after), *remove), view, after, self.name)
 
     def _project(self, after: NetworkView) -> tuple[Action, ...]:
-        return plan_projection(after, self._focus(after), self.settings.forwarding)
+        return plan_projection(after, self._focus(after), self.settings.forwarding, self.settings.firewall)
 
     def apply(self, action: Action) -> None:
         if isinstance(action, WriteNetworkSpec):
@@ -116,10 +116,10 @@ class ReconcileCase(UseCase):
         return [network_lock()]
 
     def observe(self) -> NetworkView:
-        return observe(self.settings)
+        return observe(self.settings, others=True)
 
     def plan(self, observed: NetworkView) -> Plan:
-        actions = plan_projection(observed, set(observed.containers), self.settings.forwarding)
+        actions = plan_projection(observed, set(observed.containers), self.settings.forwarding, self.settings.firewall)
         return Plan(actions, {"drift": [action.describe() for action in actions]}, {"drift": []})
 
     def apply(self, action: Action) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from .._model.names import parse_name
-from .._network.blocking import blocking_chains
 from .._network.observe import observe
+from .._network.other_firewalls import blocking_chains
 from .._plan.action import Action, Plan
 from .._plan.network_drift import drift_of, host_drift
 from .._plan.network_result import network_result

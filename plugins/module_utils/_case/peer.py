@@ -36,7 +36,7 @@ class PeerCase(UseCase):
 
     def plan(self, observed: NetworkView) -> Plan:
         writes, after = plan_peer(observed, self.options)
-        actions = (*writes, *plan_projection(after, self._focus, self.settings.forwarding))
+        actions = (*writes, *plan_projection(after, self._focus, self.settings.forwarding, self.settings.firewall))
         return Plan(
             actions,
             {"peers": peer_result(observed, self.options)},

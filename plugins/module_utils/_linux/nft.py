@@ -36,3 +36,10 @@ def list_chains() -> list[dict]:
     nft = require_program("nft", "nftables")
     listed = json.loads(run([nft, "-j", "list", "chains"]))["nftables"]
     return [item["chain"] for item in listed if "chain" in item]
+
+
+def list_rules(family: str, table: str, chain: str) -> list[dict]:
+    """The rules of a chain, each with its handle."""
+    nft = require_program("nft", "nftables")
+    listed = json.loads(run([nft, "-j", "list", "chain", family, table, chain]))["nftables"]
+    return [item["rule"] for item in listed if "rule" in item]

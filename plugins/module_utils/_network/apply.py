@@ -20,6 +20,7 @@ from .._plan.network import (
     UpdateFirewall,
     WriteInsideFiles,
 )
+from .._plan.other_firewalls import LetThrough, TakeBack, commands_for
 from .._store.settings import Settings
 from .link import delete_link, make_link
 from .root import root_of
@@ -40,6 +41,8 @@ def apply(settings: Settings, action: Action) -> None:
     elif isinstance(action, UpdateFirewall):
         apply_batch(list(action.commands))
         forget_udp(changed_udp_ports(action.commands))
+    elif isinstance(action, (LetThrough, TakeBack)):
+        apply_batch(commands_for(action))
     elif isinstance(action, WriteInsideFiles):
         with root_of(ContainerPaths.of(settings.container_dir, action.container)) as root:
             if root is not None:

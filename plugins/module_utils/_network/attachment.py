@@ -46,7 +46,7 @@ def forget(settings: Settings, name: str) -> None:
         if not callers(observe_specs(settings)):
             return
         view = observe(settings, callers)
-        for action in plan_projection(view, callers(view), settings.forwarding):
+        for action in plan_projection(view, callers(view), settings.forwarding, settings.firewall):
             apply(settings, action)
 
 
@@ -80,5 +80,5 @@ def _project(settings: Settings, name: str, gone: bool = False) -> None:
             view = replace(view, containers={**view.containers, name: left})
         elif container is not None and container.damage:
             raise Damaged(container.damage)
-        for action in plan_projection(view, {name}, settings.forwarding):
+        for action in plan_projection(view, {name}, settings.forwarding, settings.firewall):
             apply(settings, action)

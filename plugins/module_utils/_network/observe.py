@@ -21,6 +21,7 @@ from .._plan.network_view import ContainerView, Forwarding, NetworkView
 from .._store.networks import StoredNetwork, read_networks
 from .._store.settings import Settings
 from .link import look_at_pair
+from .other_firewalls import look_at_others
 from .resolvers import host_resolvers
 from .root import root_of
 
@@ -32,11 +33,13 @@ def observe_specs(settings: Settings, names: Iterable[str] | None = None) -> Net
     return NetworkView(containers=containers, resolvers=host_resolvers(), ipv6=_has_ipv6())
 
 
-def observe(settings: Settings, focus: Callable[[NetworkView], Collection[str]] | None = None) -> NetworkView:
+def observe(
+    settings: Settings, focus: Callable[[NetworkView], Collection[str]] | None = None, others: bool = False
+) -> NetworkView:
     """Specs and kernel.
 
     Links and files are looked at for the containers that `focus` names when shown the specs; without it for all, and
-    then for links of ours that belong to none.
+    then for links of ours that belong to none. Other firewalls are looked at where `others` or the setting asks for it.
     """
     view = observe_specs(settings)
     names = set(view.containers) if focus is None else set(focus(view))
@@ -47,6 +50,7 @@ def observe(settings: Settings, focus: Callable[[NetworkView], Collection[str]] 
         firewall=parse_listing(list_table(FAMILY, TABLE)),
         forwarding=_forwarding(view.ipv6),
         stray_links=_stray_links(containers) if focus is None else (),
+        other_chains=look_at_others() if others or settings.firewall == "accept" else (),
     )
 
 

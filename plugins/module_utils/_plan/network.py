@@ -16,6 +16,7 @@ from .firewall import SETS, TCP, UDP, Elements, delete_commands, update_commands
 from .inside_files import inside_files
 from .link import problems_of
 from .network_view import ContainerView, NetworkView
+from .other_firewalls import plan_other_firewalls
 
 _NUMBER = {"tcp": TCP, "udp": UDP}
 
@@ -148,11 +149,14 @@ def _connected(view: NetworkView) -> Iterator[ContainerView]:
     return (c for c in view.containers.values() if c.attached and c.spec is not None)
 
 
-def plan_projection(view: NetworkView, focus: Collection[str], forwarding: str = "enable") -> tuple[Action, ...]:
+def plan_projection(
+    view: NetworkView, focus: Collection[str], forwarding: str = "enable", firewall: str = "report"
+) -> tuple[Action, ...]:
     """What makes the kernel agree with the specs in `view`.
 
     Links and files are judged for the containers in `focus`, the firewall's table always as a whole. Links come before
-    the firewall that opens them. `forwarding` "require" raises HostNotCapable where the host would have to be changed.
+    the firewall that opens them. `forwarding` "require" raises HostNotCapable where the host would have to be changed;
+    `firewall` "accept" lets containers' packets through other firewalls.
     """
     actions: list[Action] = []
     actions += _plan_forwarding(view, forwarding)
@@ -164,6 +168,7 @@ def plan_projection(view: NetworkView, focus: Collection[str], forwarding: str =
             if problems or container.pair is None:
                 actions.append(Connect(container.name, link, problems))
     actions += plan_firewall(view)
+    actions += plan_other_firewalls(view.other_chains, firewall == "accept" and any(_connected(view)))
     for container in looked_at:
         if container.pair is not None and container.damage is None and not (container.attached and container.spec):
             actions.append(Disconnect(link_name(container.name)))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from .._model.network import NetworkSpec
 from .firewall import Firewall
 from .link import Pair
+from .other_firewalls import OtherChain
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class NetworkView:
     firewall: Firewall = field(default_factory=Firewall)
     forwarding: Forwarding = field(default_factory=Forwarding)
     stray_links: tuple[str, ...] = ()
+    other_chains: tuple[OtherChain, ...] = ()
     networks: tuple[tuple[str, str], ...] = ()
     listeners: tuple[Listening, ...] = ()
     resolvers: tuple[str, ...] = ()

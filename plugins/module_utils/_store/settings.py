@@ -17,10 +17,12 @@ SETTINGS_SPEC = {
     "lock_timeout": {"type": "float"},
 }
 
+_CHOICES = {"forwarding": ("enable", "require"), "firewall": ("report", "accept")}
+
 
 @dataclass(frozen=True)
 class Settings:
-    """Where things lie on this host and how long to wait for a lock (seconds)."""
+    """Where things lie on this host, how long to wait for a lock (seconds), and how containers' networks fit in it."""
 
     image_dir: str = layout.IMAGE_DIR
     container_dir: str = layout.CONTAINER_DIR
@@ -29,6 +31,7 @@ class Settings:
     pool4: str = "10.87.0.0/16"
     pool6: str = "fd87:c04d:0c70::/64"
     forwarding: str = "enable"
+    firewall: str = "report"
 
     @classmethod
     def load(cls, params: dict, config_file: str = layout.CONFIG_FILE) -> Settings:
@@ -40,6 +43,11 @@ class Settings:
         for name in ("image_dir", "container_dir"):
             if not os.path.isabs(getattr(settings, name)):
                 raise InvalidInput(f"{name} {getattr(settings, name)!r} is not an absolute path")
+        for name, choices in _CHOICES.items():
+            if getattr(settings, name) not in choices:
+                raise InvalidInput(
+                    f"{name} {getattr(settings, name)!r} is not one of {', '.join(choices)}", f"see {config_file}"
+                )
         return settings
 
 

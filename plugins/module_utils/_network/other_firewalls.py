@@ -1,14 +1,18 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Other firewalls on this host: an accept in our table does not overrule a drop in another one (nft(8))."""
+"""Other firewalls on this host, as the kernel has them."""
 
 from __future__ import annotations
 
-from .._linux.nft import list_chains
-from .._plan.firewall import TABLE
+from .._linux.nft import list_chains, list_rules
+from .._plan.other_firewalls import OtherChain, other_chains, with_rules
 
-_FAMILIES = ("inet", "ip", "ip6")
+
+def look_at_others(hook: str = "forward") -> tuple[OtherChain, ...]:
+    """The base chains of others at `hook`, with our rules in them."""
+    found = other_chains(list_chains(), hook)
+    return tuple(with_rules(chain, list_rules(chain.family, chain.table, chain.name)) for chain in found)
 
 
 def blocking_chains(hook: str) -> list[str]:
@@ -16,15 +20,7 @@ def blocking_chains(hook: str) -> list[str]:
 
     Base chains of others that drop by policy, firewalld's (which reject at their end), and legacy iptables.
     """
-    found = []
-    for chain in list_chains():
-        if chain["family"] not in _FAMILIES or chain["table"] == TABLE or chain.get("hook") != hook:
-            continue
-        name = f"{chain['family']} {chain['table']} {chain['name']}"
-        if chain.get("policy") == "drop":
-            found.append(f"{name} (policy drop)")
-        elif chain["table"] == "firewalld" and chain["name"].startswith("filter_"):
-            found.append(f"{name} (rejects what no zone allows)")
+    found = [f"{chain.label} ({chain.why})" for chain in look_at_others(hook) if chain.blocks]
     for path, name in (("/proc/net/ip_tables_names", "iptables"), ("/proc/net/ip6_tables_names", "ip6tables")):
         # The old interface, of which nft shows nothing.
         try:
