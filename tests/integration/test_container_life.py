@@ -230,3 +230,19 @@ def test_a_host_with_cgroups_of_version_2_only(bare_host, cached_image):
     container(host, state="stopped", memory=0)
     assert "conductor/web" not in host.run("find", "/sys/fs/cgroup", "-type", "d").stdout
     host.module("conductor_container", name="web", state="absent")
+
+
+def test_a_host_has_one_directory_of_containers_at_a_time(host):
+    container(host)
+    for module, params in (
+        ("conductor_container", {"name": "other", "image": "debian"}),
+        ("conductor_network", {"state": "reconciled"}),
+        ("conductor_container_info", {}),
+    ):
+        refused = host.module(module, container_dir="/srv/other", fails=True, **params)
+        assert "container web of /var/lib/conductor/containers runs on this host" in refused["msg"]
+    assert host.run("ls", "-A", "/srv").stdout == ""
+    container(host, state="stopped")
+    elsewhere = container(host, name="other", container_dir="/srv/other")["container"]
+    assert elsewhere["state"] == "running"
+    host.module("conductor_container", name="other", container_dir="/srv/other", state="absent")

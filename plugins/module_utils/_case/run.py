@@ -16,6 +16,7 @@ from .._errors import ConductorError, EffectFailed, HostNotCapable
 from .._linux.locks import locked
 from .._model import layout
 from .._plan.action import Action, Plan
+from .._store.containers import require_one_directory
 from .._store.settings import SETTINGS_SPEC, Settings
 
 
@@ -49,7 +50,9 @@ def run_module(spec: dict, build: Callable[[dict, Settings], UseCase], **module_
     try:
         if os.geteuid():
             raise HostNotCapable("this needs root on the managed host", "set become: true")
-        case = build(module.params, Settings.load(module.params))
+        settings = Settings.load(module.params)
+        require_one_directory(settings.container_dir)
+        case = build(module.params, settings)
         result = check(case) if module.check_mode else perform(case)
     except ConductorError as error:
         module.fail_json(msg=str(error), **error.facts)

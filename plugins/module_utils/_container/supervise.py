@@ -31,7 +31,7 @@ def supervise(container_dir: str, name: str) -> None:
     state = _read(state_path)
     if state is None:
         return
-    code = _wait(state["pid"])
+    code = _wait(state["pid"], state["start_time"])
     ran = time.time() - state["started_at"]
     _write(
         os.path.join(directory, "exit.json"),
@@ -75,7 +75,7 @@ def backoff(restarts: int) -> float:
     return min(_BACKOFF_FIRST * 2 ** min(restarts, 20), _BACKOFF_MOST)
 
 
-def _wait(pid: int) -> int | None:
+def _wait(pid: int, start_time: int) -> int | None:
     """Exit status of the first process as subprocess gives it; None where it was not our child (adopted)."""
     try:
         _, status = os.waitpid(pid, 0)
@@ -86,9 +86,16 @@ def _wait(pid: int) -> int | None:
         fd = os.pidfd_open(pid)
     except ProcessLookupError:
         return None
-    import select
+    # Looked at now that the fd holds it: the pid may have passed to another process (start time: field 22 of proc(5)).
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            same = int(file.read().rpartition(b")")[2].split()[19]) == start_time
+    except OSError:
+        same = False
+    if same:
+        import select
 
-    select.select([fd], [], [])
+        select.select([fd], [], [])
     return None
 
 

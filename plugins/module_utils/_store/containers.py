@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 import secrets
 
-from .._errors import Damaged
+from .._errors import Conflict, Damaged
 from .._linux.files import remove_tree, sync_directory
 from .._linux.processes import ProcessId
 from .._model.container import ContainerSpec
 from .._model.layout import RUN_DIR, STAGING_PREFIX, ContainerPaths
 from .json_files import read_json, write_json
+
+_STATES = os.path.join(RUN_DIR, "containers")
 
 
 def container_names(container_dir: str) -> list[str]:
@@ -89,8 +91,30 @@ def read_run_state(paths: ContainerPaths) -> dict | None:
 
 
 def write_run_state(paths: ContainerPaths, state: dict) -> None:
-    os.makedirs(os.path.join(RUN_DIR, "containers"), mode=0o700, exist_ok=True)
+    os.makedirs(_STATES, mode=0o700, exist_ok=True)
     write_json(paths.run_state, state)
+
+
+def require_one_directory(container_dir: str) -> None:
+    """Raises Conflict where containers of another directory run: pids, links and firewall know them by name only."""
+    try:
+        entries = sorted(os.listdir(_STATES))
+    except FileNotFoundError:
+        return
+    for entry in entries:
+        try:
+            other = (read_json(os.path.join(_STATES, entry)) or {}).get("container_dir", container_dir)
+        except Damaged:
+            # Told by whoever needs it.
+            continue
+        if other != container_dir:
+            raise Conflict(
+                f"container {entry.rpartition('.')[0]} of {other} runs on this host, so container_dir cannot be "
+                f"{container_dir}",
+                "a host has one at a time: stop those first",
+            )
+        # The others are of the same directory, by this very rule.
+        return
 
 
 def process_in(state: dict | None, key: str = "") -> ProcessId | None:

@@ -29,7 +29,7 @@ class Settings:
     lock_timeout: float = 60.0
     interface: str | None = None
     pool4: str = "10.87.0.0/16"
-    pool6: str = "fd87:c04d:0c70::/64"
+    pool6: str = "fd87:c04d:c70::/64"
     forwarding: str = "enable"
     firewall: str = "report"
 
