@@ -1,23 +1,9 @@
 """kill -9 before every single effect of a run: the next run converges, and nothing is left when the container goes."""
 
-import json
-from pathlib import Path
-
 import pytest
-from testhost import PYTHON, module_environment
+from dying import dies
 
-DYING = Path(__file__).parent / "support" / "dying_container.py"
 WEB = {"name": "web", "image": "debian", "command": ["/bin/sleep", "infinity"], "memory": "64m"}
-
-
-def dies(host, step, **params):
-    """Run the module, which dies before its effect number `step`; whether there were so many."""
-    done = host.run(PYTHON, str(DYING), str(step), json.dumps({**WEB, **params}), env=module_environment(), check=False)
-    if done.returncode == 0:
-        assert done.stdout == "survived\n"
-        return False
-    assert done.returncode in (-9, 137), done.stderr
-    return True
 
 
 def state(host):
@@ -32,7 +18,7 @@ def processes(host):
 @pytest.mark.parametrize("network", [False, True], ids=["alone", "with-network"])
 def test_a_start_converges_after_death_at_any_step(host, network):
     step = 0
-    while dies(host, step, state="started"):
+    while dies(host, step, "container", **WEB, state="started"):
         assert host.module("conductor_container", **WEB)["container"]["state"] == "running", step
         assert not host.module("conductor_container", **WEB)["changed"], step
         assert processes(host) == "1", step
@@ -52,7 +38,7 @@ def test_a_start_converges_after_death_at_any_step(host, network):
 def test_a_stop_converges_after_death_at_any_step(host):
     step = 0
     host.module("conductor_container", **WEB)
-    while dies(host, step, state="stopped"):
+    while dies(host, step, "container", **WEB, state="stopped"):
         host.module("conductor_container", **WEB, state="stopped")
         assert state(host) == [("web", "stopped")], step
         assert host.run("ls", "/run/netns").stdout.split() == ["bystander"], step
@@ -64,7 +50,7 @@ def test_a_stop_converges_after_death_at_any_step(host):
 def test_a_removal_converges_after_death_at_any_step(host):
     step = 0
     host.module("conductor_container", **WEB)
-    while dies(host, step, state="absent"):
+    while dies(host, step, "container", **WEB, state="absent"):
         host.module("conductor_container", name="web", state="absent")
         assert state(host) == [], step
         assert host.run("ls", "-A", "/var/lib/conductor/containers").stdout == "", step
@@ -77,7 +63,7 @@ def test_making_it_anew_converges_after_death_at_any_step(host):
     step = 0
     while True:
         host.module("conductor_container", **WEB)
-        if not dies(host, step, state="started", env={"A": "1"}, recreate=True):
+        if not dies(host, step, "container", **WEB, state="started", env={"A": "1"}, recreate=True):
             break
         result = host.module("conductor_container", **WEB, env={"A": "1"}, recreate=True)["container"]
         assert (result["state"], result["env"]) == ("running", {"A": "1"}), step

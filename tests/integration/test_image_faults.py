@@ -5,14 +5,13 @@ import json
 import os
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
+from dying import dies
 from small_image import IMAGES, ROOTFS, entries, image, info, make_archive, make_runnable_archive
 from testhost import PYTHON, Host, module_environment
 from waiting import until
 
-DYING = Path(__file__).parent / "support" / "dying_image.py"
 MODULE = "ansible_collections.conductor.containers.plugins.modules.conductor_image"
 # Takes connections and never answers, but tells what was asked of it; ends with its standard input.
 SILENT = """
@@ -98,21 +97,10 @@ def test_a_builder_ends_with_the_module_and_the_next_run_builds(bare_host, archi
     nothing_is_left_but(bare_host, "small")
 
 
-def dies(host, step, **params):
-    """Run the module, which dies before its effect number `step`; whether there were so many."""
-    arguments = json.dumps({"name": "small", **params})
-    done = host.run(PYTHON, str(DYING), str(step), arguments, env=module_environment(), check=False)
-    if done.returncode == 0:
-        assert done.stdout == "survived\n"
-        return False
-    assert done.returncode in (-9, 137), done.stderr
-    return True
-
-
 def test_a_build_converges_after_death_at_any_step(bare_host):
     source, step = make_runnable_archive(bare_host), 0
     wanted = {"source": source, "commands": ["echo built > /built"]}
-    while dies(bare_host, step, **wanted):
+    while dies(bare_host, step, "image", name="small", **wanted):
         found = info(bare_host)
         assert found == [] or bare_host.run("cat", f"{found[0]['path']}/built").stdout == "built\n", step
         image(bare_host, **wanted)
@@ -128,7 +116,7 @@ def test_a_build_again_converges_after_death_at_any_step(bare_host, archive):
     step = 0
     image(bare_host, source=archive)
     first = info(bare_host)[0]["id"]
-    while dies(bare_host, step, source=archive, force=True):
+    while dies(bare_host, step, "image", name="small", source=archive, force=True):
         found = info(bare_host)
         assert all(bare_host.run("cat", f"{i['path']}/etc/issue").stdout == "small\n" for i in found), step
         image(bare_host, source=archive)
@@ -140,7 +128,7 @@ def test_a_build_again_converges_after_death_at_any_step(bare_host, archive):
 def test_a_removal_converges_after_death_at_any_step(bare_host, archive):
     step = 0
     image(bare_host, source=archive)
-    while dies(bare_host, step, state="absent"):
+    while dies(bare_host, step, "image", name="small", state="absent"):
         image(bare_host, state="absent")
         nothing_is_left_but(bare_host)
         image(bare_host, source=archive)
@@ -153,7 +141,7 @@ def test_an_export_converges_after_death_at_any_step(bare_host, archive):
     image(bare_host, state="exported", archive="/run/right.tar.gz")
     bare_host.run("mkdir", "/run/out")
     step = 0
-    while dies(bare_host, step, state="exported", archive="/run/out/out.tar.gz"):
+    while dies(bare_host, step, "image", name="small", state="exported", archive="/run/out/out.tar.gz"):
         if bare_host.run("test", "-e", "/run/out/out.tar.gz", check=False).returncode == 0:
             bare_host.run("cmp", "/run/out/out.tar.gz", "/run/right.tar.gz")
         image(bare_host, state="exported", archive="/run/out/out.tar.gz")

@@ -1,29 +1,14 @@
 """kill -9 before every single effect of a run: the next run converges, and leaves what an unbroken one does."""
 
-import json
-from pathlib import Path
-
 import pytest
+from dying import dies
 from netbox import HOST4, HOST6, Box, reaches, serve
-from testhost import PYTHON, module_environment
 
-DYING = Path(__file__).parent / "support" / "dying.py"
 NETWORK = {
     "container": "web", "state": "present", "internet": True, "interface": None, "expose": ["8080-80", "8080-80/udp"],
     "host_access": True, "ipv4": None, "ipv6": None, "mac": None, "mtu": 1500, "dns": None,
 }  # fmt: skip
 PEER = {"container": "web", "peer": "db", "state": "present", "ports": None, "direction": "both"}
-
-
-def dies(host, step, module, options):
-    """Run the module, which dies before its effect number `step`; whether there were so many."""
-    script = [PYTHON, str(DYING), str(step), module, json.dumps(options)]
-    done = host.run(*script, env=module_environment(), check=False)
-    if done.returncode == 0:
-        assert done.stdout == "survived\n"
-        return False
-    assert done.returncode == -9 or "Killed" in done.stderr or done.returncode == 137, done.stderr
-    return True
 
 
 def settled(host):
@@ -35,7 +20,7 @@ def test_networks_converge_after_death_at_any_step(bare_host):
     box = Box(bare_host, "web")
     serve(box, 8080)
     step = 0
-    while dies(bare_host, step, "network", NETWORK):
+    while dies(bare_host, step, "network", **NETWORK):
         bare_host.module("conductor_network", **NETWORK)
         assert settled(bare_host), step
         bare_host.module("conductor_network", container="web", state="absent")
@@ -52,7 +37,7 @@ def test_a_network_goes_after_death_at_any_step(bare_host):
     other.network()
     step = 0
     bare_host.module("conductor_network", **NETWORK)
-    while dies(bare_host, step, "network", {**NETWORK, "state": "absent"}):
+    while dies(bare_host, step, "network", **{**NETWORK, "state": "absent"}):
         bare_host.module("conductor_network", container="web", state="absent")
         assert settled(bare_host), step
         assert bare_host.run("ip", "-o", "link").stdout.count("cdtr-") == 1
@@ -69,7 +54,7 @@ def test_peers_converge_after_death_at_any_step(bare_host, state):
     before = "absent" if state == "present" else "present"
     step = 0
     bare_host.module("conductor_peer", **{**PEER, "state": before})
-    while dies(bare_host, step, "peer", {**PEER, "state": state}):
+    while dies(bare_host, step, "peer", **{**PEER, "state": state}):
         bare_host.module("conductor_peer", **{**PEER, "state": state})
         assert settled(bare_host), step
         assert not bare_host.module("conductor_peer", **{**PEER, "state": state})["changed"]

@@ -5,26 +5,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from .._container.start import cgroup_of
 from .._errors import ConductorError
-from .._model.names import parse_name
-from .._plan.action import Action, Plan
 from .._store import containers as store
 from .._store.settings import Settings
 from .container_facts import container_facts
+from .info import InfoCase, parse_names
 
 
-class ContainerInfoCase:
-    """Reads, and never changes anything; see UseCase in run.py."""
+class ContainerInfoCase(InfoCase):
+    """Containers with the names that are asked for."""
 
     def __init__(self, params: dict, settings: Settings) -> None:
         self.settings = settings
-        self.names = [parse_name(name, "name") for name in params["name"] or []]
-
-    def locks(self) -> Iterable[str]:
-        return ()
+        self.names = parse_names(params)
 
     def observe(self) -> list[dict]:
         found = []
@@ -42,15 +36,6 @@ class ContainerInfoCase:
         if facts["state"] != "running":
             return None
         return {**cgroup_of(name).usage(), "network": _traffic(facts["pid"])}
-
-    def plan(self, observed: list[dict]) -> Plan:
-        return Plan()
-
-    def apply(self, action: Action) -> None:
-        raise AssertionError("an info module has no actions")
-
-    def settle(self) -> None:
-        return
 
     def result(self, observed: list[dict]) -> dict:
         return {"containers": observed}

@@ -5,25 +5,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from .._errors import ConductorError
-from .._model.names import parse_name
-from .._plan.action import Action, Plan
 from .._store.images import image_names, image_users, read_image
 from .._store.settings import Settings
 from .image_facts import image_facts
+from .info import InfoCase, parse_names
 
 
-class ImageInfoCase:
-    """Reads, and never changes anything; see UseCase in run.py."""
+class ImageInfoCase(InfoCase):
+    """Images with the names that are asked for."""
 
     def __init__(self, params: dict, settings: Settings) -> None:
         self.settings = settings
-        self.names = [parse_name(name, "name") for name in params["name"] or []]
-
-    def locks(self) -> Iterable[str]:
-        return ()
+        self.names = parse_names(params)
 
     def observe(self) -> list[dict]:
         users, unknown = image_users(self.settings.container_dir)
@@ -39,15 +33,6 @@ class ImageInfoCase:
                 facts = image_facts(image, self.settings.image_dir, users.get(name, ()))
                 found.append({**facts, "error": f"used_by may lack one: {unknown}"} if unknown else facts)
         return found
-
-    def plan(self, observed: list[dict]) -> Plan:
-        return Plan()
-
-    def apply(self, action: Action) -> None:
-        raise AssertionError("an info module has no actions")
-
-    def settle(self) -> None:
-        return
 
     def result(self, observed: list[dict]) -> dict:
         return {"images": observed}

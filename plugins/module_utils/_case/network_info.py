@@ -5,37 +5,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from .._model.names import parse_name
 from .._network.observe import observe
 from .._network.other_firewalls import blocking_chains
-from .._plan.action import Action, Plan
 from .._plan.network_drift import drift_of, host_drift
 from .._plan.network_result import network_result
 from .._plan.network_view import NetworkView
 from .._store.settings import Settings
-from .run import UseCase
+from .info import InfoCase
 
 
-class NetworkInfoCase(UseCase):
-    """The network of one container, or of all. Plans nothing, ever."""
+class NetworkInfoCase(InfoCase):
+    """The network of one container, or of all."""
 
     def __init__(self, params: dict, settings: Settings) -> None:
         self.settings = settings
         self.name = None if params["container"] is None else parse_name(params["container"], "container")
 
-    def locks(self) -> Iterable[str]:
-        return []
-
     def observe(self) -> NetworkView:
         return observe(self.settings, None if self.name is None else lambda _view: {self.name})
-
-    def plan(self, observed: NetworkView) -> Plan:
-        return Plan()
-
-    def apply(self, action: Action) -> None:
-        raise TypeError(f"an info module has nothing to do: {action!r}")
 
     def result(self, observed: NetworkView) -> dict:
         networks = []

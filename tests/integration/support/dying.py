@@ -1,6 +1,7 @@
-"""Runs one network module's use case and kills itself (SIGKILL) right before its n-th effect on the host.
+"""Modules that die: `dies` runs a use case that kills itself (SIGKILL) right before its n-th effect on the host.
 
-Arguments: n, "network" or "peer", the module's options as JSON. Prints "survived" where there were fewer effects.
+As a program, on the host: dying.py N image|container|network|peer OPTIONS(JSON). Prints "survived" where there were
+fewer effects. Children that it forks (a supervisor, a first process) go on: what becomes of them is theirs.
 """
 
 import importlib
@@ -10,33 +11,80 @@ import signal
 import sys
 
 BASE = "ansible_collections.conductor.containers.plugins.module_utils."
-left = iter(range(int(sys.argv[1])))
+# What each use case does to a host, by module and names in it.
+EFFECTS = {
+    "image": {
+        "os": "mkdir rename unlink chmod waitpid rmdir symlink fsync",
+        "_linux.libc": "clone3",
+    },
+    "container": {
+        "os": "mkdir rename unlink rmdir chmod",
+        "signal": "pidfd_send_signal",
+        "_linux.libc": "mount umount2 unshare setns clone3",
+        "_linux.cgroups": "_write",
+        "_container.start": "write_run_state install_runtime",
+    },
+    "network": {
+        "_linux.netlink": "Routing.add_veth Routing.add_altname Routing.set_up Routing.add_address Routing.add_route "
+        "Routing.delete",
+        "_network.link": "write_sysctl",
+        "_network.apply": "write_sysctl apply_batch forget_udp write_files",
+        "_case.network": "write_network remove_network",
+        "_case.peer": "write_network",
+    },
+}
+EFFECTS["peer"] = EFFECTS["network"]
+DEFAULTS = {
+    "image": {"state": "present", "builder": "auto", "force": False, "archive": None, "source": None},
+    "container": {"wait_timeout": 60.0},
+    "network": {},
+    "peer": {},
+}
+
+
+def dies(host, step, case, **options):
+    """Run the use case on `host`, which dies before its effect number `step`; whether there were so many."""
+    from testhost import PYTHON, module_environment
+
+    arguments = [str(step), case, json.dumps(options)]
+    done = host.run(PYTHON, __file__, *arguments, env=module_environment(), check=False)
+    if done.returncode == 0:
+        assert done.stdout == "survived\n"
+        return False
+    assert done.returncode in (-9, 137), done.stderr
+    return True
 
 
 def module(name):
-    return importlib.import_module(BASE + name)
+    return importlib.import_module(name if name in ("os", "signal") else BASE + name)
 
 
-def counted(function):
-    def wrapper(*args, **kwargs):
-        if next(left, None) is None:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return function(*args, **kwargs)
+def count_down(case, step):
+    """Have each effect of `case` counted, in this process only."""
+    left, main = iter(range(step)), os.getpid()
 
-    return wrapper
+    def counted(function):
+        def wrapper(*args, **kwargs):
+            if os.getpid() == main and next(left, None) is None:
+                os.kill(main, signal.SIGKILL)
+            return function(*args, **kwargs)
+
+        return wrapper
+
+    for name, effects in EFFECTS[case].items():
+        for effect in effects.split():
+            owner, _, attribute = effect.rpartition(".")
+            place = getattr(module(name), owner) if owner else module(name)
+            setattr(place, attribute, counted(getattr(place, attribute)))
 
 
-def count(place, *names):
-    for name in names:
-        setattr(place, name, counted(getattr(place, name)))
+def main(step, case, options):
+    place = module(f"_case.{case}")
+    build = place.build if case == "network" else getattr(place, f"{case.capitalize()}Case")
+    count_down(case, int(step))
+    module("_case.run").perform(build({**DEFAULTS[case], **json.loads(options)}, module("_store.settings").Settings()))
+    print("survived")
 
 
-count(module("_linux.netlink").Routing, "add_veth", "add_altname", "set_up", "add_address", "add_route", "delete")
-count(module("_network.link"), "write_sysctl")
-count(module("_network.apply"), "write_sysctl", "apply_batch", "forget_udp", "write_files")
-count(module("_case.network"), "write_network", "remove_network")
-count(module("_case.peer"), "write_network")
-case = module(f"_case.{sys.argv[2]}")
-build = case.build if sys.argv[2] == "network" else case.PeerCase
-module("_case.run").perform(build(json.loads(sys.argv[3]), module("_store.settings").Settings()))
-print("survived")
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,31 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What all info modules are: a look, and nothing to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from .._model.names import parse_name
+from .._plan.action import Action, Plan
+from .run import UseCase
+
+
+class InfoCase(UseCase):
+    """Reads, and never changes anything."""
+
+    def locks(self) -> Iterable[str]:
+        return ()
+
+    def plan(self, observed: Any) -> Plan:
+        return Plan()
+
+    def apply(self, action: Action) -> None:
+        raise AssertionError(f"an info module has nothing to do: {action!r}")
+
+
+def parse_names(params: dict) -> list[str]:
+    """What the option `name` asks for; empty for all. Raises InvalidInput."""
+    return [parse_name(name, "name") for name in params["name"] or []]
