@@ -239,10 +239,11 @@ def test_a_host_has_one_directory_of_containers_at_a_time(host):
         ("conductor_network", {"state": "reconciled"}),
         ("conductor_container_info", {}),
     ):
-        refused = host.module(module, container_dir="/srv/other", fails=True, **params)
+        refused = host.module(module, container_dir="/run/other", fails=True, **params)
         assert "container web of /var/lib/conductor/containers runs on this host" in refused["msg"]
-    assert host.run("ls", "-A", "/srv").stdout == ""
+    assert host.run("ls", "-d", "/run/other", check=False).stdout == ""
     container(host, state="stopped")
-    elsewhere = container(host, name="other", container_dir="/srv/other")["container"]
+    elsewhere = container(host, name="other", container_dir="/run/other")["container"]
     assert elsewhere["state"] == "running"
-    host.module("conductor_container", name="other", container_dir="/srv/other", state="absent")
+    host.module("conductor_container", name="other", container_dir="/run/other", state="absent")
+    host.run("rmdir", "/run/other")

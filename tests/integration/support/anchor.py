@@ -58,9 +58,10 @@ def files(size: str) -> None:
     sh(
         "mount -t proc proc /proc; "
         "mount -t tmpfs -o mode=755 tmpfs /run; "
+        "for name in etc var/lib; do mkdir -p /run/changed/$name/upper /run/changed/$name/work; "
+        "mount -t overlay -o lowerdir=/$name,upperdir=/run/changed/$name/upper,workdir=/run/changed/$name/work "
+        "overlay /$name; done; "
         f"mkdir -p /var/lib/conductor; mount -t tmpfs -o mode=755,size={size} tmpfs /var/lib/conductor; "
-        "mkdir /run/etc-upper /run/etc-work; "
-        "mount -t overlay -o lowerdir=/etc,upperdir=/run/etc-upper,workdir=/run/etc-work overlay /etc; "
         "mkdir -p /run/netns /run/lock; rm -f /etc/conductor/conductor.json"
     )
     # A resolv.conf that names no real server: nothing here may look up names outside.
