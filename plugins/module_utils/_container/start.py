@@ -132,7 +132,9 @@ def _supervisor(paths: ContainerPaths, spec: ContainerSpec, prepared: Prepared, 
     try:
         close_others({status, *prepared.entry.descriptors})
         launch(paths, spec, prepared.entry, 0)
-        os.write(status, b"started")
+        # EPIPE: who asked for it was killed meanwhile.
+        with contextlib.suppress(BrokenPipeError):
+            os.write(status, b"started")
         # All are close-on-exec.
         exec_supervisor(paths, prepared.runtime)
     except BaseException as error:
