@@ -142,7 +142,6 @@ def test_bad_input_is_one_clear_line_and_changes_nothing(host):
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"colour": "red"}'])
 def test_a_damaged_settings_file_is_told(host, text):
-    host.run("mkdir", "-p", "/etc/conductor")
     host.run("tee", "/etc/conductor/conductor.json", stdin=text)
     assert "/etc/conductor/conductor.json" in host.module("conductor_container", **NEW, fails=True)["msg"]
-    host.run("rm", "-r", "/etc/conductor")
+    host.run("rm", "/etc/conductor/conductor.json")

@@ -31,7 +31,6 @@ def text_of(host, *tables):
 
 
 def settings(host, **values):
-    host.run("mkdir", "-p", "/etc/conductor")
     host.run("tee", "/etc/conductor/conductor.json", stdin=json.dumps(values))
 
 

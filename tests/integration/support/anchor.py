@@ -62,7 +62,7 @@ def files(size: str) -> None:
         "mount -t overlay -o lowerdir=/$name,upperdir=/run/changed/$name/upper,workdir=/run/changed/$name/work "
         "overlay /$name; done; "
         f"mkdir -p /var/lib/conductor; mount -t tmpfs -o mode=755,size={size} tmpfs /var/lib/conductor; "
-        "mkdir -p /run/netns /run/lock; rm -f /etc/conductor/conductor.json"
+        "mkdir -p /run/netns /run/lock /etc/conductor; rm -f /etc/conductor/conductor.json"
     )
     # A resolv.conf that names no real server: nothing here may look up names outside.
     Path("/etc/resolv.conf").unlink(missing_ok=True)
