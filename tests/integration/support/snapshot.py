@@ -17,7 +17,8 @@ COMMANDS = {
     "process": "for p in /proc/[0-9]*; do [ -r $p/cmdline ] && [ $p != /proc/$$ ] "
     "&& ! grep -q '^State:.Z' $p/status && tr '\\0' ' ' < $p/cmdline && echo; done",
     "cgroup": "find /sys/fs/cgroup -type d",
-    "file": "find /var/lib/conductor /run -xdev -path '/run/changed/*/work' -prune -o -path '*/rootfs/*' -prune -o -print",
+    "file": "find /var/lib/conductor /run -xdev -path '/run/changed/*/work' -prune -o -path '*/rootfs/*' -prune "
+    "-o -print",
     "sysctl": "sysctl -a 2>/dev/null | grep -E '^net\\.ipv[46]\\.(ip_forward|conf\\.(all|default|wan0|lan0)\\.)' "
     "| grep -vE 'stable_secret|mtu'",
     "etc": "sha256sum /etc/resolv.conf /etc/hosts /etc/hostname",
