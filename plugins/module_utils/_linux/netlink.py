@@ -91,6 +91,8 @@ class Routing:
     def __init__(self, ipr: Any, refusal: type[Exception]) -> None:
         self._ipr = ipr
         self._refusal = refusal
+        self._addresses: dict[int, set[str]] | None = None
+        self._routes: dict[int, set[Route]] | None = None
 
     def _link(self, name: str) -> Any | None:
         try:
@@ -100,8 +102,17 @@ class Routing:
                 return None
             raise
 
+    def index(self, name: str) -> int | None:
+        """The number of the interface `name`, or None."""
+        link = self._link(name)
+        return link["index"] if link is not None else None
+
     def interface(self, name: str) -> Interface | None:
-        """The interface `name`, or None."""
+        """The interface `name`, or None.
+
+        Its addresses and routes are as at the first such look: the kernel tells those of all interfaces at once, which
+        on a host with many containers is asked for once.
+        """
         link = self._link(name)
         if link is None:
             return None
@@ -115,15 +126,27 @@ class Routing:
             link.get_attr("IFLA_MTU"),
             bool(link["flags"] & IFF_UP),
             frozenset(names.get_attrs("IFLA_ALT_IFNAME")) if names else frozenset(),
-            frozenset(f"{a.get_attr('IFA_ADDRESS')}/{a['prefixlen']}" for a in self._ipr.get_addr(index=index)),
-            frozenset(self._routes(index)),
+            frozenset(self._all_addresses().get(index, ())),
+            frozenset(self._all_routes().get(index, ())),
         )
 
-    def _routes(self, index: int) -> Iterator[Route]:
-        for family in (socket.AF_INET, socket.AF_INET6):
-            for found in self._ipr.get_routes(family=family, oif=index):
-                if found["proto"] != RTPROT_KERNEL and found["type"] in (RTN_UNICAST, RTN_LOCAL):
-                    yield Route(_destination(found), found.get_attr("RTA_GATEWAY"), found["type"] == RTN_LOCAL)
+    def _all_addresses(self) -> dict[int, set[str]]:
+        if self._addresses is None:
+            self._addresses = {}
+            for found in self._ipr.get_addr():
+                address = f"{found.get_attr('IFA_ADDRESS')}/{found['prefixlen']}"
+                self._addresses.setdefault(found["index"], set()).add(address)
+        return self._addresses
+
+    def _all_routes(self) -> dict[int, set[Route]]:
+        if self._routes is None:
+            self._routes = {}
+            for family in (socket.AF_INET, socket.AF_INET6):
+                for found in self._ipr.get_routes(family=family):
+                    if found["proto"] != RTPROT_KERNEL and found["type"] in (RTN_UNICAST, RTN_LOCAL):
+                        route = Route(_destination(found), found.get_attr("RTA_GATEWAY"), found["type"] == RTN_LOCAL)
+                        self._routes.setdefault(found.get_attr("RTA_OIF"), set()).add(route)
+        return self._routes
 
     def names(self, prefix: str) -> list[str]:
         """Interfaces whose name begins with `prefix`."""

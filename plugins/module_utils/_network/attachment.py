@@ -69,14 +69,14 @@ def _project(settings: Settings, name: str, gone: bool = False) -> None:
     from .._plan.network import plan_projection
     from .._plan.network_view import ContainerView
     from .apply import apply
-    from .link import look_at_pair
+    from .link import look_at_pairs
     from .observe import observe
 
     with locked(LOCK_DIR, "network", settings.lock_timeout):
         view = observe(settings, lambda _view: {name})
         container = view.containers.get(name)
         if gone:
-            left = ContainerView(name, pair=look_at_pair(link_name(name), None))
+            left = ContainerView(name, pair=look_at_pairs({link_name(name): None}).get(link_name(name)))
             view = replace(view, containers={**view.containers, name: left})
         elif container is not None and container.damage:
             raise Damaged(container.damage)

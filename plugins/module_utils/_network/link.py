@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from .._errors import Conflict
 from .._linux.netlink import Interface, Route, Routing, entered, routing
@@ -27,12 +27,18 @@ from .._plan.link import (
 )
 
 
-def look_at_pair(name: str, netns: str | None) -> Pair | None:
-    """The pair with the host end `name`, or None; its other end is looked for in the namespace at `netns`."""
-    if not link_exists(name):
-        return None  # no need of pyroute2 to say so
+def look_at_pairs(names: Mapping[str, str | None]) -> dict[str, Pair]:
+    """The pairs with the host ends `names` that exist; each one's other end is looked for in the namespace named."""
+    present = {name: netns for name, netns in names.items() if link_exists(name)}
+    if not present:
+        return {}  # no need of pyroute2 to say so
     with routing() as outside:
-        outer = outside.interface(name)
+        found = {name: _look_at_pair(outside, name, netns) for name, netns in present.items()}
+    return {name: pair for name, pair in found.items() if pair is not None}
+
+
+def _look_at_pair(outside: Routing, name: str, netns: str | None) -> Pair | None:
+    outer = outside.interface(name)
     inner = None
     if netns is not None:
         with _opened(netns) as netns_fd, routing(netns_fd) as inside:
@@ -71,7 +77,7 @@ def make_link(link: Link, netns: str) -> None:
     """
     with _opened(netns) as netns_fd, routing() as outside, routing(netns_fd) as inside:
         outside.delete(link.outer)
-        if inside.interface(INNER_LINK) is not None:
+        if inside.index(INNER_LINK) is not None:
             raise Conflict(f"{netns} has an interface {INNER_LINK} that is not ours", "remove it inside the container")
         outside.add_veth(link.outer, INNER_LINK, netns_fd, mac=link.mac, mtu=link.mtu)
         with entered(netns_fd):
@@ -84,15 +90,15 @@ def make_link(link: Link, netns: str) -> None:
 
 
 def _configure(side: Routing, name: str, altname: str, addresses: list, routes: list) -> None:
-    found = side.interface(name)
-    if found is None:
+    index = side.index(name)
+    if index is None:
         raise Conflict(f"the interface {name} vanished while it was set up", "run this again")
-    side.add_altname(found.index, altname)
-    side.set_up(found.index)
+    side.add_altname(index, altname)
+    side.set_up(index)
     for address in addresses:
-        side.add_address(found.index, address)
+        side.add_address(index, address)
     for route in routes:
-        side.add_route(found.index, Route(*route))
+        side.add_route(index, Route(*route))
 
 
 def delete_link(outer: str) -> None:

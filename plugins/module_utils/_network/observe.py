@@ -20,7 +20,7 @@ from .._plan.inside_files import HOSTS, RESOLV
 from .._plan.network_view import ContainerView, Forwarding, NetworkView
 from .._store.networks import StoredNetwork, read_networks
 from .._store.settings import Settings
-from .link import look_at_pair
+from .link import look_at_pairs
 from .other_firewalls import look_at_others
 from .resolvers import host_resolvers
 from .root import root_of
@@ -43,7 +43,13 @@ def observe(
     """
     view = observe_specs(settings)
     names = set(view.containers) if focus is None else set(focus(view))
-    containers = {n: _look_at(settings, c) if n in names else c for n, c in view.containers.items()}
+    looked_at = [c for name, c in view.containers.items() if name in names]
+    namespaces = {c.name: ContainerPaths.of(settings.container_dir, c.name).netns for c in looked_at if c.attached}
+    pairs = look_at_pairs({link_name(c.name): namespaces.get(c.name) for c in looked_at})
+    containers = {
+        **view.containers,
+        **{c.name: _with_files(settings, replace(c, pair=pairs.get(link_name(c.name)))) for c in looked_at},
+    }
     return replace(
         view,
         containers=containers,
@@ -69,15 +75,11 @@ def is_netns(path: str) -> bool:
         return False
 
 
-def _look_at(settings: Settings, container: ContainerView) -> ContainerView:
-    paths = ContainerPaths.of(settings.container_dir, container.name)
-    pair = look_at_pair(link_name(container.name), paths.netns if container.attached else None)
-    files = None
-    if container.attached:
-        with root_of(paths) as root:
-            if root is not None:
-                files = read_files(root, [HOSTS, RESOLV])
-    return replace(container, pair=pair, files=files)
+def _with_files(settings: Settings, container: ContainerView) -> ContainerView:
+    if not container.attached:
+        return container
+    with root_of(ContainerPaths.of(settings.container_dir, container.name)) as root:
+        return container if root is None else replace(container, files=read_files(root, [HOSTS, RESOLV]))
 
 
 def _stray_links(containers: Collection[str]) -> tuple[str, ...]:
