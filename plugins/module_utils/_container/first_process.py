@@ -14,7 +14,7 @@ from .._model import capabilities
 from .._model.container import ContainerSpec
 from .._model.layout import ContainerPaths
 from .inside_mounts import mount_all
-from .process import become_and_exec, report
+from .process import become_and_exec, close_others, report
 
 
 def exec_first_process(paths: ContainerPaths, spec: ContainerSpec, go_fd: int, error_fd: int) -> None:
@@ -25,6 +25,8 @@ def exec_first_process(paths: ContainerPaths, spec: ContainerSpec, go_fd: int, e
     returns.
     """
     try:
+        # Among them locks of the module's, which must not live as long as this does.
+        close_others({go_fd, error_fd})
         os.setsid()
         netns = os.open(paths.netns, os.O_RDONLY | os.O_CLOEXEC)
         log = os.open(paths.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)

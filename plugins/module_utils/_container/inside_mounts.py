@@ -22,6 +22,7 @@ from .._model.mounts import Mount
 
 _NO_LINKS = libc.RESOLVE_IN_ROOT | libc.RESOLVE_NO_SYMLINKS | libc.RESOLVE_NO_MAGICLINKS
 _SAFE = libc.MS_NOSUID | libc.MS_NOEXEC | libc.MS_NODEV
+_SAFE_ATTR = libc.MOUNT_ATTR_NOSUID | libc.MOUNT_ATTR_NOEXEC | libc.MOUNT_ATTR_NODEV
 
 # As runc and docker mask them: they tell of the host, or act on it.
 _MASKED = (
@@ -132,26 +133,30 @@ def _host_dev(root_fd: int) -> None:
 
 def _restrict(root_fd: int) -> None:
     for path in _READ_ONLY:
-        with contextlib.suppress(FileNotFoundError), _existing(root_fd, path) as target:
-            libc.mount(target, target, None, libc.MS_BIND | libc.MS_REC)
-            with _existing(root_fd, path) as mounted:
-                flags = libc.MS_BIND | libc.MS_REMOUNT | libc.MS_RDONLY | _SAFE
-                libc.mount("", mounted, None, flags)
+        with contextlib.suppress(FileNotFoundError):
+            _mount_read_only(libc.openat2(root_fd, path[1:], os.O_PATH, _NO_LINKS))
     for path in _MASKED:
-        with contextlib.suppress(FileNotFoundError), _existing(root_fd, path) as target:
-            if os.path.isdir(target):
-                libc.mount("tmpfs", target, "tmpfs", libc.MS_RDONLY | _SAFE, "size=0,mode=000")
-            else:
-                libc.mount("/dev/null", target, None, libc.MS_BIND)
+        with contextlib.suppress(FileNotFoundError):
+            _mask(libc.openat2(root_fd, path[1:], os.O_PATH, _NO_LINKS))
 
 
-@contextlib.contextmanager
-def _existing(root_fd: int, path: str):
-    fd = libc.openat2(root_fd, path.lstrip("/"), os.O_PATH, _NO_LINKS)
-    try:
-        yield f"/proc/self/fd/{fd}"
-    finally:
-        os.close(fd)
+def _mount_read_only(fd: int) -> None:
+    """What is at `fd` once more on itself, to be read only. Closes `fd`."""
+    tree = libc.open_tree("", dirfd=fd)
+    libc.mount_setattr(tree, libc.MOUNT_ATTR_RDONLY | _SAFE_ATTR)
+    libc.move_mount(tree, fd)
+    os.close(tree)
+    os.close(fd)
+
+
+def _mask(fd: int) -> None:
+    """Nothing instead of what is at `fd`. Closes `fd`."""
+    target = f"/proc/self/fd/{fd}"
+    if stat.S_ISDIR(os.fstat(fd).st_mode):
+        libc.mount("tmpfs", target, "tmpfs", libc.MS_RDONLY | _SAFE, "size=0,mode=000")
+    else:
+        libc.mount("/dev/null", target, None, libc.MS_BIND)
+    os.close(fd)
 
 
 def _bind(root_fd: int, mount: Mount) -> None:

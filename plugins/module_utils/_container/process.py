@@ -53,6 +53,15 @@ def become_and_exec(
         ) from None
 
 
+def close_others(keep: set[int]) -> None:
+    """Close every descriptor above 2 but `keep`."""
+    first = 3
+    for fd in sorted(keep):
+        libc.close_range(first, fd - 1)
+        first = fd + 1
+    libc.close_range(first)
+
+
 def drop_bounding(keep: frozenset[str]) -> None:
     """Take all capabilities but `keep` out of the bounding set (capabilities(7)): no program gains them any more."""
     for number in range(64):

@@ -22,7 +22,7 @@ from .._network.attachment import attach, inside_files
 from .._store.containers import write_run_state
 from .._store.settings import Settings
 from .first_process import exec_first_process
-from .process import report
+from .process import close_others, report
 from .rootfs import mount_rootfs
 from .runtime import install_runtime
 
@@ -130,8 +130,8 @@ def _write_run_state(paths: ContainerPaths, child: int, restarts: int) -> None:
 def _supervisor(paths: ContainerPaths, spec: ContainerSpec, prepared: Prepared, status: int) -> None:
     """Body of the supervisor's process up to the point where it becomes the small one. Never returns."""
     try:
-        close_others({status, *prepared.entry.descriptors})
         launch(paths, spec, prepared.entry, 0)
+        detach({status})
         # EPIPE: who asked for it was killed meanwhile.
         with contextlib.suppress(BrokenPipeError):
             os.write(status, b"started")
@@ -149,13 +149,9 @@ def exec_supervisor(paths: ContainerPaths, runtime: str) -> None:
     os.execv(sys.executable, [sys.executable, "-I", "-S", runtime, *arguments])
 
 
-def close_others(keep: set[int]) -> None:
-    """Close every descriptor above 2 but `keep`, a lock's above all; 0, 1 and 2 become /dev/null."""
-    first = 3
-    for fd in sorted(keep):
-        libc.close_range(first, fd - 1)
-        first = fd + 1
-    libc.close_range(first)
+def detach(keep: set[int]) -> None:
+    """Let go of all that came from the module's process, locks above all, but of `keep`; 0, 1, 2 become /dev/null."""
+    close_others(keep)
     null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
     for fd in (0, 1, 2):
         os.dup2(null, fd)
@@ -172,7 +168,7 @@ def adopt(paths: ContainerPaths, state: dict) -> None:
             os._exit(0)
         try:
             os.setsid()
-            close_others({writer})
+            detach({writer})
             own = ProcessId.of(os.getpid())
             write_run_state(paths, {**state, "supervisor": {"pid": own.pid, "start_time": own.start_time}})
             os.write(writer, b"adopted")
