@@ -151,3 +151,13 @@ for argv in [("/no/such",), ("/bin/false",)] * 20:
 print(len(os.listdir("/proc/self/fd")) - before)
 """
     assert web.run(sys.executable, "-c", loop, env=module_environment()).stdout == "0\n"
+
+
+def test_no_signal_is_ignored_for_what_runs_inside(host):
+    """Python ignores SIGPIPE, and what is ignored stays so over an exec: `yes | head` would never end."""
+    look = ["grep", "SigIgn", "/proc/self/status"]
+    host.module("conductor_container", name="web", image="debian", command=look)
+    until(lambda: "SigIgn" in host.module("conductor_container_info", name=["web"])["containers"][0]["log"], "it ran")
+    assert host.module("conductor_container_info", name=["web"])["containers"][0]["log"].split()[1] == "0" * 16
+    host.module("conductor_container", name="box", image="debian", command=["/bin/sleep", "infinity"])
+    assert host.module("conductor_exec", container="box", argv=look)["stdout"].split()[1] == "0" * 16
