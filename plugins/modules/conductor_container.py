@@ -81,13 +81,30 @@ options:
         description: Whether the container may only read it.
         type: bool
         default: false
+      idmap:
+        description:
+          - Whether ids inside stand for the same ids on the host, in this mount only. Only for V(bind).
+          - Default is V(true).
+          - With V(false) files of the host's users belong to C(nobody) inside, and what is written there belongs to
+            the container's range of ids outside.
+        type: bool
       size:
         description: How large a V(tmpfs) may grow, like V(64m). Half of the host's memory where it is not given.
         type: str
+  userns:
+    description:
+      - Whose ids its users have on the host, see C(user_namespaces(7\)). Root inside is then nobody outside.
+      - V(auto) gives it a range of 65536 ids of its own, from those of the user V(conductor) in C(/etc/subuid) and
+        C(/etc/subgid) where that is there, else from 524288 up. The range is free again when the container is removed.
+      - V(host) makes its users those of the host, and root inside root of the host, within its capabilities.
+      - A dictionary with C(base) and C(size) (default 65536) says which range. No two containers have the same.
+      - Default is V(auto). A change needs O(recreate).
+    type: raw
   dev:
     description:
       - V(private) is a C(/dev) with the standard nodes only.
       - V(host) shows the host's C(/dev), all devices included. It takes much of the isolation away.
+        Devices that are for the host's root only can be used with O(userns=host) only.
       - Default is V(private).
     type: str
     choices: [private, host]
@@ -110,7 +127,9 @@ options:
         type: list
         elements: str
   privileged:
-    description: Give all capabilities, a writable C(/sys), and all of C(/proc). Root inside is then root of the host.
+    description:
+      - Give all capabilities, a writable C(/sys), and all of C(/proc).
+      - They are capabilities over what belongs to the container. With O(userns=host) root inside is root of the host.
     type: bool
   memory:
     description: How much memory it may use, like V(512m). V(0) is no limit, which is the default.
@@ -145,7 +164,8 @@ options:
       - Allow to make the container anew where a changed option asks for that. What was written to its root file system
         is lost then; its mounts, network and peers stay.
       - Changes of O(memory), O(cpus), O(pids), O(stop_signal), O(stop_timeout), O(restart_policy) and
-        O(restart_retries) apply at once and never need it. A stopped container needs it for O(image) only.
+        O(restart_retries) apply at once and never need it. A stopped container needs it for O(image) and O(userns)
+        only.
     type: bool
     default: false
   force:
@@ -227,6 +247,11 @@ container:
       description: Identifies this container; another one of the same name has another id.
       type: str
       returned: always
+    ids:
+      description: The range of the host's ids that its users have, C(base) and C(size). Null with O(userns=host).
+      type: dict
+      returned: always
+      sample: {"base": 524288, "size": 65536}
     state:
       description: One of V(created), V(running), V(restarting), V(exited), V(stopped).
       type: str
@@ -303,9 +328,11 @@ def main() -> None:
                     "source": {"type": "str"},
                     "target": {"type": "str", "required": True},
                     "read_only": {"type": "bool", "default": False},
+                    "idmap": {"type": "bool"},
                     "size": {"type": "str"},
                 },
             },
+            "userns": {"type": "raw"},
             "dev": {"type": "str", "choices": ["private", "host"]},
             "read_only": {"type": "bool"},
             "capabilities": {

@@ -8,25 +8,30 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from .._container import start, stop
 from .._container.enter import Command, run_inside
+from .._container.rootfs import check_idmap
 from .._container.users import resolve_user
 from .._errors import ConductorError, Damaged, EffectFailed, InvalidInput
 from .._linux.files import remove_tree
+from .._linux.locks import locked
 from .._linux.processes import ProcessId, wait_ended
 from .._model import capabilities
 from .._model.container import ContainerSpec, merge, parse_changes
-from .._model.layout import ContainerPaths, ImagePaths
+from .._model.ids import IdRange
+from .._model.layout import LOCK_DIR, ContainerPaths, ImagePaths
 from .._network.attachment import forget
 from .._plan import container as plan
 from .._plan.action import Action, Plan
+from .._plan.ids import IdsView, choose
 from .._store import containers as store
+from .._store.ids import SUBGID, SUBUID, read_text, taken_ids
 from .._store.settings import Settings
 from .container_facts import container_facts
-from .locking import container_lock, image_lock
+from .locking import container_lock, ids_lock, image_lock
 
 
 @dataclass(frozen=True)
@@ -87,9 +92,25 @@ class ContainerCase:
             or not running
             or start.cgroup_of(self.name).has_limits(spec.memory, spec.cpus, spec.pids),
             damage=damage,
+            ids=self._observe_ids(spec, image),
             incomplete=spec is None and os.path.lexists(self.paths.directory),
         )
         return Observed(view, process, supervisor)
+
+    def _observe_ids(self, spec: ContainerSpec | None, image: str) -> IdsView | None:
+        """What a choice of ids needs, where there is one to make. Raises HostNotCapable."""
+        userns = self.changes.get("userns", spec.userns if spec else ContainerSpec.userns)
+        if self.wish.state == "absent" or (spec is not None and userns == spec.userns):
+            return None
+        view = self._ids_view()
+        paths = ImagePaths.of(self.settings.image_dir, image)
+        if userns != "host" and image and os.path.isdir(paths.rootfs):
+            check_idmap(paths, choose(userns, view))
+        return view
+
+    def _ids_view(self) -> IdsView:
+        taken = taken_ids(self.settings.container_dir, self.name)
+        return IdsView(read_text(SUBUID), read_text(SUBGID), taken)
 
     def plan(self, observed: Observed) -> Plan:
         view = observed.view
@@ -121,10 +142,21 @@ class ContainerCase:
         return {"container": container_facts(self.settings, self.name)}
 
     def _create(self, action: plan.CreateContainer) -> None:
-        store.create_directory(self.paths, action.spec)
+        with self._chosen_ids(action.spec) as ids:
+            store.create_directory(self.paths, action.spec, ids)
 
     def _update(self, action: plan.UpdateSpec) -> None:
-        store.write_spec(self.paths, action.spec)
+        if "userns" not in action.options:
+            store.write_spec(self.paths, action.spec)
+            return
+        with self._chosen_ids(action.spec) as ids:
+            store.write_spec_and_ids(self.paths, action.spec, ids)
+
+    @contextlib.contextmanager
+    def _chosen_ids(self, spec: ContainerSpec) -> Iterator[IdRange | None]:
+        """The container's ids, which nobody else gets until the block has written them down."""
+        with locked(LOCK_DIR, ids_lock(), self.settings.lock_timeout):
+            yield choose(spec.userns, self._ids_view())
 
     def _limit(self, action: plan.ApplyLimits) -> None:
         spec = action.spec

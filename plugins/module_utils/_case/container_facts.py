@@ -27,10 +27,10 @@ def container_facts(settings: Settings, name: str) -> dict | None:
     state = store.read_run_state(paths) or {}
     process, supervisor = store.process_in(state), store.process_in(state, "supervisor")
     running = process is not None and process.alive()
-    ended = _ended(paths)
+    ended, kept = _ended(paths), read_json(paths.spec) or {}
     return {
         **spec.to_json(),
-        "id": (read_json(paths.spec) or {}).get("id"),
+        **{key: kept.get(key) for key in ("id", "ids")},
         "state": _state(running, supervisor, state, ended),
         "pid": process.pid if running and process else None,
         "started_at": _iso(state.get("started_at")),

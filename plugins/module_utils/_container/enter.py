@@ -9,17 +9,22 @@ import contextlib
 import os
 import selectors
 import signal
+import stat
 import time
 from dataclasses import dataclass
 
 from .._errors import Conflict, EffectFailed
-from .._linux import libc
+from .._linux import libc, userns
 from .._linux.cgroups import Cgroup
 from .._linux.processes import ProcessId
 from .process import become_and_exec, report
 
-# The user namespace first would be next; the mount namespace last, for /proc must be the host's until then.
-_NAMESPACES = ("ipc", "uts", "net", "pid", "cgroup", "mnt")
+# The mount namespace after the others, for /proc must be the host's until then. The helper enters these...
+_NAMESPACES = ("ipc", "uts", "net", "pid", "mnt")
+# ...and the command itself these. To the cgroup of a container there is no way from inside its cgroup namespace: with
+# nsdelegate (systemd's hosts) nobody gets in there from outside. The user namespace last, for who enters it is nobody
+# outside.
+_LAST = ("cgroup", "user")
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,7 @@ def _spawn(
 
     The helper waits for the command where `wait` says so, and ends as that did.
     """
-    namespaces = _open_namespaces(process)
+    namespaces, root_id = _open_namespaces(process)
     error_r, error_w = os.pipe()
     pid_r, pid_w = os.pipe()
     helper = libc.clone3()
@@ -103,13 +108,16 @@ def _spawn(
             for fd in ours:
                 os.close(fd)
             entry = cgroup.open(beside=process.pid)
-            for name, fd in namespaces.items():
-                if name != "cgroup":
-                    libc.setns(fd)
+            for fd in streams:
+                if stat.S_ISFIFO(os.fstat(fd).st_mode):
+                    os.fchown(fd, root_id, root_id)
+            for name in _NAMESPACES:
+                libc.setns(namespaces[name])
             inner = entry.fork()
             if inner == 0:
-                # Not before: with nsdelegate (systemd's hosts) nobody gets into a cgroup from outside the namespace.
                 libc.setns(namespaces["cgroup"])
+                if root_id:
+                    userns.enter(namespaces["user"])
                 _command(command, streams, error_w)
             entry.close()
             os.write(pid_w, str(inner).encode())
@@ -132,17 +140,18 @@ def _spawn(
     return helper, inner
 
 
-def _open_namespaces(process: ProcessId) -> dict[str, int]:
-    """Descriptors of all namespaces of `process`, in the order to enter. Raises Conflict where it has ended."""
+def _open_namespaces(process: ProcessId) -> tuple[dict[str, int], int]:
+    """Descriptors of all namespaces of `process` by name, and the host's id of its root. Raises Conflict without it."""
     opened: dict[str, int] = {}
     try:
-        for name in _NAMESPACES:
+        for name in (*_NAMESPACES, *_LAST):
             opened[name] = os.open(f"/proc/{process.pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+        root_id = userns.root_id(process.pid)
+        # Looked at after opening: had the pid passed to another process meanwhile, these would be that one's.
+        if process.alive():
+            return opened, root_id
+    except (FileNotFoundError, ProcessLookupError):
         pass
-    # Looked at after opening: had the pid passed to another process meanwhile, these would be that one's.
-    if len(opened) == len(_NAMESPACES) and process.alive():
-        return opened
     for fd in opened.values():
         os.close(fd)
     raise Conflict("the container ended before the command could start", "start it with state=started")

@@ -9,7 +9,7 @@ import os
 import sys
 
 from .._errors import EffectFailed
-from .._linux import libc
+from .._linux import libc, userns
 from .._model import capabilities
 from .._model.container import ContainerSpec
 from .._model.layout import ContainerPaths
@@ -17,8 +17,10 @@ from .inside_mounts import mount_all
 from .process import become_and_exec, close_others, report
 
 
-def exec_first_process(paths: ContainerPaths, spec: ContainerSpec, go_fd: int, error_fd: int) -> None:
+def exec_first_process(paths: ContainerPaths, spec: ContainerSpec, root_id: int, go_fd: int, error_fd: int) -> None:
     """Become the container's first process. Runs in a fresh child that is pid 1 of a new pid namespace already.
+
+    `root_id` is the host's id of root inside.
 
     Waits for a byte from `go_fd`, when it is written down, before it executes the command; it ends where that is closed
     instead. Writes one line to `error_fd` where it fails; a successful exec closes it (all are close-on-exec). Never
@@ -29,17 +31,24 @@ def exec_first_process(paths: ContainerPaths, spec: ContainerSpec, go_fd: int, e
         close_others({go_fd, error_fd})
         os.setsid()
         netns = os.open(paths.netns, os.O_RDONLY | os.O_CLOEXEC)
+        userns_fd = userns.owner(netns)
         log = os.open(paths.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         libc.setns(netns, libc.CLONE_NEWNET)
-        libc.unshare(libc.CLONE_NEWNS | libc.CLONE_NEWUTS | libc.CLONE_NEWIPC | libc.CLONE_NEWCGROUP)
+        libc.unshare(libc.CLONE_NEWNS | libc.CLONE_NEWCGROUP)
         libc.mount("", "/", None, libc.MS_REC | libc.MS_PRIVATE)
         # Modes of what is made there are given in full.
         os.umask(0)
-        mount_all(paths.rootfs, spec)
+        libc.set_file_owner(root_id)
+        mount_all(paths.rootfs, spec, root_id, userns_fd)
+        # So that those who write to /dev/stdout can open it.
+        os.fchown(log, root_id, root_id)
         _pivot(paths.rootfs)
-        libc.sethostname(spec.hostname)
         if spec.read_only:
             libc.mount("", "/", None, libc.MS_REMOUNT | libc.MS_BIND | libc.MS_RDONLY | libc.MS_NODEV)
+        _own_namespaces(userns_fd)
+        if spec.dev == "private":
+            libc.mount("mqueue", "/dev/mqueue", "mqueue", libc.MS_NOSUID | libc.MS_NODEV | libc.MS_NOEXEC)
+        libc.sethostname(spec.hostname)
         _standard_streams(log)
         if not os.read(go_fd, 1):
             raise EffectFailed("its supervisor could not write down that it runs")
@@ -55,6 +64,20 @@ def exec_first_process(paths: ContainerPaths, spec: ContainerSpec, go_fd: int, e
     finally:
         sys.stderr = sys.stdout = None
         os._exit(127)
+
+
+def _own_namespaces(userns_fd: int | None) -> None:
+    """Those that the container's user namespace owns, so that its root may do there what its capabilities say.
+
+    All mounts were made before, with the host's rights and sight; now the mount namespace is copied, and in a copy for
+    another user namespace nobody can take a mount away, or a restriction from it (mount_namespaces(7)): what is masked
+    stays masked.
+    """
+    if userns_fd is None:
+        libc.unshare(libc.CLONE_NEWUTS | libc.CLONE_NEWIPC)
+        return
+    userns.enter(userns_fd)
+    libc.unshare(libc.CLONE_NEWNS | libc.CLONE_NEWUTS | libc.CLONE_NEWIPC | libc.CLONE_NEWCGROUP)
 
 
 def _pivot(root: str) -> None:

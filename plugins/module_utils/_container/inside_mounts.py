@@ -14,8 +14,9 @@ import contextlib
 import errno
 import os
 import stat
+from dataclasses import dataclass
 
-from .._errors import EffectFailed
+from .._errors import EffectFailed, HostNotCapable
 from .._linux import libc
 from .._model.container import ContainerSpec
 from .._model.mounts import Mount
@@ -39,48 +40,59 @@ _NODES = (
 _LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2", "ptmx": "pts/ptmx"}
 
 
-def mount_all(root: str, spec: ContainerSpec) -> None:
-    """Everything below `root` (a mount point in this namespace) that `spec` asks for. Raises OSError, EffectFailed.
+@dataclass(frozen=True)
+class _Inside:
+    """The root that is mounted below, the host's id of root inside, and the user namespace that says so, if any."""
 
-    For a process whose umask is 0.
+    root_fd: int
+    root_id: int
+    userns_fd: int | None
+
+
+def mount_all(root: str, spec: ContainerSpec, root_id: int, userns_fd: int | None) -> None:
+    """Everything below `root` (a mount point in this namespace) that `spec` asks for.
+
+    `root_id` is the host's id of root inside. For a process whose umask is 0, and whose files belong to `root_id`.
+    Raises OSError, EffectFailed, HostNotCapable.
     """
     root_fd = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    inside = _Inside(root_fd, root_id, userns_fd)
     try:
         open_up = spec.privileged
-        _mount(root_fd, "/proc", "proc", _SAFE)
-        _mount(root_fd, "/sys", "sysfs", _SAFE | (0 if open_up else libc.MS_RDONLY))
-        _cgroup(root_fd, writable=open_up or spec.init)
-        _host_dev(root_fd) if spec.dev == "host" else _private_dev(root_fd)
+        _mount(inside, "/proc", "proc", _SAFE)
+        _mount(inside, "/sys", "sysfs", _SAFE | (0 if open_up else libc.MS_RDONLY))
+        _cgroup(inside, writable=spec.cgroup_writable)
+        _host_dev(inside) if spec.dev == "host" else _private_dev(inside)
         if not open_up:
             _restrict(root_fd)
         if spec.init:
             for target, mode in (("/run", "755"), ("/run/lock", "1777"), ("/tmp", "1777")):
-                _mount(root_fd, target, "tmpfs", libc.MS_NOSUID | libc.MS_NODEV, f"mode={mode}")
+                _mount(inside, target, "tmpfs", libc.MS_NOSUID | libc.MS_NODEV, f"mode={mode}")
         for mount in spec.mounts:
-            _bind(root_fd, mount) if mount.type == "bind" else _tmpfs(root_fd, mount)
+            _bind(inside, mount) if mount.type == "bind" else _tmpfs(inside, mount)
     finally:
         os.close(root_fd)
 
 
 @contextlib.contextmanager
-def _target(root_fd: int, path: str, directory: bool = True):
+def _target(inside: _Inside, path: str, directory: bool = True):
     """The path of a descriptor of `path` below the root, which is made where it is missing."""
-    fd = _open_or_make(root_fd, path.strip("/").split("/"), directory)
+    fd = _open_or_make(inside, path.strip("/").split("/"), directory)
     try:
         yield f"/proc/self/fd/{fd}"
     finally:
         os.close(fd)
 
 
-def _open_or_make(root_fd: int, parts: list[str], directory: bool) -> int:
-    path = "/".join(parts)
+def _open_or_make(inside: _Inside, parts: list[str], directory: bool) -> int:
+    path, root_fd = "/".join(parts), inside.root_fd
     try:
         return libc.openat2(root_fd, path, os.O_PATH, _NO_LINKS)
     except FileNotFoundError:
         pass
     except OSError as error:
         raise EffectFailed(f"mount target /{path}: {error.strerror}", "a link on the way is not followed") from error
-    parent_fd = _open_or_make(root_fd, parts[:-1], True) if parts[1:] else os.dup(root_fd)
+    parent_fd = _open_or_make(inside, parts[:-1], True) if parts[1:] else os.dup(root_fd)
     try:
         with contextlib.suppress(FileExistsError):
             if directory:
@@ -92,42 +104,42 @@ def _open_or_make(root_fd: int, parts: list[str], directory: bool) -> int:
         os.close(parent_fd)
 
 
-def _mount(root_fd: int, path: str, fstype: str, flags: int, data: str | None = None) -> None:
-    with _target(root_fd, path) as target:
+def _mount(inside: _Inside, path: str, fstype: str, flags: int, data: str | None = None) -> None:
+    with _target(inside, path) as target:
         libc.mount(fstype, target, fstype, flags, data)
 
 
-def _cgroup(root_fd: int, writable: bool) -> None:
+def _cgroup(inside: _Inside, writable: bool) -> None:
     """The container's own cgroup as the root of version 2, where systemd inside looks for it."""
     try:
-        _mount(root_fd, "/sys/fs/cgroup", "cgroup2", _SAFE | (0 if writable else libc.MS_RDONLY))
+        _mount(inside, "/sys/fs/cgroup", "cgroup2", _SAFE | (0 if writable else libc.MS_RDONLY))
     except OSError as error:
         # A kernel with version 1 only has no such file system, and nothing inside can need it then.
         if error.errno != errno.ENODEV:
             raise
 
 
-def _private_dev(root_fd: int) -> None:
-    _mount(root_fd, "/dev", "tmpfs", libc.MS_NOSUID | libc.MS_NOEXEC, "mode=755,size=64k")
-    dev_fd = libc.openat2(root_fd, "dev", os.O_RDONLY | os.O_DIRECTORY, _NO_LINKS)
+def _private_dev(inside: _Inside) -> None:
+    # Nodes work here, in a tmpfs that the host mounted; those inside can make none.
+    _mount(inside, "/dev", "tmpfs", libc.MS_NOSUID | libc.MS_NOEXEC, "mode=755,size=64k")
+    dev_fd = libc.openat2(inside.root_fd, "dev", os.O_RDONLY | os.O_DIRECTORY, _NO_LINKS)
     try:
-        os.mkdir("net", 0o755, dir_fd=dev_fd)
+        for name in ("net", "pts", "shm", "mqueue"):
+            os.mkdir(name, 0o755, dir_fd=dev_fd)
         for name, major, minor in _NODES:
             os.mknod(name, stat.S_IFCHR | 0o666, os.makedev(major, minor), dir_fd=dev_fd)
         for name, to in _LINKS.items():
             os.symlink(to, name, dir_fd=dev_fd)
-        for name in ("pts", "shm", "mqueue"):
-            os.mkdir(name, 0o755, dir_fd=dev_fd)
     finally:
         os.close(dev_fd)
     # gid 5 is tty in Debian's base-passwd; grantpt(3) wants the terminals in it.
-    _mount(root_fd, "/dev/pts", "devpts", libc.MS_NOSUID | libc.MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620,gid=5")
-    _mount(root_fd, "/dev/shm", "tmpfs", _SAFE, "mode=1777,size=64m")
-    _mount(root_fd, "/dev/mqueue", "mqueue", _SAFE)
+    terminals = f"newinstance,ptmxmode=0666,mode=620,gid={inside.root_id + 5}"
+    _mount(inside, "/dev/pts", "devpts", libc.MS_NOSUID | libc.MS_NOEXEC, terminals)
+    _mount(inside, "/dev/shm", "tmpfs", _SAFE, "mode=1777,size=64m")
 
 
-def _host_dev(root_fd: int) -> None:
-    with _target(root_fd, "/dev") as target:
+def _host_dev(inside: _Inside) -> None:
+    with _target(inside, "/dev") as target:
         libc.mount("/dev", target, None, libc.MS_BIND | libc.MS_REC)
 
 
@@ -159,7 +171,7 @@ def _mask(fd: int) -> None:
     os.close(fd)
 
 
-def _bind(root_fd: int, mount: Mount) -> None:
+def _bind(inside: _Inside, mount: Mount) -> None:
     tree = libc.open_tree(mount.source)
     try:
         kind = os.fstat(tree).st_mode
@@ -167,9 +179,8 @@ def _bind(root_fd: int, mount: Mount) -> None:
         if stat.S_ISDIR(kind):
             # A directory that somebody shares is no way in for device nodes; a device itself, named, is.
             attributes |= libc.MOUNT_ATTR_NODEV
-        if attributes:
-            libc.mount_setattr(tree, attributes)
-        fd = _open_or_make(root_fd, mount.target.strip("/").split("/"), stat.S_ISDIR(kind))
+        _set_attributes(tree, attributes, mount, inside.userns_fd if mount.idmap else None)
+        fd = _open_or_make(inside, mount.target.strip("/").split("/"), stat.S_ISDIR(kind))
         try:
             libc.move_mount(tree, fd)
         except OSError as error:
@@ -180,6 +191,21 @@ def _bind(root_fd: int, mount: Mount) -> None:
         os.close(tree)
 
 
-def _tmpfs(root_fd: int, mount: Mount) -> None:
+def _set_attributes(tree: int, attributes: int, mount: Mount, userns_fd: int | None) -> None:
+    if not attributes and userns_fd is None:
+        return
+    try:
+        libc.mount_setattr(tree, attributes, userns_fd)
+    except OSError as error:
+        if userns_fd is None or error.errno != errno.EINVAL:
+            raise
+        raise HostNotCapable(
+            f"mounts: the file system of {mount.source}, or of one mounted below, cannot show its files under a "
+            "container's ids",
+            f"set idmap: false for {mount.target}",
+        ) from error
+
+
+def _tmpfs(inside: _Inside, mount: Mount) -> None:
     flags = libc.MS_NOSUID | libc.MS_NODEV | (libc.MS_RDONLY if mount.read_only else 0)
-    _mount(root_fd, mount.target, "tmpfs", flags, f"mode=1777{f',size={mount.size}' if mount.size else ''}")
+    _mount(inside, mount.target, "tmpfs", flags, f"mode=1777{f',size={mount.size}' if mount.size else ''}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 from collections.abc import Iterable
 
 from .._errors import ConductorError, EffectFailed
@@ -26,19 +27,19 @@ def become_and_exec(
     InvalidInput or EffectFailed in the container's words.
     """
     who = resolve_user(user, ["/"])
-    ignored, permitted = _own_masks("SigIgn", "CapPrm")
+    permitted, ignored = libc.permitted_capabilities(), _ignored_signals()
     # Handlers end with the exec; what is ignored would stay so (execve(2)): SIGPIPE, by Python, and what nohup(1) did.
     for number in range(1, signal.NSIG):
         if ignored >> (number - 1) & 1:
             signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     os.umask(0o022)
+    _give_streams(who.uid, who.gid)
     drop_bounding(bounding)
     os.setgroups(list(who.groups))
     os.setresgid(who.gid, who.gid, who.gid)
     os.setresuid(who.uid, who.uid, who.uid)
     if who.uid == 0:
-        # On some hosts even root lacks some.
         libc.capset(capabilities.mask(bounding) & permitted)
     environment = {"PATH": DEFAULT_PATH, "HOME": who.home, "container": "conductor", **dict(env)}
     try:
@@ -51,6 +52,14 @@ def become_and_exec(
         raise EffectFailed(
             f"{argv[0]}: {error.strerror}", "it must be a program in the container's file system"
         ) from None
+
+
+def _give_streams(uid: int, gid: int) -> None:
+    """Let the user open pipes and the log once more by /dev/stdout and the like, which many programs log to."""
+    for fd in (0, 1, 2):
+        found = os.fstat(fd)
+        if uid and found.st_uid == 0 and (stat.S_ISFIFO(found.st_mode) or stat.S_ISREG(found.st_mode)):
+            os.fchown(fd, uid, gid)
 
 
 def close_others(keep: set[int]) -> None:
@@ -75,11 +84,10 @@ def drop_bounding(keep: frozenset[str]) -> None:
             return
 
 
-def _own_masks(*fields: str) -> list[int]:
-    """Masks of this process in /proc/self/status (proc(5))."""
+def _ignored_signals() -> int:
+    """The mask of signals that this process ignores (SigIgn of proc(5))."""
     with open("/proc/self/status", "rb") as file:
-        status = dict(line.split(b":", 1) for line in file.read().splitlines())
-    return [int(status[field.encode()], 16) for field in fields]
+        return next(int(line.split()[1], 16) for line in file if line.startswith(b"SigIgn:"))
 
 
 def report(error: BaseException) -> bytes:

@@ -25,7 +25,7 @@ def restart(container_dir: str, name: str) -> None:
         if spec is None:
             return
         prepared = prepare(settings, paths, spec)
-        launch(paths, spec, prepared.entry, (state or {}).get("restarts", 0) + 1)
+        launch(paths, spec, prepared, (state or {}).get("restarts", 0) + 1)
     except (ConductorError, OSError) as error:
         with open(paths.log, "a", encoding="utf-8") as log:
             log.write(f"conductor: {time.strftime('%FT%TZ', time.gmtime())} restart failed: {error}\n")

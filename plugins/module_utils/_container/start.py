@@ -17,9 +17,11 @@ from .._linux.cgroups import Cgroup, CgroupEntry
 from .._linux.inside_root import write_files
 from .._linux.processes import ProcessId
 from .._model.container import ContainerSpec
+from .._model.ids import IdRange
 from .._model.layout import ContainerPaths, ImagePaths
 from .._network.attachment import attach, inside_files
 from .._store.containers import write_run_state
+from .._store.ids import read_ids
 from .._store.settings import Settings
 from .first_process import exec_first_process
 from .process import close_others, report
@@ -35,9 +37,12 @@ def cgroup_of(name: str) -> Cgroup:
 
 
 class Prepared(NamedTuple):
-    """What the host has made ready: the way into the container's cgroup, and the path of the supervisor's program."""
+    """What the host has made ready: the way into the container's cgroup, the host's id of root inside, and the path of
+    the supervisor's program.
+    """
 
     entry: CgroupEntry
+    root_id: int
     runtime: str
 
 
@@ -64,14 +69,20 @@ def start(settings: Settings, paths: ContainerPaths, spec: ContainerSpec) -> Non
 
 
 def prepare(settings: Settings, paths: ContainerPaths, spec: ContainerSpec) -> Prepared:
-    """Cgroup, root file system, network namespace with its links, files inside: each made where it is missing."""
+    """Cgroup, network namespace with its links, root file system, files inside: each made where it is missing."""
+    ids = read_ids(paths)
+    root_id = ids.base if ids else 0
     cgroup = cgroup_of(spec.name)
     cgroup.create()
     cgroup.set_limits(spec.memory, spec.cpus, spec.pids)
-    mount_rootfs(paths, ImagePaths.of(settings.image_dir, spec.image))
-    if not netns.exists(paths.netns):
-        netns.remove(paths.netns)
-        netns.create(paths.netns)
+    if spec.cgroup_writable:
+        cgroup.delegate(root_id)
+    userns_fd = _network_namespace(paths, ids)
+    try:
+        mount_rootfs(paths, ImagePaths.of(settings.image_dir, spec.image), userns_fd, root_id)
+    finally:
+        if userns_fd is not None:
+            os.close(userns_fd)
     attach(settings, spec.name)
     root_fd = os.open(paths.rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -79,22 +90,39 @@ def prepare(settings: Settings, paths: ContainerPaths, spec: ContainerSpec) -> P
         write_files(root_fd, files)
     finally:
         os.close(root_fd)
-    return Prepared(cgroup.open(), install_runtime())
+    return Prepared(cgroup.open(), root_id, install_runtime())
 
 
-def launch(paths: ContainerPaths, spec: ContainerSpec, entry: CgroupEntry, restarts: int) -> None:
-    """Start the first process as a child of the calling process, by `entry`, and write the run state.
+def _network_namespace(paths: ContainerPaths, ids: IdRange | None) -> int | None:
+    """Have the container's network namespace; a descriptor of the user namespace that owns it, None without one.
+
+    Both are one life: which user namespace a container has is asked of the network namespace, which has a name.
+    """
+    if netns.exists(paths.netns):
+        userns_fd = netns.owner(paths.netns)
+        if (userns_fd is None) == (ids is None):
+            return userns_fd
+        # Somebody else's: it would be out of reach for those inside, or within reach of too much.
+        if userns_fd is not None:
+            os.close(userns_fd)
+    netns.remove(paths.netns)
+    netns.create(paths.netns, ids.map_line if ids else None)
+    return netns.owner(paths.netns)
+
+
+def launch(paths: ContainerPaths, spec: ContainerSpec, prepared: Prepared, restarts: int) -> None:
+    """Start the first process as a child of the calling process, in its cgroup, and write the run state.
 
     Raises EffectFailed.
     """
     reader, writer = os.pipe()
     wait_go, go = os.pipe()
-    child = entry.fork(libc.CLONE_NEWPID)
+    child = prepared.entry.fork(libc.CLONE_NEWPID)
     if child == 0:
         os.close(reader)
         os.close(go)
-        exec_first_process(paths, spec, wait_go, writer)
-    entry.close()
+        exec_first_process(paths, spec, prepared.root_id, wait_go, writer)
+    prepared.entry.close()
     os.close(writer)
     os.close(wait_go)
     # Written before the command is let go: were we killed here, nothing would run that the next run cannot find.
@@ -130,7 +158,7 @@ def _write_run_state(paths: ContainerPaths, child: int, restarts: int) -> None:
 def _supervisor(paths: ContainerPaths, spec: ContainerSpec, prepared: Prepared, status: int) -> None:
     """Body of the supervisor's process up to the point where it becomes the small one. Never returns."""
     try:
-        launch(paths, spec, prepared.entry, 0)
+        launch(paths, spec, prepared, 0)
         detach({status})
         # EPIPE: who asked for it was killed meanwhile.
         with contextlib.suppress(BrokenPipeError):

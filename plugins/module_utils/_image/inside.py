@@ -105,7 +105,5 @@ def _limit(mask: int) -> None:
             except OSError:
                 # EINVAL: the running kernel has no more capabilities than this.
                 break
-    # What this process lacks itself, it cannot ask for (CapPrm of proc(5)).
-    with open("/proc/self/status", "rb") as file:
-        permitted = next(int(line.split()[1], 16) for line in file if line.startswith(b"CapPrm:"))
-    libc.capset(mask & permitted)
+    # What this process lacks itself, it cannot ask for.
+    libc.capset(mask & libc.permitted_capabilities())

@@ -66,6 +66,12 @@ class Cgroup:
                     if error.errno not in (errno.EBUSY, errno.ENOENT, errno.EINVAL):
                         raise
 
+    def delegate(self, owner: int) -> None:
+        """Let the user and group `owner` divide it further, in version 2 (cgroup-v2.rst, "Model of Delegation")."""
+        if self._v2:
+            for name in ("", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control"):
+                os.chown(os.path.join(self._v2, name), owner, owner)
+
     def open(self, beside: int | None = None) -> CgroupEntry:
         """A way in that stays open when the caller has left the host's mount namespace.
 

@@ -26,15 +26,18 @@ def write_files(root_fd: int, files: Mapping[str, bytes], mode: int = 0o644) -> 
     `root_fd` is a descriptor of the root directory. Links on the way are
     resolved inside the root (openat2(2), RESOLVE_IN_ROOT); a link at the target is replaced, not followed. A file that
     has the content already is left alone, and so is one that something is mounted on: the mount was somebody's wish.
+    What is made belongs to whom the root directory belongs to, whatever ids rule in there.
     """
     written = []
+    root = os.fstat(root_fd)
+    owner = (root.st_uid, root.st_gid)
     for path, content in files.items():
         directory, name = os.path.split(path)
-        directory_fd = _open_directory(root_fd, directory)
+        directory_fd = _open_directory(root_fd, directory, owner)
         try:
             mounted, present = _look(directory_fd, name)
             if not mounted and present != content:
-                _replace(directory_fd, name, content, mode)
+                _replace(directory_fd, name, content, mode, owner)
                 written.append(path)
         finally:
             os.close(directory_fd)
@@ -96,16 +99,17 @@ def _open_existing(root_fd: int, path: str, flags: int) -> int | None:
         raise
 
 
-def _open_directory(root_fd: int, path: str) -> int:
+def _open_directory(root_fd: int, path: str, owner: tuple[int, int]) -> int:
     """A descriptor of the directory `path` inside the root, made (0755) with its parents where it is missing."""
     try:
         return openat2(root_fd, path, os.O_RDONLY | os.O_DIRECTORY, _RULES)
     except FileNotFoundError:
         parent, name = os.path.split(path)
-    parent_fd = _open_directory(root_fd, parent)
+    parent_fd = _open_directory(root_fd, parent, owner)
     try:
         with contextlib.suppress(FileExistsError):
             os.mkdir(name, 0o755, dir_fd=parent_fd)
+            os.chown(name, *owner, dir_fd=parent_fd, follow_symlinks=False)
     finally:
         os.close(parent_fd)
     return openat2(root_fd, path, os.O_RDONLY | os.O_DIRECTORY, _RULES)
@@ -132,12 +136,13 @@ def _look(directory_fd: int, name: str) -> tuple[bool, bytes | None]:
         os.close(path_fd)
 
 
-def _replace(directory_fd: int, name: str, content: bytes, mode: int) -> None:
+def _replace(directory_fd: int, name: str, content: bytes, mode: int, owner: tuple[int, int]) -> None:
     temporary = f".{name}.{secrets.token_hex(4)}.tmp"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
     fd = os.open(temporary, flags, mode, dir_fd=directory_fd)
     try:
         try:
+            os.fchown(fd, *owner)
             os.fchmod(fd, mode)
             view = memoryview(content)
             while view:

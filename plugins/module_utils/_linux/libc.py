@@ -30,6 +30,7 @@ SYS_mount_setattr = 442
 RESOLVE_NO_XDEV, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH, RESOLVE_IN_ROOT = 1, 2, 4, 8, 16
 OPEN_TREE_CLONE, AT_RECURSIVE, AT_EMPTY_PATH, MOVE_MOUNT_F_EMPTY_PATH = 1, 0x8000, 0x1000, 4
 MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC = 1, 2, 4, 8
+MOUNT_ATTR_IDMAP = 0x00100000
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.mount.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_char_p]
@@ -38,6 +39,7 @@ _libc.unshare.argtypes = [ctypes.c_int]
 _libc.setns.argtypes = [ctypes.c_int, ctypes.c_int]
 _libc.prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
 _libc.sethostname.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
+_libc.setfsuid.argtypes = _libc.setfsgid.argtypes = [ctypes.c_uint]
 _libc.syscall.restype = ctypes.c_long
 
 
@@ -153,6 +155,22 @@ def capset(mask: int, inheritable: int = 0) -> None:
     _check(_libc.capset(ctypes.byref(header), ctypes.byref(data)), "capset")
 
 
+def permitted_capabilities() -> int:
+    """The mask of capabilities that this process may use (CapPrm of proc(5)); on some hosts even root lacks some."""
+    with open("/proc/self/status", "rb") as file:
+        return next(int(line.split()[1], 16) for line in file if line.startswith(b"CapPrm:"))
+
+
+def set_file_owner(owner: int) -> None:
+    """Have what this process makes belong to user and group `owner` (setfsuid(2)), with all capabilities as before."""
+    if owner:
+        permitted = permitted_capabilities()
+        _libc.setfsgid(owner)
+        _libc.setfsuid(owner)
+        # Those on files went out of force with that.
+        capset(permitted)
+
+
 def openat2(dirfd: int, path: str, flags: int, resolve: int, mode: int = 0) -> int:
     """openat2(2): open `path` below `dirfd` under the rules of `resolve`. Close-on-exec."""
     how = _OpenHow(flags | os.O_CLOEXEC, mode, resolve)
@@ -172,9 +190,12 @@ def move_mount(tree_fd: int, target_fd: int) -> None:
     _check(_syscall(SYS_move_mount, tree_fd, b"", target_fd, b"", flags), "move_mount")
 
 
-def mount_setattr(fd: int, attr_set: int = 0, attr_clr: int = 0, propagation: int = 0) -> None:
-    """mount_setattr(2), recursively, on the mount that `fd` is open on."""
-    attr = _MountAttr(attr_set, attr_clr, propagation, 0)
+def mount_setattr(fd: int, attr_set: int = 0, userns_fd: int | None = None) -> None:
+    """mount_setattr(2), recursively, on the mount that `fd` is open on; with `userns_fd` ids show as that maps them."""
+    attr = _MountAttr(attr_set, 0, 0, 0)
+    if userns_fd is not None:
+        attr.attr_set |= MOUNT_ATTR_IDMAP
+        attr.userns_fd = userns_fd
     flags = AT_EMPTY_PATH | AT_RECURSIVE
     result = _syscall(SYS_mount_setattr, fd, b"", flags, ctypes.byref(attr), ctypes.sizeof(attr))
     _check(result, "mount_setattr")

@@ -11,32 +11,50 @@ import fcntl
 import os
 import socket
 import struct
+from collections.abc import Iterator
 
-from . import libc
+from . import libc, userns
 
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 0x1
 
 
-def create(path: str) -> None:
+def create(path: str, id_map: str | None = None) -> None:
     """Make a network namespace, with its loopback up, and mount it on `path`, which must not be in use.
 
-    The calling process is back in its own namespace afterwards. Must be called with the network's lock or the name's
-    owner lock held: two first calls at once would mount the directory twice (Debian bug 949235).
+    With `id_map` (see userns.py) a new user namespace owns it. The calling process is back in its own namespace
+    afterwards. Must be called with the network's lock or the name's owner lock held: two first calls at once would
+    mount the directory twice (Debian bug 949235).
     """
     _shared_directory(os.path.dirname(path))
     os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444))
-    own = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        libc.unshare(libc.CLONE_NEWNET)
-        try:
-            _loopback_up()
-            libc.mount("/proc/self/ns/net", path, flags=libc.MS_BIND)
-        finally:
-            libc.setns(own, libc.CLONE_NEWNET)
+        with _new(id_map) as process:
+            libc.mount(f"/proc/{process}/ns/net", path, flags=libc.MS_BIND)
     except BaseException:
         os.unlink(path)
         raise
+
+
+@contextlib.contextmanager
+def _new(id_map: str | None) -> Iterator[int | str]:
+    """A process in a new network namespace, by its name in /proc, for the block."""
+    own = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if id_map is None:
+            libc.unshare(libc.CLONE_NEWNET)
+            _loopback_up()
+            yield "self"
+            return
+        with userns.new(id_map, libc.CLONE_NEWNET) as process:
+            entered = os.open(f"/proc/{process}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                libc.setns(entered, libc.CLONE_NEWNET)
+            finally:
+                os.close(entered)
+            _loopback_up()
+            yield process
     finally:
+        libc.setns(own, libc.CLONE_NEWNET)
         os.close(own)
 
 
@@ -46,6 +64,15 @@ def exists(path: str) -> bool:
         return os.stat(path).st_dev == os.stat("/proc/self/ns/net").st_dev
     except FileNotFoundError:
         return False
+
+
+def owner(path: str) -> int | None:
+    """A descriptor of the user namespace that owns the namespace at `path`; None where it is the caller's own."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return userns.owner(fd)
+    finally:
+        os.close(fd)
 
 
 def remove(path: str) -> None:

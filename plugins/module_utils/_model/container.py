@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, fields, replace
 
 from .._errors import Damaged, InvalidInput
 from .capabilities import parse as parse_capabilities
+from .ids import IdRange, parse_userns
 from .mounts import Mount, parse_mounts, parse_path
 from .names import parse_name
 from .signals import parse_signal
@@ -17,6 +18,10 @@ from .sizes import parse_size
 
 # What can change while the first process runs; everything else is set when it starts.
 LIVE = frozenset({"memory", "cpus", "pids", "stop_signal", "stop_timeout", "restart_policy", "restart_retries"})
+
+# What its root file system depends on: the lower layer, and whose ids the files in the upper one have. Another value
+# under the same upper layer would be neither of both.
+OF_THE_ROOT = ("image", "userns")
 
 # https://systemd.io/CONTAINER_INTERFACE: systemd as pid 1 powers off in order on SIGRTMIN+3; 34 is glibc's SIGRTMIN.
 _INIT_STOP_SIGNAL = 34 + 3
@@ -35,6 +40,7 @@ class ContainerSpec:
     user: str = "root"
     hostname: str = ""
     mounts: tuple[Mount, ...] = ()
+    userns: str | IdRange = "auto"
     dev: str = "private"
     read_only: bool = False
     capabilities_add: tuple[str, ...] = ()
@@ -47,6 +53,11 @@ class ContainerSpec:
     stop_timeout: float = 10.0
     restart_policy: str = "no"
     restart_retries: int = 0
+
+    @property
+    def cgroup_writable(self) -> bool:
+        """Whether those inside may divide their cgroup further, as systemd does."""
+        return self.init or self.privileged
 
     def to_json(self) -> dict:
         """The form in container.json."""
@@ -64,6 +75,8 @@ class ContainerSpec:
             values["mounts"] = tuple(Mount(**mount) for mount in values["mounts"])
             for name in ("command", "capabilities_add", "capabilities_drop"):
                 values[name] = tuple(values[name])
+            if isinstance(values["userns"], dict):
+                values["userns"] = IdRange(**values["userns"])
             return cls(**values)
         except (KeyError, TypeError, AttributeError) as error:
             raise Damaged(
@@ -176,6 +189,7 @@ _PARSERS = {
     "user": parse_user,
     "hostname": _hostname,
     "mounts": lambda value, _option: parse_mounts(value),
+    "userns": parse_userns,
     "dev": lambda value, _option: value,
     "read_only": lambda value, _option: bool(value),
     "privileged": lambda value, _option: bool(value),

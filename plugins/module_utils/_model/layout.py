@@ -75,6 +75,10 @@ class ContainerPaths:
         return os.path.join(self.directory, "work")
 
     @property
+    def lower(self) -> str:
+        return os.path.join(self.directory, "lower")
+
+    @property
     def rootfs(self) -> str:
         return os.path.join(self.directory, "rootfs")
 

@@ -16,13 +16,16 @@ _RESERVED = ("/proc", "/sys", "/dev")
 
 @dataclass(frozen=True)
 class Mount:
-    """One mount. `source`: path of the host (bind only); `size`: bytes, 0 for the kernel's default (tmpfs only)."""
+    """One mount. `source`: path of the host; `idmap`: whether ids inside stand for the same ids there (bind only);
+    `size`: bytes, 0 for the kernel's default (tmpfs only).
+    """
 
     type: str
     target: str
     source: str = ""
     read_only: bool = False
     size: int = 0
+    idmap: bool = True
 
     @classmethod
     def parse(cls, value: dict) -> Mount:
@@ -33,9 +36,12 @@ class Mount:
         if kind == "bind":
             if size is not None:
                 raise InvalidInput(f"mounts: size is for tmpfs, and {target} is a bind mount")
-            return cls("bind", target, parse_path(source, f"mounts: source of {target}"), bool(value.get("read_only")))
+            path = parse_path(source, f"mounts: source of {target}")
+            return cls("bind", target, path, bool(value.get("read_only")), idmap=value.get("idmap") is not False)
         if source is not None:
             raise InvalidInput(f"mounts: source is for bind mounts, and {target} is a tmpfs")
+        if value.get("idmap") is not None:
+            raise InvalidInput(f"mounts: idmap is for bind mounts, and {target} is a tmpfs")
         bytes_ = parse_size(size, f"mounts: size of {target}") if size is not None else 0
         return cls("tmpfs", target, read_only=bool(value.get("read_only")), size=bytes_)
 

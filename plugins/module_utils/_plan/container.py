@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .._errors import Conflict, NotFound
-from .._model.container import LIVE, ContainerSpec
+from .._model.container import LIVE, OF_THE_ROOT, ContainerSpec
 from .action import Action, Plan
+from .ids import IdsView, choose
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class ContainerView:
     limits_applied: bool = True
     damage: str = ""
     incomplete: bool = False
+    # Where a range of ids is to be chosen.
+    ids: IdsView | None = None
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,7 @@ def _absent(name: str, view: ContainerView) -> list[Action]:
 def _present(wanted: ContainerSpec, view: ContainerView, wish: Wish) -> list[Action]:
     if view.spec is None:
         _require_image(wanted, view)
+        _require_ids(wanted, view)
         actions = [*_down(wanted.name, view), CreateContainer(wanted)]
         running, leftovers = False, False
     else:
@@ -150,6 +154,8 @@ def _changes(present: ContainerSpec, wanted: ContainerSpec, view: ContainerView,
     actions: list[Action] = []
     if "image" in options:
         _require_image(wanted, view)
+    if "userns" in options:
+        _require_ids(wanted, view)
     renew = _must_renew(options, view, wish)
     if renew:
         actions += [*_down(wanted.name, view), ResetRoot(wanted.name)]
@@ -172,19 +178,23 @@ def _require_image(wanted: ContainerSpec, view: ContainerView) -> None:
         raise NotFound(f"there is no image {wanted.image!r}", "build it with conductor_image, or correct image")
 
 
+def _require_ids(wanted: ContainerSpec, view: ContainerView) -> None:
+    """Chosen for good when it is done, under a lock: here it is known that it can be."""
+    choose(wanted.userns, view.ids or IdsView())
+
+
 def _must_renew(options: tuple[str, ...], view: ContainerView, wish: Wish) -> bool:
     """Whether the container must be made anew for `options`. Raises Conflict where that was not allowed."""
-    # The image is the root's lower layer: another one under the same upper layer would be neither of both.
-    needing = [option for option in options if option == "image" or (view.running and option not in LIVE)]
+    needing = [option for option in options if option in OF_THE_ROOT or (view.running and option not in LIVE)]
     if wish.state == "stopped":
-        needing = [option for option in needing if option == "image"]
+        needing = [option for option in needing if option in OF_THE_ROOT]
     if needing and not wish.recreate:
+        always = set(needing) <= set(OF_THE_ROOT)
+        hint = "set recreate: true to make it anew (what was written to its root is lost)"
         raise Conflict(
             f"{', '.join(needing)} cannot change while container {view.spec.name!r} "
-            + ("keeps its root file system" if needing == ["image"] else "runs"),
-            "set recreate: true to make it anew (what was written to its root is lost), or stop it first"
-            if "image" not in needing
-            else "set recreate: true to make it anew (what was written to its root is lost)",
+            + ("keeps its root file system" if always else "runs"),
+            hint if set(needing) & set(OF_THE_ROOT) else f"{hint}, or stop it first",
         )
     return bool(needing)
 

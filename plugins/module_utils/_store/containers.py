@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 import secrets
+from dataclasses import asdict
 
 from .._errors import Conflict, Damaged
 from .._linux.files import remove_tree, sync_directory
 from .._linux.processes import ProcessId
 from .._model.container import ContainerSpec
+from .._model.ids import IdRange
 from .._model.layout import RUN_DIR, STAGING_PREFIX, ContainerPaths
 from .json_files import read_json, write_json
 
@@ -36,14 +38,24 @@ def read_spec(paths: ContainerPaths) -> ContainerSpec | None:
 def write_spec(paths: ContainerPaths, spec: ContainerSpec, *, running: bool | None = None) -> None:
     """Write the spec; `running` sets whether the supervisor may restart it, None keeps that as it is.
 
-    The container's id stays for as long as the container: peers and leases are bound to it.
+    The container's id stays for as long as the container: peers and leases are bound to it. Its ids stay, too.
     """
     old = read_json(paths.spec) or {}
     wanted = old.get("wanted", "stopped") if running is None else ("running" if running else "stopped")
-    write_json(paths.spec, {**spec.to_json(), "id": old.get("id") or secrets.token_hex(8), "wanted": wanted})
+    _write(paths, spec, old.get("id") or secrets.token_hex(8), wanted, old.get("ids"))
 
 
-def create_directory(paths: ContainerPaths, spec: ContainerSpec) -> None:
+def write_spec_and_ids(paths: ContainerPaths, spec: ContainerSpec, ids: IdRange | None) -> None:
+    """Write the spec of a container that does not run, and its range of ids, which `spec.userns` asks for."""
+    old = read_json(paths.spec) or {}
+    _write(paths, spec, old.get("id") or secrets.token_hex(8), "stopped", ids and asdict(ids))
+
+
+def _write(paths: ContainerPaths, spec: ContainerSpec, identity: str, wanted: str, ids: dict | None) -> None:
+    write_json(paths.spec, {**spec.to_json(), "id": identity, "wanted": wanted, "ids": ids})
+
+
+def create_directory(paths: ContainerPaths, spec: ContainerSpec, ids: IdRange | None) -> None:
     """Make the container's directory with its spec: whole, or not at all."""
     parent = os.path.dirname(paths.directory)
     os.makedirs(parent, mode=0o711, exist_ok=True)
@@ -51,10 +63,10 @@ def create_directory(paths: ContainerPaths, spec: ContainerSpec) -> None:
     remove_tree(staging)
     os.mkdir(staging, 0o700)
     # The rootfs's own mode is what `/` shows inside: _apt and others must be able to pass it.
-    for name in ("upper", "work", "rootfs"):
+    for name in ("upper", "work", "lower", "rootfs"):
         os.mkdir(os.path.join(staging, name))
         os.chmod(os.path.join(staging, name), 0o755)
-    write_spec(ContainerPaths(staging, paths.name), spec)
+    write_spec_and_ids(ContainerPaths(staging, paths.name), spec, ids)
     os.rename(staging, paths.directory)
     sync_directory(parent)
 

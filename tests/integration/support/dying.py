@@ -18,9 +18,9 @@ EFFECTS = {
         "_linux.libc": "clone3",
     },
     "container": {
-        "os": "mkdir rename unlink rmdir chmod",
+        "os": "mkdir rename unlink rmdir chmod chown",
         "signal": "pidfd_send_signal",
-        "_linux.libc": "mount umount2 unshare setns clone3",
+        "_linux.libc": "mount umount2 unshare setns clone3 move_mount",
         "_linux.cgroups": "_write",
         "_container.start": "write_run_state install_runtime",
     },

@@ -1,0 +1,88 @@
+"""Ranges of ids: which one a container gets."""
+
+import pytest
+from ansible_collections.conductor.containers.plugins.module_utils._errors import Conflict, HostNotCapable, InvalidInput
+from ansible_collections.conductor.containers.plugins.module_utils._model.ids import END, SIZE, IdRange, parse_userns
+from ansible_collections.conductor.containers.plugins.module_utils._plan.ids import IdsView, choose
+from hypothesis import given
+from hypothesis import strategies as st
+
+ranges = st.builds(IdRange, st.integers(1, END // 2), st.integers(1, 4 * SIZE))
+owners = st.sampled_from(["conductor", "alice", "bob"])
+files = st.lists(st.tuples(owners, ranges), max_size=4)
+
+
+def text(entries):
+    return "".join(f"{name}:{ids.base}:{ids.size}\n" for name, ids in entries)
+
+
+@given(files, files, st.lists(ranges, max_size=6))
+def test_a_chosen_range_is_nobody_elses(subuid, subgid, taken):
+    view = IdsView(text(subuid), text(subgid), {f"c{number}": ids for number, ids in enumerate(taken)})
+    try:
+        found = choose("auto", view)
+    except HostNotCapable:
+        return
+    assert found.size == SIZE and found.end <= END
+    assert not any(found.overlaps(other) for other in taken)
+    assert not any(found.overlaps(ids) for name, ids in [*subuid, *subgid] if name != "conductor")
+    for entries in (subuid, subgid):
+        ours = [ids for name, ids in entries if name == "conductor"]
+        assert not ours or any(ids.base <= found.base and found.end <= ids.end for ids in ours)
+
+
+@given(st.lists(st.integers(0, 30), unique=True, max_size=20), st.integers(1, 25))
+def test_what_is_given_back_is_used_again_before_anything_new(gone, count):
+    taken = {}
+    for number in range(31):
+        taken[f"c{number}"] = choose("auto", IdsView(taken=taken))
+    free = sorted(taken.pop(f"c{number}").base for number in gone)
+    for _ in range(min(count, len(free))):
+        ids = choose("auto", IdsView(taken=taken))
+        assert ids.base == free.pop(0)
+        taken[str(ids.base)] = ids
+
+
+def test_without_entries_of_ours_ranges_begin_at_524288():
+    assert choose("auto", IdsView("alice:100000:65536\n", "alice:100000:65536\n")) == IdRange(524288)
+
+
+def test_ranges_of_other_users_are_stepped_over():
+    assert choose("auto", IdsView("alice:524288:65537\n")) == IdRange(524288 + 2 * SIZE)
+
+
+def test_with_entries_of_ours_only_those_are_used():
+    view = IdsView("conductor:100:65536\n", "x\nconductor:100:65536\nconductor:y:1\n")
+    assert choose("auto", view) == IdRange(100)
+    with pytest.raises(HostNotCapable, match="no range of 65536 ids is left"):
+        choose("auto", IdsView(view.subuid, view.subgid, {"web": IdRange(100)}))
+    with pytest.raises(HostNotCapable, match="/etc/subuid and /etc/subgid"):
+        choose("auto", IdsView("conductor:100:65536\n", ""))
+
+
+def test_the_last_range_is_below_the_ids_that_mean_none():
+    last = IdRange(END - SIZE)
+    assert choose("auto", IdsView(taken={"all": IdRange(524288, last.base - 524288)})) == last
+    with pytest.raises(HostNotCapable):
+        choose("auto", IdsView(taken={"all": IdRange(524288, END - 524288)}))
+
+
+def test_a_range_that_somebody_has_is_a_conflict_that_names_him():
+    with pytest.raises(Conflict, match="container db has 700000 to 765535"):
+        choose(IdRange(765535), IdsView(taken={"db": IdRange(700000)}))
+    assert choose(IdRange(765536), IdsView(taken={"db": IdRange(700000)})) == IdRange(765536)
+    assert choose("host", IdsView(taken={"db": IdRange(1, END)})) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["yes", "", 5, None, [], {}, {"size": SIZE}, {"base": 0}, {"base": 65535}, {"base": "a"}, {"base": 1.5},
+     {"base": True}, {"base": SIZE, "size": 1000}, {"base": END}, {"base": SIZE, "length": SIZE}],
+)  # fmt: skip
+def test_what_is_no_range_is_refused(value):
+    with pytest.raises(InvalidInput, match="userns"):
+        parse_userns(value, "userns")
+
+
+def test_numbers_may_come_as_text():
+    assert parse_userns({"base": "700000", "size": "131072"}, "userns") == IdRange(700000, 131072)
