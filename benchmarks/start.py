@@ -3,10 +3,11 @@
 
 usage: benchmarks/start.py [ROUNDS]      as root; runc and systemd-nspawn are measured where they are installed
 
-All take turns in one run, inside a test host, so that what else the machine does hits all alike; read the ratios. The
-first process writes to a FIFO that is mounted into each container. Ours is called from a Python that runs already, as
-a module's is; what a whole Ansible task costs is what benchmarks/task.py measures. Also: a command in a running
-container, ours against `runc exec`, and the memory that stays for each idle container.
+"userns: host" is ours without a user namespace. All take turns in one run, inside a test host, so that what else the
+machine does hits all alike; read the ratios. The first process writes to a FIFO that is mounted into each container.
+Ours is called from a Python that runs already, as a module's is; what a whole Ansible task costs is what
+benchmarks/task.py measures. Also: a command in a running container, ours against `runc exec`, and the memory that stays
+for each idle container.
 """
 
 from __future__ import annotations
@@ -81,9 +82,9 @@ class Conductor:
         params = {"name": name, "state": state, "wait_timeout": 60.0, **more}
         return perform(self.container.ContainerCase(params, self.settings))
 
-    def create(self, name: str, command: list[str]) -> None:
+    def create(self, name: str, command: list[str], **more) -> None:
         mounts = [{"source": BENCH, "target": "/bench"}]
-        self.case("present", name, image="debian", command=command, mounts=mounts)
+        self.case("present", name, image="debian", command=command, mounts=mounts, **more)
 
     def start(self, name: str = "bench") -> None:
         container = self.container
@@ -179,13 +180,18 @@ def inside(rounds: int) -> None:
         Path(directory, "cgroup.procs").write_text("0")
     fifo, ours = Fifo(), Conductor()
     ours.create("bench", SIGNAL)
+    ours.create("bare", SIGNAL, userns="host")
     for directory in ("sh/upper", "sh/work", "sh/root", "peers/upper", "peers/work", "peers/root"):
         os.makedirs(f"/run/{directory}")
     # Ready beforehand, for those that do not make it themselves: that is to their favour.
     layers = f"lowerdir={IMAGES}/debian/rootfs,upperdir=/run/peers/upper,workdir=/run/peers/work"
     subprocess.run(["mount", "-t", "overlay", "-o", layers, "overlay", PEER_ROOT], check=True)
     runc = Runc() if shutil.which("runc") else None
-    contestants = {"conductor": (ours.start, lambda: ours.case("stopped")), "shell": (shell, lambda: None)}
+    contestants = {
+        "conductor": (ours.start, lambda: ours.case("stopped")),
+        "userns: host": (lambda: ours.start("bare"), lambda: ours.case("stopped", "bare")),
+        "shell": (shell, lambda: None),
+    }
     if runc:
         runc.bundle(SIGNAL)
         contestants["runc"] = (runc.start, runc.clean)
@@ -195,6 +201,7 @@ def inside(rounds: int) -> None:
     fifo.clock.kill()
     show("start to first process", times)
     ours.case("absent")
+    ours.case("absent", "bare")
 
     ours.create("idle", IDLE)
     ours.start("idle")

@@ -27,8 +27,12 @@ def mount_rootfs(paths: ContainerPaths, image: ImagePaths, userns_fd: int | None
 
     `owner`: the host's id of root inside; `userns_fd`: the user namespace that says so, or None with the host's own.
     """
-    if is_mounted(paths):
+    present = _mounted(paths)
+    if paths.rootfs in present:
         return
+    for point in present:
+        # An idmapped mount, where a start was killed before it took that away again.
+        libc.umount2(point, libc.MNT_DETACH | libc.UMOUNT_NOFOLLOW)
     for path in (image.rootfs, paths.upper, paths.work):
         if any(character in path for character in ",:\\"):
             raise EffectFailed(f"{path} has a ',', ':' or '\\' in it, which overlayfs cannot take", "use other names")
@@ -43,14 +47,12 @@ def mount_rootfs(paths: ContainerPaths, image: ImagePaths, userns_fd: int | None
     if userns_fd is None:
         _mount_overlay(paths, image.rootfs)
         return
-    # An idmapped mount where a start was killed before it took that away again.
-    _unmount_all(paths.lower)
     _mount_idmapped(image.rootfs, paths.lower, userns_fd)
     try:
         _mount_overlay(paths, paths.lower)
     finally:
         # Overlayfs has its own reference.
-        _unmount_all(paths.lower)
+        libc.umount2(paths.lower, libc.MNT_DETACH | libc.UMOUNT_NOFOLLOW)
 
 
 def _mount_overlay(paths: ContainerPaths, lower: str) -> None:
@@ -109,16 +111,17 @@ def check_idmap(image: ImagePaths, ids: IdRange) -> None:
 
 
 def is_mounted(paths: ContainerPaths) -> bool:
-    """Whether anything is mounted on the container's root."""
-    return paths.rootfs in mount_points_below(paths.rootfs)
+    """Whether anything is mounted on the container's root, or left of mounting it."""
+    return bool(_mounted(paths))
 
 
 def unmount_rootfs(paths: ContainerPaths) -> None:
-    """Unmount all that is at and below the root, the deepest first."""
-    _unmount_all(paths.rootfs)
-    _unmount_all(paths.lower)
-
-
-def _unmount_all(directory: str) -> None:
-    for point in mount_points_below(directory):
+    """Unmount all that is at and below the root, and what is left of mounting it, the deepest first."""
+    for point in _mounted(paths):
         libc.umount2(point, libc.MNT_DETACH | libc.UMOUNT_NOFOLLOW)
+
+
+def _mounted(paths: ContainerPaths) -> list[str]:
+    ours = (paths.rootfs, paths.lower)
+    found = mount_points_below(paths.directory)
+    return [point for point in found if point in ours or point.startswith(tuple(f"{path}/" for path in ours))]
