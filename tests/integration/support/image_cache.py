@@ -1,4 +1,4 @@
-"""The Debian image that the tests share: built once by conductor_image, kept in a folder that git ignores."""
+"""The Debian images that the tests share: built once by conductor_image, kept in a folder that git ignores."""
 
 from __future__ import annotations
 
@@ -12,16 +12,28 @@ from testhost import PYTHON, ROOT, Host, module_environment
 
 RECIPE = {"suite": "trixie", "packages": ["iproute2", "procps", "python3", "systemd-sysv", "dbus", "curl"]}
 
+# One that has a whole archive of packages in /debs, to be installed where there is no mirror.
+SERVICES = "openssh-server postgresql nginx"
+ARCHIVE_RECIPE = {
+    **RECIPE,
+    "packages": [*RECIPE["packages"], "apt-utils"],
+    "commands": [
+        "apt-get update",
+        f"apt-get install --yes --download-only --no-install-recommends {SERVICES}",
+        "mkdir /debs; mv /var/cache/apt/archives/*.deb /debs; cd /debs; apt-ftparchive packages . > Packages",
+    ],
+}
 
-def test_image() -> Path:
+
+def test_image(recipe: dict = RECIPE) -> Path:
     """Directory with image.json and rootfs/, built on this machine unless it is there."""
-    key = hashlib.sha256(json.dumps(RECIPE, sort_keys=True).encode()).hexdigest()[:12]
+    key = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:12]
     directory = ROOT / ".cache" / "images"
     directory.mkdir(parents=True, exist_ok=True)
     with open(directory / ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (directory / key / "image.json").exists():
-            build_on_this_machine(directory, key, **RECIPE)
+            build_on_this_machine(directory, key, **recipe)
     return directory / key
 
 
