@@ -274,3 +274,15 @@ def test_mounts_of_a_start_that_was_killed_are_not_used_as_the_root(host, left):
     start(host)
     assert inside(host, "touch /x && stat -c %u /x") == "0"
     assert host.run("grep", "-c", f"{DIRECTORY}/lower ", "/proc/self/mountinfo", check=False).stdout == "0\n"
+
+
+def test_a_container_of_an_older_release_goes_on_with_the_hosts_ids(host):
+    start(host, userns="host")
+    inside(host, "touch /kept")
+    host.module("conductor_container", name="web", state="stopped")
+    spec = json.loads(host.run("cat", f"{DIRECTORY}/container.json").stdout)
+    for key in ("userns", "ids"):
+        del spec[key]
+    host.run("tee", f"{DIRECTORY}/container.json", stdin=json.dumps(spec))
+    assert start(host)["ids"] is None
+    assert inside(host, "stat -c %u /kept") == "0"

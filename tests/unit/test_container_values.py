@@ -109,3 +109,18 @@ def test_restart_policies(policy, retries, wanted, code, restarts, again):
 @given(st.integers(0, 10000))
 def test_a_crash_loop_slows_down_to_a_minute(restarts):
     assert 0 < backoff(restarts) <= backoff(restarts + 1) <= 60
+
+
+def test_a_spec_of_an_older_release_is_read_as_what_was_so_then():
+    """Its container went by the host's ids, and still has its files in those."""
+    old = {
+        "name": "web",
+        "image": "debian",
+        "command": ["/bin/sleep", "1"],
+        "mounts": [{"type": "bind", "target": "/a"}],
+    }
+    spec = ContainerSpec.from_json(old, "container.json")
+    assert spec.userns == "host" and spec.command == ("/bin/sleep", "1") and spec.mounts[0].idmap
+    assert ContainerSpec.from_json(spec.to_json(), "container.json") == spec
+    with pytest.raises(Damaged, match="image"):
+        ContainerSpec.from_json({"name": "web"}, "container.json")

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 
 from .._errors import Damaged, InvalidInput
 from .capabilities import parse as parse_capabilities
@@ -15,6 +15,9 @@ from .mounts import Mount, parse_mounts, parse_path
 from .names import parse_name
 from .signals import parse_signal
 from .sizes import parse_size
+
+# What was so before there was an option for it.
+_BEFORE = {"userns": "host"}
 
 # What can change while the first process runs; everything else is set when it starts.
 LIVE = frozenset({"memory", "cpus", "pids", "stop_signal", "stop_timeout", "restart_policy", "restart_retries"})
@@ -67,11 +70,13 @@ class ContainerSpec:
     def from_json(cls, value: dict, path: str) -> ContainerSpec:
         """The spec in container.json (`path` is for the message); keys that are not the spec's are left out.
 
-        Raises Damaged.
+        An option that an older release did not know has its default, or what was so without it. Raises Damaged.
         """
         try:
-            values = {field.name: value[field.name] for field in fields(cls)}
-            values["env"] = tuple(sorted(values["env"].items()))
+            defaults = {field.name: field.default for field in fields(cls) if field.default is not MISSING}
+            values = {field.name: value[field.name] for field in fields(cls) if field.name not in defaults}
+            values.update({name: value.get(name, default) for name, default in {**defaults, **_BEFORE}.items()})
+            values["env"] = tuple(sorted(dict(values["env"]).items()))
             values["mounts"] = tuple(Mount(**mount) for mount in values["mounts"])
             for name in ("command", "capabilities_add", "capabilities_drop"):
                 values[name] = tuple(values[name])

@@ -19,7 +19,7 @@ SUBUID, SUBGID = "/etc/subuid", "/etc/subgid"
 def read_ids(paths: ContainerPaths) -> IdRange | None:
     """The container's range, or None where it has the host's own ids, or there is none. Raises Damaged."""
     spec = read_json(paths.spec)
-    if spec is None or spec.get("userns") == "host":
+    if spec is None or spec.get("userns", "host") == "host":
         return None
     try:
         return IdRange(int(spec["ids"]["base"]), int(spec["ids"]["size"]))
