@@ -42,6 +42,7 @@ options:
     description:
       - Whether the container reaches networks beyond the host, behind the host's address.
       - Nobody outside reaches the container by it.
+      - Link-local addresses (169.254.0.0/16) and the metadata services of clouds stay out of reach, see O(metadata).
     type: bool
     default: false
   interface:
@@ -64,9 +65,21 @@ options:
   host_access:
     description:
       - Whether the container reaches services on the host, and ports that the host exposes.
+      - V(false) closes the whole way to the host. Whatever the container begins, to any address of the host and by any
+        protocol, is dropped, ping and name servers on the host included; give it others with O(dns).
+        What the host begins goes on to work, and so does neighbour discovery, without which there is no link.
       - The host reaches the container in any case.
     type: bool
     default: true
+  metadata:
+    description:
+      - Whether the container reaches the metadata services of clouds, which give a machine's credentials to whoever
+        asks from there, as V(169.254.169.254) and V(fd00:ec2::254) do. A container that asks is taken for the host.
+      - It allows these addresses only, by the ways that O(internet) and O(host_access) open. Others of 169.254.0.0/16
+        stay closed, for no router forwards them (RFC 3927).
+      - Name servers on such addresses, which some clouds have, answer in any case.
+    type: bool
+    default: false
   ipv4:
     description: A fixed IPv4 address, inside the pool. Without it the container gets a free one, and keeps it.
     type: str
@@ -155,6 +168,7 @@ network:
     internet: true
     uplink: null
     host_access: true
+    metadata: false
     dns: null
     expose:
       - {container_port: 8080, host_port: 80, protocol: tcp, host_ip: null}
@@ -183,6 +197,7 @@ def main() -> None:
             "interface": {"type": "str"},
             "expose": {"type": "list", "elements": "raw", "default": []},
             "host_access": {"type": "bool", "default": True},
+            "metadata": {"type": "bool", "default": False},
             "ipv4": {"type": "str"},
             "ipv6": {"type": "str"},
             "mac": {"type": "str"},

@@ -50,6 +50,7 @@ networks:
       internet: true
       uplink: null
       host_access: true
+      metadata: false
       dns: null
       expose:
         - {container_port: 8080, host_port: 80, protocol: tcp, host_ip: null}

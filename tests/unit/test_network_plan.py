@@ -8,11 +8,11 @@ from ansible_collections.conductor.containers.plugins.module_utils._model.networ
 from ansible_collections.conductor.containers.plugins.module_utils._model.network_options import NetworkOptions
 from ansible_collections.conductor.containers.plugins.module_utils._plan.firewall import (
     BASE,
-    SETS,
     Firewall,
     base_commands,
     parse_listing,
 )
+from ansible_collections.conductor.containers.plugins.module_utils._plan.firewall_rules import SETS
 from ansible_collections.conductor.containers.plugins.module_utils._plan.inside_files import inside_files
 from ansible_collections.conductor.containers.plugins.module_utils._plan.link import (
     End,
@@ -31,6 +31,7 @@ from ansible_collections.conductor.containers.plugins.module_utils._plan.network
     UpdateFirewall,
     WriteInsideFiles,
     plan_projection,
+    wanted_elements,
 )
 from ansible_collections.conductor.containers.plugins.module_utils._plan.network_drift import drift_of, host_drift
 from ansible_collections.conductor.containers.plugins.module_utils._plan.network_spec import (
@@ -125,13 +126,14 @@ options = st.builds(
         {
             "internet": st.booleans(),
             "host_access": st.booleans(),
+            "metadata": st.booleans(),
             "expose": st.lists(
                 st.builds(lambda n, p: f"{n}-{n}/{p}", st.integers(1, 20), st.sampled_from(["tcp", "udp"])), max_size=3
             ),
             "mtu": st.sampled_from([1400, 1500]),
             "dns": st.sampled_from([None, [], ["192.0.2.1"]]),
         }
-    ),
+    ).filter(lambda params: params["internet"] or params["host_access"] or not params["metadata"]),
 )
 
 
@@ -218,7 +220,7 @@ def test_a_damaged_container_loses_nothing_by_others_updates(view):
         return
     others = simulate(damaged, plan_projection(damaged, NAMES))
     outer = link_name("a")
-    for name in ("source4", "internet", "exposed", "host_access", "self"):
+    for name in ("source4", "internet", "exposed", "host_access", "metadata", "self"):
         had = {e for e in settled.firewall.elements[name] if e[0] == outer}
         assert had <= others.firewall.elements[name]
     assert others.containers["a"].pair == settled.containers["a"].pair
@@ -277,6 +279,20 @@ def test_names_inside_are_its_own_and_its_peers():
     files = inside_files(view, "b", "b")
     assert files["/etc/hosts"].endswith(b"10.87.0.2 a www\nfd87::2 a www\n")
     assert files["/etc/resolv.conf"] == b"x\n"
+
+
+@pytest.mark.parametrize(("params", "expected"), [
+    ({}, {"host_access"}),
+    ({"host_access": False}, set()),
+    ({"internet": True, "host_access": False}, {"internet"}),
+    ({"internet": True, "metadata": True}, {"internet", "host_access", "metadata"}),
+])  # fmt: skip
+def test_each_permission_is_an_element_of_its_own_set(params, expected):
+    view = NetworkView(containers={"a": ContainerView("a", "a", "a", attached=True)})
+    asked = NetworkOptions.parse(params, "10.87.0.0/24", "fd87::/64", None)
+    wanted = wanted_elements(view.with_spec("a", wanted_spec(view, "a", asked)))
+    permissions = ("internet", "internet_by", "host_access", "metadata", "peer", "exposed")
+    assert {name for name in permissions if wanted[name] == {(link_name("a"),)}} == expected
 
 
 @pytest.mark.parametrize("mode", ["enable", "require"])

@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+from dataclasses import replace
 
 import pytest
 from ansible_collections.conductor.containers.plugins.module_utils._errors import Conflict, Damaged, InvalidInput
@@ -12,6 +13,7 @@ from ansible_collections.conductor.containers.plugins.module_utils._model.networ
     mac_of,
     parse_mac,
 )
+from ansible_collections.conductor.containers.plugins.module_utils._model.network_options import NetworkOptions
 from ansible_collections.conductor.containers.plugins.module_utils._model.pool import (
     allocate,
     gateway_of,
@@ -143,7 +145,22 @@ SPEC = NetworkSpec(
 
 
 def test_a_spec_reads_back_the_same():
-    assert NetworkSpec.from_dict(json.loads(json.dumps(SPEC.to_dict())), "network.json") == SPEC
+    for spec in (SPEC, replace(SPEC, host_access=False, metadata=True)):
+        assert NetworkSpec.from_dict(json.loads(json.dumps(spec.to_dict())), "network.json") == spec
+
+
+def test_a_spec_from_before_there_was_metadata_means_none():
+    stored = SPEC.to_dict()
+    del stored["metadata"]
+    assert NetworkSpec.from_dict(stored, "network.json") == SPEC
+    assert SPEC.metadata is False
+
+
+@pytest.mark.parametrize("way", [{"internet": True, "host_access": False}, {"host_access": True}, {}])
+def test_metadata_may_be_asked_for_where_a_way_leads_there(way):
+    assert NetworkOptions.parse({"metadata": True, **way}, "10.87.0.0/24", "fd87::/64", None).metadata
+    with pytest.raises(InvalidInput, match="no way leads there"):
+        NetworkOptions.parse({"metadata": True, "host_access": False}, "10.87.0.0/24", "fd87::/64", None)
 
 
 @settings(deadline=None)
@@ -155,5 +172,7 @@ def test_a_damaged_spec_is_named_and_never_a_traceback(key, value):
     except Damaged as error:
         assert "network.json is damaged" in str(error)
     del stored[key]
+    if key == "metadata":
+        return  # files of earlier versions lack it
     with pytest.raises(Damaged, match=r"network\.json is damaged"):
         NetworkSpec.from_dict(stored, "network.json")

@@ -101,6 +101,7 @@ class NetworkSpec:
     internet: bool = False
     interface: str | None = None
     host_access: bool = True
+    metadata: bool = False
     dns: tuple[str, ...] | None = None
     expose: tuple[Expose, ...] = ()
     peers: tuple[PeerEntry, ...] = ()
@@ -121,6 +122,7 @@ class NetworkSpec:
     def from_dict(cls, value: Mapping, path: str) -> NetworkSpec:
         """What `to_dict` gave, read from `path`. Raises Damaged."""
         try:
+            value = {**_ADDED_LATER, **value}
             spec = cls(
                 **{name: _typed(value, name, kind) for name, kind in _PLAIN.items()},
                 dns=None if value["dns"] is None else parse_dns(value["dns"]),
@@ -146,7 +148,11 @@ _MAYBE_TEXT = (str, type(None))
 _PLAIN: Mapping[str, Any] = {
     "container_id": str, "ipv4": str, "gateway4": str, "ipv6": _MAYBE_TEXT, "gateway6": _MAYBE_TEXT,
     "mac": str, "mtu": int, "internet": bool, "interface": _MAYBE_TEXT, "host_access": bool,
+    "metadata": bool,
 }  # fmt: skip
+
+# What files of earlier versions lack.
+_ADDED_LATER: Mapping[str, Any] = {"metadata": False}
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ class NetworkOptions:
     internet: bool = False
     interface: str | None = None
     host_access: bool = True
+    metadata: bool = False
     dns: tuple[str, ...] | None = None
     expose: tuple[Expose, ...] = ()
 
@@ -45,6 +46,7 @@ class NetworkOptions:
                 ("expose", parse_exposes),
                 ("internet", bool),
                 ("host_access", bool),
+                ("metadata", bool),
             )
             if params.get(key) is not None
         }
@@ -52,5 +54,9 @@ class NetworkOptions:
             if params.get("interface"):
                 raise InvalidInput("interface says where the internet is, but internet is false", "set internet: true")
             interface = None
+        if values.get("metadata") and not values.get("internet") and not values.get("host_access", True):
+            raise InvalidInput(
+                "metadata is asked for, but no way leads there", "set internet: true, or host_access: true"
+            )
         values["interface"] = parse_interface(interface) if interface else None
         return cls(pools[4], pools[6], **values)

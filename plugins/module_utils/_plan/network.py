@@ -12,7 +12,8 @@ from .._errors import HostNotCapable
 from .._model.network import Link, NetworkSpec, PeerEntry, link_name
 from .._model.ports import Expose
 from .action import Action
-from .firewall import SETS, TCP, UDP, Elements, delete_commands, update_commands
+from .firewall import Elements, delete_commands, update_commands
+from .firewall_rules import SETS, TCP, UDP
 from .inside_files import inside_files
 from .link import problems_of
 from .network_view import ContainerView, NetworkView
@@ -110,6 +111,8 @@ def elements_of(view: NetworkView, container: ContainerView) -> Iterator[tuple[s
     yield "self", (outer, outer)
     if spec.host_access:
         yield "host_access", (outer,)
+    if spec.metadata:
+        yield "metadata", (outer,)
     if spec.internet and spec.interface:
         yield "internet_by", (outer, spec.interface)
     elif spec.internet:

@@ -23,7 +23,7 @@ def network_result(view: NetworkView, name: str) -> dict | None:
         "container": name,
         **{key: stored[key] for key in ("ipv4", "gateway4", "ipv6", "gateway6", "mac", "mtu", "internet")},
         "uplink": spec.interface,
-        **{key: stored[key] for key in ("host_access", "dns", "expose")},
+        **{key: stored[key] for key in ("host_access", "metadata", "dns", "expose")},
         "peers": peers,
         "interface": link_name(name),
         "attached": container.attached,

@@ -75,6 +75,7 @@ def wanted_spec(view: NetworkView, name: str, options: NetworkOptions) -> Networ
         internet=options.internet,
         interface=options.interface,
         host_access=options.host_access,
+        metadata=options.metadata,
         dns=options.dns,
         expose=options.expose,
         peers=current.peers if current else (),

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from .action import Action
-from .firewall import ACCEPT, FROM_OURS, TABLE, TO_OURS
+from .firewall import TABLE
+from .firewall_rules import ACCEPT, FROM_OURS, TO_OURS
 
 _FAMILIES = ("inet", "ip", "ip6")
 _RULES = ([FROM_OURS, ACCEPT], [TO_OURS, ACCEPT])

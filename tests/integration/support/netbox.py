@@ -61,6 +61,21 @@ try:
 except OSError as error:
     print("FAILED", error)
 """
+# An echo request (RFC 792, RFC 4443), and a wait for its answer; the kernel fills in the checksum of IPv6 only.
+PING = """
+import socket, sys
+six = ":" in sys.argv[1]
+raw = socket.socket(*((socket.AF_INET6, 3, 58) if six else (socket.AF_INET, 3, 1)))
+raw.settimeout(float(sys.argv[2]))
+try:
+    raw.connect(socket.getaddrinfo(sys.argv[1], None, type=socket.SOCK_DGRAM)[0][4])
+    raw.send(bytes.fromhex("8000000000010001" if six else "0800f7fd00010001"))
+    while raw.recv(1000)[0 if six else 20] != (129 if six else 0):
+        pass
+    print("alive")
+except OSError as error:
+    print(error)
+"""
 
 
 _servers: list[subprocess.Popen] = []
@@ -96,6 +111,11 @@ def is_refused(node: Node, address: str, port: int, protocol: str = "tcp", **mor
     """Whether nothing answers. What is dropped is dropped at once: a wait as short as this cannot hide an answer,
     for the same call succeeds in much less where it is allowed."""
     return call(node, address, port, protocol, patience=0.7, **more) is None
+
+
+def answers_ping(node: Node, address: str, patience: float = 5) -> bool:
+    """Whether `address`, which may have a scope, answers an ICMP echo request of `node`."""
+    return node.run("python3", "-c", PING, address, str(patience)).stdout == "alive\n"
 
 
 class Inside(Node):
