@@ -94,7 +94,7 @@ def test_others_rules_that_lead_metadata_to_a_proxy_do_not_lead_containers_there
     box = Box(bare_host, "web")
     serve(bare_host, 9090)
     bare_host.run("nft", "add table ip proxy")
-    bare_host.run("nft", "add chain ip proxy pre { type nat hook prerouting priority -198; }")
+    bare_host.run("nft", "add chain ip proxy pre { type nat hook prerouting priority dstnat; }")
     bare_host.run("nft", f"add rule ip proxy pre ip daddr 169.254.169.254 tcp dport 80 dnat to {HOST4}:9090")
     box.network()
     assert is_refused(box, "169.254.169.254", 80)

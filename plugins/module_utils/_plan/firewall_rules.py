@@ -91,8 +91,6 @@ TO_THIS_HOST = _is({"fib": {"result": "type", "flags": ["daddr"]}}, "local")
 ACCEPT, DROP = {"accept": None}, {"drop": None}
 # Neighbour discovery (RFC 4861), without which neither end of a link finds the other.
 NEIGHBOURS = _is(_payload("icmpv6", "type"), _any_of("nd-neighbor-solicit", "nd-neighbor-advert"))
-# ICMP errors about connections that were allowed.
-ERRORS = [_is(_ct("state"), "related", "in"), _is(L4, _any_of(ICMP, ICMP6))]
 
 
 def _jump(chain: str) -> dict:
@@ -140,10 +138,10 @@ CHAINS: Mapping[str, tuple[tuple[str, str, int] | None, list[list[dict]]]] = {
             [DROP],
         ],
     ),
-    # Between connection tracking (-200) and whoever translates destinations: so one look at a packet is enough for a
-    # service that is routed, one on an address of the host, and one that somebody's rules lead to a proxy.
+    # Between connection tracking (-200) and whoever translates destinations (-100): so one look at a packet is enough
+    # for a service that is routed, one on an address of the host, and one that somebody's rules lead to a proxy.
     "to_metadata": (
-        ("filter", "prerouting", -199),
+        ("filter", "prerouting", -150),
         [
             [NOT_FROM_OURS, ACCEPT],
             # Azure's load balancer asks exposed ports from such an address.
@@ -189,7 +187,8 @@ CHAINS: Mapping[str, tuple[tuple[str, str, int] | None, list[list[dict]]]] = {
     "through": (
         None,
         [
-            [*ERRORS, ACCEPT],
+            # ICMP errors about connections that were allowed.
+            [_is(_ct("state"), "related", "in"), _is(L4, _any_of(ICMP, ICMP6)), ACCEPT],
             [_is(_ct("state"), "invalid", "in"), DROP],
             [REPLY, _jump("reply")],
             [NOT_TO_OURS, _in("internet", IIF), ACCEPT],
@@ -217,7 +216,7 @@ CHAINS: Mapping[str, tuple[tuple[str, str, int] | None, list[list[dict]]]] = {
             [NOT_FROM_OURS, ACCEPT],
             [_in("host_access", IIF), ACCEPT],
             [NEIGHBOURS, ACCEPT],
-            [*ERRORS, ACCEPT],
+            # ICMP errors about what the host began have this direction, too.
             [REPLY, ACCEPT],
             [DROP],
         ],
