@@ -131,6 +131,27 @@ options:
       - Give all capabilities, a writable C(/sys), and all of C(/proc).
       - They are capabilities over what belongs to the container. With O(userns=host) root inside is root of the host.
     type: bool
+  seccomp:
+    description:
+      - Which system calls processes inside may make.
+      - V(default) is docker's default profile, which follows the capabilities that the container has. Refused are,
+        for instance, keyrings, C(bpf), C(userfaultfd), C(perf_event_open), loading of modules and the kernel, and new
+        namespaces.
+      - V(unconfined) sets no filter.
+      - Anything else is the absolute path of a profile on the managed host, a file in docker's JSON format. It is read
+        when the container is started; a change of the file counts from the next start by this module on.
+      - A call that is newer than the profile is answered C(ENOSYS) where others get an error number, so that programs
+        take an older one instead.
+      - Filters are made by C(libseccomp.so.2), of Debian's package C(libseccomp2).
+      - With O(privileged=true), V(default) sets no filter, as with docker.
+      - Default is V(default).
+    type: str
+  no_new_privileges:
+    description:
+      - Whether no program may give a process more rights than it has, like C(sudo) and others with the setuid bit. See
+        C(PR_SET_NO_NEW_PRIVS(2const\)).
+      - Default is V(false).
+    type: bool
   memory:
     description: How much memory it may use, like V(512m). V(0) is no limit, which is the default.
     type: str
@@ -209,6 +230,17 @@ EXAMPLES = r"""
     pids: 50
     restart_policy: on-failure
     wait: [/usr/bin/python3, -c, "import socket; socket.create_connection(('127.0.0.1', 8080))"]
+
+- name: Tighter than the default
+  conductor.containers.conductor_container:
+    name: parser
+    image: debian
+    command: [/usr/bin/parser]
+    user: nobody
+    seccomp: /etc/conductor/parser-seccomp.json
+    no_new_privileges: true
+    capabilities:
+      drop: [ALL]
 
 - name: A whole system with systemd
   conductor.containers.conductor_container:
@@ -343,6 +375,8 @@ def main() -> None:
                 },
             },
             "privileged": {"type": "bool"},
+            "seccomp": {"type": "str"},
+            "no_new_privileges": {"type": "bool"},
             "memory": {"type": "str"},
             "cpus": {"type": "float"},
             "pids": {"type": "int"},

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 from .._container import start, stop
 from .._container.enter import Command, run_inside
+from .._container.process import Confinement
 from .._container.rootfs import check_idmap
 from .._container.users import resolve_user
 from .._errors import ConductorError, Damaged, EffectFailed, InvalidInput
 from .._linux.files import remove_tree
 from .._linux.locks import locked
 from .._linux.processes import ProcessId, wait_ended
-from .._model import capabilities
 from .._model.container import ContainerSpec, merge, parse_changes
 from .._model.ids import IdRange
 from .._model.layout import LOCK_DIR, ContainerPaths, ImagePaths
@@ -28,6 +28,7 @@ from .._plan import container as plan
 from .._plan.action import Action, Plan
 from .._plan.ids import IdsView, choose
 from .._store import containers as store
+from .._store import seccomp_filters
 from .._store.ids import SUBGID, SUBUID, read_text, taken_ids
 from .._store.settings import Settings
 from .container_facts import container_facts
@@ -129,6 +130,8 @@ class ContainerCase:
             return Plan(kept, planned.before, planned.after)
         if any(isinstance(action, (plan.StartProcess, plan.CreateContainer)) for action in planned.actions):
             check_startable(self.settings, self.paths, wanted)
+        elif any(isinstance(action, plan.UpdateSpec) and "seccomp" in action.options for action in planned.actions):
+            seccomp_filters.check(wanted)
         return planned
 
     def apply(self, action: Action) -> None:
@@ -239,12 +242,13 @@ def observe_process(
 
 
 def check_startable(settings: Settings, paths: ContainerPaths, spec: ContainerSpec) -> None:
-    """What would make the start fail, found before anything is changed. Raises InvalidInput."""
+    """What would make the start fail, found before anything is changed. Raises InvalidInput, HostNotCapable."""
     for mount in spec.mounts:
         if mount.type == "bind":
             _check_source(mount.source)
     roots = [paths.upper, ImagePaths.of(settings.image_dir, spec.image).rootfs]
     resolve_user(spec.user, roots)
+    seccomp_filters.check(spec)
 
 
 def _check_source(source: str) -> None:
@@ -270,9 +274,9 @@ def wait_ready(settings: Settings, paths: ContainerPaths, argv: tuple[str, ...],
                 f"container {paths.name} ended while it was waited for", "see container.log", container=facts
             )
         left = deadline - time.monotonic()
-        bounding = capabilities.bounding(spec.capabilities_add, spec.capabilities_drop, spec.privileged)
         try:
-            command = Command(argv, spec.user, spec.env, spec.working_dir, bounding)
+            seccomp = seccomp_filters.filter_at((store.read_run_state(paths) or {}).get("seccomp", ""), spec)
+            command = Command(argv, spec.user, spec.env, spec.working_dir, Confinement.of(spec, seccomp))
             outcome = run_inside(process, start.cgroup_of(paths.name), command, b"", max(left, 0.1))
             if outcome.rc == 0:
                 return

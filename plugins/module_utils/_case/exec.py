@@ -15,17 +15,18 @@ from datetime import datetime
 
 from .._container import start
 from .._container.enter import Command, Outcome, run_inside, start_inside
+from .._container.process import Confinement
 from .._container.users import resolve_user
 from .._errors import Conflict, EffectFailed, InvalidInput, NotFound
 from .._linux.libc import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, openat2
 from .._linux.processes import ProcessId
-from .._model import capabilities
 from .._model.container import ContainerSpec, parse_env, parse_user
 from .._model.layout import ContainerPaths
 from .._model.mounts import parse_path
 from .._model.names import parse_name
 from .._plan.action import Action, Plan
 from .._store import containers as store
+from .._store.seccomp_filters import filter_at
 from .._store.settings import Settings
 
 
@@ -40,10 +41,13 @@ class RunCommand(Action):
 
 @dataclass(frozen=True)
 class Observed:
-    """The container, its first process, and why the command need not run ("" where it must)."""
+    """The container, its first process, the path of its filter for system calls, and why the command need not run (""
+    where it must).
+    """
 
     spec: ContainerSpec
     process: ProcessId
+    seccomp: str
     guard: str
 
 
@@ -80,11 +84,12 @@ class ExecCase:
         spec = store.read_spec(self.paths)
         if spec is None:
             raise NotFound(f"there is no container {self.name!r}", "create it with conductor_container")
-        process = store.process_in(store.read_run_state(self.paths))
+        state = store.read_run_state(self.paths)
+        process = store.process_in(state)
         if process is None or not process.alive():
             if self._times:
                 # The command itself may have ended the container.
-                return Observed(spec, ProcessId(0, 0), "")
+                return Observed(spec, ProcessId(0, 0), "", "")
             raise Conflict(f"container {self.name} is not running", "start it with conductor_container state=started")
         root = f"/proc/{process.pid}/root"
         guard = ""
@@ -94,7 +99,7 @@ class ExecCase:
             guard = f"skipped, since {self.removes} does not exist"
         elif not self._times:
             resolve_user(self.user or spec.user, [root])
-        return Observed(spec, process, guard)
+        return Observed(spec, process, state.get("seccomp", ""), guard)
 
     def plan(self, observed: Observed) -> Plan:
         if observed.guard or self._times:
@@ -109,7 +114,7 @@ class ExecCase:
             user=self.user or spec.user,
             env=tuple({**dict(spec.env), **dict(self.env)}.items()),
             working_dir=self.chdir or spec.working_dir,
-            bounding=capabilities.bounding(spec.capabilities_add, spec.capabilities_drop, spec.privileged),
+            confinement=Confinement.of(spec, filter_at(observed.seccomp, spec)),
         )
         begin = datetime.now()
         cgroup = start.cgroup_of(self.name)

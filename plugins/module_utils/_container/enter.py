@@ -17,7 +17,7 @@ from .._errors import Conflict, EffectFailed
 from .._linux import libc, userns
 from .._linux.cgroups import Cgroup
 from .._linux.processes import ProcessId
-from .process import become_and_exec, report
+from .process import Confinement, become_and_exec, report
 
 # The mount namespace after the others, for /proc must be the host's until then. The helper enters these...
 _NAMESPACES = ("ipc", "uts", "net", "pid", "mnt")
@@ -29,13 +29,13 @@ _LAST = ("cgroup", "user")
 
 @dataclass(frozen=True)
 class Command:
-    """What to run. `working_dir` as seen inside; `bounding` is the container's own bounding set."""
+    """What to run. `working_dir` as seen inside; `confinement` is the container's own."""
 
     argv: tuple[str, ...]
     user: str
     env: tuple[tuple[str, str], ...]
     working_dir: str
-    bounding: frozenset[str]
+    confinement: Confinement
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def _command(command: Command, streams: tuple[int, int, int], error_fd: int) -> 
             user=command.user,
             env=command.env,
             working_dir=command.working_dir,
-            bounding=command.bounding,
+            confinement=command.confinement,
         )
     except BaseException as error:
         os.write(error_fd, report(error))

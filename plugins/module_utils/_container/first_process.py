@@ -10,14 +10,15 @@ import sys
 
 from .._errors import EffectFailed
 from .._linux import libc, userns
-from .._model import capabilities
 from .._model.container import ContainerSpec
 from .._model.layout import ContainerPaths
 from .inside_mounts import mount_all
-from .process import become_and_exec, close_others, report
+from .process import Confinement, become_and_exec, close_others, report
 
 
-def exec_first_process(paths: ContainerPaths, spec: ContainerSpec, root_id: int, go_fd: int, error_fd: int) -> None:
+def exec_first_process(
+    paths: ContainerPaths, spec: ContainerSpec, root_id: int, confinement: Confinement, go_fd: int, error_fd: int
+) -> None:
     """Become the container's first process. Runs in a fresh child that is pid 1 of a new pid namespace already.
 
     `root_id` is the host's id of root inside.
@@ -57,7 +58,7 @@ def exec_first_process(paths: ContainerPaths, spec: ContainerSpec, root_id: int,
             user=spec.user,
             env=spec.env,
             working_dir=spec.working_dir,
-            bounding=capabilities.bounding(spec.capabilities_add, spec.capabilities_drop, spec.privileged),
+            confinement=confinement,
         )
     except BaseException as error:
         os.write(error_fd, report(error))

@@ -5,23 +5,42 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import stat
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from .._errors import ConductorError, EffectFailed
-from .._linux import libc
+from .._linux import libc, seccomp
 from .._model import capabilities
+from .._model.container import ContainerSpec
+from .._store.seccomp_filters import SeccompFilter
 from .users import resolve_user
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
+@dataclass(frozen=True)
+class Confinement:
+    """What no process inside can do: capabilities beyond `bounding`, system calls that a program of `seccomp` refuses,
+    and with `no_new_privileges` to gain rights by executing a program.
+    """
+
+    bounding: frozenset[str]
+    seccomp: tuple[bytes, ...] = ()
+    no_new_privileges: bool = False
+
+    @classmethod
+    def of(cls, spec: ContainerSpec, seccomp_filter: SeccompFilter) -> Confinement:
+        return cls(spec.bounding, seccomp_filter.programs, spec.no_new_privileges)
+
+
 def become_and_exec(
-    argv: tuple[str, ...], *, user: str, env: Iterable[tuple[str, str]], working_dir: str, bounding: frozenset[str]
+    argv: tuple[str, ...], *, user: str, env: Iterable[tuple[str, str]], working_dir: str, confinement: Confinement
 ) -> None:
-    """Become `user` with at most the capabilities `bounding`, and execute `argv`. Does not return.
+    """Become `user` within `confinement`, and execute `argv`. Does not return.
 
     For a process that is in all of its namespaces already, with the container's root as its root. Raises
     InvalidInput or EffectFailed in the container's words.
@@ -35,23 +54,39 @@ def become_and_exec(
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     os.umask(0o022)
     _give_streams(who.uid, who.gid)
-    drop_bounding(bounding)
-    os.setgroups(list(who.groups))
-    os.setresgid(who.gid, who.gid, who.gid)
-    os.setresuid(who.uid, who.uid, who.uid)
-    if who.uid == 0:
-        libc.capset(capabilities.mask(bounding) & permitted)
+    drop_bounding(confinement.bounding)
+    if confinement.no_new_privileges:
+        libc.prctl(libc.PR_SET_NO_NEW_PRIVS, 1)
+    # While this process may still do so. All that follows must be allowed by the container's profile.
+    seccomp.load(confinement.seccomp)
+    try:
+        os.setgroups(list(who.groups))
+        os.setresgid(who.gid, who.gid, who.gid)
+        os.setresuid(who.uid, who.uid, who.uid)
+        if who.uid == 0:
+            libc.capset(capabilities.mask(confinement.bounding) & permitted)
+    except OSError as error:
+        raise EffectFailed(f"becoming user {user}: {os.strerror(error.errno)}", _hint(error, confinement)) from None
     environment = {"PATH": DEFAULT_PATH, "HOME": who.home, "container": "conductor", **dict(env)}
     try:
         os.chdir(working_dir)
     except OSError as error:
-        raise EffectFailed(f"working directory {working_dir}: {error.strerror}", "correct it, or make it") from None
+        raise EffectFailed(
+            f"working directory {working_dir}: {error.strerror}", _hint(error, confinement, "correct it, or make it")
+        ) from None
     try:
         os.execvpe(argv[0], list(argv), environment)
     except OSError as error:
         raise EffectFailed(
-            f"{argv[0]}: {error.strerror}", "it must be a program in the container's file system"
+            f"{argv[0]}: {error.strerror}",
+            _hint(error, confinement, "it must be a program in the container's file system"),
         ) from None
+
+
+def _hint(error: OSError, confinement: Confinement, otherwise: str = "") -> str:
+    if confinement.seccomp and error.errno in (errno.EPERM, errno.ENOSYS):
+        return "does the seccomp profile allow setgroups, setresgid, setresuid, capset, chdir and execve?"
+    return otherwise
 
 
 def _give_streams(uid: int, gid: int) -> None:

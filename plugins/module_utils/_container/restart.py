@@ -12,6 +12,7 @@ import time
 from .._errors import ConductorError
 from .._model.layout import ContainerPaths
 from .._store.containers import read_run_state, read_spec
+from .._store.seccomp_filters import filter_at
 from .._store.settings import Settings
 from .start import exec_supervisor, launch, prepare
 
@@ -21,11 +22,11 @@ def restart(container_dir: str, name: str) -> None:
     settings = Settings.load({"container_dir": container_dir})
     paths = ContainerPaths.of(container_dir, name)
     try:
-        state, spec = read_run_state(paths), read_spec(paths)
+        state, spec = read_run_state(paths) or {}, read_spec(paths)
         if spec is None:
             return
-        prepared = prepare(settings, paths, spec)
-        launch(paths, spec, prepared, (state or {}).get("restarts", 0) + 1)
+        prepared = prepare(settings, paths, spec, filter_at(state.get("seccomp", ""), spec))
+        launch(paths, spec, prepared, state.get("restarts", 0) + 1)
     except (ConductorError, OSError) as error:
         with open(paths.log, "a", encoding="utf-8") as log:
             log.write(f"conductor: {time.strftime('%FT%TZ', time.gmtime())} restart failed: {error}\n")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 import time
 from typing import NamedTuple
@@ -15,16 +16,17 @@ from .._errors import EffectFailed
 from .._linux import libc, netns
 from .._linux.cgroups import Cgroup, CgroupEntry
 from .._linux.inside_root import write_files
-from .._linux.processes import ProcessId
+from .._linux.processes import ProcessId, has_executed
 from .._model.container import ContainerSpec
 from .._model.ids import IdRange
 from .._model.layout import ContainerPaths, ImagePaths
 from .._network.attachment import attach, inside_files
 from .._store.containers import write_run_state
 from .._store.ids import read_ids
+from .._store.seccomp_filters import SeccompFilter, filter_for
 from .._store.settings import Settings
 from .first_process import exec_first_process
-from .process import close_others, report
+from .process import Confinement, close_others, report
 from .rootfs import mount_rootfs
 from .runtime import install_runtime
 
@@ -37,12 +39,13 @@ def cgroup_of(name: str) -> Cgroup:
 
 
 class Prepared(NamedTuple):
-    """What the host has made ready: the way into the container's cgroup, the host's id of root inside, and the path of
-    the supervisor's program.
+    """What the host has made ready: the way into the container's cgroup, the host's id of root inside, the filter for
+    system calls, and the path of the supervisor's program.
     """
 
     entry: CgroupEntry
     root_id: int
+    seccomp: SeccompFilter
     runtime: str
 
 
@@ -52,7 +55,7 @@ def start(settings: Settings, paths: ContainerPaths, spec: ContainerSpec) -> Non
     Raises EffectFailed and others where it could not; what was prepared until then is for `clean_up`.
     """
     # Before the supervisor is born: while memory is shared with a child, each page that we write costs a copy.
-    prepared = prepare(settings, paths, spec)
+    prepared = prepare(settings, paths, spec, filter_for(spec))
     status, status_writer = os.pipe()
     # Not waited for: it outlives us and then is pid 1's child, which every module run leads to at once.
     if libc.clone3() == 0:
@@ -68,7 +71,7 @@ def start(settings: Settings, paths: ContainerPaths, spec: ContainerSpec) -> Non
         raise EffectFailed(f"container {spec.name} did not start: {message}")
 
 
-def prepare(settings: Settings, paths: ContainerPaths, spec: ContainerSpec) -> Prepared:
+def prepare(settings: Settings, paths: ContainerPaths, spec: ContainerSpec, seccomp: SeccompFilter) -> Prepared:
     """Cgroup, network namespace with its links, root file system, files inside: each made where it is missing."""
     ids = read_ids(paths)
     root_id = ids.base if ids else 0
@@ -90,7 +93,7 @@ def prepare(settings: Settings, paths: ContainerPaths, spec: ContainerSpec) -> P
         write_files(root_fd, files)
     finally:
         os.close(root_fd)
-    return Prepared(cgroup.open(), root_id, install_runtime())
+    return Prepared(cgroup.open(), root_id, seccomp, install_runtime())
 
 
 def _network_namespace(paths: ContainerPaths, ids: IdRange | None) -> int | None:
@@ -121,25 +124,33 @@ def launch(paths: ContainerPaths, spec: ContainerSpec, prepared: Prepared, resta
     if child == 0:
         os.close(reader)
         os.close(go)
-        exec_first_process(paths, spec, prepared.root_id, wait_go, writer)
+        confinement = Confinement.of(spec, prepared.seccomp)
+        exec_first_process(paths, spec, prepared.root_id, confinement, wait_go, writer)
     prepared.entry.close()
     os.close(writer)
     os.close(wait_go)
     # Written before the command is let go: were we killed here, nothing would run that the next run cannot find.
-    _write_run_state(paths, child, restarts)
+    _write_run_state(paths, child, prepared.seccomp, restarts)
     # EPIPE: it failed already, and says so below.
     with contextlib.suppress(BrokenPipeError):
         os.write(go, b"g")
     os.close(go)
     with open(reader, "rb") as pipe:
-        error = pipe.read()
-    if error:
-        os.waitpid(child, 0)
+        error = pipe.read().decode(errors="replace")
+    if error or not has_executed(child):
+        _, status = os.waitpid(child, 0)
         os.unlink(paths.run_state)
-        raise EffectFailed(error.decode(errors="replace"))
+        raise EffectFailed(error or _why_unborn(spec, os.waitstatus_to_exitcode(status)))
 
 
-def _write_run_state(paths: ContainerPaths, child: int, restarts: int) -> None:
+def _why_unborn(spec: ContainerSpec, code: int) -> str:
+    """Why the first process ended before it executed the command, and could not say so itself."""
+    if code == -signal.SIGSYS:
+        return f"the seccomp profile {spec.seccomp} kills a process that makes the system calls which a start needs"
+    return f"its first process ended before it executed the command (exit status {code})"
+
+
+def _write_run_state(paths: ContainerPaths, child: int, seccomp: SeccompFilter, restarts: int) -> None:
     process, supervisor = ProcessId.of(child), ProcessId.of(os.getpid())
     write_run_state(
         paths,
@@ -150,6 +161,8 @@ def _write_run_state(paths: ContainerPaths, child: int, restarts: int) -> None:
             "supervisor": {"pid": os.getpid(), "start_time": supervisor.start_time if supervisor else 0},
             "started_at": time.time(),
             "restarts": restarts,
+            # For those who enter it later, and for a restart.
+            "seccomp": seccomp.path,
             "container_dir": os.path.dirname(paths.directory),
         },
     )

@@ -11,10 +11,11 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 
-from .._linux import libc
+from .._linux import libc, seccomp
 from .._linux.inside_root import directory_inside, exists_inside, write_files
 from .._model import capabilities
 from .._model.image import Command
+from .._store.seccomp_filters import default_filter
 from .isolated import run_logged
 from .neutral import opened
 
@@ -30,6 +31,7 @@ def run_commands(commands: Iterable[Command], rootfs: str, log: str, environment
     commands = tuple(commands)
     if not commands:
         return
+    programs = default_filter(capabilities.DEFAULT).programs
     with opened(rootfs) as root, _name_servers(root):
         if exists_inside(root, "/usr/sbin"):
             # Packages must not start their services here (invoke-rc.d(8)); taken out again with what else is ours.
@@ -37,7 +39,7 @@ def run_commands(commands: Iterable[Command], rootfs: str, log: str, environment
         for command in commands:
             argv = ["/bin/sh", "-ec", command] if isinstance(command, str) else list(command)
             shown = command if isinstance(command, str) else " ".join(command)
-            enter = partial(_enter, rootfs)
+            enter = partial(_enter, rootfs, programs)
             run_logged(argv, log, f"command {shown!r}", prepare=enter, environment=environment)
 
 
@@ -63,8 +65,9 @@ def _name_servers(root: int) -> Iterator[None]:
             os.symlink(link, "resolv.conf", dir_fd=etc)
 
 
-def _enter(rootfs: str) -> None:
-    """Make `rootfs` the root of this process, which has its own namespaces, and leave it no way to the host's files.
+def _enter(rootfs: str, programs: tuple[bytes, ...]) -> None:
+    """Make `rootfs` the root of this process, which has its own namespaces, and leave it no way to the host's files,
+    nor the system calls that `programs` refuse.
 
     All mounts come after that: whatever links are in there, they lead to places inside.
     """
@@ -93,6 +96,7 @@ def _enter(rootfs: str) -> None:
         os.chmod(f"/dev/{name}", 0o666)
     for name, to in _LINKS.items():
         os.symlink(to, f"/dev/{name}")
+    seccomp.load(programs)
     _limit(capabilities.mask(capabilities.DEFAULT))
 
 

@@ -42,16 +42,30 @@ class ProcessId:
         return None
 
 
+def has_executed(pid: int) -> bool:
+    """Whether the child `pid`, a zombie perhaps, has executed a program since it was forked.
+
+    PF_FORKNOEXEC of include/linux/sched.h, in field 9 of /proc/PID/stat. It is taken away before descriptors that are
+    close-on-exec are closed.
+    """
+    return not int(_stat_fields(pid)[6]) & 0x40
+
+
 def _stat(pid: int) -> tuple[str, int] | None:
-    """State letter and start time: fields 3 and 22 of /proc/PID/stat, counted after the last ')'."""
+    """State letter and start time: fields 3 and 22 of /proc/PID/stat."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
+        fields = _stat_fields(pid)
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ESRCH):
             return None
         raise
     return fields[0].decode(), int(fields[19])
+
+
+def _stat_fields(pid: int) -> list[bytes]:
+    """The fields of /proc/PID/stat from the third on, which follows the last ')'."""
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        return file.read().rpartition(b")")[2].split()
 
 
 def receivable_signals(pid: int) -> int:

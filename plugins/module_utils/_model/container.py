@@ -9,10 +9,12 @@ import re
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 
 from .._errors import Damaged, InvalidInput
+from .capabilities import bounding
 from .capabilities import parse as parse_capabilities
 from .ids import IdRange, parse_userns
 from .mounts import Mount, parse_mounts, parse_path
 from .names import parse_name
+from .seccomp import parse_seccomp
 from .signals import parse_signal
 from .sizes import parse_size
 
@@ -49,6 +51,8 @@ class ContainerSpec:
     capabilities_add: tuple[str, ...] = ()
     capabilities_drop: tuple[str, ...] = ()
     privileged: bool = False
+    seccomp: str = "default"
+    no_new_privileges: bool = False
     memory: int = 0
     cpus: float = 0.0
     pids: int = 0
@@ -61,6 +65,11 @@ class ContainerSpec:
     def cgroup_writable(self) -> bool:
         """Whether those inside may divide their cgroup further, as systemd does."""
         return self.init or self.privileged
+
+    @property
+    def bounding(self) -> frozenset[str]:
+        """The capabilities that those inside have at most."""
+        return bounding(self.capabilities_add, self.capabilities_drop, self.privileged)
 
     def to_json(self) -> dict:
         """The form in container.json."""
@@ -198,6 +207,8 @@ _PARSERS = {
     "dev": lambda value, _option: value,
     "read_only": lambda value, _option: bool(value),
     "privileged": lambda value, _option: bool(value),
+    "seccomp": parse_seccomp,
+    "no_new_privileges": lambda value, _option: bool(value),
     "memory": _memory,
     "cpus": _number(0, float),
     "pids": _number(0, int),

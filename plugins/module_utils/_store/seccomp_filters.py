@@ -13,6 +13,7 @@ from typing import NamedTuple
 from .._errors import Conflict, InvalidInput
 from .._linux.files import write_atomic
 from .._linux.seccomp import library_file
+from .._model.container import ContainerSpec
 from .._model.layout import LIBRARY_DIR
 from .._model.seccomp import DEFAULT, UNCONFINED
 
@@ -29,65 +30,86 @@ class SeccompFilter(NamedTuple):
     programs: tuple[bytes, ...] = ()
 
 
-def filter_for(seccomp: str, privileged: bool, bounding: frozenset[str]) -> SeccompFilter:
-    """The filter for a container with these options, built and written unless it is there.
+def filter_for(spec: ContainerSpec) -> SeccompFilter:
+    """The filter for a container, built and written unless it is there.
 
     Raises InvalidInput for a profile that is wrong, HostNotCapable where libseccomp is missing.
     """
-    text = _profile(seccomp, privileged)
-    if text is None:
+    text = _profile(spec)
+    return SeccompFilter() if text is None else _have(text, spec.seccomp, spec.bounding)
+
+
+def default_filter(bounding: frozenset[str]) -> SeccompFilter:
+    """The default filter for processes with at most the capabilities `bounding`. Raises HostNotCapable."""
+    return _have(_default(), DEFAULT, bounding)
+
+
+def check(spec: ContainerSpec) -> None:
+    """Raises what `filter_for` would, and writes nothing."""
+    text = _profile(spec)
+    if text is not None and _read(_path(text, spec.bounding)) is None:
+        _build(text, spec.seccomp, spec.bounding)
+
+
+def filter_at(path: str, spec: ContainerSpec) -> SeccompFilter:
+    """The filter that a running container was started with, by the path in its run state.
+
+    Raises Conflict where it is lost, and the profile has changed since.
+    """
+    if not path:
         return SeccompFilter()
+    programs = _read(path)
+    if programs is not None:
+        return SeccompFilter(path, programs)
+    again = filter_for(spec)
+    if again.path != path:
+        raise Conflict(
+            f"the filter for system calls that container {spec.name} was started with is gone ({path})",
+            "restart the container: state=stopped, then state=started",
+        )
+    return again
+
+
+def _have(text: bytes, shown: str, bounding: frozenset[str]) -> SeccompFilter:
     path = _path(text, bounding)
     programs = _read(path)
     if programs is None:
-        from .seccomp_build import build
-
-        programs = build(text, seccomp, bounding, *_host())
+        programs = _build(text, shown, bounding)
         os.makedirs(LIBRARY_DIR, mode=0o755, exist_ok=True)
         write_atomic(path, _packed(programs))
     return SeccompFilter(path, programs)
 
 
-def check(seccomp: str, privileged: bool, bounding: frozenset[str]) -> None:
-    """Raises what `filter_for` would, and writes nothing."""
-    text = _profile(seccomp, privileged)
-    if text is not None and _read(_path(text, bounding)) is None:
-        from .seccomp_build import build
+def _build(text: bytes, shown: str, bounding: frozenset[str]) -> tuple[bytes, ...]:
+    # Imported here, for nearly every start finds its filter built.
+    from .seccomp_build import build
 
-        build(text, seccomp, bounding, *_host())
+    return build(text, shown, bounding, *_host())
 
 
-def filter_at(path: str) -> SeccompFilter:
-    """The filter that a running container was started with, by the path in its run state. Raises Conflict."""
-    if not path:
-        return SeccompFilter()
-    programs = _read(path)
-    if programs is None:
-        raise Conflict(
-            f"the container's filter for system calls, {path}, is damaged or gone",
-            "restart the container: state=stopped, then state=started",
-        )
-    return SeccompFilter(path, programs)
-
-
-def _profile(seccomp: str, privileged: bool) -> bytes | None:
+def _profile(spec: ContainerSpec) -> bytes | None:
     """The profile's text; None for no filter. As with docker, the default one is not for a privileged container."""
-    if seccomp == UNCONFINED or (seccomp == DEFAULT and privileged):
+    path = spec.seccomp
+    if path == UNCONFINED or (path == DEFAULT and spec.privileged):
         return None
-    if seccomp == DEFAULT:
-        from .._model.seccomp_default import PROFILE
-
-        return PROFILE.encode()
+    if path == DEFAULT:
+        return _default()
     try:
-        with open(seccomp, "rb") as file:
+        with open(path, "rb") as file:
             text = file.read(_LARGEST_PROFILE + 1)
     except OSError as error:
         raise InvalidInput(
-            f"seccomp: {seccomp}: {error.strerror}", "the profile must be a file on the managed host"
+            f"seccomp: {path}: {error.strerror}", "the profile must be a file on the managed host"
         ) from None
     if len(text) > _LARGEST_PROFILE:
-        raise InvalidInput(f"seccomp: {seccomp} is larger than 1 MiB", "a profile is a JSON file of some KiB")
+        raise InvalidInput(f"seccomp: {path} is larger than 1 MiB", "a profile is a JSON file of some KiB")
     return text
+
+
+def _default() -> bytes:
+    from .._model.seccomp_default import PROFILE
+
+    return PROFILE.encode()
 
 
 def _path(text: bytes, bounding: frozenset[str]) -> str:
