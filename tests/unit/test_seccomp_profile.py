@@ -70,7 +70,7 @@ SMALL = {
 }
 
 
-@given(st.data(), st.sampled_from(sorted(places(SMALL), key=repr)[1:]), JSON)
+@given(st.data(), st.sampled_from([path for path in places(SMALL) if path]), JSON)
 def test_whatever_stands_in_a_place_is_read_or_refused_by_name(data, path, value):
     broken = copy.deepcopy(SMALL)
     parent = broken
