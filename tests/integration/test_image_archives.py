@@ -256,3 +256,9 @@ def command_of(host):
     environment = [f"{name}={value}" for name, value in module_environment().items()]
     module = "ansible_collections.conductor.containers.plugins.modules.conductor_image"
     return ["env", *environment, PYTHON, "-m", module, "/run/params"]
+
+
+def test_what_runs_while_an_image_is_made_has_the_default_filter(bare_host):
+    show = "while read -r key value; do [ $key != Seccomp: ] || echo $value >/shown; done </proc/self/status"
+    image(bare_host, source=make_runnable_archive(bare_host), commands=[show])
+    assert bare_host.run("cat", "/var/lib/conductor/images/small/rootfs/shown").stdout == "2\n"

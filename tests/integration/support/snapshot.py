@@ -26,7 +26,7 @@ COMMANDS = {
 # Ours, and right to stay on a host that has no containers: directories, the runtime by its hash, the bare table.
 EXPECTED = re.compile(
     r"^file: /run/conductor(/locks|/containers)?$"
-    r"|^file: /var/lib/conductor/(images|containers|lib)(/conductor-[0-9a-f]+\.pyz)?$"
+    r"|^file: /var/lib/conductor/(images|containers|lib)(/(conductor-[0-9a-f]+\.pyz|seccomp-[0-9a-f]+\.bpf))?$"
     r"|^mount: .* /run/netns "
     r"|^cgroup: /sys/fs/cgroup(/[^/]+)?/conductor$"
     # What conductor_network's option `forwarding` names; the kernel sets the others along (inet_forward_change).
