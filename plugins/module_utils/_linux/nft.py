@@ -21,14 +21,25 @@ def apply_batch(commands: list[dict]) -> None:
 def list_table(family: str, table: str) -> dict | None:
     """All of a table, with plain numbers (-n) for protocols and ports; None where there is no such table."""
     nft = require_program("nft", "nftables")
-    try:
-        return json.loads(run([nft, "-j", "-n", "list", "table", family, table]))
-    except EffectFailed as error:
-        # Telling "none" from "failed" by nft's words would depend on its release: ask for the names instead.
-        listed = json.loads(run([nft, "-j", "list", "tables"]))["nftables"]
-        if any(t.get("table", {}).get("family") == family and t["table"].get("name") == table for t in listed):
-            raise error
-        return None
+    seen: list[int] = []
+    while True:
+        try:
+            return json.loads(run([nft, "-j", "-n", "list", "table", family, table]))
+        except EffectFailed as error:
+            # Telling "none" from "failed" by nft's words would depend on its release: ask for the names instead.
+            names = json.loads(run([nft, "-j", "list", "tables"]))["nftables"]
+            found = [t["table"]["handle"] for t in names if _is_table(t, family, table)]
+            if not found:
+                return None
+            # One that was made after the first look, by whom no lock of ours keeps off, is there at the next.
+            if found == seen:
+                raise error
+            seen = found
+
+
+def _is_table(item: dict, family: str, table: str) -> bool:
+    shown = item.get("table", {})
+    return shown.get("family") == family and shown.get("name") == table
 
 
 def list_chains() -> list[dict]:
