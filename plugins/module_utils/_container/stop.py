@@ -12,6 +12,7 @@ import signal
 from .._errors import EffectFailed
 from .._linux import netns
 from .._linux.cgroups import Cgroup
+from .._linux.files import clear_abandoned
 from .._linux.processes import ProcessId, receivable_signals, wait_ended
 from .._model.layout import ContainerPaths
 from .._network.attachment import detach
@@ -99,3 +100,4 @@ def clean_up(settings: Settings, paths: ContainerPaths) -> None:
     cgroup_of(paths.name).remove()
     with contextlib.suppress(FileNotFoundError):
         os.unlink(paths.run_state)
+        clear_abandoned(os.path.dirname(paths.run_state))

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import re
 import secrets
 import stat
 
@@ -16,7 +18,9 @@ from .._errors import EffectFailed
 def write_atomic(path: str, data: bytes, mode: int = 0o600) -> None:
     """Write `data` to `path` so that a reader, or a host that lost power, sees the old text or the new, whole."""
     directory = os.path.dirname(path)
-    temporary = os.path.join(directory, f".{os.path.basename(path)[:200]}.{secrets.token_hex(4)}.tmp")
+    clear_abandoned(directory)
+    own = f"{os.getpid()}.{secrets.token_hex(4)}"
+    temporary = os.path.join(directory, f".{os.path.basename(path)[:200]}.{own}.tmp")
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
     try:
         try:
@@ -32,6 +36,15 @@ def write_atomic(path: str, data: bytes, mode: int = 0o600) -> None:
         os.unlink(temporary)
         raise
     sync_directory(directory)
+
+
+def clear_abandoned(directory: str) -> None:
+    """Delete what `write_atomic` left in `directory` where its process was killed; not what another writes just now."""
+    for name in os.listdir(directory):
+        found = re.fullmatch(r"\..+\.(\d+)\.[0-9a-f]{8}\.tmp", name)
+        if found and not os.path.exists(f"/proc/{found[1]}"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(directory, name))
 
 
 def sync_directory(directory: str) -> None:
