@@ -86,6 +86,7 @@ class ContainerCase:
         view = plan.ContainerView(
             spec=spec,
             running=running,
+            to_run=spec is not None and store.is_to_run(self.paths),
             supervised=supervisor is not None and supervisor.alive(),
             leftovers=leftovers,
             image_exists=bool(image) and os.path.exists(ImagePaths.of(self.settings.image_dir, image).spec),

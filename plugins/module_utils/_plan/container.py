@@ -15,10 +15,14 @@ from .ids import IdsView, choose
 
 @dataclass(frozen=True)
 class ContainerView:
-    """What is: `spec` None where there is no container; `leftovers` name what a process that ended left behind."""
+    """What is: `spec` None where there is no container; `leftovers` name what a process that ended left behind.
+
+    `to_run`: what is stored is that it shall run, whether it does or not.
+    """
 
     spec: ContainerSpec | None = None
     running: bool = False
+    to_run: bool = False
     supervised: bool = True
     leftovers: tuple[str, ...] = ()
     image_exists: bool = True
@@ -132,13 +136,16 @@ def _present(wanted: ContainerSpec, view: ContainerView, wish: Wish) -> list[Act
         _require_image(wanted, view)
         _require_ids(wanted, view)
         actions = [*_down(wanted.name, view), CreateContainer(wanted)]
-        running, leftovers = False, False
+        running, leftovers, to_run = False, False, False
     else:
         actions = _changes(view.spec, wanted, view, wish)
         renewed = any(isinstance(action, ResetRoot) for action in actions)
         running, leftovers = view.running and not renewed, bool(view.leftovers) and not renewed
-    if wish.state == "stopped" and (running or leftovers):
-        actions += _down(wanted.name, view)
+        to_run = view.to_run and not any(isinstance(action, StopProcesses) for action in actions)
+    if wish.state == "stopped":
+        # Also where it has ended by itself: from now on it is to be stopped, and no restart may know otherwise.
+        actions += [StopProcesses(wanted.name)] if running or to_run else []
+        actions += [CleanUp(wanted.name, view.leftovers)] if running or leftovers else []
     elif wish.state == "started" and not running:
         if view.spec is not None:
             _require_image(wanted, view)

@@ -45,6 +45,11 @@ def write_spec(paths: ContainerPaths, spec: ContainerSpec, *, running: bool | No
     _write(paths, spec, old.get("id") or secrets.token_hex(8), wanted, old.get("ids"))
 
 
+def is_to_run(paths: ContainerPaths) -> bool:
+    """Whether what is stored says that the container shall run. Raises Damaged."""
+    return (read_json(paths.spec) or {}).get("wanted") == "running"
+
+
 def write_spec_and_ids(paths: ContainerPaths, spec: ContainerSpec, ids: IdRange | None) -> None:
     """Write the spec of a container that does not run, and its range of ids, which `spec.userns` asks for."""
     old = read_json(paths.spec) or {}
@@ -110,7 +115,7 @@ def write_run_state(paths: ContainerPaths, state: dict) -> None:
 def require_one_directory(container_dir: str) -> None:
     """Raises Conflict where containers of another directory run: pids, links and firewall know them by name only."""
     try:
-        entries = sorted(os.listdir(_STATES))
+        entries = sorted(entry for entry in os.listdir(_STATES) if not entry.startswith(STAGING_PREFIX))
     except FileNotFoundError:
         return
     for entry in entries:
