@@ -1,0 +1,195 @@
+"""The network's half of the model: links, routes, the firewall's table, files that name hosts."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from model_values import Finding, link_of, ports_of, stored
+
+RESOLVERS = "nameserver 192.0.2.53\n"  # of every test host, see anchor.py
+
+
+def findings(view: dict):
+    """What is not as the specs say of networks."""
+    yield from _links(view)
+    yield from _table(view)
+    yield from _files(view)
+
+
+def _connected(view: dict) -> dict[str, dict]:
+    """The networks of containers that have a network namespace, by name."""
+    return {n: s.network for n, s in stored(view).items() if s.network and view["namespaces"].get(n)}
+
+
+def _links(view: dict):
+    connected = _connected(view)
+    if connected:
+        for name in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
+            if view["sysctls"][name] != "1":
+                yield Finding("network", "", f"{name} is off")
+    for link in view["outside"]["links"]:
+        owners = [name for name in view["containers"] if link_of(name) == link]
+        if not owners:
+            yield Finding("network", "stray", f"the link {link} belongs to nobody")
+        elif owners[0] not in connected:
+            yield Finding("network", owners[0], f"the link {link} should not be there")
+    for name, spec in connected.items():
+        outer, inside = link_of(name), {"mac": spec["mac"]}
+        gateways, own = [spec["gateway4"], spec["gateway6"]], [spec["ipv4"], spec["ipv6"]]
+        yield from _end(name, outer, view["outside"], spec, f"{name}-outside", [*gateways, "fe80::1"], {})
+        yield from _end(name, "eth0", view["inside"][name], spec, f"{name}-inside", [*own, "fe80::2"], inside)
+        yield from _routes(view, name, spec)
+        yield from _settings(view, name)
+
+
+def _end(name: str, link: str, side: dict, spec: dict, altname: str, addresses: list, more: dict):
+    end = side["links"].get(link)
+    if end is None:
+        yield Finding("network", name, f"the link {link} is missing")
+        return
+    for key, value in {"kind": "veth", "up": True, "mtu": spec["mtu"], **more}.items():
+        if end[key] != value:
+            yield Finding("network", name, f"{link}: {key} is {end[key]}")
+    lengths = ["/32", "/128", "/64"]
+    wanted = {address + length for address, length in zip(addresses, lengths)}
+    if set(end["addresses"]) != wanted or altname not in end["names"]:
+        yield Finding("network", name, f"{link} has {end['addresses']} {end['names']}, not {sorted(wanted)} {altname}")
+
+
+def _settings(view: dict, name: str):
+    outer = link_of(name)
+    for setting, value in {
+        f"ipv4/conf/{outer}/route_localnet": "1", f"ipv6/conf/{outer}/disable_ipv6": "0",
+        f"ipv6/conf/{outer}/addr_gen_mode": "1", f"ipv6/conf/{outer}/accept_ra": "0",
+    }.items():  # fmt: skip
+        if outer in view["outside"]["links"] and view["sysctls"].get(setting) != value:
+            yield Finding("network", name, f"{setting} is {view['sysctls'].get(setting)}")
+
+
+def _routes(view: dict, name: str, spec: dict):
+    outer = link_of(name)
+    wanted = {
+        "outside": [
+            [spec["ipv4"], None, outer, None],
+            [spec["ipv6"], None, outer, None],
+            ["::1", None, outer, "local"],
+        ],
+        "inside": [["default", spec["gateway4"], "eth0", None], ["default", spec["gateway6"], "eth0", None]],
+    }
+    for where, routes in wanted.items():
+        side = view["outside"] if where == "outside" else view["inside"][name]
+        for route in routes:
+            if route not in side["routes"]:
+                yield Finding("network", name, f"the route {route} is missing {where}")
+
+
+def wanted_elements(view: dict) -> dict[str, set]:
+    """What the sets and maps of the table hold, each element a tuple, the value of a map last."""
+    wanted: dict[str, set] = {}
+    connected = _connected(view)
+
+    def add(name: str, *element) -> None:
+        wanted.setdefault(name, set()).add(element)
+
+    for name, spec in connected.items():
+        link = link_of(name)
+        add("source4", link, spec["ipv4"])
+        add("source6", link, spec["ipv6"])
+        add("self", link, link)
+        if spec["host_access"]:
+            add("host_access", link)
+        if spec["internet"]:
+            add("internet_by", link, spec["interface"]) if spec["interface"] else add("internet", link)
+        for entry in spec["peers"]:
+            called = connected.get(entry["peer"])
+            if called is None or called["container_id"] != entry["peer_id"]:
+                continue
+            if not entry["ports"]:
+                add("peer", link, link_of(entry["peer"]))
+            for text in entry["ports"]:
+                ports, _, protocol = text.partition("/")
+                span = ports_of(ports)
+                add("peer_port", link, link_of(entry["peer"]), protocol, (span[0], span[-1]))
+        for expose in spec["expose"]:
+            protocol, on = expose["protocol"], expose["host_ip"]
+            for version in (4, 6) if not on else (ipaddress.ip_address(on).version,):
+                some = on and not ipaddress.ip_address(on).is_unspecified
+                key = (on,) if some else ()
+                suffix = f"{version}_on" if some else str(version)
+                for outer, inner in zip(ports_of(expose["host_port"]), ports_of(expose["container_port"])):
+                    add(f"expose{suffix}", *key, protocol, outer, spec[f"ipv{version}"])
+                    add(f"expose{suffix}_port", *key, protocol, outer, inner)
+                    add("exposed", link, protocol, inner)
+    return wanted
+
+
+def _flat(name: str, shown) -> tuple:
+    """An element as nft shows it, as the tuple that it means."""
+    value = []
+    if isinstance(shown, list):
+        shown, last = shown
+        value = [last]
+    parts = shown["concat"] if isinstance(shown, dict) else [shown]
+    protocol = {"peer_port": 2, "exposed": 1}.get(name, len(parts) - 2 if name.startswith("expose") else None)
+    parts = [{6: "tcp", 17: "udp"}.get(part, part) if i == protocol else part for i, part in enumerate(parts)]
+    if name == "peer_port":
+        parts[3] = tuple(parts[3]["range"]) if isinstance(parts[3], dict) else (parts[3], parts[3])
+    return (*parts, *value)
+
+
+# Rules in each chain of the whole table: a flush takes them away.
+RULES = {
+    "antispoof": 1, "from_container": 5, "outside_dnat": 2, "host_dnat": 1, "exposed_ports": 4, "masquerade": 5,
+    "forward": 2, "through": 9, "reply": 6, "input": 5,
+}  # fmt: skip
+
+
+def _table(view: dict):
+    wanted = wanted_elements(view)
+    if view["table"] is None or not wanted:
+        if wanted or view["table"]:
+            yield Finding("network", "", "the table is missing" if wanted else "the table is there for nobody")
+        return
+    rules = dict.fromkeys(RULES, 0)
+    shown: dict[str, set] = {}
+    for item in view["table"]:
+        for kind, value in item.items():
+            if kind == "rule":
+                rules[value["chain"]] += 1
+            elif kind in ("set", "map"):
+                shown[value["name"]] = {_flat(value["name"], element) for element in value.get("elem", [])}
+    if rules != RULES:
+        yield Finding("network", "", f"the table's chains have other rules: {rules}")
+    for name in sorted({*wanted, *shown}):
+        for element in sorted(wanted.get(name, set()) - shown.get(name, set()), key=str):
+            yield Finding("network", "", f"{name} lacks {element}")
+        for element in sorted(shown.get(name, set()) - wanted.get(name, set()), key=str):
+            yield Finding("network", "", f"{name} has {element} too much")
+
+
+def _files(view: dict):
+    known = stored(view)
+    for name, (spec, network) in known.items():
+        if not view["namespaces"].get(name) or view["containers"][name]["files"]["hosts"] is None:
+            continue
+        names = dict.fromkeys([spec["hostname"] or name, name])
+        lines = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback"]
+        if network is None:
+            lines.append(f"127.0.1.1 {' '.join(names)}")
+        else:
+            lines += [f"{network[key]} {' '.join(names)}" for key in ("ipv4", "ipv6")]
+        for entry in network["peers"] if network else ():
+            peer = known.get(entry["peer"])
+            if peer and peer.network and peer.spec["id"] == entry["peer_id"]:
+                called = " ".join(dict.fromkeys([entry["peer"], peer.spec["hostname"] or entry["peer"]]))
+                lines += [f"{peer.network[key]} {called}" for key in ("ipv4", "ipv6")]
+        files = view["containers"][name]["files"]
+        if files["hosts"].splitlines() != lines:
+            yield Finding("network", name, f"/etc/hosts is {files['hosts']!r}, not {lines}")
+        resolvers = None
+        if network and network["dns"] is not None:
+            resolvers = "".join(f"nameserver {server}\n" for server in network["dns"])
+        elif network and network["internet"]:
+            resolvers = RESOLVERS
+        if resolvers is not None and files["resolv.conf"] != resolvers:
+            yield Finding("network", name, f"/etc/resolv.conf is {files['resolv.conf']!r}")
