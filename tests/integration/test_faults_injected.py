@@ -1,12 +1,14 @@
 """What goes wrong: killed processes, damaged files, a full disk, two at once. The next run converges or tells."""
 
 import json
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from image_cache import mount_image
 from testhost import Host
 from waiting import until
+from warm_modules import WarmModules
 
 WEB = {"name": "web", "image": "debian", "command": ["/bin/sleep", "infinity"]}
 DIRECTORY = "/var/lib/conductor/containers/web"
@@ -43,6 +45,26 @@ def test_the_supervisor_killed_leaves_the_container_running_and_is_replaced(host
     assert not host.module("conductor_container", **WEB)["changed"]
     host.module("conductor_container", **WEB, state="stopped")
     assert facts(host)["state"] == "stopped"
+
+
+def test_a_command_that_meets_the_end_of_its_container_is_told_so(host):
+    """Whatever it meets first: no root, no users, no process, no namespace that could take another process."""
+    modules = WarmModules(host)
+    said = set()
+    for number in range(40):
+        pid = modules.module("conductor_container", **WEB)["container"]["pid"]
+        kill = host.popen("sh", "-c", f"sleep 0.0{number % 4}{number % 10}; kill -9 {pid}", stderr=subprocess.DEVNULL)
+        result = modules.module("conductor_exec", container="web", argv=["/bin/true"])
+        kill.wait()
+        said.add(result.get("msg", "done"))
+        until(lambda pid=pid: host.run("test", "-e", f"/proc/{pid}", check=False).returncode, "it has ended")
+    modules.close()
+    assert said <= {
+        "done",
+        "non-zero return code",
+        "container web is not running: start it with conductor_container state=started",
+        "the container ended before the command could start: start it with state=started",
+    }
 
 
 def test_both_killed_start_anew(host):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from .._container import start
-from .._container.enter import Command, Outcome, run_inside, start_inside
+from .._container.enter import Command, Outcome, ended_before, is_ending, run_inside, start_inside
 from .._container.process import Confinement
 from .._container.users import resolve_user
 from .._errors import Conflict, EffectFailed, InvalidInput, NotFound
@@ -91,15 +91,24 @@ class ExecCase:
                 # The command itself may have ended the container.
                 return Observed(spec, ProcessId(0, 0), "", "")
             raise Conflict(f"container {self.name} is not running", "start it with conductor_container state=started")
-        root = f"/proc/{process.pid}/root"
-        guard = ""
-        if self.creates and _exists_inside(root, self.creates):
-            guard = f"skipped, since {self.creates} exists"
-        elif self.removes and not _exists_inside(root, self.removes):
-            guard = f"skipped, since {self.removes} does not exist"
-        elif not self._times:
-            resolve_user(self.user or spec.user, [root])
+        try:
+            guard = self._guard(spec, f"/proc/{process.pid}/root")
+        except (InvalidInput, OSError):
+            # Nothing is found in the root of a process that ended while we looked.
+            if is_ending(process):
+                raise ended_before() from None
+            raise
         return Observed(spec, process, state.get("seccomp", ""), guard)
+
+    def _guard(self, spec: ContainerSpec, root: str) -> str:
+        """Why the command need not run, or "". Raises InvalidInput where its user is not known in `root`."""
+        if self.creates and _exists_inside(root, self.creates):
+            return f"skipped, since {self.creates} exists"
+        if self.removes and not _exists_inside(root, self.removes):
+            return f"skipped, since {self.removes} does not exist"
+        if not self._times:
+            resolve_user(self.user or spec.user, [root])
+        return ""
 
     def plan(self, observed: Observed) -> Plan:
         if observed.guard or self._times:

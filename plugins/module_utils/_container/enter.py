@@ -11,6 +11,7 @@ import selectors
 import signal
 import stat
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .._errors import Conflict, EffectFailed
@@ -108,9 +109,7 @@ def _spawn(
             for fd in ours:
                 os.close(fd)
             entry = cgroup.open(beside=process.pid)
-            for fd in streams:
-                if stat.S_ISFIFO(os.fstat(fd).st_mode):
-                    os.fchown(fd, root_id, root_id)
+            _give_pipes(streams, root_id)
             for name in _NAMESPACES:
                 libc.setns(namespaces[name])
             inner = entry.fork()
@@ -136,8 +135,18 @@ def _spawn(
         inner = int(pipe.read() or b"0")
     if error:
         os.waitpid(helper, 0)
+        if is_ending(process):
+            # Whatever failed first on the way in: no such process, no memory for a process in a namespace that ends.
+            raise ended_before()
         raise EffectFailed(error.decode(errors="replace"))
     return helper, inner
+
+
+def _give_pipes(streams: Iterable[int], root_id: int) -> None:
+    """Let root inside open them once more, by /dev/stdout and the like."""
+    for fd in streams:
+        if stat.S_ISFIFO(os.fstat(fd).st_mode):
+            os.fchown(fd, root_id, root_id)
 
 
 def _open_namespaces(process: ProcessId) -> tuple[dict[str, int], int]:
@@ -154,7 +163,19 @@ def _open_namespaces(process: ProcessId) -> tuple[dict[str, int], int]:
         pass
     for fd in opened.values():
         os.close(fd)
-    raise Conflict("the container ended before the command could start", "start it with state=started")
+    raise ended_before()
+
+
+def is_ending(process: ProcessId) -> bool:
+    """Whether it has ended, or does just now: a process lets go of its root before it counts as dead (do_exit(),
+    kernel/exit.c).
+    """
+    return not (process.alive() and os.path.exists(f"/proc/{process.pid}/root"))
+
+
+def ended_before() -> Conflict:
+    """What to tell who wanted to run a command in a container that has ended meanwhile."""
+    return Conflict("the container ended before the command could start", "start it with state=started")
 
 
 def _command(command: Command, streams: tuple[int, int, int], error_fd: int) -> None:
