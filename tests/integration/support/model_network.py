@@ -98,6 +98,8 @@ def wanted_elements(view: dict) -> dict[str, set]:
         add("self", link, link)
         if spec["host_access"]:
             add("host_access", link)
+        if spec["metadata"]:
+            add("metadata", link)
         if spec["internet"]:
             add("internet_by", link, spec["interface"]) if spec["interface"] else add("internet", link)
         for entry in spec["peers"]:
@@ -139,7 +141,7 @@ def _flat(name: str, shown) -> tuple:
 
 # Rules in each chain of the whole table: a flush takes them away.
 RULES = {
-    "antispoof": 1, "from_container": 5, "outside_dnat": 2, "host_dnat": 1, "exposed_ports": 4, "masquerade": 5,
+    "antispoof": 1, "from_container": 5, "to_metadata": 8, "outside_dnat": 2, "host_dnat": 1, "exposed_ports": 4, "masquerade": 5,
     "forward": 2, "through": 9, "reply": 6, "input": 5,
 }  # fmt: skip
 
