@@ -141,8 +141,8 @@ def _flat(name: str, shown) -> tuple:
 
 # Rules in each chain of the whole table: a flush takes them away.
 RULES = {
-    "antispoof": 1, "from_container": 5, "to_metadata": 8, "outside_dnat": 2, "host_dnat": 1, "exposed_ports": 4, "masquerade": 5,
-    "forward": 2, "through": 9, "reply": 6, "input": 5,
+    "antispoof": 1, "from_container": 5, "to_metadata": 8, "outside_dnat": 2, "host_dnat": 1, "exposed_ports": 4,
+    "masquerade": 5, "forward": 2, "through": 9, "reply": 6, "input": 5,
 }  # fmt: skip
 
 
