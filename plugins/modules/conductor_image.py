@@ -74,7 +74,9 @@ options:
     type: list
     elements: raw
   source:
-    description: Take the root file system from an archive instead. Excludes the options of a build but O(commands).
+    description:
+      - Take the root file system from an archive or from a container instead. Excludes the options of a build but
+        O(commands).
     type: dict
     suboptions:
       archive:
@@ -83,9 +85,13 @@ options:
           - An image that was made of other content is an error, unless O(force=true). Where the archive no longer
             exists, the image is not questioned.
         type: str
-        required: true
       checksum:
         description: V(sha256:) and the digest that the archive must have.
+        type: str
+      container:
+        description:
+          - Name of a container that does not run. Its files are copied once, with the ids that they have inside;
+            what it writes later does not change the image, unless O(force=true).
         type: str
   builder:
     description:
@@ -141,6 +147,12 @@ EXAMPLES = r"""
     source:
       archive: /srv/web.tar.zst
 
+- name: An image of what was set up in a container, which is stopped for that
+  conductor.containers.conductor_image:
+    name: golden
+    source:
+      container: template
+
 - name: Remove it
   conductor.containers.conductor_image:
     name: web-copy
@@ -176,7 +188,7 @@ image:
       type: dict
       returned: always
     builder:
-      description: What built it, V(mmdebstrap), V(debootstrap) or V(archive).
+      description: What made it, V(mmdebstrap), V(debootstrap), V(archive) or V(container).
       type: str
       returned: always
     size:
@@ -225,7 +237,7 @@ def main() -> None:
             "commands": {"type": "list", "elements": "raw"},
             "source": {
                 "type": "dict",
-                "options": {"archive": {"type": "str", "required": True}, "checksum": {"type": "str"}},
+                "options": {"archive": {"type": "str"}, "checksum": {"type": "str"}, "container": {"type": "str"}},
             },
             "builder": {"type": "str", "choices": ["auto", "debootstrap", "mmdebstrap"], "default": "auto"},
             "force": {"type": "bool", "default": False},

@@ -246,7 +246,7 @@ def test_a_foreign_network_namespace_of_its_name_is_not_used(host):
     """Owned by the host's user namespace, it would be out of reach for root inside."""
     host.module("conductor_container", **WEB, state="present")
     host.run("ip", "netns", "add", "conductor-web")
-    start(host, capabilities={"add": ["NET_ADMIN"]})
+    assert ids_of(host, start(host, capabilities={"add": ["NET_ADMIN"]})["pid"]) == ["524288"]
     assert inside(host, "ip link add v0 type veth peer v1 && ls /sys/class/net") == "lo\nv0\nv1"
 
 

@@ -19,7 +19,7 @@ from .._container.users import resolve_user
 from .._errors import ConductorError, Damaged, EffectFailed, InvalidInput
 from .._linux.files import remove_tree
 from .._linux.locks import locked
-from .._linux.processes import ProcessId, wait_ended
+from .._linux.processes import ProcessId
 from .._model.container import ContainerSpec, merge, parse_changes
 from .._model.ids import IdRange
 from .._model.layout import LOCK_DIR, ContainerPaths, ImagePaths
@@ -73,7 +73,7 @@ class ContainerCase:
             if self.wish.state != "absent" or not self.wish.force:
                 raise
         try:
-            process, supervisor, running = observe_process(self.paths, spec)
+            process, supervisor, running = store.observe_process(self.paths, spec)
         except Damaged as error:
             if self.wish.state != "absent" or not self.wish.force:
                 raise
@@ -223,25 +223,6 @@ _EFFECTS = {
 }
 
 
-def observe_process(
-    paths: ContainerPaths, spec: ContainerSpec | None
-) -> tuple[ProcessId | None, ProcessId | None, bool]:
-    """First process, supervisor, and whether the container runs (a pause before a restart counts as running)."""
-    state = store.read_run_state(paths)
-    process, supervisor = store.process_in(state), store.process_in(state, "supervisor")
-    if process is not None and process.alive():
-        return process, supervisor, True
-    pidfd = supervisor.open() if supervisor else None
-    if pidfd is None:
-        return process, supervisor, False
-    try:
-        # Just ended: give the supervisor the moment that it needs to write that down.
-        restarts = spec is not None and spec.restart_policy != "no"
-        return process, supervisor, not wait_ended(pidfd, 0.05 if restarts else 2.0)
-    finally:
-        os.close(pidfd)
-
-
 def check_startable(settings: Settings, paths: ContainerPaths, spec: ContainerSpec) -> None:
     """What would make the start fail, found before anything is changed. Raises InvalidInput, HostNotCapable."""
     for mount in spec.mounts:
@@ -268,7 +249,7 @@ def wait_ready(settings: Settings, paths: ContainerPaths, argv: tuple[str, ...],
     pause, said = 0.05, ""
     while True:
         spec = store.read_spec(paths)
-        process, _, running = observe_process(paths, spec)
+        process, _, running = store.observe_process(paths, spec)
         if not running or spec is None:
             facts = container_facts(settings, paths.name)
             raise EffectFailed(

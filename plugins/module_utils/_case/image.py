@@ -14,6 +14,7 @@ from datetime import datetime, timezone
 from .._errors import Damaged, InvalidInput
 from .._image import archive, builders, staging
 from .._image.apt_settings import proxies
+from .._image.container_root import check_container, copy_container
 from .._image.inside import run_commands
 from .._image.neutral import neutralise
 from .._linux.files import remove_tree
@@ -25,7 +26,7 @@ from .._plan.action import Action, Plan
 from .._store.images import image_users, is_ours, read_image, write_image
 from .._store.settings import Settings
 from .image_facts import image_facts
-from .locking import image_lock
+from .locking import container_lock, image_lock
 
 # Another build of the same image may take that long; ours then finds it done.
 _BUILD_TIMEOUT = 3600.0
@@ -45,7 +46,10 @@ class ImageCase:
         )
 
     def locks(self) -> Iterable[str]:
-        return (image_lock(self.wish.name),)
+        source = self.wish.recipe.source
+        # A container must not start while it is copied.
+        containers = [container_lock(source.container)] if source is not None and source.container else []
+        return [image_lock(self.wish.name), *containers]
 
     def observe(self) -> plan.ImageView:
         name, image_dir = self.wish.name, self.settings.image_dir
@@ -77,6 +81,9 @@ class ImageCase:
     def _complete(self) -> Recipe:
         """What would be built; raises what a build would fail of, before it begins."""
         recipe = self.wish.recipe
+        if recipe.source is not None and recipe.source.container:
+            check_container(self.settings, recipe.source.container)
+            return recipe
         if recipe.source is not None:
             return replace(recipe, source=replace(recipe.source, checksum=archive.check_source(recipe.source)))
         recipe = builders.complete(recipe)
@@ -86,7 +93,7 @@ class ImageCase:
     def _changed_checksum(self, image: Image | None) -> str | None:
         """Checksum of the archive that is wanted, where it is not the file that the image was made from."""
         source = self.wish.recipe.source
-        if image is None or image.recipe.source is None or source is None or source.checksum is not None:
+        if image is None or image.recipe.source is None or source is None or not source.archive or source.checksum:
             return None
         found = archive.file_stat(source.archive)
         if not found or (source.archive == image.recipe.source.archive and found == image.archive_stat):
@@ -132,7 +139,10 @@ class ImageCase:
     def _fill(self, rootfs: str, log: str) -> Image:
         """Make the root file system; what is to be written down of it."""
         recipe, builder, stat = self.wish.recipe, "archive", ()
-        if recipe.source is not None:
+        if recipe.source is not None and recipe.source.container:
+            builder = "container"
+            copy_container(self.settings, recipe.source.container, rootfs, log)
+        elif recipe.source is not None:
             stat = archive.file_stat(recipe.source.archive)
             recipe = replace(recipe, source=archive.unpack(recipe.source, rootfs, log))
         else:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Union
 
 from .._errors import Damaged, InvalidInput
+from .names import parse_name
 
 # One for the image's shell, or a program with its arguments.
 Command = Union[str, tuple]
@@ -32,10 +33,11 @@ _CHECKSUM = r"sha256:[0-9a-f]{64}"
 
 @dataclass(frozen=True)
 class Source:
-    """A tar archive on the host; `checksum` is sha256:HEX of it."""
+    """A tar archive on the host, of which `checksum` is sha256:HEX, or a container."""
 
-    archive: str
+    archive: str | None = None
     checksum: str | None = None
+    container: str | None = None
 
 
 @dataclass(frozen=True)
@@ -149,13 +151,19 @@ def _source(given: dict) -> Source:
     source = given["source"]
     built = sorted(set(given) - {"commands", "source"})
     if built:
-        raise InvalidInput(f"source and {', '.join(built)} exclude each other", "an archive has its packages already")
-    if not source["archive"].startswith("/"):
-        raise InvalidInput(f"source: archive {source['archive']!r} is not an absolute path")
-    checksum = source.get("checksum")
+        raise InvalidInput(f"source and {', '.join(built)} exclude each other", "it has its packages already")
+    archive, checksum, container = (source.get(name) for name in ("archive", "checksum", "container"))
+    if (archive is None) == (container is None):
+        raise InvalidInput("source: give either archive or container")
+    if container is not None:
+        if checksum is not None:
+            raise InvalidInput("source: checksum is for an archive, not for a container")
+        return Source(container=parse_name(container, "source: container"))
+    if not archive.startswith("/"):
+        raise InvalidInput(f"source: archive {archive!r} is not an absolute path")
     if checksum is not None and not re.fullmatch(_CHECKSUM, checksum):
         raise InvalidInput(f"source: checksum {checksum!r} is not one", "write sha256: and 64 hexadecimal digits")
-    return Source(source["archive"], checksum)
+    return Source(archive, checksum)
 
 
 def differing(built: Recipe, wanted: Recipe, archive_checksum: str | None = None) -> list[str]:
@@ -171,8 +179,8 @@ def differing(built: Recipe, wanted: Recipe, archive_checksum: str | None = None
 
 
 def _same_source(built: Source | None, wanted: Source, archive_checksum: str | None) -> bool:
-    """By content where that is known, else by path."""
-    if built is None:
+    """An archive by content where that is known, else by path; a container by name."""
+    if built is None or built.container != wanted.container:
         return False
     known = wanted.checksum or archive_checksum
     return built.checksum == known if known else built.archive == wanted.archive

@@ -11,7 +11,7 @@ from dataclasses import asdict
 
 from .._errors import Conflict, Damaged
 from .._linux.files import remove_tree, sync_directory
-from .._linux.processes import ProcessId
+from .._linux.processes import ProcessId, wait_ended
 from .._model.container import ContainerSpec
 from .._model.ids import IdRange
 from .._model.layout import RUN_DIR, STAGING_PREFIX, ContainerPaths
@@ -143,3 +143,22 @@ def process_in(state: dict | None, key: str = "") -> ProcessId | None:
         return ProcessId(int(part["pid"]), int(part["start_time"]))
     except (KeyError, TypeError, ValueError) as error:
         raise Damaged(f"the run state has no process in it ({error})", "stop the container with force: true") from None
+
+
+def observe_process(
+    paths: ContainerPaths, spec: ContainerSpec | None
+) -> tuple[ProcessId | None, ProcessId | None, bool]:
+    """First process, supervisor, and whether the container runs (a pause before a restart counts as running)."""
+    state = read_run_state(paths)
+    process, supervisor = process_in(state), process_in(state, "supervisor")
+    if process is not None and process.alive():
+        return process, supervisor, True
+    pidfd = supervisor.open() if supervisor else None
+    if pidfd is None:
+        return process, supervisor, False
+    try:
+        # Just ended: give the supervisor the moment that it needs to write that down.
+        restarts = spec is not None and spec.restart_policy != "no"
+        return process, supervisor, not wait_ended(pidfd, 0.05 if restarts else 2.0)
+    finally:
+        os.close(pidfd)
