@@ -1,6 +1,7 @@
 """Root inside is nobody outside: ranges of ids, whose files are whose, and what that costs nobody."""
 
 import json
+import subprocess
 
 import pytest
 from waiting import until
@@ -286,3 +287,16 @@ def test_a_container_of_an_older_release_goes_on_with_the_hosts_ids(host):
     host.run("tee", f"{DIRECTORY}/container.json", stdin=json.dumps(spec))
     assert start(host)["ids"] is None
     assert inside(host, "stat -c %u /kept") == "0"
+
+
+def test_ranges_are_chosen_under_a_lock(host):
+    """Two at once would otherwise choose the same."""
+    host.run("mkdir", "-p", "/run/conductor/locks")
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    holder = host.popen("flock", "/run/conductor/locks/ids.lock", "sh", "-c", "echo held; cat", **pipes)
+    assert holder.stdout.readline() == b"held\n"
+    refused = host.module("conductor_container", **WEB, lock_timeout=0.1, fails=True)
+    holder.communicate()
+    assert "ids is locked by process" in refused["msg"]
+    assert host.run("ls", "-A", "/var/lib/conductor/containers", check=False).stdout == ""
+    start(host)
