@@ -31,9 +31,9 @@ def resolve_user(text: str, roots: list[str]) -> User:
     Raises InvalidInput where there is no such user or group; a number needs no entry.
     """
     name, _, group = text.partition(":")
-    passwd, groups = _table(roots, "etc/passwd", 7), _table(roots, "etc/group", 4)
+    passwd, groups = _table(roots, "etc/passwd", 7, ids=(2, 3)), _table(roots, "etc/group", 4, ids=(2,))
     entry = next((row for row in passwd if row[0] == name), None)
-    if entry is None and name.isdigit():
+    if entry is None and _is_id(name):
         entry = next((row for row in passwd if row[2] == name), [name, "", name, "0", "", "/", ""])
     if entry is None:
         raise InvalidInput(f"there is no user {name!r} in the container", "create it in the image, or give its uid")
@@ -41,7 +41,7 @@ def resolve_user(text: str, roots: list[str]) -> User:
     member_of = [int(row[2]) for row in groups if entry[0] in row[3].split(",")]
     if group:
         row = next((row for row in groups if row[0] == group), None)
-        if row is None and not group.isdigit():
+        if row is None and not _is_id(group):
             raise InvalidInput(
                 f"there is no group {group!r} in the container", "create it in the image, or give its gid"
             )
@@ -50,13 +50,19 @@ def resolve_user(text: str, roots: list[str]) -> User:
     return User(int(entry[2]), gid, tuple(dict.fromkeys([gid, *member_of])), entry[5] or "/")
 
 
-def _table(roots: list[str], path: str, columns: int) -> list[list[str]]:
+def _table(roots: list[str], path: str, columns: int, ids: tuple[int, ...]) -> list[list[str]]:
+    """Rows of the first such file: those with so many columns, of which `ids` are ids. Anybody may have written it."""
     for root in roots:
         text = _read(root, path)
         if text is not None:
-            rows = [line.split(":") for line in text.splitlines()]
-            return [row for row in rows if len(row) == columns and row[2].isdigit()]
+            rows = [line.split(":") for line in text.split("\n")]
+            return [row for row in rows if len(row) == columns and all(_is_id(row[column]) for column in ids)]
     return []
+
+
+def _is_id(text: str) -> bool:
+    """Whether it is the id of a user or group; the greatest number of 32 bits means "as it was" (setresuid(2))."""
+    return len(text) <= 10 and text.isascii() and text.isdigit() and int(text) < (1 << 32) - 1
 
 
 def _read(root: str, path: str) -> str | None:
