@@ -14,6 +14,9 @@ import stat
 
 from .._errors import EffectFailed
 
+# Directories below this many others are moved up before they are emptied, under names that begin so.
+_DEEPEST, _MOVED = 64, ".conductor-deep-"
+
 
 def write_atomic(path: str, data: bytes, mode: int = 0o600) -> None:
     """Write `data` to `path` so that a reader, or a host that lost power, sees the old text or the new, whole."""
@@ -61,7 +64,7 @@ def remove_tree(path: str) -> None:
 
     Works on directory descriptors, so that nobody can swap a directory for a link on the way. A file system
     mounted below `path` (also a bind mount of the same device) stops it with an error before that mount is entered.
-    Nothing happens where `path` does not exist.
+    Nothing happens where `path` does not exist. Whatever depth somebody gave it: it needs few descriptors and frames.
     """
     parent, name = os.path.split(os.path.abspath(path))
     try:
@@ -83,7 +86,8 @@ def mount_id(fd: int) -> str:
     raise AssertionError("the kernel gives no mnt_id")
 
 
-def _remove_entry(parent_fd: int, name: str, shown: str) -> None:
+def _remove_entry(parent_fd: int, name: str, shown: str, top_fd: int | None = None, depth: int = 0) -> None:
+    """Delete an entry. `top_fd`: the directory that all is about; None for itself."""
     try:
         entry = os.stat(name, dir_fd=parent_fd, follow_symlinks=False)
     except FileNotFoundError:
@@ -95,9 +99,15 @@ def _remove_entry(parent_fd: int, name: str, shown: str) -> None:
     try:
         if mount_id(fd) != mount_id(parent_fd):
             raise EffectFailed(f"{shown} is a mount point: not deleted", "unmount it, then run this again")
+        if top_fd is not None and depth == _DEEPEST:
+            os.rename(name, f"{_MOVED}{secrets.token_hex(8)}", src_dir_fd=parent_fd, dst_dir_fd=top_fd)
+            return
         # Names first: scandir keeps its own descriptor, which deep trees would add up.
-        for child in os.listdir(fd):
-            _remove_entry(fd, child, os.path.join(shown, child))
+        names = os.listdir(fd)
+        while names:
+            for child in names:
+                _remove_entry(fd, child, os.path.join(shown, child), fd if top_fd is None else top_fd, depth + 1)
+            names = [child for child in os.listdir(fd) if child.startswith(_MOVED)] if top_fd is None else []
     finally:
         os.close(fd)
     os.rmdir(name, dir_fd=parent_fd)
