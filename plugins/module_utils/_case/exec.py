@@ -86,7 +86,7 @@ class ExecCase:
             raise NotFound(f"there is no container {self.name!r}", "create it with conductor_container")
         state = store.read_run_state(self.paths)
         process = store.process_in(state)
-        if process is None or not process.alive():
+        if process is None or not process.wait_executed():
             if self._times:
                 # The command itself may have ended the container.
                 return Observed(spec, ProcessId(0, 0), "", "")

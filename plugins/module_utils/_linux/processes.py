@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import select
 import time
 from dataclasses import dataclass
+
+from .._errors import EffectFailed
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,22 @@ class ProcessId:
     def alive(self) -> bool:
         """Whether this very process still runs: judged by state, for zombies may stay unreaped."""
         return ProcessId.of(self.pid) == self
+
+    def wait_executed(self, timeout: float = 10.0) -> bool:
+        """Wait until this very process runs a program of its own; False where it ended before that.
+
+        Until then it is a copy of its parent, which is still on its way to the namespaces and the root that it will
+        have. Raises EffectFailed after `timeout` seconds.
+        """
+        deadline = time.monotonic() + timeout
+        while self.alive():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                if has_executed(self.pid):
+                    return self.alive()
+            if time.monotonic() > deadline:
+                raise EffectFailed(f"process {self.pid} has not become the container's after {timeout:g} s")
+            time.sleep(0.001)
+        return False
 
     def open(self) -> int | None:
         """A pidfd of this very process, or None where it has ended."""
