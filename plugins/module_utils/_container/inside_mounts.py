@@ -163,11 +163,15 @@ def _mount_read_only(fd: int) -> None:
 
 def _mask(fd: int) -> None:
     """Nothing instead of what is at `fd`. Closes `fd`."""
-    target = f"/proc/self/fd/{fd}"
     if stat.S_ISDIR(os.fstat(fd).st_mode):
-        libc.mount("tmpfs", target, "tmpfs", libc.MS_RDONLY | _SAFE, "size=0,mode=000")
+        libc.mount("tmpfs", f"/proc/self/fd/{fd}", "tmpfs", libc.MS_RDONLY | _SAFE, "size=0,mode=000")
     else:
-        libc.mount("/dev/null", target, None, libc.MS_BIND)
+        # The host's, found before anything inside runs (CVE-2025-31133). Read only, for who is root on the host, too,
+        # could change its mode.
+        tree = libc.open_tree("/dev/null", recursive=False)
+        libc.mount_setattr(tree, libc.MOUNT_ATTR_RDONLY | libc.MOUNT_ATTR_NOSUID | libc.MOUNT_ATTR_NOEXEC)
+        libc.move_mount(tree, fd)
+        os.close(tree)
     os.close(fd)
 
 
