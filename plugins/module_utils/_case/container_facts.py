@@ -79,7 +79,7 @@ def log_tail(path: str) -> str:
         with open(path, "rb") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - _LOG_TAIL))
-            text = file.read().decode(errors="replace")
+            text = file.read(_LOG_TAIL).decode(errors="replace")
     except FileNotFoundError:
         return ""
     if size > _LOG_TAIL:

@@ -71,6 +71,9 @@ class Cgroup:
         if self._v2:
             for name in ("", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control"):
                 os.chown(os.path.join(self._v2, name), owner, owner)
+            # What is nested without end would cost the kernel memory, and could not be removed by path any more.
+            for name, most in (("cgroup.max.depth", "32"), ("cgroup.max.descendants", "4096")):
+                _write(os.path.join(self._v2, name), most)
 
     def open(self, beside: int | None = None) -> CgroupEntry:
         """A way in that stays open when the caller has left the host's mount namespace.
