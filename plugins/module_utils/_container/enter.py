@@ -18,7 +18,7 @@ from .._errors import Conflict, EffectFailed
 from .._linux import libc, userns
 from .._linux.cgroups import Cgroup
 from .._linux.processes import ProcessId
-from .process import Confinement, become_and_exec, report
+from .process import Confinement, become_and_exec, close_others, report
 
 # The mount namespace after the others, for /proc must be the host's until then. The helper enters these...
 _NAMESPACES = ("ipc", "uts", "net", "pid", "mnt")
@@ -56,7 +56,7 @@ def run_inside(process: ProcessId, cgroup: Cgroup, command: Command, stdin: byte
     streams = [os.pipe() for _ in range(3)]
     (in_r, in_w), (out_r, out_w), (err_r, err_w) = streams
     try:
-        helper, inner = _spawn(process, cgroup, command, (in_r, out_w, err_w), {in_w, out_r, err_r}, wait=True)
+        helper, inner = _spawn(process, cgroup, command, (in_r, out_w, err_w), wait=True)
     except BaseException:
         for fd in (in_w, out_r, err_r):
             os.close(fd)
@@ -80,10 +80,12 @@ def run_inside(process: ProcessId, cgroup: Cgroup, command: Command, stdin: byte
 
 def start_inside(process: ProcessId, cgroup: Cgroup, command: Command, log: str) -> int:
     """Start `command` and leave it running, its output appended to the file `log`; its pid on the host."""
-    null = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+    # Nothing to read, as from /dev/null: but that one would be the host's, within reach of who is root there, too.
+    null, writer = os.pipe()
+    os.close(writer)
     out = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        helper, inner = _spawn(process, cgroup, command, (null, out, out), set(), wait=False)
+        helper, inner = _spawn(process, cgroup, command, (null, out, out), wait=False)
         os.waitpid(helper, 0)
     finally:
         os.close(null)
@@ -92,7 +94,7 @@ def start_inside(process: ProcessId, cgroup: Cgroup, command: Command, log: str)
 
 
 def _spawn(
-    process: ProcessId, cgroup: Cgroup, command: Command, streams: tuple[int, int, int], ours: set[int], wait: bool
+    process: ProcessId, cgroup: Cgroup, command: Command, streams: tuple[int, int, int], wait: bool
 ) -> tuple[int, int]:
     """Fork a helper that enters the container and starts the command there: the helper's pid and the command's.
 
@@ -106,8 +108,10 @@ def _spawn(
         try:
             # A container must not reach into a process of the host's that is on its way in (CVE-2016-9962).
             libc.prctl(libc.PR_SET_DUMPABLE, 0)
-            for fd in ours:
-                os.close(fd)
+            # Also those that came with the module's process: one of a directory would lead out (CVE-2024-21626).
+            close_others({*streams, *namespaces.values(), error_w, pid_w})
+            # Keys of who runs the module are none of the container's.
+            libc.new_session_keyring()
             entry = cgroup.open(beside=process.pid)
             _give_pipes(streams, root_id)
             for name in _NAMESPACES:
@@ -120,7 +124,7 @@ def _spawn(
                 _command(command, streams, error_w)
             entry.close()
             os.write(pid_w, str(inner).encode())
-            for fd in {*streams, error_w, pid_w, error_r, pid_r}:
+            for fd in {*streams, error_w, pid_w}:
                 os.close(fd)
             _end_as(inner) if wait else os._exit(0)
         except BaseException as error:
@@ -152,6 +156,9 @@ def _give_pipes(streams: Iterable[int], root_id: int) -> None:
 def _open_namespaces(process: ProcessId) -> tuple[dict[str, int], int]:
     """Descriptors of all namespaces of `process` by name, and the host's id of its root. Raises Conflict without it."""
     opened: dict[str, int] = {}
+    # Before that its namespaces, or some of them, are the host's.
+    if not process.wait_executed():
+        raise Conflict("the container ended before the command could start", "start it with state=started")
     try:
         for name in (*_NAMESPACES, *_LAST):
             opened[name] = os.open(f"/proc/{process.pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC)

@@ -31,6 +31,8 @@ def exec_first_process(
         # Among them locks of the module's, which must not live as long as this does.
         close_others({go_fd, error_fd})
         os.setsid()
+        # Keys of who runs the module are none of the container's.
+        libc.new_session_keyring()
         netns = os.open(paths.netns, os.O_RDONLY | os.O_CLOEXEC)
         userns_fd = userns.owner(netns)
         log = os.open(paths.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)

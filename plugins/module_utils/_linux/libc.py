@@ -10,6 +10,7 @@ system calls above 424 have one number on every architecture.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 0x1, 0x2, 0x4, 0x8
@@ -26,6 +27,7 @@ PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 
 SYS_open_tree, SYS_move_mount, SYS_clone3, SYS_close_range, SYS_openat2 = 428, 429, 435, 436, 437
 SYS_mount_setattr = 442
+_SYS_KEYCTL = {"x86_64": 250, "aarch64": 219, "riscv64": 219, "loongarch64": 219, "ppc64le": 271, "s390x": 280}
 
 RESOLVE_NO_XDEV, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH, RESOLVE_IN_ROOT = 1, 2, 4, 8, 16
 OPEN_TREE_CLONE, AT_RECURSIVE, AT_EMPTY_PATH, MOVE_MOUNT_F_EMPTY_PATH = 1, 0x8000, 0x1000, 4
@@ -78,8 +80,8 @@ class _CapData(ctypes.Structure):
 
 def _check(result: int, call: str, path: str | None = None) -> int:
     if result == -1:
-        errno = ctypes.get_errno()
-        raise OSError(errno, f"{call}: {os.strerror(errno)}", path)
+        number = ctypes.get_errno()
+        raise OSError(number, f"{call}: {os.strerror(number)}", path)
     return result
 
 
@@ -158,6 +160,19 @@ def sethostname(name: str) -> None:
 def prctl(option: int, arg2: int = 0, arg3: int = 0) -> int:
     """prctl(2)."""
     return _check(_libc.prctl(option, arg2, arg3, 0, 0), "prctl")
+
+
+def new_session_keyring() -> None:
+    """keyctl(2), KEYCTL_JOIN_SESSION_KEYRING: leave the inherited session keyring for a new one that nobody shares."""
+    number = _SYS_KEYCTL.get(os.uname().machine)
+    # 32-bit programs on a 64-bit kernel have other numbers.
+    if number is None or ctypes.sizeof(ctypes.c_void_p) != 8:
+        return
+    try:
+        _check(_syscall(number, 1, 0), "keyctl")
+    except OSError as error:
+        if error.errno != errno.ENOSYS:
+            raise
 
 
 def capset(mask: int, inheritable: int = 0) -> None:
