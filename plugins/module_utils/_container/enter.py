@@ -160,9 +160,9 @@ def _open_namespaces(process: ProcessId) -> tuple[dict[str, int], int]:
     if not process.wait_executed():
         raise Conflict("the container ended before the command could start", "start it with state=started")
     try:
+        root_id = userns.root_id(process.pid)
         for name in (*_NAMESPACES, *_LAST):
             opened[name] = os.open(f"/proc/{process.pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC)
-        root_id = userns.root_id(process.pid)
         # Looked at after opening: had the pid passed to another process meanwhile, these would be that one's.
         if process.alive():
             return opened, root_id

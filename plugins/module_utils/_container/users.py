@@ -78,5 +78,8 @@ def _read(root: str, path: str) -> str | None:
         os.close(root_fd)
     try:
         return os.read(fd, 1 << 20).decode(errors="replace")
+    except OSError:
+        # A directory, or a pipe that somebody has open: it names nobody.
+        return ""
     finally:
         os.close(fd)

@@ -12,7 +12,7 @@ import os
 import signal
 from collections.abc import Iterator
 
-from .._errors import HostNotCapable
+from .._errors import EffectFailed, HostNotCapable
 from . import libc
 
 _NS_GET_USERNS = 0xB701
@@ -70,6 +70,12 @@ def enter(userns_fd: int) -> None:
 
 
 def root_id(pid: int) -> int:
-    """The caller's id of root in the user namespace of process `pid` (/proc/PID/uid_map); 0 where that is its own."""
+    """The caller's id of root in the user namespace of process `pid` (/proc/PID/uid_map); 0 where that is its own.
+
+    Raises EffectFailed where nobody has an id there: who is inside may go on to a namespace of their own.
+    """
     with open(f"/proc/{pid}/uid_map", encoding="ascii") as file:
-        return int(file.readline().split()[1])
+        first = file.readline().split()
+    if not first:
+        raise EffectFailed(f"process {pid} is in a user namespace that has no ids", "stop it, and start it again")
+    return int(first[1])
