@@ -1,0 +1,284 @@
+"""Ways out by asking the kernel: system calls, kernel files and devices that act on the whole machine.
+
+CVE-2014-9357 and "shocker" (open_by_handle_at), CVE-2022-0185 (file system contexts in a nested user namespace),
+CVE-2022-0492 (release_agent), core_pattern, binfmt_misc, sysrq and uevent_helper, device nodes, the kernel's log and
+clock, keyrings, abstract sockets, namespaces of others. Each gets through where a container is weak.
+"""
+
+import os
+import subprocess
+import sys
+import uuid
+
+import pytest
+from attacks import OTHERS, on_host, program
+
+REFUSED = "EPERM EACCES EROFS"
+
+
+def test_shocker_opens_no_file_of_the_host_by_its_handle(arena):
+    """open_by_handle_at(2) takes the mount of any descriptor: standard output of a detached command is the log, a file
+    of the host's. The attack there opens the directory that file handles call root.
+    """
+    arena.holds(
+        """
+        handle = ctypes.create_string_buffer(136)
+        handle[0:4] = (128).to_bytes(4, "little")
+        mount = ctypes.c_int()
+        fd = os.open("/proc/1/fd/1", os.O_WRONLY)
+        kernel("name_to_handle_at", fd, b"", handle, ctypes.byref(mount), 0x1000)
+        os.close(kernel("open_by_handle_at", fd, handle, os.O_RDONLY))
+        return "opened"
+        """,
+        "opened",
+        REFUSED,
+    )
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/proc/sys/kernel/core_pattern",
+        "/proc/sys/kernel/modprobe",
+        "/proc/sys/vm/panic_on_oom",
+        "/proc/sys/net/core/somaxconn",
+        "/proc/sysrq-trigger",
+        "/proc/irq/default_smp_affinity",
+        "/sys/kernel/uevent_helper",
+        "/sys/kernel/mm/transparent_hugepage/enabled",
+        "/sys/module/overlay/parameters/redirect_dir",
+    ],
+)
+def test_core_pattern_and_other_kernel_files_cannot_be_opened_for_writing(arena, path):
+    """Opened, not written: this is the machine that the tests run on. What its kernel lacks is in nobody's reach."""
+    there = os.path.exists(path)
+    arena.holds(
+        f"os.close(os.open({path!r}, os.O_WRONLY)); return 'writable'",
+        "writable" if there else "ENOENT",
+        REFUSED if there else "ENOENT EACCES",
+    )
+
+
+def test_binfmt_misc_cannot_be_mounted(arena):
+    """Who registers an interpreter there has it executed by the host's root, too (the host's own instance is meant)."""
+    arena.holds(
+        """
+        kernel("unshare", 0x20000)
+        kernel("mount", b"none", b"/mnt", b"binfmt_misc", 0, None)
+        return os.access("/mnt/register", os.W_OK)
+        """,
+        "True",
+        REFUSED,
+        against=("default", "unfiltered", "hosts-ids"),
+    )
+
+
+def test_binfmt_misc_of_root_inside_is_not_the_hosts(arena):
+    """From Linux 6.7 on a user namespace may have one of its own. Before, it could not be mounted."""
+    name = f"conductor-test-{uuid.uuid4().hex}"
+    got = arena.attack(
+        "capable",
+        f"""
+        kernel("unshare", 0x20000)
+        kernel("mount", b"none", b"/mnt", b"binfmt_misc", 0, None)
+        open("/mnt/register", "w").write(":{name}:E::{name}::/bin/true:")
+        return os.path.exists("/mnt/{name}")
+        """,
+    )
+    assert got in ("True", "EPERM")
+    look = "mount -t binfmt_misc none /mnt; ls /mnt"
+    assert name not in arena.host.run("unshare", "--mount", "sh", "-c", look).stdout
+
+
+def test_cve_2022_0492_no_cgroup_of_version_1_with_a_release_agent(arena):
+    """What a process leaves as release_agent in a hierarchy's root is executed by the host, as root.
+
+    Weak: the technique in plain namespaces, for the root of a cgroup namespace is not that of the hierarchy.
+    The hierarchy is one without controllers, of this test alone; its file is opened, and nothing is written.
+    """
+    body = f"""
+    kernel("unshare", 0x20000)
+    kernel("mount", b"none", b"/", None, 0x44000, None)
+    kernel("mount", b"none", b"/mnt", b"cgroup", 0, b"none,name={uuid.uuid4().hex}")
+    os.close(os.open("/mnt/release_agent", os.O_WRONLY))
+    return "writable"
+    """
+    done = subprocess.run([sys.executable, "-c", program(body)], capture_output=True, text=True, check=True)
+    assert done.stdout == "writable\n"
+    for container in ("weak", *OTHERS):
+        assert arena.attack(container, body) in "EPERM EACCES ENOENT ENODEV".split(), container
+
+
+def test_cve_2022_0185_no_user_namespace_can_be_made_inside(arena):
+    """In one of its own anybody has all capabilities, and reaches code that was written for the host's root."""
+    body = """
+    kernel("unshare", 0x10000000)
+    return "unshared"
+    """
+    arena.holds(body, "unshared", "EPERM", against=("default", "hosts-ids"))
+    assert arena.attack("unfiltered", body) == "unshared"
+
+
+def test_cve_2022_0185_no_file_system_context_can_be_made_inside(arena):
+    """Where nothing is filtered, what a user namespace may mount is left to each file system."""
+    body = """
+    os.close(kernel(430, b"ext4", 0))
+    return "opened"
+    """
+    arena.holds(body, "opened", "EPERM", against=("default", "unfiltered", "hosts-ids"))
+
+
+def test_no_mount_in_a_nested_user_namespace_shows_the_hosts_files(arena):
+    """Where system calls are not filtered: what is masked stays so in a copy for another user namespace."""
+    body = """
+    kernel("unshare", 0x10020000)
+    open("/proc/self/setgroups", "w").write("deny")
+    open("/proc/self/uid_map", "w").write("0 0 1")
+    try:
+        kernel("umount2", b"/proc/keys", 2)
+        return "unmasked"
+    except OSError:
+        kernel("mount", b"proc", b"/proc", b"proc", 0, None)
+        return "proc"
+    """
+    assert arena.attack("unfiltered", body) == "EPERM"
+
+
+@pytest.mark.parametrize(("node", "major", "minor"), [("kmsg", 1, 11), ("loop-control", 10, 237), ("fuse", 10, 229)])
+def test_a_device_node_cannot_be_made(arena, node, major, minor):
+    arena.holds(
+        f"""
+        os.mknod("/dev/shm/node", stat.S_IFCHR | 0o666, os.makedev({major}, {minor}))
+        os.unlink("/dev/shm/node")
+        return "made"
+        """,
+        "made",
+        "EPERM",
+    )
+
+
+def test_a_device_node_on_a_file_system_made_inside_does_not_work(arena):
+    """A tmpfs mounted with all capabilities of the user namespace: nodes cannot be made there, and would be dead."""
+    body = """
+    kernel("unshare", 0x20000)
+    kernel("mount", b"x", b"/mnt", b"tmpfs", 0, None)
+    os.mknod("/mnt/kmsg", stat.S_IFCHR | 0o666, os.makedev(1, 11))
+    os.close(os.open("/mnt/kmsg", os.O_RDONLY))
+    return "opened"
+    """
+    arena.holds(body, "opened", "EPERM")
+
+
+def test_the_kernels_log_cannot_be_read(arena):
+    """syslog(2), SYSLOG_ACTION_READ_ALL."""
+    body = """
+    kernel("klogctl", 3, ctypes.create_string_buffer(16), 16)
+    return "read"
+    """
+    arena.holds(body, "read", "EPERM")
+
+
+def test_the_clock_cannot_be_set(arena):
+    """To the time that it has."""
+    arena.holds(
+        """
+        now = time.clock_gettime(time.CLOCK_REALTIME)
+        time.clock_settime(time.CLOCK_REALTIME, now)
+        return "set"
+        """,
+        "set",
+        "EPERM",
+    )
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param("kernel(BPF, 0, (ctypes.c_uint32 * 30)(2, 4, 4, 1), 120)", id="bpf"),
+        pytest.param("kernel(PERF, (ctypes.c_uint32 * 32)(1, 128), 0, -1, -1, 0)", id="perf_event_open"),
+        pytest.param('kernel("reboot", 0x89ABCDEF)', id="reboot-ctrl-alt-del"),
+        pytest.param('kernel("swapon", b"/dev/null", 0)', id="swapon"),
+        pytest.param('kernel("acct", b"/nonexistent")', id="acct"),
+    ],
+)
+def test_system_calls_for_the_whole_machine_are_refused(arena, call):
+    """As the kernel's own refusal or the filter's: the weak container gets past the question who asks."""
+    body = f"""
+    {call}
+    return "allowed"
+    """
+    assert arena.attack("weak", body) != "EPERM"
+    for name in OTHERS:
+        assert arena.attack(name, body) in "EPERM EACCES".split(), name
+
+
+def test_abstract_sockets_of_the_host_cannot_be_reached(arena):
+    """CVE-2020-15257 (containerd-shim's). They belong to the network namespace."""
+    name = f"conductor-test-{uuid.uuid4().hex}"
+    listen = f"""import socket, sys
+listener = socket.socket(socket.AF_UNIX)
+listener.bind("\\0{name}")
+listener.listen()
+print(flush=True)
+sys.stdin.read()
+"""
+    server = arena.host.popen("python3", "-c", listen, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        server.stdout.readline()
+        body = f"""
+        socket.socket(socket.AF_UNIX).connect("\\0{name}")
+        return "connected"
+        """
+        assert on_host(arena.host, body) == "connected"
+        for container in ("default", "weak"):
+            assert arena.attack(container, body) == "ECONNREFUSED"
+    finally:
+        server.communicate()
+
+
+def test_the_namespaces_of_the_host_cannot_be_entered_nor_seen(arena):
+    """pid 1 inside is the container's own: there is no process of the host's to take them from, not even by number."""
+    host = arena.host
+    outside = host.run("readlink", "/proc/1/ns/mnt", "/proc/1/ns/cgroup", "/proc/1/ns/pid").stdout.split()
+    body = """
+    return " ".join(sorted({os.readlink(f"/proc/{pid}/ns/{kind}") for pid in os.listdir("/proc") if pid.isdigit()
+        for kind in ("mnt", "cgroup", "pid")}))
+    """
+    assert set(outside) & set(on_host(host, body).split())
+    for container in ("weak", *OTHERS):
+        assert not set(outside) & set(arena.attack(container, body).split()), container
+
+
+def test_the_cgroup_namespace_shows_nothing_above(arena):
+    body = 'return open("/proc/self/cgroup").read().replace("\\n", " ")'
+    assert (
+        "conductor"
+        in arena.host.run(
+            "sh", "-c", "cat /sys/fs/cgroup/*/conductor/cgroup.procs /proc/$$/cgroup; ls -d /sys/fs/cgroup/*/conductor*"
+        ).stdout
+    )
+    for container in ("default", "hosts-ids"):
+        paths = {field.split(":")[2] for field in arena.attack(container, body).split()}
+        assert all("conductor" not in path for path in paths), paths
+
+
+def test_signals_do_not_reach_the_host(arena):
+    """kill(-1) reaches whom the pid namespace has; and no number means a process outside of it."""
+    body = """
+    for number in range(1, 1000):
+        if not os.path.exists(f"/proc/{number}"):
+            try:
+                os.kill(number, 0)
+                return "reached"
+            except ProcessLookupError:
+                pass
+    try:
+        os.kill(-1, signal.SIGTERM)
+    except ProcessLookupError:
+        pass
+    return "nobody"
+    """
+    before = int(arena.host.run("pgrep", "-c", ".").stdout)
+    for container in ("weak", *OTHERS):
+        assert arena.attack(container, body) == "nobody"
+    assert int(arena.host.run("pgrep", "-c", ".").stdout) >= before

@@ -1,0 +1,430 @@
+"""Ways out over a process of the host's that comes in: the first process of a start, and the command of an exec.
+
+CVE-2024-21626 (descriptors that leak, a working directory by them), CVE-2016-9962 (ptrace and /proc of the entering
+process), CVE-2019-14271 (libraries of the container loaded by it), commands that come before the container is one,
+keys and the terminal of who runs the module. Weak: the same modules with the one defence taken away.
+"""
+
+import json
+import re
+import threading
+import uuid
+
+import pytest
+from attacks import CONTAINERS, inside, patched, program, start
+from testhost import PYTHON
+from waiting import until
+
+LEAK = ["sh", "-c", 'exec 9</; exec "$@"', "sh"]
+KEPT = "module_utils('_container.{}').close_others = lambda keep: None"
+READ_SECRET = ["/bin/sh", "-c", "cat run/secret"]
+
+
+@pytest.fixture
+def secret(host):
+    """A file of the host's with a text that only it has."""
+    text = uuid.uuid4().hex
+    host.run("tee", "/run/secret", stdin=text)
+    yield text
+    host.run("rm", "/run/secret")
+
+
+def execute(host, argv, patch="", name="box", **params):
+    return patched(host, "conductor_exec", patch, container=name, argv=argv, **params)
+
+
+def test_cve_2024_21626_a_command_has_no_descriptor_of_the_modules(host, secret):
+    start(host, "box")
+    argv = ["/bin/cat", "/proc/self/fd/9/run/secret"]
+    assert execute(host, argv, KEPT.format("enter"), wrapper=LEAK)["stdout"] == secret
+    assert "No such file" in execute(host, argv, wrapper=LEAK, fails=True)["stderr"]
+
+
+@pytest.mark.parametrize("directory", ["/proc/self/fd/9", "/app"])
+def test_cve_2024_21626_a_commands_working_directory_by_a_descriptor(host, secret, directory):
+    start(host, "box")
+    inside(host, "box", 'os.symlink("/proc/self/fd/9", "/app")')
+    weak = execute(host, READ_SECRET, KEPT.format("enter"), chdir=directory, wrapper=LEAK)
+    assert weak["stdout"] == secret
+    refused = execute(host, READ_SECRET, chdir=directory, wrapper=LEAK, fails=True)
+    assert f"working directory {directory}: No such file" in refused["msg"]
+
+
+def test_cve_2024_21626_no_descriptor_of_our_own_leads_out_while_the_command_starts(host, secret):
+    """Its cgroup's directory was it in runc. What is open then are pipes and namespaces, which are no directories."""
+    start(host, "box")
+    for number in range(3, 25):
+        refused = execute(host, READ_SECRET, chdir=f"/proc/self/fd/{number}", fails=True)
+        assert any(reason in refused["msg"] for reason in ("Not a directory", "No such file")), refused["msg"]
+
+
+def test_cve_2024_21626_a_containers_working_directory_by_a_descriptor(host, secret):
+    wish = {"image": "debian", "working_dir": "/proc/self/fd/9", "wrapper": LEAK}
+    command = ["/bin/sh", "-c", "cat run/secret > /got; exec sleep infinity"]
+    patched(host, "conductor_container", KEPT.format("first_process"), name="weak", command=command, **wish)
+    got = until(lambda: host.run("cat", "/var/lib/conductor/containers/weak/rootfs/got", check=False).stdout, "got")
+    assert got == secret
+    refused = patched(host, "conductor_container", "", name="box", command=command, fails=True, **wish)
+    assert "working directory /proc/self/fd/9: No such file" in refused["msg"]
+
+
+# Holds the entering process where a function of a module of ours is called, until the container has a file /go.
+HOLD = """
+import os, time
+place = module_utils({module!r}){owner}
+original = getattr(place, {function!r})
+def held(*arguments, **options):
+    {change}
+    open("/held", "w").close()
+    deadline = time.monotonic() + 30
+    while not os.path.exists("/go") and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return original(*arguments, **options)
+setattr(place, {function!r}, held)
+"""
+# All ways from a process inside to another one that is found there.
+REACH = """
+    for name in range(2000):
+        if os.path.exists("/held"):
+            break
+        time.sleep(0.01)
+    other = next(int(pid) for pid in os.listdir("/proc") if pid.isdigit() and int(pid) not in (1, os.getpid())
+        and "PPid:\\t0" in open(f"/proc/{pid}/status").read())
+    def reopen():
+        pidfd = os.pidfd_open(other)
+        return kernel(438, pidfd, 2, 0)
+    ways = {
+        "exe": lambda: open(f"/proc/{other}/exe", "rb"),
+        "root": lambda: os.listdir(f"/proc/{other}/root/"),
+        "cwd": lambda: os.listdir(f"/proc/{other}/cwd/"),
+        "fd": lambda: os.readlink(f"/proc/{other}/fd/0"),
+        "mem": lambda: open(f"/proc/{other}/mem", "rb+"),
+        "environ": lambda: open(f"/proc/{other}/environ", "rb").read(),
+        "maps": lambda: open(f"/proc/{other}/maps", "rb").read(1),
+        "pidfd_getfd": reopen,
+        # PTRACE_SEIZE: the same right as PTRACE_ATTACH, and it goes on afterwards.
+        "ptrace": lambda: kernel("ptrace", 0x4206, other, 0, 0),
+    }
+    found = {}
+    for name, way in ways.items():
+        try:
+            way()
+            found[name] = "reached"
+        except OSError as error:
+            found[name] = errno.errorcode[error.errno]
+    open("/go", "w").close()
+    return json.dumps(found)
+"""
+
+
+def reach(host, name, module, function, change="pass"):
+    """What a process in container `name` reaches of a command that is held on its way in."""
+    owner, _, function = function.rpartition(".")
+    hold = HOLD.format(module=module, owner=owner and f".{owner}", function=function, change=change)
+    command = threading.Thread(target=execute, args=(host, ["/bin/true"], hold, name))
+    command.start()
+    try:
+        return json.loads(inside(host, name, REACH))
+    finally:
+        command.join()
+
+
+POINTS = {
+    "in all namespaces but the container's user namespace": ("_linux.userns", "enter"),
+    "in all namespaces": ("_container.enter", "become_and_exec"),
+    "with the command's user and capabilities": ("_container.process", "os.execvpe"),
+}
+
+
+@pytest.mark.parametrize("name", ["default", "capable", "hosts-ids"])
+@pytest.mark.parametrize("point", POINTS)
+def test_cve_2016_9962_a_process_on_its_way_in_is_out_of_reach(host, name, point):
+    module, function = POINTS[point]
+    if name == "hosts-ids" and function == "enter":
+        # It has no such step: its helper is looked at where that one ends instead.
+        module, function = "_container.enter", "_command"
+    start(host, name, **CONTAINERS[name])
+    found = reach(host, name, module, function)
+    assert set(found.values()) <= {"EPERM", "EACCES"}, found
+
+
+def test_cve_2016_9962_it_is_in_reach_where_it_can_be_dumped_or_the_container_may_trace_all(host):
+    start(host, "unfiltered", seccomp="unconfined")
+    dumpable = "module_utils('_linux.libc').prctl(4, 1)"
+    found = reach(host, "unfiltered", "_container.process", "os.execvpe", dumpable)
+    assert set(found.values()) == {"reached"}, found
+    start(host, "weak", **CONTAINERS["weak"])
+    found = reach(host, "weak", "_container.enter", "become_and_exec")
+    assert set(found.values()) == {"reached"}, found
+
+
+def test_no_command_runs_before_the_container_is_one(host, secret):
+    """The first process is known before it has left the host's root. The attacker is a container that ends and starts
+    all the time; the victim is who runs a command in it.
+    """
+    hold = """
+import os, time
+place = module_utils("_container.first_process")
+original = place.mount_all
+def held(*arguments):
+    while not os.path.exists("/run/go"):
+        time.sleep(0.005)
+    original(*arguments)
+place.mount_all = held
+"""
+    ask = """
+processes = module_utils("_linux.processes").ProcessId
+original = processes.wait_executed
+def asked(self):
+    open("/run/asked", "w").close()
+    return {answer}
+processes.wait_executed = asked
+"""
+    wish = {"name": "box", "image": "debian", "command": ["/bin/sleep", "infinity"]}
+    starting = threading.Thread(target=patched, args=(host, "conductor_container", hold), kwargs=wish)
+    starting.start()
+    try:
+        until(lambda: "box.json" in host.run("ls", "/run/conductor/containers", check=False).stdout, "it is forked")
+        argv = ["/bin/cat", "/run/secret"]
+        assert execute(host, argv, ask.format(answer="self.alive()"))["stdout"] == secret
+        host.run("rm", "/run/asked")
+        results = []
+        command = threading.Thread(
+            target=lambda: results.append(execute(host, argv, ask.format(answer="original(self)"), fails=True))
+        )
+        command.start()
+        until(lambda: host.run("ls", "/run/asked", check=False).stdout, "the command waits")
+    finally:
+        host.run("touch", "/run/go")
+        starting.join()
+    command.join()
+    assert "/run/secret: No such file" in results[0]["stderr"]
+    host.run("rm", "/run/go", "/run/asked")
+
+
+# Tells, from within the container, what was imported, opened and mapped since its files are those that one sees.
+AUDIT = """
+import json, os, sys
+inside, seen, busy = [], [], []
+libc = module_utils("_linux.libc")
+def mapped():
+    return {line.split(None, 5)[5].strip() for line in open("/proc/self/maps") if line.count("/")}
+def hook(event, arguments):
+    if inside and not busy and event in ("import", "open", "ctypes.dlopen", "compile", "exec"):
+        seen.append(f"{event} {arguments[0]!r}")
+sys.addaudithook(hook)
+before = set()
+def watch(name, when):
+    original = getattr(libc, name)
+    def watched(*arguments):
+        if not inside:
+            before.update(mapped())
+        result = original(*arguments)
+        if when(*arguments) and not inside:
+            inside.append(name)
+        return result
+    setattr(libc, name, watched)
+watch("pivot_root", lambda *_: True)
+watch("setns", lambda fd, kind=0: os.path.exists("/marks-the-container"))
+process = module_utils("_container.process")
+execute = process.os.execvpe
+def tell(*arguments):
+    busy.append(1)
+    with open("/tmp/audit.tmp", "w") as file:
+        json.dump({"seen": seen, "mapped": sorted(mapped() - before)}, file)
+    os.rename("/tmp/audit.tmp", "/tmp/audit")
+    execute(*arguments)
+process.os.execvpe = tell
+"""
+LAZY = """
+process = module_utils("_container.process")
+original_user = process.resolve_user
+def resolve(*arguments):
+    sys.path.insert(0, "/opt")
+    import lazily_imported
+    return original_user(*arguments)
+process.resolve_user = resolve
+"""
+# What the entering process has to read there: its user, its own state.
+MAY_OPEN = {"open '/'", "open '/proc/self/status'", "open '/proc/self/fd/N'"}
+
+
+def audit(host, patch, way):
+    host.run("rm", "-f", "/var/lib/conductor/containers/box/rootfs/tmp/audit")
+    if way == "exec":
+        execute(host, ["/bin/true"], patch)
+    else:
+        host.module("conductor_container", name="box", state="stopped")
+        patched(host, "conductor_container", patch, name="box", image="debian")
+    return json.loads(host.run("cat", "/var/lib/conductor/containers/box/rootfs/tmp/audit").stdout)
+
+
+@pytest.mark.parametrize("way", ["exec", "start"])
+def test_cve_2019_14271_nothing_of_the_container_is_loaded_into_a_process_of_ours(host, way):
+    """Neither by an import that is made late, nor by the C library's name services, which are libraries."""
+    start(host, "box")
+    inside(
+        host, "box",
+        """
+        open("/marks-the-container", "w").close()
+        os.makedirs("/opt", exist_ok=True)
+        open("/opt/lazily_imported.py", "w").write("open('/tmp/was-executed', 'w').close()")
+        """,
+    )  # fmt: skip
+    weak = audit(host, AUDIT + LAZY, way)
+    assert "import 'lazily_imported'" in weak["seen"]
+    assert inside(host, "box", 'os.unlink("/tmp/was-executed"); return "executed"') == "executed"
+    found = audit(host, AUDIT, way)
+    assert {re.sub("[0-9]+", "N", seen) for seen in found["seen"]} <= MAY_OPEN, found
+    assert found["mapped"] == [], found
+
+
+KEY = """
+import ctypes, os, platform, sys
+libc = ctypes.CDLL(None)
+keyctl, add_key = (250, 248) if platform.machine() == "x86_64" else (219, 217)
+assert libc.syscall(keyctl, 1, None) > 0
+assert libc.syscall(add_key, b"user", b"conductor-test", b"of-the-host", 11, -3) > 0
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+FIND_KEY = program("""
+key = kernel(KEYCTL, 10, -3, b"user", b"conductor-test", 0)
+text = ctypes.create_string_buffer(64)
+kernel(KEYCTL, 11, key, text, 64)
+return text.value.decode()
+""")
+
+
+@pytest.mark.parametrize("way", ["exec", "start"])
+def test_keys_of_who_runs_the_module_are_not_found_inside(host, way):
+    """The session keyring is inherited, and who inherits it possesses its keys, whatever their owner."""
+    weaken = "module_utils('_linux.libc').new_session_keyring = lambda: None"
+    wrapper = ["python3", "-c", KEY]
+    start(host, "box", seccomp="unconfined")
+
+    def found(patch, name):
+        if way == "exec":
+            return execute(host, ["/usr/bin/python3", "-c", FIND_KEY], patch, wrapper=wrapper)["stdout"]
+        command = ["/usr/bin/python3", "-c", FIND_KEY]
+        wish = {"name": name, "image": "debian", "command": command, "seccomp": "unconfined"}
+        patched(host, "conductor_container", patch, wrapper=wrapper, **wish)
+        return until(
+            lambda: host.module("conductor_container_info", name=[name])["containers"][0]["log"], "it has printed"
+        ).strip()
+
+    assert found(weaken, "weak") == "of-the-host"
+    assert found("", "strong") == "ENOKEY"
+
+
+TERMINAL = """
+import fcntl, os, pty, sys, termios
+master, slave = pty.openpty()
+if os.fork():
+    os._exit(os.waitstatus_to_exitcode(os.wait()[1]))
+os.setsid()
+fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+
+
+def test_the_terminal_of_who_runs_the_module_is_not_inside(host):
+    """Who has it can type commands at it (TIOCSTI, CVE-2016-2781 and others)."""
+    start(host, "box")
+    argv = ["/usr/bin/python3", "-c", program('os.close(os.open("/dev/tty", os.O_RDWR)); return "opened"')]
+    weaken = "module_utils('_container.enter').os.setsid = lambda: None"
+    wrapper = ["python3", "-c", TERMINAL]
+    assert execute(host, argv, weaken, wrapper=wrapper)["stdout"] == "opened"
+    assert execute(host, argv, wrapper=wrapper)["stdout"] == "ENXIO"
+
+
+def test_the_hosts_null_device_is_not_in_reach_of_root_with_the_hosts_ids(host):
+    """Its mode would be changed for all of the host. To the one that it has, here."""
+    body = 'os.chmod("/proc/keys", 0o666); return "changed"'
+    weaken = """
+inside_mounts, libc = module_utils("_container.inside_mounts"), module_utils("_linux.libc")
+original = inside_mounts._mask
+def mask(fd):
+    if inside_mounts.stat.S_ISDIR(inside_mounts.os.fstat(fd).st_mode):
+        original(fd)
+    else:
+        libc.mount("/dev/null", f"/proc/self/fd/{fd}", None, libc.MS_BIND)
+inside_mounts._mask = mask
+"""
+    wish = {"image": "debian", "command": ["/bin/sleep", "infinity"], "userns": "host"}
+    patched(host, "conductor_container", weaken, name="weak", **wish)
+    assert inside(host, "weak", body) == "changed"
+    start(host, "box", userns="host")
+    assert inside(host, "box", body) == "EROFS"
+    argv = ["/usr/bin/python3", "-c", "import os, stat; print(stat.S_ISCHR(os.fstat(0).st_mode))"]
+    execute(host, argv, detach=True)
+    log = until(lambda: host.module("conductor_container_info", name=["box"])["containers"][0]["log"], "it is logged")
+    assert log == "False\n", "a command that is left running has not the host's /dev/null as its input"
+
+
+# A command that is /proc/self/exe is the program of who executes it: the host's Python. The loader, which is the
+# container's, waits at a pipe until we have that file open; then that process is killed, and the file opened to write.
+OWN_PROGRAM = """
+    os.symlink("/proc/self/exe", "/usr/bin/evil")
+    os.mkfifo("/etc/ld.so.preload")
+    deadline = time.monotonic() + 30
+    fd = None
+    while fd is None and time.monotonic() < deadline:
+        for pid in set(os.listdir("/proc")) - {"1", str(os.getpid())}:
+            try:
+                if pid.isdigit() and "python" in os.readlink(f"/proc/{pid}/exe"):
+                    fd, victim = os.open(f"/proc/{pid}/exe", os.O_RDONLY), int(pid)
+            except OSError:
+                pass
+    os.unlink("/etc/ld.so.preload")
+    os.unlink("/usr/bin/evil")
+    os.kill(victim, 9)
+    open("/got-it", "w").close()
+    while not os.path.exists("/module-has-ended") and time.monotonic() < deadline:
+        time.sleep(0.005)
+    os.close(os.open(f"/proc/self/fd/{fd}", os.O_WRONLY))
+    return "writable"
+"""
+
+
+def overwrite(host, name, python):
+    """What comes of overwriting `python`, by which a command is run that is /proc/self/exe."""
+    start(host, name, **CONTAINERS[name])
+    found = []
+    attacker = threading.Thread(target=lambda: found.append(inside(host, name, OWN_PROGRAM)))
+    attacker.start()
+    root = f"/var/lib/conductor/containers/{name}/rootfs"
+    until(lambda: host.run("ls", f"{root}/etc/ld.so.preload", check=False).stdout, "the attacker waits")
+    ended = host.module("conductor_exec", container=name, argv=["evil"], fails=True, python=python)
+    assert ended["rc"] == -9
+    host.run("touch", f"{root}/module-has-ended")
+    attacker.join()
+    return found[0]
+
+
+def test_cve_2019_5736_the_hosts_program_cannot_be_overwritten(host):
+    """Its owner is no id of the container. Weak: root with the host's ids, and an interpreter that nobody else runs
+    by then; that of the supervisor is busy for as long as the container is.
+    """
+    other = "/run/python-of-another-playbook"
+    host.run("sh", "-c", f"cp $(readlink -f {PYTHON}) {other}")
+    assert overwrite(host, "weak", other) == "writable"
+    assert overwrite(host, "default", other) == "EACCES"
+    assert overwrite(host, "capable", other) == "EACCES"
+    assert overwrite(host, "hosts-ids", PYTHON) == "ETXTBSY"
+    host.run("rm", other)
+
+
+@pytest.mark.parametrize(("ids", "told"), [("", "has no ids"), ("5 0 1", "not permitted")], ids=["none", "no-root"])
+def test_a_first_process_that_went_on_to_a_user_namespace_of_its_own_is_one_line_of_error(host, ids, told):
+    """Where nothing is filtered it may; commands follow it, and have no more rights than it has there."""
+    body = f"""
+    kernel("unshare", 0x10000000)
+    if "{ids}":
+        open("/proc/self/setgroups", "w").write("deny")
+        open("/proc/self/uid_map", "w").write("{ids}")
+    print("there", flush=True)
+    time.sleep(1e6)
+    """
+    start(host, "box", seccomp="unconfined", command=["/usr/bin/python3", "-c", program(body)])
+    until(lambda: host.module("conductor_container_info", name=["box"])["containers"][0]["log"] == "there\n", "it went")
+    assert told in host.module("conductor_exec", container="box", argv=["/bin/true"], fails=True)["msg"]
