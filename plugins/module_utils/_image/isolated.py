@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import select
@@ -120,6 +121,7 @@ def _become(
         os.umask(0o022)
         for source, target in ((os.open("/dev/null", os.O_RDONLY), 0), (stdout, 1), (stderr, 2)):
             os.dup2(source, target)
+        _let_go()
         libc.mount("", "/", None, libc.MS_REC | libc.MS_PRIVATE)
         prepare()
         os.execvpe(argv[0], list(argv), dict(environment))
@@ -129,3 +131,13 @@ def _become(
         os.write(stderr, f"{error}\n".encode())
     finally:
         os._exit(127)
+
+
+def _let_go() -> None:
+    """Keep descriptors and keys that came with the module from the program, which may be one of a hostile image."""
+    for fd in os.listdir("/proc/self/fd"):
+        if int(fd) > 2:
+            # EBADF: that of the listing itself.
+            with contextlib.suppress(OSError):
+                os.set_inheritable(int(fd), False)
+    libc.new_session_keyring()
