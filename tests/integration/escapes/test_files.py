@@ -256,3 +256,22 @@ def test_users_that_make_no_sense_are_one_line_of_error(host, change):
     assert refused["msg"].startswith("there is no user 'root' in the container"), refused["msg"]
     numeric = host.module("conductor_exec", container="box", argv=["/usr/bin/id", "-u"], user="0")
     assert numeric["stdout"] == "0"
+
+
+def test_cgroups_cannot_be_nested_without_end(host):
+    """Each costs the kernel memory that no limit counts, and what is deep enough has no path to remove it by."""
+    body = """
+    os.chdir("/sys/fs/cgroup")
+    for _ in range(40):
+        os.mkdir("deep")
+        os.chdir("deep")
+    return "made"
+    """
+    start(host, "box", init=True, command=None, stop_timeout=0)
+    assert inside(host, "box", body) == "EAGAIN"
+    # Weak: without the bound.
+    start(host, "weak", init=True, command=None, stop_timeout=0)
+    host.run(
+        "sh", "-c", "for f in $(find /sys/fs/cgroup -path '*conductor/weak/cgroup.max.depth'); do echo max > $f; done"
+    )
+    assert inside(host, "weak", body) == "made"

@@ -94,6 +94,11 @@ runpy.run_module(BASE + "modules.{module}", run_name="__main__", alter_sys=True)
     return result
 
 
+def execute(host, argv, patch="", name="box", **params):
+    """The result of conductor_exec with `patch` carried out before it."""
+    return patched(host, "conductor_exec", patch, container=name, argv=argv, **params)
+
+
 class Arena:
     """A host with one container of each kind."""
 
