@@ -108,6 +108,17 @@ options:
       - Default is V(private).
     type: str
     choices: [private, host]
+  devices:
+    description:
+      - Devices of the host that the container may use, as V(/dev/NAME), V(/dev/NAME:/dev/INSIDE) or
+        V(/dev/NAME:/dev/INSIDE:rwm), where C(r), C(w) and C(m) allow to read, write and make it.
+      - They belong to root inside, with the mode that they have on the host. A link, like those below
+        C(/dev/disk/by-id), is followed at each start.
+      - Besides these the container can use the standard ones only, C(net/tun) among them, and its terminals. With
+        O(dev=host) or O(privileged=true) it can use all.
+      - Not with O(dev=host).
+    type: list
+    elements: str
   read_only:
     description: Whether the root file system is read-only. Mounts are not affected.
     type: bool
@@ -160,6 +171,23 @@ options:
     type: float
   pids:
     description: How many processes and threads it may have. V(0) is no limit, which is the default.
+    type: int
+  ulimits:
+    description:
+      - Limits of each process, see C(getrlimit(2\)), as V(NAME:SOFT:HARD) or V(NAME:BOTH), with V(unlimited) for none.
+      - The names are C(as), C(core), C(cpu), C(data), C(fsize), C(memlock), C(msgqueue), C(nice), C(nofile), C(nproc),
+        C(rss), C(rtprio), C(rttime), C(sigpending) and C(stack), the units those of the kernel, bytes as a rule.
+      - What is not named does not depend on who runs the module. It is as the kernel gives it to the first process of a
+        machine, with C(nofile:1024:524288) and C(core:1), or as near to that as the host's root may go.
+      - With C(core:1) the kernel writes no core dump, and does not run the program that the host's
+        C(kernel.core_pattern) may name, which would be root of the host. V(core:unlimited) allows both.
+    type: list
+    elements: str
+  oom_score_adj:
+    description:
+      - Which processes the kernel ends first where memory is short, from V(-1000), never, to V(1000), first. See
+        C(proc(5\)).
+      - Less than V(0) takes the capability C(SYS_RESOURCE) on the host. Default is V(0).
     type: int
   stop_signal:
     description:
@@ -228,6 +256,7 @@ EXAMPLES = r"""
     memory: 256m
     cpus: 0.5
     pids: 50
+    ulimits: ["nofile:1024:65536", "core:unlimited"]
     restart_policy: on-failure
     wait: [/usr/bin/python3, -c, "import socket; socket.create_connection(('127.0.0.1', 8080))"]
 
@@ -247,6 +276,12 @@ EXAMPLES = r"""
     name: system
     image: debian
     init: true
+
+- name: One that mounts file systems by FUSE
+  conductor.containers.conductor_container:
+    name: fuse
+    image: debian
+    devices: [/dev/fuse]
 
 - name: Stop it and keep its data
   conductor.containers.conductor_container:
@@ -366,6 +401,7 @@ def main() -> None:
             },
             "userns": {"type": "raw"},
             "dev": {"type": "str", "choices": ["private", "host"]},
+            "devices": {"type": "list", "elements": "str"},
             "read_only": {"type": "bool"},
             "capabilities": {
                 "type": "dict",
@@ -380,6 +416,8 @@ def main() -> None:
             "memory": {"type": "str"},
             "cpus": {"type": "float"},
             "pids": {"type": "int"},
+            "ulimits": {"type": "list", "elements": "str"},
+            "oom_score_adj": {"type": "int"},
             "stop_signal": {"type": "str"},
             "stop_timeout": {"type": "float"},
             "restart_policy": {"type": "str", "choices": ["no", "on-failure", "always"]},

@@ -12,7 +12,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from .._container import start, stop
+from .._container.devices import check_devices
 from .._container.enter import Command, run_inside
+from .._container.limits import check_limits
 from .._container.process import Confinement
 from .._container.rootfs import check_idmap
 from .._container.users import resolve_user
@@ -228,6 +230,8 @@ def check_startable(settings: Settings, paths: ContainerPaths, spec: ContainerSp
     for mount in spec.mounts:
         if mount.type == "bind":
             _check_source(mount.source)
+    check_devices(spec)
+    check_limits(spec)
     roots = [paths.upper, ImagePaths.of(settings.image_dir, spec.image).rootfs]
     resolve_user(spec.user, roots)
     seccomp_filters.check(spec)

@@ -18,6 +18,8 @@ from .._errors import Conflict, EffectFailed
 from .._linux import libc, userns
 from .._linux.cgroups import Cgroup
 from .._linux.processes import ProcessId
+from .._linux.rlimits import Limits, set_oom_score
+from .limits import raise_limits
 from .process import Confinement, become_and_exec, close_others, report
 
 # The mount namespace after the others, for /proc must be the host's until then. The helper enters these...
@@ -112,6 +114,8 @@ def _spawn(
             close_others({*streams, *namespaces.values(), error_w, pid_w})
             # Keys of who runs the module are none of the container's.
             libc.new_session_keyring()
+            set_oom_score(command.confinement.oom_score_adj)
+            limits = raise_limits(command.confinement.ulimits)
             entry = cgroup.open(beside=process.pid)
             _give_pipes(streams, root_id)
             for name in _NAMESPACES:
@@ -121,7 +125,7 @@ def _spawn(
                 libc.setns(namespaces["cgroup"])
                 if root_id:
                     userns.enter(namespaces["user"])
-                _command(command, streams, error_w)
+                _command(command, streams, limits, error_w)
             entry.close()
             os.write(pid_w, str(inner).encode())
             for fd in {*streams, error_w, pid_w}:
@@ -185,7 +189,7 @@ def ended_before() -> Conflict:
     return Conflict("the container ended before the command could start", "start it with state=started")
 
 
-def _command(command: Command, streams: tuple[int, int, int], error_fd: int) -> None:
+def _command(command: Command, streams: tuple[int, int, int], limits: Limits, error_fd: int) -> None:
     try:
         os.setsid()
         for number, fd in enumerate(streams):
@@ -196,6 +200,7 @@ def _command(command: Command, streams: tuple[int, int, int], error_fd: int) -> 
             env=command.env,
             working_dir=command.working_dir,
             confinement=command.confinement,
+            limits=limits,
         )
     except BaseException as error:
         os.write(error_fd, report(error))

@@ -10,9 +10,11 @@ import sys
 
 from .._errors import EffectFailed
 from .._linux import libc, userns
+from .._linux.rlimits import set_oom_score
 from .._model.container import ContainerSpec
 from .._model.layout import ContainerPaths
 from .inside_mounts import mount_all
+from .limits import raise_limits
 from .process import Confinement, become_and_exec, close_others, report
 
 
@@ -30,6 +32,9 @@ def exec_first_process(
     try:
         # Among them locks of the module's, which must not live as long as this does.
         close_others({go_fd, error_fd})
+        set_oom_score(confinement.oom_score_adj)
+        # As root of the host, which it is not any more when they are set.
+        limits = raise_limits(confinement.ulimits)
         os.setsid()
         # Keys of who runs the module are none of the container's.
         libc.new_session_keyring()
@@ -61,6 +66,7 @@ def exec_first_process(
             env=spec.env,
             working_dir=spec.working_dir,
             confinement=confinement,
+            limits=limits,
         )
     except BaseException as error:
         os.write(error_fd, report(error))

@@ -13,31 +13,30 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import stat
 from dataclasses import dataclass
 
 from .._errors import EffectFailed, HostNotCapable
 from .._linux import libc
 from .._model.container import ContainerSpec
+from .._model.devices import DIRECTORIES, LINKS, STANDARD_NODES, Device
 from .._model.mounts import Mount
+from .devices import node_of
 
 _NO_LINKS = libc.RESOLVE_IN_ROOT | libc.RESOLVE_NO_SYMLINKS | libc.RESOLVE_NO_MAGICLINKS
 _SAFE = libc.MS_NOSUID | libc.MS_NOEXEC | libc.MS_NODEV
 _SAFE_ATTR = libc.MOUNT_ATTR_NOSUID | libc.MOUNT_ATTR_NOEXEC | libc.MOUNT_ATTR_NODEV
 
-# As runc and docker mask them: they tell of the host, or act on it.
-_MASKED = (
-    "/proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/latency_stats /proc/sched_debug /proc/scsi "
-    "/proc/timer_list /proc/timer_stats /sys/firmware /sys/devices/virtual/powercap"
+# As docker, podman and systemd-nspawn mask them, all together: they tell of the host, or act on it.
+MASKED = (
+    "/proc/acpi /proc/asound /proc/interrupts /proc/kallsyms /proc/kcore /proc/keys /proc/latency_stats "
+    "/proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/dev/block /sys/devices/virtual/powercap "
+    "/sys/firmware /sys/fs/selinux"
 ).split()
-_READ_ONLY = "/proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger".split()
-
-# Name, major, minor: Documentation/admin-guide/devices.txt. net/tun is what VPN software looks for.
-_NODES = (
-    ("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0),
-    ("net/tun", 10, 200),
-)  # fmt: skip
-_LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2", "ptmx": "pts/ptmx"}
+# Of each cpuN: counts what other containers do, too (GHSA-6fw5-f8r9-fgfm of moby).
+_CPUS, _OF_CPU = "/sys/devices/system/cpu", "thermal_throttle"
+READ_ONLY = "/proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger".split()
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def mount_all(root: str, spec: ContainerSpec, root_id: int, userns_fd: int | Non
         _mount(inside, "/proc", "proc", _SAFE)
         _mount(inside, "/sys", "sysfs", _SAFE | (0 if open_up else libc.MS_RDONLY))
         _cgroup(inside, writable=spec.cgroup_writable)
-        _host_dev(inside) if spec.dev == "host" else _private_dev(inside)
+        _host_dev(inside) if spec.dev == "host" else _private_dev(inside, spec.devices)
         if not open_up:
             _restrict(root_fd)
         if spec.init:
@@ -119,17 +118,19 @@ def _cgroup(inside: _Inside, writable: bool) -> None:
             raise
 
 
-def _private_dev(inside: _Inside) -> None:
+def _private_dev(inside: _Inside, devices: tuple[Device, ...]) -> None:
     # Nodes work here, in a tmpfs that the host mounted; those inside can make none.
     _mount(inside, "/dev", "tmpfs", libc.MS_NOSUID | libc.MS_NOEXEC, "mode=755,size=64k")
     dev_fd = libc.openat2(inside.root_fd, "dev", os.O_RDONLY | os.O_DIRECTORY, _NO_LINKS)
     try:
-        for name in ("net", "pts", "shm", "mqueue"):
+        for name in DIRECTORIES:
             os.mkdir(name, 0o755, dir_fd=dev_fd)
-        for name, major, minor in _NODES:
+        for name, major, minor in STANDARD_NODES:
             os.mknod(name, stat.S_IFCHR | 0o666, os.makedev(major, minor), dir_fd=dev_fd)
-        for name, to in _LINKS.items():
+        for name, to in LINKS.items():
             os.symlink(to, name, dir_fd=dev_fd)
+        for device in devices:
+            _host_device(dev_fd, device)
     finally:
         os.close(dev_fd)
     # gid 5 is tty in Debian's base-passwd; grantpt(3) wants the terminals in it.
@@ -138,18 +139,41 @@ def _private_dev(inside: _Inside) -> None:
     _mount(inside, "/dev/shm", "tmpfs", _SAFE, "mode=1777,size=64m")
 
 
+def _host_device(dev_fd: int, device: Device) -> None:
+    """A node of root's inside, with the mode that it has on the host."""
+    found = node_of(device)
+    *parents, name = device.target.split("/")[2:]
+    path = ""
+    for parent in parents:
+        path += f"{parent}/"
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(path, 0o755, dir_fd=dev_fd)
+    os.mknod(path + name, found.st_mode, found.st_rdev, dir_fd=dev_fd)
+
+
 def _host_dev(inside: _Inside) -> None:
     with _target(inside, "/dev") as target:
         libc.mount("/dev", target, None, libc.MS_BIND | libc.MS_REC)
 
 
 def _restrict(root_fd: int) -> None:
-    for path in _READ_ONLY:
+    for path in READ_ONLY:
         with contextlib.suppress(FileNotFoundError):
             _mount_read_only(libc.openat2(root_fd, path[1:], os.O_PATH, _NO_LINKS))
-    for path in _MASKED:
+    for path in (*MASKED, *_of_each_cpu(root_fd)):
         with contextlib.suppress(FileNotFoundError):
             _mask(libc.openat2(root_fd, path[1:], os.O_PATH, _NO_LINKS))
+
+
+def _of_each_cpu(root_fd: int) -> list[str]:
+    try:
+        fd = libc.openat2(root_fd, _CPUS[1:], os.O_RDONLY | os.O_DIRECTORY, _NO_LINKS)
+    except FileNotFoundError:
+        return []
+    try:
+        return [f"{_CPUS}/{name}/{_OF_CPU}" for name in os.listdir(fd) if re.fullmatch(r"cpu\d+", name)]
+    finally:
+        os.close(fd)
 
 
 def _mount_read_only(fd: int) -> None:

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 
 from .._errors import ConductorError, EffectFailed
 from .._linux import libc, seccomp
+from .._linux.rlimits import Limits, set_limits
 from .._model import capabilities
 from .._model.container import ContainerSpec
+from .._model.ulimits import Ulimit
 from .._store.seccomp_filters import SeccompFilter
 from .users import resolve_user
 
@@ -25,22 +27,31 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 @dataclass(frozen=True)
 class Confinement:
     """What no process inside can do: capabilities beyond `bounding`, system calls that a program of `seccomp` refuses,
-    and with `no_new_privileges` to gain rights by executing a program.
+    and with `no_new_privileges` to gain rights by executing a program. `ulimits` are those that were asked for.
     """
 
     bounding: frozenset[str]
     seccomp: tuple[bytes, ...] = ()
     no_new_privileges: bool = False
+    ulimits: tuple[Ulimit, ...] = ()
+    oom_score_adj: int = 0
 
     @classmethod
     def of(cls, spec: ContainerSpec, seccomp_filter: SeccompFilter) -> Confinement:
-        return cls(spec.bounding, seccomp_filter.programs, spec.no_new_privileges)
+        programs = seccomp_filter.programs
+        return cls(spec.bounding, programs, spec.no_new_privileges, spec.ulimits, spec.oom_score_adj)
 
 
 def become_and_exec(
-    argv: tuple[str, ...], *, user: str, env: Iterable[tuple[str, str]], working_dir: str, confinement: Confinement
+    argv: tuple[str, ...],
+    *,
+    user: str,
+    env: Iterable[tuple[str, str]],
+    working_dir: str,
+    confinement: Confinement,
+    limits: Limits,
 ) -> None:
-    """Become `user` within `confinement`, and execute `argv`. Does not return.
+    """Become `user` within `confinement` and `limits`, and execute `argv`. Does not return.
 
     For a process that is in all of its namespaces already, with the container's root as its root. Raises
     InvalidInput or EffectFailed in the container's words.
@@ -57,6 +68,8 @@ def become_and_exec(
     drop_bounding(confinement.bounding)
     if confinement.no_new_privileges:
         libc.prctl(libc.PR_SET_NO_NEW_PRIVS, 1)
+    # So late, for they may be too narrow for us, and before a profile that need not allow it.
+    set_limits(limits)
     # While this process may still do so. All that follows must be allowed by the container's profile.
     seccomp.load(confinement.seccomp)
     try:

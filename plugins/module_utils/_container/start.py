@@ -25,6 +25,7 @@ from .._store.containers import write_run_state
 from .._store.ids import read_ids
 from .._store.seccomp_filters import SeccompFilter, filter_for
 from .._store.settings import Settings
+from .devices import device_rules
 from .first_process import exec_first_process
 from .process import Confinement, close_others, report
 from .rootfs import mount_rootfs
@@ -78,6 +79,7 @@ def prepare(settings: Settings, paths: ContainerPaths, spec: ContainerSpec, secc
     cgroup = cgroup_of(spec.name)
     cgroup.create()
     cgroup.set_limits(spec.memory, spec.cpus, spec.pids)
+    cgroup.allow_devices(device_rules(spec))
     if spec.cgroup_writable:
         cgroup.delegate(root_id)
     userns_fd = _network_namespace(paths, ids)

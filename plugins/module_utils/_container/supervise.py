@@ -25,6 +25,7 @@ def supervise(container_dir: str, name: str) -> None:
     # A terminal or a manager that ends its session must not end us: the container is ended by `stop`.
     for signum in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, signal.SIG_IGN)
+    _be_killed_last()
     directory = os.path.join(container_dir, name)
     # As in _model/layout.py, which is not imported for its cost: a supervisor stays for each container.
     state_path = f"/run/conductor/containers/{name}.json"
@@ -73,6 +74,20 @@ def wants_restart(spec: dict, code: int | None, restarts: int) -> bool:
 def backoff(restarts: int) -> float:
     """Seconds to wait before the next start: doubled each time up to a minute, so that a crash loop costs little."""
     return min(_BACKOFF_FIRST * 2 ** min(restarts, 20), _BACKOFF_MOST)
+
+
+def _be_killed_last() -> None:
+    """Where memory is short: it has little of it, and who would start the container again when that was killed?
+
+    As conmon and containerd's shim do. Not -1000, which is never: then a host without memory could not go on. A first
+    process that it starts again sets its own.
+    """
+    try:
+        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+            file.write("-999")
+    except OSError:
+        # A root without CAP_SYS_RESOURCE; what is left is its small size.
+        pass
 
 
 def _wait(pid: int, start_time: int) -> int | None:

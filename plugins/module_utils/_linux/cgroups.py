@@ -12,13 +12,16 @@ from __future__ import annotations
 import errno
 import os
 import time
+from collections.abc import Iterable
 
 from .._errors import EffectFailed, HostNotCapable
 from . import libc
+from .device_control import allow_devices
+from .device_program import DeviceRule
 
-# Joined in version 1: those whose limits or counters are used, and systemd's own, in which the host's systemd finds
-# whose process a process is.
-_V1 = ("memory", "cpu", "cpuacct", "pids", "name=systemd")
+# Joined in version 1: those whose limits, rules or counters are used, and systemd's own, in which the host's systemd
+# finds whose process a process is.
+_V1 = ("memory", "cpu", "cpuacct", "pids", "devices", "name=systemd")
 _CONTROLLERS = ("memory", "cpu", "pids")
 _CPU_PERIOD = 100_000
 _V1_UNLIMITED_MEMORY = -1
@@ -74,6 +77,10 @@ class Cgroup:
             # What is nested without end would cost the kernel memory, and could not be removed by path any more.
             for name, most in (("cgroup.max.depth", "32"), ("cgroup.max.descendants", "4096")):
                 _write(os.path.join(self._v2, name), most)
+
+    def allow_devices(self, rules: Iterable[DeviceRule] | None) -> None:
+        """Let those inside use what `rules` allow, or with None all that the host may. Raises HostNotCapable."""
+        allow_devices(self._v1.get("devices"), self._v2, rules)
 
     def open(self, beside: int | None = None) -> CgroupEntry:
         """A way in that stays open when the caller has left the host's mount namespace.

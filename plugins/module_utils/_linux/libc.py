@@ -28,6 +28,7 @@ PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 SYS_open_tree, SYS_move_mount, SYS_clone3, SYS_close_range, SYS_openat2 = 428, 429, 435, 436, 437
 SYS_mount_setattr = 442
 _SYS_KEYCTL = {"x86_64": 250, "aarch64": 219, "riscv64": 219, "loongarch64": 219, "ppc64le": 271, "s390x": 280}
+_SYS_BPF = {"x86_64": 321, "aarch64": 280, "riscv64": 280, "loongarch64": 280, "ppc64le": 361, "s390x": 351}
 
 RESOLVE_NO_XDEV, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH, RESOLVE_IN_ROOT = 1, 2, 4, 8, 16
 OPEN_TREE_CLONE, AT_RECURSIVE, AT_EMPTY_PATH, MOVE_MOUNT_F_EMPTY_PATH = 1, 0x8000, 0x1000, 4
@@ -230,3 +231,12 @@ def mount_setattr(fd: int, attr_set: int = 0, userns_fd: int | None = None) -> N
     flags = AT_EMPTY_PATH | AT_RECURSIVE
     result = _syscall(SYS_mount_setattr, fd, b"", flags, ctypes.byref(attr), ctypes.sizeof(attr))
     _check(result, "mount_setattr")
+
+
+def bpf(command: int, attributes: bytes) -> int:
+    """bpf(2) with the first bytes of its union bpf_attr; what is not given is 0."""
+    number = _SYS_BPF.get(os.uname().machine)
+    if number is None:
+        raise OSError(errno.ENOSYS, f"bpf: {os.strerror(errno.ENOSYS)}")
+    buffer = ctypes.create_string_buffer(attributes, len(attributes))
+    return _check(_syscall(number, command, buffer, len(attributes)), "bpf")

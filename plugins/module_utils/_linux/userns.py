@@ -13,7 +13,7 @@ import signal
 from collections.abc import Iterator
 
 from .._errors import EffectFailed, HostNotCapable
-from . import libc
+from . import libc, rlimits
 
 _NS_GET_USERNS = 0xB701
 # Seconds that a process is kept for its namespaces. It takes one millisecond.
@@ -27,7 +27,8 @@ def new(id_map: str, flags: int = 0) -> Iterator[int]:
     `id_map`: a line of /proc/PID/uid_map, for users and groups alike. Raises HostNotCapable.
     """
     try:
-        child = libc.clone_sleeping(libc.CLONE_NEWUSER | flags, _AT_MOST)
+        with rlimits.lifted_for_namespaces():
+            child = libc.clone_sleeping(libc.CLONE_NEWUSER | flags, _AT_MOST)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EINVAL, errno.EPERM):
             raise

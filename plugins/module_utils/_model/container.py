@@ -11,12 +11,14 @@ from dataclasses import MISSING, asdict, dataclass, fields, replace
 from .._errors import Damaged, InvalidInput
 from .capabilities import bounding
 from .capabilities import parse as parse_capabilities
+from .devices import Device, parse_devices
 from .ids import IdRange, parse_userns
 from .mounts import Mount, parse_mounts, parse_path
 from .names import parse_name
 from .seccomp import parse_seccomp
 from .signals import parse_signal
 from .sizes import parse_size
+from .ulimits import Ulimit, parse_oom_score_adj, parse_ulimits
 
 # What was so before there was an option for it.
 _BEFORE = {"userns": "host"}
@@ -47,6 +49,7 @@ class ContainerSpec:
     mounts: tuple[Mount, ...] = ()
     userns: str | IdRange = "auto"
     dev: str = "private"
+    devices: tuple[Device, ...] = ()
     read_only: bool = False
     capabilities_add: tuple[str, ...] = ()
     capabilities_drop: tuple[str, ...] = ()
@@ -56,6 +59,8 @@ class ContainerSpec:
     memory: int = 0
     cpus: float = 0.0
     pids: int = 0
+    ulimits: tuple[Ulimit, ...] = ()
+    oom_score_adj: int = 0
     stop_signal: int = 15
     stop_timeout: float = 10.0
     restart_policy: str = "no"
@@ -73,7 +78,8 @@ class ContainerSpec:
 
     def to_json(self) -> dict:
         """The form in container.json."""
-        return {**asdict(self), "env": dict(self.env)}
+        words = {name: [str(value) for value in getattr(self, name)] for name in ("devices", "ulimits")}
+        return {**asdict(self), **words, "env": dict(self.env)}
 
     @classmethod
     def from_json(cls, value: dict, path: str) -> ContainerSpec:
@@ -87,12 +93,14 @@ class ContainerSpec:
             values.update({name: value.get(name, default) for name, default in {**defaults, **_BEFORE}.items()})
             values["env"] = tuple(sorted(dict(values["env"]).items()))
             values["mounts"] = tuple(Mount(**mount) for mount in values["mounts"])
+            values["devices"] = parse_devices(values["devices"], "devices")
+            values["ulimits"] = parse_ulimits(values["ulimits"], "ulimits")
             for name in ("command", "capabilities_add", "capabilities_drop"):
                 values[name] = tuple(values[name])
             if isinstance(values["userns"], dict):
                 values["userns"] = IdRange(**values["userns"])
             return cls(**values)
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, InvalidInput) as error:
             raise Damaged(
                 f"{path} is damaged ({type(error).__name__}: {error})",
                 "restore it, or remove the container with state=absent and force=true",
@@ -130,13 +138,13 @@ def parse_changes(params: dict) -> dict:
 
 def merge(old: ContainerSpec | None, changes: dict) -> ContainerSpec:
     """The wanted spec: `changes` over what the container has, or over the defaults. Raises InvalidInput."""
-    if old is not None:
-        return replace(old, **changes)
-    if "image" not in changes:
+    if old is None and "image" not in changes:
         raise InvalidInput(
             f"there is no container {changes['name']!r}, and no image is given to create it from", "give image"
         )
-    spec = ContainerSpec(**changes)
+    spec = ContainerSpec(**changes) if old is None else replace(old, **changes)
+    if spec.devices and spec.dev == "host":
+        raise InvalidInput("devices and dev: host exclude each other", "dev: host shows all devices of the host")
     return spec if spec.hostname else replace(spec, hostname=spec.name)
 
 
@@ -205,6 +213,7 @@ _PARSERS = {
     "mounts": lambda value, _option: parse_mounts(value),
     "userns": parse_userns,
     "dev": lambda value, _option: value,
+    "devices": parse_devices,
     "read_only": lambda value, _option: bool(value),
     "privileged": lambda value, _option: bool(value),
     "seccomp": parse_seccomp,
@@ -212,6 +221,8 @@ _PARSERS = {
     "memory": _memory,
     "cpus": _number(0, float),
     "pids": _number(0, int),
+    "ulimits": parse_ulimits,
+    "oom_score_adj": parse_oom_score_adj,
     "stop_signal": parse_signal,
     "stop_timeout": _number(0, float),
     "restart_policy": lambda value, _option: value,

@@ -22,6 +22,7 @@ EFFECTS = {
         "signal": "pidfd_send_signal",
         "_linux.libc": "mount umount2 unshare setns clone3 move_mount",
         "_linux.cgroups": "_write",
+        "_linux.device_control": "_write _at",
         "_container.start": "write_run_state install_runtime",
     },
     "network": {

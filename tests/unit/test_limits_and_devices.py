@@ -1,0 +1,103 @@
+"""Limits and devices as a user writes them, and as they are on disk."""
+
+import pytest
+from ansible_collections.conductor.containers.plugins.module_utils._container.inside_mounts import MASKED
+from ansible_collections.conductor.containers.plugins.module_utils._container.inside_mounts import (
+    _of_each_cpu as of_each_cpu,
+)
+from ansible_collections.conductor.containers.plugins.module_utils._errors import Damaged, InvalidInput
+from ansible_collections.conductor.containers.plugins.module_utils._model.container import (
+    ContainerSpec,
+    merge,
+    parse_changes,
+)
+from ansible_collections.conductor.containers.plugins.module_utils._model.devices import Device, parse_devices
+from ansible_collections.conductor.containers.plugins.module_utils._model.ulimits import (
+    NAMES,
+    Ulimit,
+    at_most,
+    parse_ulimits,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+NEW = {"name": "web", "image": "debian"}
+limits = st.integers(-1, 2**63 - 1)
+
+
+@given(st.sampled_from(sorted(NAMES)), limits, limits)
+def test_a_limit_is_read_as_it_is_written(name, one, other):
+    limit = Ulimit(name, at_most(one, other), other)
+    assert Ulimit.parse(str(limit), "ulimits") == limit
+
+
+@given(limits, limits)
+def test_of_two_limits_the_narrower_counts(one, other):
+    assert at_most(one, other) == at_most(other, one) in (one, other)
+    assert at_most(-1, one) == one
+
+
+def test_limits_are_in_one_order_and_unlimited_has_two_names():
+    parsed = parse_ulimits(["nofile:1024:4096", "core:-1", " CPU:60 "], "ulimits")
+    assert [str(limit) for limit in parsed] == ["core:unlimited:unlimited", "cpu:60:60", "nofile:1024:4096"]
+
+
+@pytest.mark.parametrize(
+    ("text", "device"),
+    [
+        ("/dev/fuse", Device("/dev/fuse", "/dev/fuse", "rwm")),
+        ("/dev/fuse:rw", Device("/dev/fuse", "/dev/fuse", "rw")),
+        ("/dev/sda:/dev/disk/data", Device("/dev/sda", "/dev/disk/data", "rwm")),
+        ("/dev/sda:/dev/xvda:mr", Device("/dev/sda", "/dev/xvda", "rm")),
+        ("/srv/odd:/dev/odd:w", Device("/srv/odd", "/dev/odd", "w")),
+        (
+            "/dev/disk/by-path/pci-0000:00:1f.2-ata-1:/dev/xvda",
+            Device("/dev/disk/by-path/pci-0000:00:1f.2-ata-1", "/dev/xvda", "rwm"),
+        ),
+    ],
+)
+def test_a_device_is_read_as_docker_and_podman_read_it(text, device):
+    assert Device.parse(text, "devices") == device
+    assert Device.parse(str(device), "devices") == device
+
+
+@pytest.mark.parametrize(
+    "targets",
+    [["/dev/null"], ["/dev/net"], ["/dev/pts/0"], ["/dev/shm"], ["/dev/stdin"], ["/dev/ptmx"], ["/dev/zero/x"],
+     ["/dev/a", "/dev/a"], ["/dev/a/b", "/dev/a"], ["/dev/a", "/dev/a-b", "/dev/a/b"]],
+)  # fmt: skip
+def test_devices_do_not_hide_each_other_or_what_each_container_has(targets):
+    with pytest.raises(InvalidInput, match="clashes with"):
+        parse_devices([f"/dev/fuse:{target}" for target in targets], "devices")
+
+
+def test_the_spec_keeps_them_and_gives_them_back_as_they_are_given():
+    options = {**NEW, "devices": ["/dev/fuse:/dev/fuse:rw"], "ulimits": ["core:1:unlimited"], "oom_score_adj": -5}
+    spec = merge(None, parse_changes(options))
+    written = spec.to_json()
+    assert {name: written[name] for name in options} == options
+    assert ContainerSpec.from_json({**written, "mounts": []}, "x") == spec
+    with pytest.raises(Damaged):
+        ContainerSpec.from_json({**written, "ulimits": ["nonsense"]}, "container.json")
+
+
+def test_devices_and_all_devices_of_the_host_exclude_each_other_also_over_two_runs():
+    old = merge(None, parse_changes({**NEW, "devices": ["/dev/fuse"]}))
+    with pytest.raises(InvalidInput, match="exclude each other"):
+        merge(old, parse_changes({"name": "web", "dev": "host"}))
+    assert merge(old, parse_changes({"name": "web", "dev": "host", "devices": []})).dev == "host"
+
+
+def test_what_processors_tell_of_other_containers_is_masked_for_each(tmp_path):
+    import os
+
+    for name in ("cpu0", "cpu11", "cpufreq", "online"):
+        (tmp_path / "sys/devices/system/cpu" / name).mkdir(parents=True)
+    root_fd = os.open(tmp_path, os.O_PATH | os.O_DIRECTORY)
+    try:
+        assert sorted(of_each_cpu(root_fd)) == [
+            f"/sys/devices/system/cpu/cpu{number}/thermal_throttle" for number in (0, 11)
+        ]
+    finally:
+        os.close(root_fd)
+    assert len(set(MASKED)) == len(MASKED)
