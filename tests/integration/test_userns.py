@@ -4,6 +4,7 @@ import json
 import subprocess
 
 import pytest
+from small_image import image, make_runnable_archive
 from waiting import until
 
 SLEEP = ["/bin/sleep", "infinity"]
@@ -300,3 +301,19 @@ def test_ranges_are_chosen_under_a_lock(host):
     assert "ids is locked by process" in refused["msg"]
     assert host.run("ls", "-A", "/var/lib/conductor/containers", check=False).stdout == ""
     start(host)
+
+
+def test_images_on_a_file_system_that_cannot_be_mapped_are_told_before_anything_is_made(bare_host):
+    """Overlayfs itself is one."""
+    image(bare_host, source=make_runnable_archive(bare_host))
+    layers = "lowerdir=/var/lib/conductor/images,upperdir=/run/o/u,workdir=/run/o/w"
+    bare_host.run("sh", "-ec", f"mkdir -p /run/o/u /run/o/w; mount -t overlay -o {layers} o /var/lib/conductor/images")
+    wish = {"name": "web", "image": "small", "user": "0", "command": ["/bin/sleep", "infinity"]}
+    for check in (True, False):
+        refused = bare_host.module("conductor_container", **wish, check=check, fails=True)
+        assert "the file system of /var/lib/conductor/images/small/rootfs cannot" in refused["msg"]
+        assert "userns: host" in refused["msg"] and "ext4" in refused["msg"]
+    assert bare_host.run("ls", "-A", "/var/lib/conductor/containers", check=False).stdout == ""
+    made = bare_host.module("conductor_container", **wish, userns="host")["container"]
+    assert made["state"] == "running" and made["ids"] is None
+    bare_host.module("conductor_container", name="web", state="absent")

@@ -1,6 +1,9 @@
 """Ranges of ids: which one a container gets."""
 
+import re
+
 import pytest
+from ansible_collections.conductor.containers.plugins.module_utils._container.rootfs import check_kernel
 from ansible_collections.conductor.containers.plugins.module_utils._errors import Conflict, HostNotCapable, InvalidInput
 from ansible_collections.conductor.containers.plugins.module_utils._model.ids import END, SIZE, IdRange, parse_userns
 from ansible_collections.conductor.containers.plugins.module_utils._plan.ids import IdsView, choose
@@ -86,3 +89,14 @@ def test_what_is_no_range_is_refused(value):
 
 def test_numbers_may_come_as_text():
     assert parse_userns({"base": "700000", "size": "131072"}, "userns") == IdRange(700000, 131072)
+
+
+@pytest.mark.parametrize("release", ["5.10.0-28-amd64", "4.19", "5.18.99+deb12"])
+def test_a_kernel_that_is_too_old_is_told(release):
+    with pytest.raises(HostNotCapable, match=f"Linux {re.escape(release)} is too old.*userns: host"):
+        check_kernel(release)
+
+
+@pytest.mark.parametrize("release", ["5.19.0", "6.1.0-18-amd64", "6.18+", "10.0-rc1"])
+def test_a_kernel_that_is_new_enough_is_not(release):
+    check_kernel(release)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 
 from .._errors import EffectFailed, HostNotCapable
 from .._linux import libc, userns
@@ -93,15 +94,18 @@ def _idmapped(source: str, userns_fd: int) -> int:
     return tree
 
 
-def check_idmap(image: ImagePaths, ids: IdRange) -> None:
-    """Raises HostNotCapable where this host cannot show the image's files under a container's ids. Changes nothing."""
-    release = os.uname().release
-    numbers = release.split("-")[0].split(".")
-    if tuple(int(number) for number in numbers[:2]) < _KERNEL:
+def check_kernel(release: str) -> None:
+    """Raises HostNotCapable where that release of Linux (uname(2)) has no overlayfs on idmapped mounts."""
+    if tuple(int(number) for number in re.findall(r"\d+", release)[:2]) < _KERNEL:
         raise HostNotCapable(
             f"Linux {release} is too old for user namespaces with overlayfs, which need {_KERNEL[0]}.{_KERNEL[1]}",
             "update the kernel, or set userns: host",
         )
+
+
+def check_idmap(image: ImagePaths, ids: IdRange) -> None:
+    """Raises HostNotCapable where this host cannot show the image's files under a container's ids. Changes nothing."""
+    check_kernel(os.uname().release)
     with userns.new(ids.map_line) as process:
         fd = os.open(f"/proc/{process}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
         try:
