@@ -19,7 +19,7 @@ from .._container.process import Confinement
 from .._container.rootfs import check_idmap
 from .._container.users import resolve_user
 from .._errors import ConductorError, Damaged, EffectFailed, InvalidInput
-from .._linux.files import remove_tree
+from .._linux.files import read_text, remove_tree
 from .._linux.locks import locked
 from .._linux.processes import ProcessId
 from .._model.container import ContainerSpec, merge, parse_changes
@@ -31,7 +31,7 @@ from .._plan.action import Action, Plan
 from .._plan.ids import IdsView, choose
 from .._store import containers as store
 from .._store import seccomp_filters
-from .._store.ids import SUBGID, SUBUID, read_text, taken_ids
+from .._store.ids import SUBGID, SUBUID, taken_ids
 from .._store.settings import Settings
 from .container_facts import container_facts
 from .locking import container_lock, ids_lock, image_lock

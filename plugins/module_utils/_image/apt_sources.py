@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from .._linux.files import read_text
+
 
 @dataclass(frozen=True)
 class Source:
@@ -31,9 +33,9 @@ def host_sources(directory: str = "/etc/apt") -> list[Source]:
     """All binary package sources that are enabled on this host."""
     found: list[Source] = []
     for path in (f"{directory}/sources.list", *sorted(glob.glob(f"{directory}/sources.list.d/*.list"))):
-        found += parse_one_line(_read(path), own=os.path.basename(path) == "sources.list")
+        found += parse_one_line(read_text(path), own=os.path.basename(path) == "sources.list")
     for path in sorted(glob.glob(f"{directory}/sources.list.d/*.sources")):
-        found += parse_deb822(_read(path), own=os.path.basename(path) == "debian.sources")
+        found += parse_deb822(read_text(path), own=os.path.basename(path) == "debian.sources")
     return found
 
 
@@ -108,22 +110,14 @@ def _address(uri: str) -> str | None:
     Cloud images keep a list of mirrors in a file (apt-transport-mirror(1)), which an image does not have.
     """
     if uri.startswith("mirror+file:"):
-        lines = _read(re.sub(r"^mirror\+file:/*", "/", uri)).splitlines()
+        lines = read_text(re.sub(r"^mirror\+file:/*", "/", uri)).splitlines()
         uri = next((line.split()[0] for line in lines if line.strip() and not line.startswith("#")), "")
     return uri.rstrip("/") if urlsplit(uri).scheme in ("http", "https", "ftp", "file") else None
 
 
 def host_codename(path: str = "/etc/os-release") -> str | None:
     """The suite that this host is, where it is Debian (os-release(5))."""
-    fields = dict(line.split("=", 1) for line in _read(path).splitlines() if "=" in line)
+    fields = dict(line.split("=", 1) for line in read_text(path).splitlines() if "=" in line)
     if fields.get("ID", "").strip("\"'") != "debian":
         return None
     return fields.get("VERSION_CODENAME", "").strip("\"'") or None
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except FileNotFoundError:
-        return ""

@@ -18,6 +18,15 @@ from .._errors import EffectFailed
 _DEEPEST, _MOVED = 64, ".conductor-deep-"
 
 
+def read_text(path: str) -> str:
+    """The text of a file, empty where there is none."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
+
+
 def write_atomic(path: str, data: bytes, mode: int = 0o600) -> None:
     """Write `data` to `path` so that a reader, or a host that lost power, sees the old text or the new, whole."""
     directory = os.path.dirname(path)

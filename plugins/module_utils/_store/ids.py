@@ -49,12 +49,3 @@ def _ids_or_owner(paths: ContainerPaths) -> IdRange | None:
     except OSError:
         return None
     return IdRange(owner) if owner else None
-
-
-def read_text(path: str) -> str:
-    """The text of a file, empty where there is none."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except FileNotFoundError:
-        return ""
