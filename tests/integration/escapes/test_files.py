@@ -112,7 +112,7 @@ def open_tree(path, *arguments, **options):
     return original(path, *arguments, **options)
 libc.open_tree = open_tree
 libc.MOUNT_ATTR_RDONLY = 0
-inside_mounts._private_dev = lambda inside: None
+inside_mounts._private_dev = lambda inside, devices: None
 """
     prepare(host, "weak", script, userns="host")
     make(host, "weak", weaken, userns="host")
