@@ -85,12 +85,8 @@ def _target(inside: _Inside, path: str, directory: bool = True):
 
 def _open_or_make(inside: _Inside, parts: list[str], directory: bool) -> int:
     path, root_fd = "/".join(parts), inside.root_fd
-    try:
-        return libc.openat2(root_fd, path, os.O_PATH, _NO_LINKS)
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        raise EffectFailed(f"mount target /{path}: {error.strerror}", "a link on the way is not followed") from error
+    with contextlib.suppress(FileNotFoundError):
+        return _open(root_fd, path)
     parent_fd = _open_or_make(inside, parts[:-1], True) if parts[1:] else os.dup(root_fd)
     try:
         with contextlib.suppress(FileExistsError):
@@ -98,9 +94,19 @@ def _open_or_make(inside: _Inside, parts: list[str], directory: bool) -> int:
                 os.mkdir(parts[-1], 0o755, dir_fd=parent_fd)
             else:
                 os.close(os.open(parts[-1], os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=parent_fd))
-        return libc.openat2(root_fd, path, os.O_PATH, _NO_LINKS)
+        # From the root once more: whoever shares a volume may have exchanged what is on the way.
+        return _open(root_fd, path)
     finally:
         os.close(parent_fd)
+
+
+def _open(root_fd: int, path: str) -> int:
+    try:
+        return libc.openat2(root_fd, path, os.O_PATH, _NO_LINKS)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise EffectFailed(f"mount target /{path}: {error.strerror}", "a link on the way is not followed") from error
 
 
 def _mount(inside: _Inside, path: str, fstype: str, flags: int, data: str | None = None) -> None:
