@@ -40,6 +40,27 @@ def test_cve_2021_30465_a_mount_target_behind_a_link(host):
     host.run("rm", "-r", "/run/outside", "/run/data", "/run/volume")
 
 
+SWAP_WHEN_MADE = """
+import os
+original = os.mkdir
+def mkdir(path, *arguments, **options):
+    original(path, *arguments, **options)
+    if path == "made":
+        os.rename("/run/volume/sub", "/run/volume/away")
+        os.symlink("/run/outside", "/run/volume/sub")
+os.mkdir = mkdir
+"""
+
+
+def test_cve_2021_30465_a_mount_target_that_is_swapped_between_two_looks(host):
+    host.run("sh", "-c", "mkdir -p /run/outside /run/data /run/volume/sub")
+    mounts = [{"source": "/run/volume", "target": "/v"}, {"source": "/run/data", "target": "/v/sub/made"}]
+    refused = make(host, "box", SWAP_WHEN_MADE, mounts=mounts, fails=True)
+    assert "mount target /v/sub/made" in refused["msg"] and "a link on the way is not followed" in refused["msg"]
+    assert host.run("ls", "/run/outside").stdout == ""
+    host.run("rm", "-r", "/run/outside", "/run/data", "/run/volume")
+
+
 def test_cve_2021_30465_a_mount_target_that_is_swapped_for_a_link_meanwhile(host):
     """The race itself: one container exchanges a directory and a link to outside as fast as it can."""
     host.run("sh", "-c", "mkdir -p /run/outside /run/data /run/volume/sub; ln -s /run/outside /run/volume/link")
