@@ -77,7 +77,7 @@ class Conductor:
         self.container, self.exec, self.settings = container, exec_, Settings()
 
     def case(self, state: str, name: str = "bench", **more):
-        from ansible_collections.conductor.containers.plugins.module_utils._case.run import perform
+        from ansible_collections.conductor.containers.plugins.module_utils._case.perform import perform
 
         params = {"name": name, "state": state, "wait_timeout": 60.0, **more}
         return perform(self.container.ContainerCase(params, self.settings))
@@ -92,7 +92,7 @@ class Conductor:
         container.start.start(self.settings, paths, container.store.read_spec(paths))
 
     def run(self, argv: list[str]) -> None:
-        from ansible_collections.conductor.containers.plugins.module_utils._case.run import perform
+        from ansible_collections.conductor.containers.plugins.module_utils._case.perform import perform
 
         names = ("cmd", "stdin", "env", "chdir", "user", "creates", "removes", "timeout")
         params = {"container": "idle", "argv": argv, "detach": False, **dict.fromkeys(names)}

@@ -43,12 +43,12 @@ class Cycles:
     """The use cases, and the samples of the host."""
 
     def __init__(self) -> None:
-        from ansible_collections.conductor.containers.plugins.module_utils._case import container, network, run
+        from ansible_collections.conductor.containers.plugins.module_utils._case import container, network, perform
         from ansible_collections.conductor.containers.plugins.module_utils._case import exec as exec_
         from ansible_collections.conductor.containers.plugins.module_utils._store.settings import Settings
 
         self._container, self._network, self._exec = container.ContainerCase, network.build, exec_.ExecCase
-        self._perform, self._settings = run.perform, Settings()
+        self._perform, self._settings = perform.perform, Settings()
 
     def container(self, name: str, state: str, **more) -> None:
         params = {"name": name, "state": state, "wait_timeout": 60.0, **more}

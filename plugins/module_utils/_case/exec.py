@@ -52,7 +52,7 @@ class Observed:
 
 
 class ExecCase:
-    """The module's parameters, parsed; see UseCase in run.py."""
+    """The module's parameters, parsed; see UseCase in perform.py."""
 
     def __init__(self, params: dict, settings: Settings) -> None:
         self.settings = settings

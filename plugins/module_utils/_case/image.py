@@ -34,7 +34,7 @@ _SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst")
 
 
 class ImageCase:
-    """The module's parameters, parsed; see UseCase in run.py."""
+    """The module's parameters, parsed; see UseCase in perform.py."""
 
     def __init__(self, params: dict, settings: Settings) -> None:
         patient = params.get("lock_timeout") is None

@@ -10,7 +10,7 @@ from typing import Any
 
 from .._model.names import parse_name
 from .._plan.action import Action, Plan
-from .run import UseCase
+from .perform import UseCase
 
 
 class InfoCase(UseCase):

@@ -31,7 +31,7 @@ from .._plan.network_view import Listening, NetworkView
 from .._store.networks import remove_network, write_network
 from .._store.settings import Settings
 from .locking import container_lock, network_lock
-from .run import UseCase
+from .perform import UseCase
 
 
 class NetworkCase(UseCase):

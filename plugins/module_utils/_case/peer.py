@@ -17,7 +17,7 @@ from .._plan.peer import PeerOptions, peer_result, plan_peer
 from .._store.networks import write_network
 from .._store.settings import Settings
 from .locking import container_lock, network_lock
-from .run import UseCase
+from .perform import UseCase
 
 
 class PeerCase(UseCase):

@@ -83,7 +83,8 @@ def main(step, case, options):
     place = module(f"_case.{case}")
     build = place.build if case == "network" else getattr(place, f"{case.capitalize()}Case")
     count_down(case, int(step))
-    module("_case.run").perform(build({**DEFAULTS[case], **json.loads(options)}, module("_store.settings").Settings()))
+    wish = build({**DEFAULTS[case], **json.loads(options)}, module("_store.settings").Settings())
+    module("_case.perform").perform(wish)
     print("survived")
 
 
