@@ -8,6 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[2] / "plugins" / "module_utils"
 RANK = {
     "_errors": 0,
+    "_zipapp": 0,
     "_model": 1,
     "_linux": 1,
     "_store": 2,
@@ -22,7 +23,7 @@ RANK = {
 def imported_rooms(path: Path):
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.level == 2:
-            yield (node.module or "").split(".")[0]
+            yield from [node.module.split(".")[0]] if node.module else [name.name for name in node.names]
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))

@@ -1,0 +1,82 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Programs made of our own sources: one zip file that Python executes (the standard library's zipapp has the format).
+
+Where our sources are told by how we were loaded ourselves: from a directory, from Ansible's payload, or from such a
+program.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import zipfile
+
+# The zip file that we were loaded from: Ansible's payload, or a program of this kind; else we are files in a directory.
+_LOADED_FROM = getattr(globals().get("__loader__"), "archive", None)
+_TOP = os.path.dirname(os.path.abspath(__file__))
+
+
+def fingerprint(rooms: tuple[str, ...]) -> str:
+    """Which code `rooms` have now, by what is known of each source file without reading it.
+
+    `rooms`: what to take of module_utils, like "_errors.py" and "_linux/".
+    """
+    if _LOADED_FROM:
+        with zipfile.ZipFile(_LOADED_FROM) as archive:
+            known = [(name, info.CRC, info.file_size) for name, info in _members(archive, rooms).items()]
+    else:
+        stats = {name: os.stat(path) for name, path in _files(rooms).items()}
+        known = [(name, found.st_mtime_ns, found.st_size) for name, found in stats.items()]
+    return hashlib.sha256(repr(sorted(known)).encode()).hexdigest()[:16]
+
+
+def build(rooms: tuple[str, ...], main: str, head: bytes = b"") -> bytes:
+    """The program: `main` is the module below `rooms` with a function main(), like "_container.main".
+
+    `head` stands before the zip file, as the line of an interpreter does. The same sources always give the same bytes.
+    """
+    buffer = io.BytesIO()
+    sources = _sources(rooms)
+    with zipfile.ZipFile(buffer, "w") as archive:
+        packages = {f"conductor/{os.path.dirname(name)}/__init__.py": b"" for name in sources if "/" in name}
+        files = {
+            "__main__.py": f"from conductor.{main} import main\nmain()\n".encode(),
+            "conductor/__init__.py": b"",
+            **packages,
+            **{f"conductor/{name}": text for name, text in sources.items()},
+        }
+        for name, text in sorted(files.items()):
+            # Of one date: the time of a build is no part of it.
+            archive.writestr(zipfile.ZipInfo(name), text)
+    return head + buffer.getvalue()
+
+
+def _sources(rooms: tuple[str, ...]) -> dict[str, bytes]:
+    """Our own source files by path below module_utils."""
+    if _LOADED_FROM:
+        with zipfile.ZipFile(_LOADED_FROM) as archive:
+            return {name: archive.read(info) for name, info in _members(archive, rooms).items()}
+    sources = {}
+    for name, path in _files(rooms).items():
+        with open(path, "rb") as file:
+            sources[name] = file.read()
+    return sources
+
+
+def _members(archive: zipfile.ZipFile, rooms: tuple[str, ...]) -> dict[str, zipfile.ZipInfo]:
+    prefix = os.path.dirname(os.path.relpath(__file__, _LOADED_FROM)) + "/"
+    ours = {info.filename[len(prefix) :]: info for info in archive.infolist() if info.filename.startswith(prefix)}
+    return {name: info for name, info in ours.items() if _wanted(name, rooms)}
+
+
+def _files(rooms: tuple[str, ...]) -> dict[str, str]:
+    names = [name for name in rooms if name.endswith(".py")]
+    names += [room + file for room in rooms if room.endswith("/") for file in os.listdir(os.path.join(_TOP, room))]
+    return {name: os.path.join(_TOP, name) for name in names if _wanted(name, rooms)}
+
+
+def _wanted(name: str, rooms: tuple[str, ...]) -> bool:
+    return name.endswith(".py") and not name.endswith("__init__.py") and name.startswith(rooms)
