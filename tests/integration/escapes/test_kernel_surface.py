@@ -11,6 +11,7 @@ import sys
 import uuid
 
 import pytest
+import surface
 from attacks import OTHERS, on_host, program
 
 REFUSED = "EPERM EACCES EROFS"
@@ -20,19 +21,7 @@ def test_shocker_opens_no_file_of_the_host_by_its_handle(arena):
     """open_by_handle_at(2) takes the mount of any descriptor: standard output of a detached command is the log, a file
     of the host's. The attack there opens the directory that file handles call root.
     """
-    arena.holds(
-        """
-        handle = ctypes.create_string_buffer(136)
-        handle[0:4] = (128).to_bytes(4, "little")
-        mount = ctypes.c_int()
-        fd = os.open("/proc/1/fd/1", os.O_WRONLY)
-        kernel("name_to_handle_at", fd, b"", handle, ctypes.byref(mount), 0x1000)
-        os.close(kernel("open_by_handle_at", fd, handle, os.O_RDONLY))
-        return "opened"
-        """,
-        "opened",
-        REFUSED,
-    )
+    arena.holds(surface.by_handle("/proc/1/fd/1", "O_WRONLY"), "opened", REFUSED)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +42,7 @@ def test_core_pattern_and_other_kernel_files_cannot_be_opened_for_writing(arena,
     """Opened, not written: this is the machine that the tests run on. What its kernel lacks is in nobody's reach."""
     there = os.path.exists(path)
     arena.holds(
-        f"os.close(os.open({path!r}, os.O_WRONLY)); return 'writable'",
+        surface.open_for_writing(path),
         "writable" if there else "ENOENT",
         REFUSED if there else "ENOENT EACCES",
     )
@@ -96,13 +85,7 @@ def test_cve_2022_0492_no_cgroup_of_version_1_with_a_release_agent(arena):
     Weak: the technique in plain namespaces, for the root of a cgroup namespace is not that of the hierarchy.
     The hierarchy is one without controllers, of this test alone; its file is opened, and nothing is written.
     """
-    body = f"""
-    kernel("unshare", 0x20000)
-    kernel("mount", b"none", b"/", None, 0x44000, None)
-    kernel("mount", b"none", b"/mnt", b"cgroup", 0, b"none,name={uuid.uuid4().hex}")
-    os.close(os.open("/mnt/release_agent", os.O_WRONLY))
-    return "writable"
-    """
+    body = surface.release_agent(uuid.uuid4().hex)
     done = subprocess.run([sys.executable, "-c", program(body)], capture_output=True, text=True, check=True)
     assert done.stdout == "writable\n"
     for container in ("weak", *OTHERS):
@@ -111,21 +94,14 @@ def test_cve_2022_0492_no_cgroup_of_version_1_with_a_release_agent(arena):
 
 def test_cve_2022_0185_no_user_namespace_can_be_made_inside(arena):
     """In one of its own anybody has all capabilities, and reaches code that was written for the host's root."""
-    body = """
-    kernel("unshare", 0x10000000)
-    return "unshared"
-    """
-    arena.holds(body, "unshared", "EPERM", against=("default", "hosts-ids"))
-    assert arena.attack("unfiltered", body) == "unshared"
+    arena.holds(surface.USER_NAMESPACE, "made", "EPERM", against=("default", "hosts-ids"))
+    assert arena.attack("unfiltered", surface.USER_NAMESPACE) == "made"
 
 
 def test_cve_2022_0185_no_file_system_context_can_be_made_inside(arena):
     """Where nothing is filtered, what a user namespace may mount is left to each file system."""
-    body = """
-    os.close(kernel(430, b"ext4", 0))
-    return "opened"
-    """
-    arena.holds(body, "opened", "EPERM", against=("default", "unfiltered", "hosts-ids"))
+    against = ("default", "unfiltered", "hosts-ids")
+    arena.holds(surface.FILE_SYSTEM_CONTEXT, "opened", "EPERM", against=against)
 
 
 def test_no_mount_in_a_nested_user_namespace_shows_the_hosts_files(arena):
@@ -146,15 +122,7 @@ def test_no_mount_in_a_nested_user_namespace_shows_the_hosts_files(arena):
 
 @pytest.mark.parametrize(("node", "major", "minor"), [("kmsg", 1, 11), ("loop-control", 10, 237), ("fuse", 10, 229)])
 def test_a_device_node_cannot_be_made(arena, node, major, minor):
-    arena.holds(
-        f"""
-        os.mknod("/dev/shm/node", stat.S_IFCHR | 0o666, os.makedev({major}, {minor}))
-        os.unlink("/dev/shm/node")
-        return "made"
-        """,
-        "made",
-        "EPERM",
-    )
+    arena.holds(surface.device_node(major, minor), "made", "EPERM")
 
 
 def test_a_device_node_on_a_file_system_made_inside_does_not_work(arena):
@@ -171,31 +139,19 @@ def test_a_device_node_on_a_file_system_made_inside_does_not_work(arena):
 
 def test_the_kernels_log_cannot_be_read(arena):
     """syslog(2), SYSLOG_ACTION_READ_ALL."""
-    body = """
-    kernel("klogctl", 3, ctypes.create_string_buffer(16), 16)
-    return "read"
-    """
-    arena.holds(body, "read", "EPERM")
+    arena.holds(surface.KERNEL_LOG, "read", "EPERM")
 
 
 def test_the_clock_cannot_be_set(arena):
     """To the time that it has."""
-    arena.holds(
-        """
-        now = time.clock_gettime(time.CLOCK_REALTIME)
-        time.clock_settime(time.CLOCK_REALTIME, now)
-        return "set"
-        """,
-        "set",
-        "EPERM",
-    )
+    arena.holds(surface.CLOCK, "set", "EPERM")
 
 
 @pytest.mark.parametrize(
     "call",
     [
-        pytest.param("kernel(BPF, 0, (ctypes.c_uint32 * 30)(2, 4, 4, 1), 120)", id="bpf"),
-        pytest.param("kernel(PERF, (ctypes.c_uint32 * 32)(1, 128), 0, -1, -1, 0)", id="perf_event_open"),
+        pytest.param(surface.BPF, id="bpf"),
+        pytest.param(surface.PERF_EVENT_OPEN, id="perf_event_open"),
         pytest.param('kernel("reboot", 0x89ABCDEF)', id="reboot-ctrl-alt-del"),
         pytest.param('kernel("swapon", b"/dev/null", 0)', id="swapon"),
         pytest.param('kernel("acct", b"/nonexistent")', id="acct"),
@@ -203,10 +159,7 @@ def test_the_clock_cannot_be_set(arena):
 )
 def test_system_calls_for_the_whole_machine_are_refused(arena, call):
     """As the kernel's own refusal or the filter's: the weak container gets past the question who asks."""
-    body = f"""
-    {call}
-    return "allowed"
-    """
+    body = surface.allowed(call)
     assert arena.attack("weak", body) != "EPERM"
     for name in OTHERS:
         assert arena.attack(name, body) in "EPERM EACCES".split(), name
@@ -250,7 +203,6 @@ def test_the_namespaces_of_the_host_cannot_be_entered_nor_seen(arena):
 
 
 def test_the_cgroup_namespace_shows_nothing_above(arena):
-    body = 'return open("/proc/self/cgroup").read().replace("\\n", " ")'
     assert (
         "conductor"
         in arena.host.run(
@@ -258,7 +210,7 @@ def test_the_cgroup_namespace_shows_nothing_above(arena):
         ).stdout
     )
     for container in ("default", "hosts-ids"):
-        paths = {field.split(":")[2] for field in arena.attack(container, body).split()}
+        paths = {field.split(":")[2] for field in arena.attack(container, surface.CGROUP_PATHS).split()}
         assert all("conductor" not in path for path in paths), paths
 
 
