@@ -9,6 +9,7 @@ import contextlib
 import errno
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -68,6 +69,7 @@ def routing(netns_fd: int | None = None) -> Iterator[Routing]:
     Raises HostNotCapable without pyroute2; inside the block a refusal by the kernel becomes EffectFailed.
     """
     try:
+        _find_libraries()
         from pyroute2 import IPRoute
         from pyroute2.netlink.exceptions import NetlinkError
     except ImportError:
@@ -83,6 +85,14 @@ def routing(netns_fd: int | None = None) -> Iterator[Routing]:
         raise EffectFailed(f"the kernel refused a change of the network ({error})") from error
     finally:
         ipr.close()
+
+
+def _find_libraries() -> None:
+    """Have Python look where it has its libraries, where it did not when it began (option -S, which is quick)."""
+    if sys.flags.no_site and "pyroute2" not in sys.modules:
+        import site
+
+        site.main()
 
 
 class Routing:
