@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import os
+import time
 
 from .. import _zipapp
 from .._linux.files import write_atomic
+from .._linux.processes import is_argument
 from .._model.layout import LIBRARY_DIR
 
 # Not called here: Ansible's payload holds only what a module imports, and so would lack what the runtime begins with.
@@ -18,10 +20,28 @@ from .main import main  # noqa: F401
 _ROOMS = ("_errors.py", "_zipapp.py", "_linux/", "_model/", "_store/", "_plan/", "_network/", "_container/")
 
 
+# What nobody has started from for so long (seconds), nobody is just about to start from.
+_UNUSED = 7 * 86400
+
+
 def install_runtime() -> str:
     """Path of the runtime for the code that runs now, written unless it is there."""
     path = os.path.join(LIBRARY_DIR, f"conductor-{_zipapp.fingerprint(_ROOMS)}.pyz")
-    if not os.path.exists(path):
+    try:
+        # Tells that it is in use.
+        os.utime(path)
+    except FileNotFoundError:
         os.makedirs(LIBRARY_DIR, mode=0o755, exist_ok=True)
         write_atomic(path, _zipapp.build(_ROOMS, "_container.main"), mode=0o644)
+        _remove_unused()
     return path
+
+
+def _remove_unused() -> None:
+    """Delete what other releases have left, but for what a supervisor runs or may start a container again from."""
+    for name in os.listdir(LIBRARY_DIR):
+        path = os.path.join(LIBRARY_DIR, name)
+        if not (name.startswith("conductor-") and name.endswith(".pyz")):
+            continue
+        if time.time() - os.stat(path).st_mtime > _UNUSED and not is_argument(path):
+            os.unlink(path)

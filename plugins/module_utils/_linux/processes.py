@@ -87,6 +87,18 @@ def _stat_fields(pid: int) -> list[bytes]:
         return file.read().rpartition(b")")[2].split()
 
 
+def is_argument(word: str) -> bool:
+    """Whether a process of this host has `word` in its command line (/proc/PID/cmdline)."""
+    for pid in os.listdir("/proc"):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                if word.encode() in file.read().split(b"\0"):
+                    return True
+        except (FileNotFoundError, NotADirectoryError, ProcessLookupError):
+            continue
+    return False
+
+
 def receivable_signals(pid: int) -> int:
     """The mask of signals that reach the process where it is pid 1 of its namespace; 0 where it is gone.
 

@@ -14,15 +14,22 @@ RECIPE = {"suite": "trixie", "packages": ["iproute2", "procps", "python3", "syst
 
 # One that has a whole archive of packages in /debs, to be installed where there is no mirror.
 SERVICES = "openssh-server postgresql nginx"
+# What a playbook needs inside, or installs.
+TOOLS = "python3-apt sudo cron git"
 ARCHIVE_RECIPE = {
     **RECIPE,
     "packages": [*RECIPE["packages"], "apt-utils"],
     "commands": [
         "apt-get update",
-        f"apt-get install --yes --download-only --no-install-recommends {SERVICES}",
+        f"apt-get install --yes --download-only --no-install-recommends {SERVICES} {TOOLS}",
         "mkdir /debs; mv /var/cache/apt/archives/*.deb /debs; cd /debs; apt-ftparchive packages . > Packages",
     ],
 }
+OWN_DIRECTORIES = """
+mount -t tmpfs tmpfs /run
+mkdir /run/upper /run/work
+mount -t overlay -o lowerdir=/var/lib,upperdir=/run/upper,workdir=/run/work overlay /var/lib
+"""
 
 
 def test_image(recipe: dict = RECIPE) -> Path:
@@ -40,12 +47,12 @@ def test_image(recipe: dict = RECIPE) -> Path:
 def build_on_this_machine(directory: Path, name: str, **recipe) -> dict:
     """Result of conductor_image where there is a mirror: a test host has none.
 
-    It runs in a mount namespace of its own, where its run directory is not the machine's.
+    It runs in a mount namespace of its own, where what is written to /run and to /var/lib is not the machine's.
     """
     arguments = {"ANSIBLE_MODULE_ARGS": {"name": name, "image_dir": str(directory), **recipe}}
     module = f"{PYTHON} -m ansible_collections.conductor.containers.plugins.modules.conductor_image"
     done = subprocess.run(
-        ["unshare", "--mount", "--propagation", "private", "sh", "-ec", f"mount -t tmpfs tmpfs /run; exec {module}"],
+        ["unshare", "--mount", "--propagation", "private", "sh", "-ec", f"{OWN_DIRECTORIES}exec {module}"],
         input=json.dumps(arguments), capture_output=True, text=True, env=module_environment(), check=False,
     )  # fmt: skip
     if done.returncode:
