@@ -12,11 +12,14 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import sys
 import zipfile
 
 # The zip file that we were loaded from: Ansible's payload, or a program of this kind; else we are files in a directory.
 _LOADED_FROM = getattr(globals().get("__loader__"), "archive", None)
 _TOP = os.path.dirname(os.path.abspath(__file__))
+# Before that, sets are written in an order that differs from run to run (https://bugs.python.org/issue37596).
+_COMPILES_THE_SAME = sys.version_info >= (3, 11)
 
 
 def fingerprint(rooms: tuple[str, ...]) -> str:
@@ -33,13 +36,21 @@ def fingerprint(rooms: tuple[str, ...]) -> str:
     return hashlib.sha256(repr(sorted(known)).encode()).hexdigest()[:16]
 
 
-def build(rooms: tuple[str, ...], main: str, head: bytes = b"") -> bytes:
+def build(
+    rooms: tuple[str, ...],
+    main: str,
+    head: bytes = b"",
+    without: tuple[str, ...] = (),
+    compiled: bool = False,
+) -> bytes:
     """The program: `main` is the module below `rooms` with a function main(), like "_container.main".
 
-    `head` stands before the zip file, as the line of an interpreter does. The same sources always give the same bytes.
+    `head` stands before the zip file, as the line of an interpreter does; `without` are files of `rooms` to leave out.
+    With `compiled` it begins faster, by the byte code for the Python that runs this; any other takes the sources. The
+    same sources always give the same bytes.
     """
     buffer = io.BytesIO()
-    sources = _sources(rooms)
+    sources = {name: text for name, text in _sources(rooms).items() if name not in without}
     with zipfile.ZipFile(buffer, "w") as archive:
         packages = {f"conductor/{os.path.dirname(name)}/__init__.py": b"" for name in sources if "/" in name}
         files = {
@@ -48,10 +59,22 @@ def build(rooms: tuple[str, ...], main: str, head: bytes = b"") -> bytes:
             **packages,
             **{f"conductor/{name}": text for name, text in sources.items()},
         }
+        if compiled and _COMPILES_THE_SAME:
+            files.update({f"{name}c": _compile(name, text) for name, text in files.items()})
         for name, text in sorted(files.items()):
             # Of one date: the time of a build is no part of it.
             archive.writestr(zipfile.ZipInfo(name), text)
     return head + buffer.getvalue()
+
+
+def _compile(name: str, text: bytes) -> bytes:
+    """The file with the byte code of one source file; by its flags (PEP 552) it is not compared with that."""
+    import importlib.util
+    import marshal
+
+    # The last version that does not tell how often an object is used just now, which differs from run to run.
+    code = marshal.dumps(compile(text, name, "exec", dont_inherit=True), 2)
+    return importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + bytes(8) + code
 
 
 def _sources(rooms: tuple[str, ...]) -> dict[str, bytes]:

@@ -17,6 +17,8 @@ RANK = {
     "_network": 3,
     "_container": 4,
     "_case": 5,
+    "_command": 6,
+    "_entry": 6,
 }
 
 

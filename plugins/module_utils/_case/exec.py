@@ -18,6 +18,7 @@ from .._container.enter import Command, Outcome, ended_before, is_ending, run_in
 from .._container.process import Confinement
 from .._container.users import resolve_user
 from .._errors import Conflict, EffectFailed, InvalidInput, NotFound
+from .._linux.cgroups import Cgroup
 from .._linux.libc import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, openat2
 from .._linux.processes import ProcessId
 from .._model.container import ContainerSpec, parse_env, parse_user
@@ -72,6 +73,7 @@ class ExecCase:
         self.detach = params["detach"]
         if self.detach and (self.timeout is not None or params["stdin"] is not None):
             raise InvalidInput("detach leaves the command running, so timeout and stdin cannot go with it")
+        self._ran: Observed | None = None
         self._outcome: Outcome | None = None
         self._pid: int | None = None
         self._times: tuple[datetime, datetime] | None = None
@@ -81,15 +83,15 @@ class ExecCase:
         return ()
 
     def observe(self) -> Observed:
+        if self._ran is not None:
+            # As it was: the command itself may have ended the container, or made what would have been its guard.
+            return self._ran
         spec = store.read_spec(self.paths)
         if spec is None:
             raise NotFound(f"there is no container {self.name!r}", "create it with conductor_container")
         state = store.read_run_state(self.paths)
         process = store.process_in(state)
         if process is None or not process.wait_executed():
-            if self._times:
-                # The command itself may have ended the container.
-                return Observed(spec, ProcessId(0, 0), "", "")
             raise Conflict(f"container {self.name} is not running", "start it with conductor_container state=started")
         try:
             guard = self._guard(spec, f"/proc/{process.pid}/root")
@@ -106,12 +108,11 @@ class ExecCase:
             return f"skipped, since {self.creates} exists"
         if self.removes and not _exists_inside(root, self.removes):
             return f"skipped, since {self.removes} does not exist"
-        if not self._times:
-            resolve_user(self.user or spec.user, [root])
+        resolve_user(self.user or spec.user, [root])
         return ""
 
     def plan(self, observed: Observed) -> Plan:
-        if observed.guard or self._times:
+        if observed.guard or self._ran:
             return Plan()
         return Plan((RunCommand(self.name, self.argv),))
 
@@ -126,12 +127,16 @@ class ExecCase:
             confinement=Confinement.of(spec, filter_at(observed.seccomp, spec)),
         )
         begin = datetime.now()
-        cgroup = start.cgroup_of(self.name)
-        if self.detach:
-            self._pid = start_inside(observed.process, cgroup, command, self.paths.log)
-        else:
-            self._outcome = run_inside(observed.process, cgroup, command, self.stdin, self.timeout)
+        self.run(observed.process, start.cgroup_of(self.name), command)
         self._times = (begin, datetime.now())
+        self._ran = observed
+
+    def run(self, process: ProcessId, cgroup: Cgroup, command: Command) -> None:
+        """Run `command` in the container of `process` to its end, or leave it running."""
+        if self.detach:
+            self._pid = start_inside(process, cgroup, command, self.paths.log)
+        else:
+            self._outcome = run_inside(process, cgroup, command, self.stdin, self.timeout)
 
     def settle(self) -> None:
         """Raises EffectFailed, with all that the result would have, where the command did not exit 0."""

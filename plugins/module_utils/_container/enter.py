@@ -11,7 +11,7 @@ import selectors
 import signal
 import stat
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from .._errors import Conflict, EffectFailed
@@ -58,7 +58,7 @@ def run_inside(process: ProcessId, cgroup: Cgroup, command: Command, stdin: byte
     streams = [os.pipe() for _ in range(3)]
     (in_r, in_w), (out_r, out_w), (err_r, err_w) = streams
     try:
-        helper, inner = _spawn(process, cgroup, command, (in_r, out_w, err_w), wait=True)
+        helper, inner = spawn(process, cgroup, command, (in_r, out_w, err_w), wait=True)
     except BaseException:
         for fd in (in_w, out_r, err_r):
             os.close(fd)
@@ -80,6 +80,21 @@ def run_inside(process: ProcessId, cgroup: Cgroup, command: Command, stdin: byte
     return Outcome(None if timed_out else code, stdout, stderr)
 
 
+def pass_through(process: ProcessId, cgroup: Cgroup, command: Command, streams: tuple[int, int, int]) -> int:
+    """Run `command` to its end with the pipes `streams` as its own, which are closed here; its exit code.
+
+    The code is negative for a signal. Raises as `run_inside` does.
+    """
+    try:
+        helper, _ = spawn(process, cgroup, command, streams, wait=True)
+    finally:
+        # Or whoever feeds the command would not learn that it does not read any more.
+        for fd in streams:
+            os.close(fd)
+    _, status = os.waitpid(helper, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
 def start_inside(process: ProcessId, cgroup: Cgroup, command: Command, log: str) -> int:
     """Start `command` and leave it running, its output appended to the file `log`; its pid on the host."""
     # Nothing to read, as from /dev/null: but that one would be the host's, within reach of who is root there, too.
@@ -87,7 +102,7 @@ def start_inside(process: ProcessId, cgroup: Cgroup, command: Command, log: str)
     os.close(writer)
     out = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        helper, inner = _spawn(process, cgroup, command, (null, out, out), wait=False)
+        helper, inner = spawn(process, cgroup, command, (null, out, out), wait=False)
         os.waitpid(helper, 0)
     finally:
         os.close(null)
@@ -95,12 +110,19 @@ def start_inside(process: ProcessId, cgroup: Cgroup, command: Command, log: str)
     return inner
 
 
-def _spawn(
-    process: ProcessId, cgroup: Cgroup, command: Command, streams: tuple[int, int, int], wait: bool
+def spawn(
+    process: ProcessId,
+    cgroup: Cgroup,
+    command: Command,
+    streams: tuple[int, ...],
+    wait: bool,
+    arrange: Callable[[], tuple[int, int, int]] | None = None,
 ) -> tuple[int, int]:
     """Fork a helper that enters the container and starts the command there: the helper's pid and the command's.
 
-    The helper waits for the command where `wait` says so, and ends as that did.
+    The helper waits for the command where `wait` says so, and ends as that did. `streams` are what the command has as
+    its standard ones; with `arrange` these are what it returns, called inside by the leader of the command's session,
+    and `streams` are descriptors that it needs. Raises as `run_inside` does.
     """
     namespaces, root_id = _open_namespaces(process)
     error_r, error_w = os.pipe()
@@ -114,6 +136,8 @@ def _spawn(
             close_others({*streams, *namespaces.values(), error_w, pid_w})
             # Keys of who runs the module are none of the container's.
             libc.new_session_keyring()
+            # What is typed at the caller's terminal to end something is not for who waits here.
+            os.setpgid(0, 0)
             set_oom_score(command.confinement.oom_score_adj)
             limits = raise_limits(command.confinement.ulimits)
             entry = cgroup.open(beside=process.pid)
@@ -125,7 +149,7 @@ def _spawn(
                 libc.setns(namespaces["cgroup"])
                 if root_id:
                     userns.enter(namespaces["user"])
-                _command(command, streams, limits, error_w)
+                _command(command, arrange or (lambda: streams), limits, error_w)
             entry.close()
             os.write(pid_w, str(inner).encode())
             for fd in {*streams, error_w, pid_w}:
@@ -189,10 +213,10 @@ def ended_before() -> Conflict:
     return Conflict("the container ended before the command could start", "start it with state=started")
 
 
-def _command(command: Command, streams: tuple[int, int, int], limits: Limits, error_fd: int) -> None:
+def _command(command: Command, arrange: Callable[[], tuple[int, ...]], limits: Limits, error_fd: int) -> None:
     try:
         os.setsid()
-        for number, fd in enumerate(streams):
+        for number, fd in enumerate(arrange()):
             os.dup2(fd, number)
         become_and_exec(
             command.argv,

@@ -103,11 +103,16 @@ def _hint(error: OSError, confinement: Confinement, otherwise: str = "") -> str:
 
 
 def _give_streams(uid: int, gid: int) -> None:
-    """Let the user open pipes and the log once more by /dev/stdout and the like, which many programs log to."""
+    """Let the user open them once more, by /dev/stdout and the like: pipes, the log, a terminal by its name."""
     for fd in (0, 1, 2):
         found = os.fstat(fd)
-        if uid and found.st_uid == 0 and (stat.S_ISFIFO(found.st_mode) or stat.S_ISREG(found.st_mode)):
+        if uid == 0 or found.st_uid != 0:
+            continue
+        if stat.S_ISFIFO(found.st_mode) or stat.S_ISREG(found.st_mode):
             os.fchown(fd, uid, gid)
+        elif os.isatty(fd):
+            # As login(1) does: its group stays tty.
+            os.fchown(fd, uid, -1)
 
 
 def close_others(keep: set[int]) -> None:

@@ -58,9 +58,12 @@ def files(size: str) -> None:
     sh(
         "mount -t proc proc /proc; "
         "mount -t tmpfs -o mode=755 tmpfs /run; "
-        "for name in etc var/lib; do mkdir -p /run/changed/$name/upper /run/changed/$name/work; "
+        "for name in etc var/lib usr/local usr/share; do mkdir -p /run/changed/$name/upper /run/changed/$name/work; "
         "mount -t overlay -o lowerdir=/$name,upperdir=/run/changed/$name/upper,workdir=/run/changed/$name/work "
         "overlay /$name; done; "
+        # What is installed there shall be all that comes, and not copies of these directories, too.
+        "mkdir -p /usr/share/bash-completion/completions; "
+        "touch /usr/local/bin /usr/local/sbin /usr/share/bash-completion/completions; "
         f"mkdir -p /var/lib/conductor; mount -t tmpfs -o mode=755,size={size} tmpfs /var/lib/conductor; "
         "mkdir -p /run/netns /run/lock /etc/conductor; rm -f /etc/conductor/conductor.json"
     )

@@ -1,0 +1,48 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What people read: tables, sizes, times; and JSON for programs. No text of a container acts on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def print_json(result: dict) -> None:
+    """A result as one JSON document."""
+    import json
+
+    print(json.dumps(result, indent=2, default=str))
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+    """Lines of aligned columns below their headings; what is empty or unknown is `-`."""
+    cells = [tuple(headings), *(tuple(one_line(str(cell or "-")) for cell in row) for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(headings))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in cells]
+
+
+def one_line(text: str) -> str:
+    """`text` with line ends as blanks, and other characters that act on a terminal as escapes."""
+    return shown(" ".join(text.split("\n"))).strip()
+
+
+def shown(text: str) -> str:
+    """`text` with characters that act on a terminal as escapes, except ends of lines and tabs."""
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
+
+
+def size(count: float) -> str:
+    """Bytes in the largest unit that leaves a number of at least 1, as `ls -h` shows them."""
+    for unit in ("B", "K", "M", "G"):
+        if count < 1024:
+            return f"{count:.0f}{unit}" if unit == "B" or count >= 10 else f"{count:.1f}{unit}"
+        count /= 1024
+    return f"{count:.1f}T"
+
+
+def local_time(text: str | None) -> str:
+    """A time of a result, in the host's own zone to the minute; "" where there is none."""
+    from datetime import datetime
+
+    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M") if text else ""

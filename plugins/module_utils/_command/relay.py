@@ -1,0 +1,121 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bytes from one descriptor to another, several ways at once, as they come and never more than one chunk of them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import signal
+import stat
+from collections.abc import Callable, Sequence
+
+_CHUNK = 1 << 16
+_READABLE = select.POLLIN | select.POLLHUP | select.POLLERR | select.POLLNVAL
+_WRITABLE = select.POLLOUT | select.POLLHUP | select.POLLERR | select.POLLNVAL
+
+
+class Flow:
+    """From `source` to `sink`, of which one may be blocking: that is the caller's, and others read and write it, too.
+
+    It is over where the source ends, or the sink takes no more. `closes_sink` and `closes_source` then pass that on, to
+    a command that reads or writes the pipe's other end.
+    """
+
+    def __init__(self, source: int, sink: int, *, closes_sink: bool = False, closes_source: bool = False) -> None:
+        self.source, self.sink = source, sink
+        self._closes = [*([sink] if closes_sink else []), *([source] if closes_source else [])]
+        self._pending = b""
+        # Whether it is over, and whether that is because the source has ended.
+        self.over = self.dry = False
+        # So much can be written at once where poll(2) says that something can (pipe(7)); any amount to a file.
+        self._at_once = _CHUNK if stat.S_ISREG(os.fstat(sink).st_mode) else select.PIPE_BUF
+
+    def waits_for(self) -> tuple[int, int]:
+        """The descriptor with which it goes on, and what that must be."""
+        return (self.sink, select.POLLOUT) if self._pending else (self.source, select.POLLIN)
+
+    def go_on(self) -> None:
+        """Read or write once."""
+        reading = not self._pending
+        try:
+            if reading:
+                self._pending = os.read(self.source, _CHUNK)
+            else:
+                self._pending = self._pending[os.write(self.sink, self._pending[: self._at_once]) :]
+        except BlockingIOError:
+            return
+        except OSError as error:
+            # EPIPE: nobody reads it any more. EIO: nobody has the terminal open any more. EBADF: opened for one way.
+            if error.errno not in (errno.EPIPE, errno.EIO, errno.EBADF, errno.ECONNRESET):
+                raise
+            self.dry = reading
+            self.end()
+            return
+        if reading and not self._pending:
+            self.dry = True
+            self.end()
+
+    def end(self) -> None:
+        self.over, self._pending = True, b""
+        while self._closes:
+            os.close(self._closes.pop())
+
+
+def relay(
+    helper: int,
+    flows: Sequence[Flow],
+    signals: int,
+    hear: Callable[[int], bool],
+    until_dry: Flow | None = None,
+) -> bool:
+    """Keep `flows` going until the process `helper`, a child, has ended; whether it has.
+
+    `hear` is called with each signal that is read from `signals`, and says whether to go on. It does not go on either
+    where the source of `until_dry` has ended.
+    """
+    pidfd = os.pidfd_open(helper)
+    try:
+        while True:
+            waiting = {pidfd: select.POLLIN, signals: select.POLLIN}
+            active = [flow for flow in flows if not flow.over]
+            for flow in active:
+                fd, event = flow.waits_for()
+                waiting[fd] = waiting.get(fd, 0) | event
+            poll = select.poll()
+            for fd, events in waiting.items():
+                poll.register(fd, events)
+            happened = dict(poll.poll())
+            if signals in happened and not all(hear(number) for number in os.read(signals, 64)):
+                return False
+            for flow in active:
+                fd, event = flow.waits_for()
+                if happened.get(fd, 0) & (_READABLE if event == select.POLLIN else _WRITABLE):
+                    flow.go_on()
+            if pidfd in happened:
+                return True
+            if until_dry is not None and until_dry.dry:
+                return False
+    finally:
+        os.close(pidfd)
+
+
+def drain(flow: Flow, signals: int) -> None:
+    """Pass on what is there, and wait for no more: a process in the background may keep the source open.
+
+    Whoever it is for may not take it, and a signal from `signals` that asks us to end is then the end of it.
+    """
+    while not flow.over:
+        fd, event = flow.waits_for()
+        poll = select.poll()
+        poll.register(fd, event)
+        poll.register(signals, select.POLLIN)
+        happened = dict(poll.poll(0 if event == select.POLLIN else None))
+        if signals in happened and set(os.read(signals, 64)) != {signal.SIGWINCH}:
+            flow.end()
+        elif fd in happened:
+            flow.go_on()
+        elif event == select.POLLIN:
+            flow.end()

@@ -1,0 +1,106 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One who wants to enter a container: what is asked, the streams to give to the command, and the answer.
+
+A request is a length (32 bits, network byte order) and so many bytes: the container's name, the user inside and the
+arguments of the command, with NUL between them. The answer is one byte as soon as it has been taken, after which nobody
+asks a second time; and then, to the end of the stream, the exit status as a number, or "!" and why there is none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import stat
+import struct
+
+from .._container import start
+from .._container.enter import Command, pass_through
+from .._container.process import Confinement
+from .._container.users import resolve_user
+from .._errors import ConductorError, Conflict, InvalidInput, NotFound
+from .._linux.libc import pidfd_getfd
+from .._model.layout import ContainerPaths
+from .._model.names import parse_name
+from .._store import containers as store
+from .._store.seccomp_filters import filter_at
+from .._store.settings import Settings
+
+TAKEN = b"+"
+_LONGEST = 1 << 20
+
+
+def answer(connection: socket.socket) -> None:
+    """Carry out what is asked on `connection`, and answer."""
+    pid, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    if uid != 0:
+        return
+    request = _receive(connection)
+    if request is None:
+        return
+    try:
+        streams = _streams(pid)
+        connection.sendall(TAKEN)
+        said = str(_enter(request, streams))
+    except ConductorError as error:
+        said = f"!{error}"
+    except OSError as error:
+        said = f"!{error.strerror}{f' ({error.filename})' if error.filename else ''}"
+    # Who asked may be gone, as where a connection was cut.
+    with contextlib.suppress(BrokenPipeError):
+        connection.sendall(said.encode(errors="surrogateescape"))
+
+
+def _receive(connection: socket.socket) -> list[str] | None:
+    """The parts of the request; None where it was not sent to its end."""
+    with connection.makefile("rb") as stream:
+        head = stream.read(4)
+        size = int.from_bytes(head, "big")
+        body = stream.read(size) if len(head) == 4 and size <= _LONGEST else b""
+    if not body or len(body) != size:
+        return None
+    return body.decode(errors="surrogateescape").split("\0")
+
+
+def _streams(pid: int) -> tuple[int, int, int]:
+    """Copies of the standard streams of process `pid`. Raises Conflict where one of them is no pipe.
+
+    What is inside gets them as they are: a terminal, a file or a directory of the host's would be more than a stream.
+    """
+    pidfd = os.pidfd_open(pid)
+    try:
+        streams = tuple(pidfd_getfd(pidfd, number) for number in (0, 1, 2))
+    finally:
+        os.close(pidfd)
+    if not all(stat.S_ISFIFO(os.fstat(fd).st_mode) for fd in streams):
+        raise Conflict("standard input, output and error must be pipes", "as those of ssh without a terminal are")
+    return streams
+
+
+def _enter(request: list[str], streams: tuple[int, int, int]) -> int:
+    """Run the command of `request`; its exit status, 128 and more for a signal. Raises ConductorError."""
+    if len(request) < 3:
+        raise InvalidInput("a request has a container, a user and a command")
+    name, user, *argv = request
+    paths = ContainerPaths.of(Settings.load({}).container_dir, parse_name(name, "container"))
+    state = store.read_run_state(paths)
+    if state and "container_dir" in state:
+        paths = ContainerPaths.of(state["container_dir"], name)
+    spec = store.read_spec(paths)
+    if spec is None:
+        raise NotFound(f"there is no container {name!r} on this host", "create it with conductor_container")
+    process = store.process_in(state)
+    if process is None or not process.wait_executed():
+        raise Conflict(f"container {name} is not running", "start it with conductor_container state=started")
+    resolve_user(user, [f"/proc/{process.pid}/root"])
+    command = Command(
+        argv=tuple(argv),
+        user=user,
+        env=spec.env,
+        working_dir=spec.working_dir,
+        confinement=Confinement.of(spec, filter_at(state.get("seccomp", ""), spec)),
+    )
+    code = pass_through(process, start.cgroup_of(name), command, streams)
+    return code if code >= 0 else 128 - code

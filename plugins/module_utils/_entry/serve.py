@@ -1,0 +1,92 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whoever enters a container asks a process that has all loaded already: a Python that starts costs more than entering.
+
+It begins with the first who asks, and ends by itself when nobody has asked for a while (as ControlPersist of
+ssh_config(5) keeps a connection). It only serves root, by a socket that only root can reach.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import select
+import signal
+import socket
+import sys
+
+from .._container.process import close_others
+from .request import answer
+
+# Seconds without a request after which it ends.
+_IDLE = 600
+
+
+def start(path: str) -> None:
+    """Have a server listen at `path`; returns when it does. Does nothing where one listens already."""
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    with open(f"{path}.lock", "w", encoding="ascii") as lock:
+        # Two that come at the same time would take the socket away from each other.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if _listens(path):
+            return
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        umask = os.umask(0o177)
+        listener.bind(path)
+        os.umask(umask)
+        listener.listen(128)
+    if os.fork():
+        return
+    _detach(listener.fileno())
+    _serve(listener, path)
+    os._exit(0)
+
+
+def _listens(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        return probe.connect_ex(path) == 0
+
+
+def _detach(keep: int) -> None:
+    """Let go of whoever asked first: terminal, directory, descriptors, environment."""
+    os.setsid()
+    os.chdir("/")
+    os.umask(0o022)
+    os.environ.clear()
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    null = os.open("/dev/null", os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
+    close_others({keep})
+
+
+def _serve(listener: socket.socket, path: str) -> None:
+    # Children that answer are nobody's to wait for.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while select.select([listener], [], [], _IDLE)[0]:
+        # Tells that the program is in use: what nobody has used for long is deleted by the next release.
+        with contextlib.suppress(OSError):
+            os.utime(sys.argv[0])
+        _accept(listener)
+    # Nobody finds it from now on; who has connected before is served still.
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    while select.select([listener], [], [], 0)[0]:
+        _accept(listener)
+
+
+def _accept(listener: socket.socket) -> None:
+    connection, _ = listener.accept()
+    with connection:
+        if os.fork() == 0:
+            listener.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            try:
+                answer(connection)
+            finally:
+                os._exit(0)

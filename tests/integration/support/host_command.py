@@ -1,0 +1,48 @@
+"""The host command on a test host: installed by the module, and run as its users do."""
+
+import json
+import shlex
+
+import pexpect
+
+PROGRAM = "/usr/local/bin/conductor"
+COMPLETION = "/usr/share/bash-completion/completions/conductor"
+PROMPT = "host-prompt> "
+
+
+class Command:
+    """The program, at a shell of the host's without a terminal, or with one."""
+
+    def __init__(self, host):
+        self.host = host
+
+    def __call__(self, *argv, status=0, **options):
+        """Run it; what it printed. Fails where its exit status is another."""
+        done = self.host.run(PROGRAM, *argv, check=False, **options)
+        assert done.returncode == status, f"{argv} exited {done.returncode}: {done.stdout}{done.stderr}"
+        return done
+
+    def json(self, *argv, **options):
+        """The result that it prints as JSON."""
+        return json.loads(self(*argv, "--json", **options).stdout)
+
+    def terminal(self, rows=33, columns=101):
+        """A shell of the host's on a terminal."""
+        shell = self.spawn("/bin/bash", "--norc", rows=rows, columns=columns)
+        shell.sendline(f"PS1='{PROMPT}'")
+        shell.expect_exact(f"\n{PROMPT}")
+        return shell
+
+    def spawn(self, *argv, rows=33, columns=101):
+        """A command on a terminal of its own."""
+        first, *rest = [*self.host.enter, *argv]
+        env = {"PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM": "dumb", "LC_ALL": "C.UTF-8"}
+        return pexpect.spawn(first, rest, dimensions=(rows, columns), encoding="utf-8", timeout=20, env=env)
+
+
+def at(shell, command, prompt=PROMPT):
+    """What `command` (a list, or a line for the shell) prints at `prompt` of `shell`."""
+    shell.sendline(command if isinstance(command, str) else shlex.join(command))
+    shell.expect_exact("\n")
+    shell.expect_exact(prompt)
+    return shell.before.replace("\r", "").strip()

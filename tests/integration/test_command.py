@@ -1,0 +1,501 @@
+"""The host command: each verb as the shell tool's users type it, its errors, and the module that installs it."""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import select
+import signal
+import struct
+import subprocess
+import termios
+
+import pytest
+from host_command import COMPLETION, PROGRAM, Command
+from testhost import ROOT
+from waiting import until
+
+STATE = "/var/lib/conductor"
+# Copies what it is to build: real ones are for test_image_builders.py.
+BUILDER = """#!/bin/sh
+for word; do case $word in /var/lib/conductor/images/.build-*/rootfs) mkdir -p $word/etc $word/usr/bin ;; esac; done
+{end}
+"""
+
+
+@pytest.fixture
+def command(host):
+    """The program, installed by the module."""
+    host.module("conductor_command")
+    yield Command(host)
+    host.module("conductor_command", state="absent")
+    host.run("rm", "-f", "/run/test")
+
+
+@pytest.fixture
+def box(command):
+    """A container with a shell that waits."""
+    command("run", "debian", "box")
+    return command
+
+
+HOLD = """
+import fcntl, sys
+lock = open("/run/conductor/locks/container-box.lock", "w")
+fcntl.flock(lock, fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextlib.contextmanager
+def held_lock(host):
+    """Hold the lock of container box for the block."""
+    holder = host.popen("/usr/bin/python3", "-c", HOLD, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert holder.stdout.readline() == b"held\n"
+    try:
+        yield
+    finally:
+        holder.communicate()
+
+
+def actions(done):
+    return done.stdout.splitlines()
+
+
+def test_a_life_of_containers_as_in_the_shell_tool(command):
+    assert actions(command("run", "debian", "box")) == ["create container box from image debian", "start container box"]
+    command(
+        "run",
+        "debian",
+        "web",
+        "--",
+        "/usr/bin/python3",
+        "-c",
+        "import time; print('a  b', flush=True); time.sleep(1e6)",
+    )
+    listed = [line.split() for line in command("ps").stdout.splitlines()]
+    assert listed[0] == ["NAME", "STATE", "IMAGE", "ADDRESSES", "COMMAND", "SINCE"]
+    assert listed[1][:5] == ["box", "running", "debian", "-", "/bin/bash"]
+    assert listed[2][:5] == ["web", "running", "debian", "-", "/usr/bin/python3"]
+    assert command("exec", "box", "--", "hostname").stdout == "box\n"
+    assert command("exec", "box", stdin="echo $0; hostname").stdout == "/bin/bash\nbox\n"
+    until(lambda: command("logs", "web").stdout == "a  b\n", "it has printed")
+    assert "connect box by" in command("addnetwork", "box", "-i", "-e", "8080-80", "--expose", "53-53/udp").stdout
+    command("addnetwork", "web")
+    assert "update the firewall sets peer" in command("peer", "box", "web").stdout
+    assert "box web" in command("images").stdout.splitlines()[1]
+    assert "used by box, web" in command("rmi", "debian", status=4).stderr
+    assert actions(command("stop", "web"))[-1] == "remove container web"
+    assert actions(command("stop", "--keep", "box"))[0] == "stop container box"
+    assert command.json("ps")["containers"][0]["state"] == "stopped"
+    assert actions(command("start", "box")) == ["start container box"]
+    command("stop", "box")
+    assert command("ps").stdout == "no containers: conductor run IMAGE NAME makes one\n"
+    assert command.host.run("ls", f"{STATE}/containers").stdout == ""
+
+
+def test_build_and_rmi(command):
+    def builder(end):
+        command.host.run("tee", "/usr/local/sbin/mmdebstrap", stdin=BUILDER.format(end=end))
+        command.host.run("chmod", "+x", "/usr/local/sbin/mmdebstrap")
+
+    builder("echo no such suite >&2; exit 3")
+    try:
+        assert "exit status 3: no such suite" in command("build", "small", status=8).stderr
+        builder("exit 0")
+        assert actions(command("build", "small", "--check")) == ["would build image small"]
+        assert actions(command("build", "small")) == ["build image small"]
+        assert actions(command("build", "small")) == ["nothing to do"]
+        assert [line.split()[0] for line in command("images").stdout.splitlines()] == ["NAME", "debian", "small"]
+        assert actions(command("rmi", "small")) == ["remove image small"]
+        assert actions(command("rmi", "small")) == ["there is no image 'small'"]
+    finally:
+        command.host.run("rm", "/usr/local/sbin/mmdebstrap")
+        command.host.run("rm", "-r", f"{STATE}/images/.logs")
+
+
+CHANGING = [
+    ["run", "debian", "other", "--", "/bin/sleep", "infinity"],
+    ["addnetwork", "box", "--internet", "--expose", "8080-80"],
+    ["addnetwork", "other"],
+    ["peer", "box", "other"],
+    ["stop", "--keep", "box"],
+    ["start", "box"],
+    ["stop", "box"],
+]
+
+
+def test_each_verb_says_what_it_would_do_does_it_and_then_changes_nothing(box):
+    for argv in CHANGING:
+        before = box.host.run("sh", "-c", f"cat {STATE}/containers/*/*.json; nft list ruleset").stdout
+        verb, *rest = argv
+        would = json.loads(box(verb, "--json", "--check", "--diff", *rest).stdout)
+        assert actions(box(verb, "--check", *rest)) == [f"would {action}" for action in would["actions"]]
+        assert box.host.run("sh", "-c", f"cat {STATE}/containers/*/*.json; nft list ruleset").stdout == before
+        assert would["changed"] and would["diff"]["before"] != would["diff"]["after"], argv
+        done = json.loads(box("--json", *argv).stdout)
+        assert (done["changed"], done["actions"]) == (True, would["actions"]), argv
+        assert "diff" not in done
+        again = json.loads(box("--json", *argv).stdout)
+        assert (again["changed"], again["actions"]) == (False, []), argv
+
+
+def test_the_modules_find_nothing_to_change_after_it_and_it_tells_what_they_tell(box):
+    host = box.host
+    box("addnetwork", "box", "-i", "-e", "8080-80")
+    box("run", "debian", "db", "--", "/bin/sleep", "infinity")
+    box("addnetwork", "db")
+    box("peer", "box", "db")
+    for module, params in (
+        ("container", {"name": "db", "image": "debian", "command": ["/bin/sleep", "infinity"]}),
+        ("network", {"container": "box", "internet": True, "expose": ["8080-80"]}),
+        ("peer", {"container": "box", "peer": "db"}),
+    ):
+        assert not host.module(f"conductor_{module}", **params)["changed"], module
+    network = host.module("conductor_network_info")
+    assert box.json("images")["images"] == host.module("conductor_image_info")["images"]
+    told, found = box.json("ps")["containers"], host.module("conductor_container_info")["containers"]
+    assert [{**one, "usage": None} for one in told] == [{**one, "usage": None} for one in found]
+    info = box.json("info")
+    assert {key: info[key] for key in network if key in info} == {k: v for k, v in network.items() if k in info}
+    assert len(info["images"]) == 1 and len(info["containers"]) == 2 and info["networks"] == network["networks"]
+    assert box.json("info", "db")["networks"] == [network["networks"][1]]
+    assert box.json("logs", "db")["containers"][0]["log"] == ""
+
+
+def test_info_tells_of_the_host_and_of_one_container(box):
+    box("addnetwork", "box", "-e", "8080-80")
+    lines = box("info", "box").stdout.splitlines()
+    shown = dict(line.split(":", 1) for line in lines)
+    assert shown["exposes"].strip() == "port 8080 as the host's 80/tcp" and shown["internet"].strip() == "no"
+    assert shown["state"].strip().startswith("running since 2")
+    assert "1 running  box" in box("info").stdout
+    assert "drift" not in box("info").stdout
+    box.host.run("nft", "delete", "table", "inet", "conductor")
+    assert "drift" in box("info").stdout
+    assert "write the firewall table inet conductor" in actions(box("reconcile"))
+    assert actions(box("reconcile")) == ["nothing to do"]
+    box("stop", "--keep", "box")
+    assert "state:       stopped" in box("info", "box").stdout
+
+
+def test_a_run_of_what_exists_starts_it_again_with_its_data(command):
+    command("run", "debian", "box", "--", "/bin/sh", "-c", "echo once >> /root/lives; exit 5")
+    until(lambda: command.json("ps")["containers"][0]["state"] == "exited", "it has ended")
+    assert "exited (5)" in command("ps").stdout
+    command("run", "debian", "box")
+    lives = f"{STATE}/containers/box/upper/root/lives"
+    until(lambda: command.host.run("cat", lives).stdout == "once\n" * 2, "it has run twice")
+    until(lambda: command.json("ps")["containers"][0]["state"] == "exited", "it has ended")
+    command("run", "debian", "box", "--", "/bin/sleep", "infinity")
+    assert actions(command("run", "debian", "box", "--", "/bin/sleep", "infinity")) == ["it runs already"]
+    assert "recreate" in command("run", "debian", "box", "--", "/bin/cat", status=4).stderr
+
+
+def test_a_container_with_a_network_is_started_again_by_its_policy(command):
+    """Who starts it then is a program of the same kind, with -S, which has to find pyroute2 as the host command has."""
+    host = command.host
+    command("run", "debian", "box")
+    command("addnetwork", "box", "--internet")
+    host.module("conductor_container", name="box", restart_policy="always")
+    host.run("kill", "-9", str(command.json("ps")["containers"][0]["pid"]))
+    again = until(lambda: (c := command.json("ps")["containers"][0])["restarts"] == 1 and c, "it was started again")
+    assert again["state"] == "running" and again["log"] == ""
+    assert command.json("info")["drift"] == [] and command.json("info", "box")["networks"][0]["drift"] == []
+
+
+ERRORS = [
+    (2, ["exec"], "NAME"),
+    (2, ["exec", "box", "ls", "-l"], "the command follows --"),
+    (2, ["ps", "--", "ls"], "takes no command"),
+    (2, ["logs", "-f", "--json", "box"], "exclude each other"),
+    (2, ["frobnicate"], "invalid choice"),
+    (3, ["exec", "nobody"], "there is no container 'nobody'"),
+    (3, ["start", "nobody"], "there is no container 'nobody'"),
+    (3, ["stop", "--keep", "nobody"], "there is no container 'nobody'"),
+    (3, ["logs", "nobody"], "there is no container 'nobody'"),
+    (3, ["info", "nobody"], "there is no container 'nobody'"),
+    (3, ["addnetwork", "nobody"], "there is no container nobody"),
+    (3, ["run", "no-image", "other"], "'no-image'"),
+    (4, ["rmi", "debian"], "used by box"),
+    (4, ["exec", "stopped", "--", "true"], "container stopped is not running"),
+    (5, ["run", "debian", "no name"], "'no name' is not a valid name"),
+    (5, ["addnetwork", "box", "-e", "0-80"], "'0' is not a port"),
+    (5, ["exec", "-e", "NOTHING", "box"], "is not NAME=VALUE"),
+    (5, ["exec", "-u", "nobody-such", "box"], "there is no user 'nobody-such'"),
+    (7, ["start", "broken"], "broken/container.json"),
+    (7, ["info", "broken"], "broken/container.json"),
+    (8, ["exec", "box", "--", "/no/such"], "/no/such: No such file or directory"),
+    (9, ["stop", "box"], "lock"),
+]
+
+
+def test_each_kind_of_error_has_an_exit_status_and_one_line(box):
+    host = box.host
+    host.module("conductor_container", name="stopped", image="debian", state="present")
+    host.module("conductor_container", name="broken", image="debian", state="present")
+    host.run("tee", f"{STATE}/containers/broken/container.json", stdin='{"name": "broken"}')
+    host.run("tee", "/etc/conductor/conductor.json", stdin='{"lock_timeout": 0.1}')
+    with held_lock(host):
+        for status, argv, message in ERRORS:
+            done = box(*argv, status=status)
+            assert (done.stdout, done.stderr.count("\n")) == ("", 1), argv
+            assert done.stderr.startswith("conductor: ") and message in done.stderr, done.stderr
+            if status != 2:
+                told = json.loads(box("--json", *argv, status=status).stdout)
+                assert told["failed"] and message in told["msg"], argv
+    done = host.run("setpriv", "--reuid=65534", "--clear-groups", PROGRAM, "ps", check=False)
+    assert (done.returncode, done.stderr) == (6, "conductor: this needs root on the host: try it with sudo\n")
+    assert ["broken", "damaged"] in [
+        line.split()[:2] for line in box("ps").stdout.splitlines()
+    ] and "broken/container.json" in box("ps").stderr
+    assert actions(box("stop", "--force", "broken"))[-1] == "remove container broken"
+    host.run("rm", "/etc/conductor/conductor.json")
+
+
+def test_nobody_sees_a_traceback(box):
+    host = box.host
+    for line, status in (
+        (f"{PROGRAM} ps > /dev/full", 8),
+        (f"{PROGRAM} ps >&-", 0),
+        (f"{PROGRAM} exec box -- true <&- >&- 2>/dev/null", 0),
+        (f"{PROGRAM} --help | true", 0),
+        (f"LC_ALL=POSIX PYTHONIOENCODING=ascii {PROGRAM} exec box -- echo ü", 0),
+    ):
+        done = host.run("bash", "-c", line, check=False)
+        assert (done.returncode, "Traceback" in done.stderr) == (status, False), (line, done.stderr)
+    assert "No space left" in host.run("bash", "-c", f"{PROGRAM} ps > /dev/full", check=False).stderr
+
+
+def test_a_verb_that_is_interrupted_says_nothing_and_exits_as_such(box):
+    with held_lock(box.host):
+        waiting = box.host.popen(PROGRAM, "stop", "box", stderr=subprocess.PIPE)
+        pid = until(lambda: pid_of(box.host, f"{PROGRAM} stop box"), "it runs")
+        until(lambda: "nanosleep" in box.host.run("cat", f"/proc/{pid}/wchan").stdout, "it waits for the lock")
+        box.host.run("kill", "-INT", pid)
+        assert waiting.communicate(timeout=20)[1] == b"" and waiting.returncode == 130
+
+
+def pid_of(host, pattern):
+    """The oldest process with such a command line, as the host knows it; "" where there is none."""
+    return host.run("pgrep", "-o", "-f", f"^/usr/bin/python3 -IS {pattern}", check=False).stdout.strip()
+
+
+# exec without a terminal.
+
+
+def test_exec_passes_streams_on_as_they_are(box):
+    data = os.urandom(1 << 20) * 8
+    path = "/run/test"
+    subprocess.run([*box.host.enter, "tee", path], input=data, stdout=subprocess.DEVNULL, check=True)
+    line = f"{PROGRAM} exec box -- cat < {path} | sha256sum"
+    assert box.host.run("sh", "-c", line).stdout.split()[0] == hashlib.sha256(data).hexdigest()
+    done = box("exec", "box", "--", "sh", "-c", "echo out; echo err >&2")
+    assert (done.stdout, done.stderr) == ("out\n", "err\n")
+
+
+def test_exec_passes_output_on_while_the_command_runs_and_keeps_none_of_it(box):
+    talk = box.host.popen(PROGRAM, "exec", "box", "--", "sh", "-c", "echo ready; read answer; echo got $answer; cat",
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # fmt: skip
+    assert talk.stdout.readline() == b"ready\n"
+    talk.stdin.write(b"this\n")
+    talk.stdin.flush()
+    assert talk.stdout.readline() == b"got this\n"
+    assert (talk.communicate(timeout=20)[0], talk.returncode) == (b"", 0)
+    pour = box.host.popen(PROGRAM, "exec", "box", "--", "cat", "/dev/zero", stdout=subprocess.PIPE)
+    left = 100 << 20
+    while left:
+        left -= len(pour.stdout.read(min(1 << 20, left)))
+    pid = pid_of(box.host, f"{PROGRAM} exec box")
+    most = next(line for line in box.host.run("cat", f"/proc/{pid}/status").stdout.splitlines() if "VmHWM" in line)
+    assert int(most.split()[1]) < 60000, "kilobytes"
+    pour.stdout.close()
+    assert pour.wait(20) == 128 + signal.SIGPIPE, "the command wrote to a pipe that nobody read any more"
+
+
+@pytest.mark.parametrize(("end", "status"), [("exit 7", 7), ("kill -9 $$", 137), ("kill -INT $$", 130), ("true", 0)])
+def test_exec_ends_as_the_command_does(box, end, status):
+    box("exec", "box", "--", "sh", "-c", end, status=status)
+
+
+def test_exec_as_json_has_all_of_it_and_the_same_status(box):
+    done = box("--json", "exec", "box", "--", "sh", "-c", "cat; echo err >&2; exit 7", stdin="in\n", status=7)
+    told = json.loads(done.stdout)
+    assert (told["rc"], told["stdout"], told["stderr"], told["failed"]) == (7, "in", "err", True)
+    done = box("--json", "exec", "box", "--", "sh", "-c", "kill -9 $$", status=137)
+    assert json.loads(done.stdout)["rc"] == -9
+    assert json.loads(box("--json", "exec", "box", "--", "true").stdout)["rc"] == 0
+    assert actions(box("exec", "--check", "box", "--", "touch", "/made")) == ["would run touch /made in container box"]
+    box("exec", "box", "--", "test", "-e", "/made", status=1)
+
+
+def test_exec_options(box):
+    script = "id -un; pwd; echo $MINE; echo ${TERM-none}"
+    argv = ["exec", "-u", "games", "-w", "/usr/share", "-e", "MINE=a=b c", "box", "--", "sh", "-c", script]
+    assert box(*argv).stdout == "games\n/usr/share\na=b c\nnone\n"
+
+
+def test_a_signal_to_exec_is_the_commands(box):
+    script = "trap 'echo told; exit 3' TERM; sleep 1000 & echo ready; wait"
+    running = box.host.popen(PROGRAM, "exec", "box", "--", "sh", "-c", script, stdout=subprocess.PIPE)
+    assert running.stdout.readline() == b"ready\n"
+    box.host.run("kill", "-TERM", pid_of(box.host, f"{PROGRAM} exec box"))
+    assert running.communicate(timeout=20)[0] == b"told\n" and running.returncode == 3
+    assert "sleep 1000" not in box.host.run("ps", "ax").stdout, "all of its group got it"
+
+
+def test_all_else_goes_on_while_nobody_takes_the_output(box):
+    pipes = {name: subprocess.PIPE for name in ("stdin", "stdout", "stderr")}
+    script = "echo; read go; cat /dev/zero & read text; echo $text >&2; wait"
+    pour = box.host.popen(PROGRAM, "exec", "box", "--", "sh", "-c", script, **pipes)
+    pid = until(lambda: pid_of(box.host, f"{PROGRAM} exec box"), "it runs")
+
+    def waiting():
+        return struct.unpack("i", fcntl.ioctl(pour.stdout, termios.FIONREAD, bytes(4)))[0]
+
+    # A little first, so that the rest of the pipe is less than is read at once.
+    until(lambda: waiting() == 1, "it has begun")
+    pour.stdin.write(b"go\n")
+    pour.stdin.flush()
+    until(lambda: waiting() > (1 << 16) - 2 * select.PIPE_BUF, "the pipe is full")
+    pour.stdin.write(b"still here\n")
+    pour.stdin.flush()
+    assert select.select([pour.stderr], [], [], 20)[0] and pour.stderr.readline() == b"still here\n"
+    box.host.run("kill", "-TERM", pid)
+    until(lambda: "cat /dev/zero" not in box("exec", "box", "--", "ps", "ax").stdout, "the command got it")
+    assert pour.poll() is None, "there is output left"
+    box.host.run("kill", "-TERM", pid)
+    assert pour.wait(20) == 128 + signal.SIGTERM
+
+
+def test_nothing_that_the_caller_has_open_is_inside(box):
+    look = "for n in 0 1 2; do readlink /proc/self/fd/$n; done; ls /proc/self/fd | wc -l"
+    box.host.run("sh", "-c", f"{PROGRAM} exec box -- sh -c '{look}' < /etc/passwd > /run/test 9< /etc/shadow")
+    found = box.host.run("cat", "/run/test").stdout.split()
+    assert all(link.startswith("pipe:") for link in found[:3]), found
+    assert found[3] == "4", "the three, and that of ls itself"
+
+
+def test_what_runs_in_the_background_is_not_waited_for(box):
+    assert box("exec", "box", "--", "sh", "-c", "sleep 999 & echo done", timeout=20).stdout == "done\n"
+
+
+def test_a_container_that_is_removed_meanwhile_ends_exec_by_its_status(box):
+    running = box.host.popen(PROGRAM, "exec", "box", "--", "sh", "-c", "echo ready; exec sleep 1000",
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
+    assert running.stdout.readline() == b"ready\n"
+    box("stop", "box")
+    assert running.communicate(timeout=20)[1] == b"" and running.returncode == 137
+
+
+# logs.
+
+
+def test_logs_follow_until_the_container_has_ended(command):
+    fifo = "read go < /go; echo second; exit 0"
+    command("run", "debian", "box", "--", "/bin/bash", "-c", f"mkfifo /go; echo first; {fifo}")
+    follow = command.host.popen(PROGRAM, "logs", "-f", "box", stdout=subprocess.PIPE)
+    assert follow.stdout.readline() == b"first\n"
+    # As logrotate does with it.
+    log, pid = f"{STATE}/containers/box/console.log", pid_of(command.host, f"{PROGRAM} logs")
+    command.host.run("truncate", "-s0", log)
+    at_begin = f"for fd in /proc/{pid}/fd/*; do [ $(readlink $fd) = {log} ] && cat ${{fd/fd/fdinfo}}; done"
+    until(lambda: "pos:\t0" in command.host.run("bash", "-c", at_begin).stdout, "it has seen that")
+    command("exec", "box", "--", "sh", "-c", "echo > /go")
+    assert (follow.communicate(timeout=20)[0], follow.returncode) == (b"second\n", 0)
+    assert command("logs", "box").stdout == "second\n"
+
+
+def test_logs_are_as_they_were_written_where_no_terminal_is(command):
+    command("run", "debian", "box", "--", "/usr/bin/printf", r"\033[31m\377\n")
+    until(lambda: command.json("ps")["containers"][0]["state"] == "exited", "it has ended")
+    done = subprocess.run([*command.host.enter, PROGRAM, "logs", "box"], capture_output=True, check=True)
+    assert done.stdout == b"\x1b[31m\xff\n"
+
+
+# completion, by bash itself.
+
+
+def complete(host, *words):
+    """What bash offers for the last of `words`."""
+    script = (
+        f'source {COMPLETION}; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); compopt() {{ :; }}; _conductor; '
+        'printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+    return set(host.run("bash", "-c", script, "bash", PROGRAM, *words).stdout.split())
+
+
+def test_completion_knows_verbs_options_and_names(box):
+    host = box.host
+    box("run", "debian", "bob")
+    assert {"exec", "addnetwork"} <= complete(host, "") and complete(host, "ex") == {"exec"}
+    assert complete(host, "exec", "b") == {"box", "bob"} == complete(host, "peer", "box", "b")
+    assert complete(host, "exec", "-u", "root", "bo") == {"box", "bob"}
+    assert complete(host, "run", "d") == {"debian"} == complete(host, "rmi", "")
+    assert complete(host, "run", "debian", "") == set() == complete(host, "exec", "box", "--", "b")
+    assert complete(host, "stop", "--k") == {"--keep"}
+    assert box("completion", "bash").stdout == host.run("cat", COMPLETION).stdout
+
+
+# The module.
+
+
+def test_the_module_installs_repairs_and_removes(host):
+    there = f"stat -c '%a %u' {PROGRAM} {COMPLETION}"
+    first = host.module("conductor_command", check=True)
+    assert first["changed"] and first["actions"] == [f"write {PROGRAM}", f"write {COMPLETION}"]
+    assert set(first["diff"]["before"].values()) == {"absent"}
+    assert host.run("sh", "-c", there, check=False).stdout == ""
+    assert host.module("conductor_command")["actions"] == first["actions"]
+    assert host.run("sh", "-c", there).stdout == "755 0\n644 0\n"
+    assert (
+        not host.module("conductor_command")["changed"] and not host.module("conductor_command", check=True)["changed"]
+    )
+    for damage in (["chmod", "700", PROGRAM], ["chown", "1", PROGRAM], ["sh", "-c", f"echo >> {PROGRAM}"]):
+        host.run(*damage)
+        assert host.module("conductor_command", check=True)["actions"] == [f"write {PROGRAM}"], damage
+        assert host.module("conductor_command")["changed"] and host.run("sh", "-c", there).stdout[:5] == "755 0"
+    assert host.module("conductor_command", state="absent", check=True)["actions"] == [
+        f"remove {PROGRAM}",
+        f"remove {COMPLETION}",
+    ]
+    assert host.run(PROGRAM, "ps").returncode == 0
+    assert host.module("conductor_command", state="absent")["changed"]
+    assert not host.module("conductor_command", state="absent")["changed"]
+    assert host.run("sh", "-c", there, check=False).stdout == ""
+
+
+def test_what_ansible_sends_to_a_host_has_all_of_the_program(host):
+    """Ansible's payload holds what the module imports, and not a file more."""
+    environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": f"{ROOT}/.venv/collections", "ANSIBLE_HOME": "/run/test"}
+    ansible = [f"{ROOT}/.venv/bin/ansible", "localhost", "-c", "local", "-m", "conductor.containers.conductor_command"]
+    ansible += ["-e", "ansible_python_interpreter=/usr/bin/python3", "-e", "ansible_remote_tmp=/run/test/tmp", "-a"]
+    assert "CHANGED" in host.run(*ansible, "", env=environment).stdout
+    assert '"changed": false' in host.run(*ansible, "", env=environment).stdout
+    command = Command(host)
+    command("run", "debian", "box")
+    command("addnetwork", "box", "-i")
+    assert command("exec", "box", "--", "hostname").stdout == "box\n"
+    assert "would build image other" in command("build", "other", "--check").stdout
+    assert command.json("info")["drift"] == []
+    command("stop", "box")
+    host.run(*ansible, "state=absent", env=environment)
+    host.run("rm", "-rf", "/run/test")
+
+
+def test_the_module_takes_other_paths_and_leaves_others_files_alone(host):
+    other = {"path": "/run/test/bin/conductor", "completion": "/run/test/completion"}
+    assert host.module("conductor_command", **other)["path"] == other["path"]
+    assert "no containers" in host.run(other["path"], "ps").stdout
+    host.module("conductor_command", **other, state="absent")
+    for make in ("echo '#!/bin/sh' > {}", "ln -s /etc/passwd {}", "mkdir {}", "mkfifo {}"):
+        host.run("sh", "-c", make.format(other["path"]))
+        for state in ("present", "absent"):
+            told = host.module("conductor_command", **other, state=state, fails=True)["msg"]
+            assert f"{other['path']} is not of the host command" in told
+        host.run("rm", "-r", other["path"])
+    told = host.module("conductor_command", path="bin/conductor", fails=True)["msg"]
+    assert "path 'bin/conductor' is not an absolute path" in told
+    host.run("rm", "-r", "/run/test")

@@ -1,0 +1,282 @@
+"""The host command at a terminal: what one who sits there expects of a shell inside, and that nothing of it gets in."""
+
+import hashlib
+import json
+
+import pexpect
+import pytest
+from host_command import PROGRAM, PROMPT, Command, at
+from testhost import PYTHON, module_environment
+from waiting import until
+
+INSIDE = "inside> "
+# Plain words from both shells, with a prompt that only the inner one has.
+SHELL = f"conductor exec -e 'PS1={INSIDE}' {{}} -- /bin/bash --norc"
+
+
+@pytest.fixture
+def command(host):
+    host.module("conductor_command")
+    yield Command(host)
+    host.module("conductor_command", state="absent")
+
+
+@pytest.fixture
+def shell(command):
+    """A shell of the host's on a terminal, on a host with the container box."""
+    command("run", "debian", "box")
+    terminal = command.terminal()
+    yield terminal
+    terminal.close(force=True)
+
+
+def enter(shell, options="box"):
+    """From the host's shell into one inside."""
+    at(shell, SHELL.format(options), INSIDE)
+
+
+def modes(shell):
+    """The state of the host's terminal."""
+    return at(shell, "stty -g")
+
+
+def inside(command, pattern):
+    """Processes of the container with such a command line, by the container's own ps."""
+    return [line for line in command("exec", "box", "--", "ps", "-eo", "args").stdout.splitlines() if pattern in line]
+
+
+def test_a_shell_inside_is_one_as_people_know_it(command, shell):
+    before = modes(shell)
+    enter(shell)
+    assert at(shell, "tty", INSIDE) == "/dev/pts/0"
+    assert at(shell, "stty size", INSIDE) == "33 101"
+    # Its own size at once, and that of a window that is made larger.
+    shell.setwinsize(44, 132)
+    until(lambda: at(shell, "stty size", INSIDE) == "44 132", "the new size is known inside")
+    assert at(shell, "echo 'äö€'", INSIDE) == "äö€"
+    # Keys are for who is in the foreground.
+    shell.sendline("sleep 777")
+    until(lambda: inside(command, "sleep 777"), "it sleeps")
+    shell.sendintr()
+    shell.expect_exact(INSIDE)
+    assert at(shell, "echo rc=$?", INSIDE) == "rc=130"
+    # Jobs.
+    assert "[1]" in at(shell, "sleep 888 &", INSIDE)
+    assert "Running" in at(shell, "jobs", INSIDE)
+    shell.sendline("fg")
+    shell.expect_exact("sleep 888\r\n")
+    shell.send("\x1a")
+    shell.expect_exact("Stopped")
+    shell.expect_exact(INSIDE)
+    at(shell, "kill -9 %1; wait", INSIDE)
+    at(shell, "exit 42")
+    assert at(shell, "echo $?") == "42"
+    assert modes(shell) == before
+    assert not inside(command, "bash --norc")
+
+
+def test_a_plain_command_has_the_terminal_as_its_controlling_one(command, shell):
+    """A shell would make it that by itself."""
+    assert at(shell, "conductor exec box -- sh -c 'echo by name > /dev/tty'") == "by name"
+    shell.sendline("conductor exec box -- sleep 777")
+    until(lambda: inside(command, "sleep 777"), "it sleeps")
+    shell.sendintr()
+    shell.expect_exact(PROMPT)
+    assert at(shell, "echo $?") == "130"
+
+
+def test_control_d_leaves_it_and_keys_typed_ahead_are_not_lost(shell):
+    shell.sendline(SHELL.format("box"))
+    shell.sendline("echo typed ahead")
+    shell.expect_exact(INSIDE)
+    shell.expect_exact("\ntyped ahead")
+    shell.send("\x04")
+    shell.expect_exact(PROMPT)
+    assert at(shell, "echo $?") == "0"
+
+
+@pytest.mark.parametrize("userns", ["auto", "host"])
+def test_the_terminal_is_the_containers_own_and_none_of_the_hosts_is_inside(command, shell, userns):
+    """CVE-2025-52565 and others: who has the host's terminal can type at it, and a mount of one can be led astray."""
+    command.host.module("conductor_container", name="own", image="debian", userns=userns)
+    hosts = at(shell, "stat -c %d /dev/pts")
+    enter(shell, "own")
+    # The file system that the terminal belongs to, not the device that it is.
+    look = "stat -L -c %d /proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2 /dev/pts /dev/pts/ptmx $(tty)"
+    found = at(shell, look, INSIDE).split()
+    assert len(found) == 6 and len(set(found)) == 1 and hosts not in found
+    assert at(shell, "ls /proc/$$/fd", INSIDE).split() == ["0", "1", "2", "255"], "the last is bash's own"
+    assert at(shell, "for n in 0 1 2 255; do readlink /proc/$$/fd/$n; done", INSIDE).split() == ["/dev/pts/0"] * 4
+    assert at(shell, "ps -o tty= -p $$; ps -o sess= -p $$ | tr -d ' '; echo $$", INSIDE).split()[0] == "pts/0"
+    assert at(shell, "cat /proc/mounts | grep -c devpts", INSIDE) == "1"
+    assert at(shell, "stat -c '%U %G %a' $(tty)", INSIDE) == "root tty 620"
+    # What makes terminals itself works in it, too: script(1), as sudo, tmux and ssh do.
+    assert "/dev/pts/1" in at(shell, "script -qec tty /dev/null", INSIDE)
+    at(shell, "exit")
+
+
+def test_another_user_owns_the_terminal(shell):
+    enter(shell, "-u games box")
+    assert at(shell, "id -un; stat -c '%U %G %a' $(tty)", INSIDE).split() == ["games", "games", "tty", "620"]
+    assert at(shell, "echo by name > $(tty)", INSIDE) == "by name"
+    assert at(shell, "echo by dev > /dev/tty", INSIDE) == "by dev"
+    at(shell, "exit")
+
+
+def test_all_output_arrives_and_then_the_exit_status(shell):
+    shell.sendline("conductor exec box -- sh -c 'seq 1 50000; exit 9'; echo status=$?")
+    shell.expect(r"status=(\d+)")
+    assert shell.match[1] == "9"
+    lines = [line for line in shell.before.replace("\r", "").split("\n") if line.isdigit()]
+    assert lines == [str(number) for number in range(1, 50001)]
+
+
+def test_much_that_is_pasted_arrives(command, shell):
+    at(shell, "conductor exec box -- sh -c 'stty raw -echo; echo ready; head -c 200000 | md5sum'", "ready")
+    pasted = "0123456789abcdef" * 12500
+    for begin in range(0, len(pasted), 1000):
+        shell.send(pasted[begin : begin + 1000])
+    shell.expect(r"([0-9a-f]{32})  -")
+    assert shell.match[1] == hashlib.md5(pasted.encode()).hexdigest()
+
+
+@pytest.mark.parametrize(("number", "status"), [("TERM", 143), ("HUP", 129), ("INT", 130)])
+def test_a_signal_ends_it_restores_the_terminal_and_hangs_up_inside(command, shell, number, status):
+    before = modes(shell)
+    shell.sendline("conductor exec box -- sh -c 'echo ready; sleep 777'")
+    shell.expect_exact("ready\r\n")
+    command.host.run("pkill", f"-{number}", "-f", f"^/usr/bin/python3 -IS {PROGRAM} exec")
+    shell.expect_exact(PROMPT)
+    assert at(shell, "echo $?") == str(status)
+    assert modes(shell) == before
+    until(lambda: not inside(command, "sleep 777"), "it got SIGHUP")
+
+
+def test_a_terminal_that_is_closed_hangs_up_inside(command, shell):
+    shell.sendline("conductor exec box -- sh -c 'echo ready; sleep 777'")
+    shell.expect_exact("ready\r\n")
+    shell.close(force=True)
+    until(lambda: not inside(command, "sleep 777"), "it got SIGHUP")
+    until(lambda: f"{PROGRAM} exec" not in command.host.run("ps", "ax").stdout, "the program has ended")
+
+
+def test_a_container_that_is_removed_gives_the_terminal_back(command, shell):
+    before = modes(shell)
+    shell.sendline("conductor exec box -- sh -c 'stty raw; echo ready; sleep 777'")
+    shell.expect_exact("ready")
+    command("stop", "box")
+    shell.expect_exact(PROMPT)
+    assert at(shell, "echo $?") == "137"
+    assert modes(shell) == before
+
+
+def test_a_command_that_lets_go_of_its_terminal_is_waited_for(shell):
+    script = "trap '' HUP; exec < /dev/null > /dev/null 2>&1; sleep 1; exit 6"
+    at(shell, f'conductor exec box -- sh -c "{script}"')
+    assert at(shell, "echo $?") == "6"
+
+
+def test_what_runs_in_the_background_does_not_keep_the_terminal(shell):
+    assert at(shell, "conductor exec box -- sh -c 'trap \"\" HUP; sleep 999 & echo done'") == "done"
+
+
+def test_without_a_terminal_on_both_sides_there_is_none_inside(command, shell):
+    assert at(shell, "conductor exec box -- tty | cat") == "not a tty"
+    assert at(shell, "conductor exec box -- tty < /dev/null") == "not a tty"
+    # The key is for the command all the same.
+    shell.sendline("conductor exec box -- sleep 777 | cat")
+    until(lambda: inside(command, "sleep 777"), "it sleeps")
+    shell.sendintr()
+    shell.expect_exact(PROMPT)
+    assert at(shell, "echo ${PIPESTATUS[0]}") == "130"
+    assert not inside(command, "sleep 777")
+
+
+def test_run_opens_a_shell_unless_it_is_told_not_to(command, shell):
+    assert "start container quiet" in at(shell, "conductor run -d debian quiet")
+    assert "start container cmd" in at(shell, "conductor run debian cmd -- /bin/sleep infinity")
+    shell.sendline("TERM=xterm conductor run debian talk")
+    shell.expect_exact("`conductor stop talk` removes it")
+    shell.expect_exact("root@talk:/# ")
+    shell.sendline("echo $TERM; exit 3")
+    shell.expect_exact("xterm\r\n")
+    shell.expect_exact(PROMPT)
+    assert at(shell, "echo $?") == "3"
+    states = {one["name"]: one["state"] for one in command.json("ps")["containers"]}
+    assert states == dict.fromkeys(("box", "cmd", "quiet", "talk"), "running")
+
+
+def test_a_log_cannot_act_on_the_terminal(command, shell):
+    command("run", "debian", "loud", "--", "/usr/bin/printf", r"plain\033]0;title\007 \303\244\nnext\n")
+    until(lambda: command.json("ps")["containers"][1]["state"] == "exited", "it has ended")
+    assert at(shell, "conductor logs loud").split("\n") == [r"plain\x1b]0;title\x07 ä", "next"]
+    assert at(shell, "conductor logs loud | od -c | head -1 | cut -c1-40").count("033") == 1
+
+
+@pytest.mark.parametrize(
+    "trap", ["true", "mkfifo /dev/ptmx", "ln -s /etc/passwd /dev/ptmx", "ln -s /dev/zero /dev/ptmx"]
+)
+def test_a_ptmx_that_somebody_inside_has_exchanged_is_one_line_of_error(command, shell, trap):
+    before = modes(shell)
+    command("exec", "box", "--", "sh", "-c", f"rm /dev/ptmx; {trap}")
+    told = at(shell, "conductor exec box")
+    assert told.startswith("conductor: a terminal in the container: ") and "\n" not in told
+    assert at(shell, "echo $?") == "8"
+    assert modes(shell) == before
+
+
+# What the process that becomes the command imports and opens on the way in (CVE-2019-14271); what {weaken} does comes
+# before.
+AUDITED = """
+import importlib, json, os, socket, sys
+BASE = "ansible_collections.conductor.containers.plugins.module_utils."
+libc, process, terminal = (
+    importlib.import_module(BASE + name) for name in ("_linux.libc", "_container.process", "_container.terminal")
+)
+inside, seen = [], []
+def hook(event, arguments):
+    if inside and event in ("import", "open", "ctypes.dlopen", "compile", "exec"):
+        seen.append(f"{{event}} {{arguments[0]!r}}")
+sys.addaudithook(hook)
+setns, execute = libc.setns, process.os.execvpe
+def watched(fd, kind=0):
+    setns(fd, kind)
+    if os.path.exists("/marks-the-container"):
+        inside.append(True)
+def tell(*arguments):
+    inside.clear()
+    with open("/tmp/audit", "w") as file:
+        json.dump(seen, file)
+    execute(*arguments)
+libc.setns, process.os.execvpe = watched, tell
+{weaken}
+sys.argv = ["conductor", "exec", "box", "--", "/usr/bin/tty"]
+importlib.import_module(BASE + "_command.main").main()
+"""
+WEAKEN = """
+original = terminal._make
+def make(connection, size):
+    try:
+        import colorsys
+    except ImportError:
+        # Not where we look. It could have been.
+        pass
+    return original(connection, size)
+terminal._make = make
+"""
+MAY_OPEN = {"open '/'", "open '/proc/self/status'"}
+
+
+def test_cve_2019_14271_nothing_is_loaded_on_the_way_to_a_terminal_inside(command, shell):
+    command("exec", "box", "--", "touch", "/marks-the-container")
+    audit = "/var/lib/conductor/containers/box/rootfs/tmp/audit"
+
+    def found(weaken):
+        environment = [f"{name}={value}" for name, value in module_environment().items()]
+        run = command.spawn("env", *environment, PYTHON, "-c", AUDITED.format(weaken=weaken))
+        run.expect(pexpect.EOF)
+        assert "/dev/pts/0" in run.before, run.before
+        return set(json.loads(command.host.run("cat", audit).stdout))
+
+    assert "import 'colorsys'" in found(WEAKEN)
+    assert found("") <= MAY_OPEN

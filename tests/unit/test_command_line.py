@@ -1,0 +1,276 @@
+"""The host command: what can be typed, what is printed, and what the program is made of."""
+
+import ast
+import contextlib
+import io
+import os
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+from ansible_collections.conductor.containers.plugins.module_utils import _errors
+from ansible_collections.conductor.containers.plugins.module_utils._command import completion, output, parser, relay
+from ansible_collections.conductor.containers.plugins.module_utils._command.main import EXIT
+from ansible_collections.conductor.containers.plugins.module_utils._command.program import program
+from ansible_collections.conductor.containers.plugins.module_utils._plan.command import (
+    File,
+    RemoveFile,
+    WriteFile,
+    plan_files,
+)
+
+ROOT = Path(__file__).parents[2]
+VERBS = parser.make_parser()[1]
+
+
+def refused(capsys, *argv):
+    """What wrong usage is told."""
+    with pytest.raises(SystemExit) as ended:
+        parser.parse(list(argv))
+    assert ended.value.code == 2
+    return capsys.readouterr().err
+
+
+# What can be typed.
+
+
+def test_what_follows_the_dashes_is_the_commands_whatever_it_looks_like():
+    args = parser.parse(["exec", "box", "--", "ls", "--json", "-e", "--", "x"])
+    assert (args.name, args.command, args.json) == ("box", ["ls", "--json", "-e", "--", "x"], False)
+    args = parser.parse(["run", "debian", "box", "--", "/bin/sleep", "1"])
+    assert (args.image, args.name, args.command) == ("debian", "box", ["/bin/sleep", "1"])
+    assert parser.parse(["run", "debian", "box"]).command is None
+
+
+@pytest.mark.parametrize("argv", [["--json", "ps"], ["ps", "--json"], ["--json", "ps", "--json"]])
+def test_json_may_stand_before_the_verb_and_after(argv):
+    assert parser.parse(argv).json
+    assert not parser.parse(["ps"]).json
+
+
+def test_the_shell_tools_options_are_as_they_were():
+    args = parser.parse(["addnetwork", "box", "-i", "-e", "8080-80", "--expose", "443-443"])
+    assert (args.internet, args.expose) == (True, ["8080-80", "443-443"])
+    assert parser.parse(["addnetwork", "box"]).expose == []
+    assert (parser.parse(["peer", "a", "b"]).name, parser.parse(["peer", "a", "b"]).peer) == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        ([], "VERB"),
+        (["frobnicate"], "frobnicate"),
+        (["stop"], "NAME"),
+        (["ps", "--check"], "--check: not understood"),
+        (["ps", "--", "ls"], "ps takes no command"),
+        (["exec", "box", "--"], "no command follows --"),
+        (["exec", "box", "ls"], "the command follows --"),
+        (["stop", "--kee", "box"], "--kee: not understood"),
+        (["logs", "-f", "box", "--json"], "exclude each other"),
+    ],
+)
+def test_wrong_usage_is_one_line_that_says_where_to_look(capsys, argv, told):
+    said = refused(capsys, *argv)
+    assert said.startswith("conductor: ") and said.count("\n") == 1 and "--help says how" in said
+    assert told in said
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_an_example_that_can_be_typed(verb):
+    text = VERBS[verb].format_help()
+    examples = [line.split("  ")[0] for line in text.partition("example")[2].replace("  conductor", "\n").splitlines()]
+    examples = [line.strip().partition(" > ")[0].split() for line in examples if line.startswith(f" {verb}")]
+    assert examples
+    for words in examples:
+        assert parser.parse(words).verb == verb
+
+
+def test_that_stop_deletes_is_said_where_one_looks_first():
+    assert "DELETE" in parser.make_parser()[0].format_help() and "DELETE" in VERBS["stop"].format_help()
+
+
+def test_each_kind_of_error_has_an_exit_status_of_its_own_that_the_help_tells():
+    kinds = {kind for kind in vars(_errors).values() if isinstance(kind, type)} - {_errors.ConductorError}
+    assert set(EXIT) == kinds and len(set(EXIT.values())) == len(kinds)
+    told = parser.make_parser()[0].format_help()
+    assert all(f"  {status}  " in told for status in (0, 2, *EXIT.values()))
+
+
+# What is printed.
+
+
+def test_columns_are_aligned_and_nothing_is_empty():
+    lines = output.table(("NAME", "SIZE"), [("a", ""), ("much-longer", "1K")])
+    assert lines == ["NAME         SIZE", "a            -", "much-longer  1K"]
+
+
+def test_nothing_acts_on_the_terminal():
+    assert output.table(("N",), [("a\x1b[31m\nb\tc",)])[1] == "a\\x1b[31m b\tc"
+    assert output.one_line("first\nsecond\udcff\n") == "first second\\udcff"
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [(0, "0B"), (1023, "1023B"), (1024, "1.0K"), (10 * 1024, "10K"), (219 << 20, "219M"), (3 << 39, "1.5T")],
+)
+def test_sizes(count, shown):
+    assert output.size(count) == shown
+
+
+def test_times_are_the_hosts(monkeypatch):
+    monkeypatch.setenv("TZ", "UTC-2")
+    time.tzset()
+    assert output.local_time("2026-01-02T03:04:05.678+00:00") == "2026-01-02 05:04"
+    assert output.local_time(None) == ""
+
+
+# What passes between the caller and a command.
+
+
+def passed(data, size, **options):
+    """What comes out of a flow of `data`, read `size` bytes at a time."""
+    (source, feed), (out, sink) = os.pipe(), os.pipe()
+    os.write(feed, data)
+    os.close(feed)
+    for fd in (out, sink):
+        os.set_blocking(fd, False)
+    flow, got = relay.Flow(source, sink, **options), b""
+    while not flow.over:
+        flow.go_on()
+        with contextlib.suppress(BlockingIOError):
+            got += os.read(out, size)
+    return flow, out, got
+
+
+def test_a_flow_passes_all_and_its_end():
+    data = os.urandom(60000)
+    flow, out, got = passed(data, 700, closes_sink=True)
+    os.set_blocking(out, True)
+    with open(out, "rb") as rest:
+        assert got + rest.read() == data
+    assert flow.dry
+
+
+def test_a_flow_ends_where_nobody_reads():
+    (source, feed), (out, sink) = os.pipe(), os.pipe()
+    flow = relay.Flow(source, sink, closes_source=True)
+    os.close(out)
+    os.write(feed, b"x")
+    flow.go_on()
+    flow.go_on()
+    assert flow.over and not flow.dry
+    with pytest.raises(BrokenPipeError):
+        os.write(feed, b"y")
+
+
+# What bash completes.
+
+
+def test_completion_knows_every_verb_and_option():
+    def offered(*words):
+        script = f'{completion.BASH}\nCOMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _conductor; echo "${{COMPREPLY[@]}}"'
+        done = subprocess.run(
+            ["bash", "-c", script, "bash", "conductor", *words], capture_output=True, text=True, check=True
+        )
+        return set(done.stdout.split())
+
+    assert offered("") == set(VERBS)
+    for name, verb in VERBS.items():
+        options = {option for action in verb._actions for option in action.option_strings if option.startswith("--")}
+        assert offered(name, "--") == options, name
+
+
+# The program.
+
+
+def test_the_program_needs_nothing_but_the_standard_library_and_pyroute2():
+    with zipfile.ZipFile(io.BytesIO(program())) as archive:
+        sources = {name: archive.read(name) for name in archive.namelist() if name.endswith(".py")}
+    assert "conductor/_case/container.py" in sources and "conductor/_case/run.py" not in sources
+    imported = set()
+    for text in sources.values():
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Import):
+                imported.update(alias.name.split(".")[0] for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                imported.add(node.module.split(".")[0])
+    assert imported - set(sys.stdlib_module_names) == {"conductor", "pyroute2"}
+
+
+def test_what_the_program_imports_within_itself_is_in_it():
+    with zipfile.ZipFile(io.BytesIO(program())) as archive:
+        names = set(archive.namelist())
+        for name in (name for name in names if name.endswith(".py") and name.count("/") == 2):
+            for node in ast.walk(ast.parse(archive.read(name))):
+                if isinstance(node, ast.ImportFrom) and node.level:
+                    top = "/".join(name.split("/")[: 3 - node.level])
+                    place = f"{top}/{node.module.replace('.', '/')}" if node.module else top
+                    wanted = [place] if f"{place}.py" in names else [f"{place}/{alias.name}" for alias in node.names]
+                    assert all(f"{one}.py" in names for one in wanted), (name, wanted)
+
+
+def run_program(path, *argv, python=sys.executable):
+    done = subprocess.run([python, "-I", "-S", path, *argv], capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_the_same_sources_give_the_same_program():
+    code = (
+        "import hashlib, sys; sys.path.insert(0, sys.argv[1]); "
+        "from ansible_collections.conductor.containers.plugins.module_utils._command.program import program; "
+        "print(hashlib.sha256(program()).hexdigest())"
+    )
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", code, str(ROOT / ".venv/collections")],
+            capture_output=True, text=True, check=True, env={**os.environ, "PYTHONHASHSEED": seed},
+        ).stdout
+        for seed in ("1", "2", "3")
+    }  # fmt: skip
+    assert len(found) == 1
+
+
+def test_another_python_takes_the_sources(tmp_path):
+    """Its byte code has another number at its head."""
+    built = io.BytesIO(program())
+    path = tmp_path / "conductor"
+    with zipfile.ZipFile(built) as ours, zipfile.ZipFile(path, "w") as other:
+        for name in ours.namelist():
+            data = ours.read(name)
+            other.writestr(name, b"\0\0\0\0not code" if name.endswith(".pyc") else data)
+    status, out, err = run_program(path, "--help")
+    assert (status, err) == (0, "") and "conductor [-h]" in out
+
+
+def test_the_program_makes_itself_as_it_is(tmp_path):
+    """What it starts later, a supervisor, is made of its own sources."""
+    path = tmp_path / "conductor"
+    path.write_bytes(program())
+    code = f"import sys; sys.path.insert(0, {str(path)!r}); from conductor._command.program import program; "
+    code += f"sys.exit(program() != open({str(path)!r}, 'rb').read())"
+    assert subprocess.run([sys.executable, "-I", "-S", "-c", code], check=False).returncode == 0
+
+
+# The files that the module installs.
+
+OURS, OTHERS = File("d1", 0o755), File("d2", 0o755, ours=False)
+
+
+def test_the_plan_of_files():
+    assert plan_files({"/p": OURS}, {"/p": None}).actions == (WriteFile("/p"),)
+    assert plan_files({"/p": OURS}, {"/p": OURS}).actions == ()
+    for found in (File("d0", 0o755), File("d1", 0o700), File("d1", 0o755, owner=1)):
+        assert plan_files({"/p": OURS}, {"/p": found}).actions == (WriteFile("/p"),)
+    assert plan_files({"/p": None}, {"/p": OURS}).actions == (RemoveFile("/p"),)
+    assert plan_files({"/p": None}, {"/p": None}).actions == ()
+    shown = plan_files({"/p": OURS}, {"/p": None})
+    assert (shown.before, shown.after) == ({"/p": "absent"}, {"/p": {"sha256": "d1", "mode": "0755", "owner": 0}})
+
+
+@pytest.mark.parametrize("wanted", [OURS, None])
+def test_others_files_are_a_conflict(wanted):
+    with pytest.raises(_errors.Conflict, match="/p is not of the host command"):
+        plan_files({"/p": wanted}, {"/p": OTHERS})
