@@ -208,12 +208,18 @@ options:
   restart_retries:
     description: How often V(on-failure) starts it again. V(0) is without end, which is the default.
     type: int
+  labels:
+    description:
+      - What you want to know of it, as texts by name. They do nothing; P(conductor.containers.conductor#inventory)
+        makes groups of them.
+      - All of them are given at once.
+    type: dict
   recreate:
     description:
       - Allow to make the container anew where a changed option asks for that. What was written to its root file system
         is lost then; its mounts, network and peers stay.
-      - Changes of O(memory), O(cpus), O(pids), O(stop_signal), O(stop_timeout), O(restart_policy) and
-        O(restart_retries) apply at once and never need it. A stopped container needs it for O(image) and O(userns)
+      - Changes of O(memory), O(cpus), O(pids), O(stop_signal), O(stop_timeout), O(restart_policy), O(restart_retries)
+        and O(labels) apply at once and never need it. A stopped container needs it for O(image) and O(userns)
         only.
     type: bool
     default: false
@@ -420,6 +426,7 @@ def main() -> None:
             "oom_score_adj": {"type": "int"},
             "stop_signal": {"type": "str"},
             "stop_timeout": {"type": "float"},
+            "labels": {"type": "dict"},
             "restart_policy": {"type": "str", "choices": ["no", "on-failure", "always"]},
             "restart_retries": {"type": "int"},
             "recreate": {"type": "bool", "default": False},

@@ -113,7 +113,8 @@ def test_dying_after_any_prefix_the_next_run_gets_there(wanted, view, wish, step
 
 @given(st.sampled_from(sorted(LIVE)))
 def test_live_options_never_need_recreate(option):
-    value = {"restart_policy": "always", "cpus": 1.0, "stop_timeout": 3.0}.get(option, 5)
+    values = {"restart_policy": "always", "cpus": 1.0, "stop_timeout": 3.0, "labels": (("tier", "front"),)}
+    value = values.get(option, 5)
     wanted = replace(SPEC, **{option: value})
     view = plan.ContainerView(spec=SPEC, running=True)
     actions = plan.plan_container(wanted, "web", view, plan.Wish("started")).actions

@@ -1,5 +1,7 @@
 """Options of containers: what is read, what is refused, and the way to disk and back."""
 
+import json
+
 import pytest
 from ansible_collections.conductor.containers.plugins.module_utils._container.supervise import backoff, wants_restart
 from ansible_collections.conductor.containers.plugins.module_utils._errors import Damaged, InvalidInput
@@ -124,3 +126,17 @@ def test_a_spec_of_an_older_release_is_read_as_what_was_so_then():
     assert ContainerSpec.from_json(spec.to_json(), "container.json") == spec
     with pytest.raises(Damaged, match="image"):
         ContainerSpec.from_json({"name": "web"}, "container.json")
+
+
+def test_labels_are_texts_by_name_and_come_back_from_the_file():
+    changes = parse_changes({"name": "web", "image": "debian", "labels": {"tier": "front", "port": 80}})
+    spec = merge(None, changes)
+    assert spec.labels == (("port", "80"), ("tier", "front"))
+    assert ContainerSpec.from_json(json.loads(json.dumps(spec.to_json())), "x") == spec
+    assert not ContainerSpec.from_json({k: v for k, v in spec.to_json().items() if k != "labels"}, "x").labels
+
+
+@pytest.mark.parametrize("labels", [{"": "x"}, {"a\n": "x"}, {"a": None}, {"a": ["x"]}, {"a": {}}])
+def test_labels_that_are_none(labels):
+    with pytest.raises(InvalidInput, match="labels"):
+        parse_changes({"name": "web", "image": "debian", "labels": labels})

@@ -24,7 +24,9 @@ from .ulimits import Ulimit, parse_oom_score_adj, parse_ulimits
 _BEFORE = {"userns": "host"}
 
 # What can change while the first process runs; everything else is set when it starts.
-LIVE = frozenset({"memory", "cpus", "pids", "stop_signal", "stop_timeout", "restart_policy", "restart_retries"})
+LIVE = frozenset(
+    {"memory", "cpus", "pids", "stop_signal", "stop_timeout", "restart_policy", "restart_retries", "labels"}
+)
 
 # What its root file system depends on: the lower layer, and whose ids the files in the upper one have. Another value
 # under the same upper layer would be neither of both.
@@ -65,6 +67,7 @@ class ContainerSpec:
     stop_timeout: float = 10.0
     restart_policy: str = "no"
     restart_retries: int = 0
+    labels: tuple[tuple[str, str], ...] = ()
 
     @property
     def cgroup_writable(self) -> bool:
@@ -79,7 +82,7 @@ class ContainerSpec:
     def to_json(self) -> dict:
         """The form in container.json."""
         words = {name: [str(value) for value in getattr(self, name)] for name in ("devices", "ulimits")}
-        return {**asdict(self), **words, "env": dict(self.env)}
+        return {**asdict(self), **words, "env": dict(self.env), "labels": dict(self.labels)}
 
     @classmethod
     def from_json(cls, value: dict, path: str) -> ContainerSpec:
@@ -91,7 +94,8 @@ class ContainerSpec:
             defaults = {field.name: field.default for field in fields(cls) if field.default is not MISSING}
             values = {field.name: value[field.name] for field in fields(cls) if field.name not in defaults}
             values.update({name: value.get(name, default) for name, default in {**defaults, **_BEFORE}.items()})
-            values["env"] = tuple(sorted(dict(values["env"]).items()))
+            for name in ("env", "labels"):
+                values[name] = tuple(sorted(dict(values[name]).items()))
             values["mounts"] = tuple(Mount(**mount) for mount in values["mounts"])
             values["devices"] = parse_devices(values["devices"], "devices")
             values["ulimits"] = parse_ulimits(values["ulimits"], "ulimits")
@@ -168,6 +172,17 @@ def parse_env(value: dict, option: str) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(env.items()))
 
 
+def _labels(value: dict, option: str) -> tuple[tuple[str, str], ...]:
+    labels = {}
+    for name, content in value.items():
+        if not isinstance(name, str) or not name.isprintable() or not name.strip():
+            raise InvalidInput(f"{option}: {name!r} cannot be the name of a label", "use text that can be printed")
+        if isinstance(content, (dict, list)) or content is None:
+            raise InvalidInput(f"{option}: the value of {name} is not a string", "quote it, so that YAML keeps it one")
+        labels[name] = str(content)
+    return tuple(sorted(labels.items()))
+
+
 def parse_user(value: object, option: str) -> str:
     """NAME, UID, NAME:GROUP or UID:GID; whether they exist is the image's to say. Raises InvalidInput."""
     if not isinstance(value, str) or not re.fullmatch(
@@ -227,4 +242,5 @@ _PARSERS = {
     "stop_timeout": _number(0, float),
     "restart_policy": lambda value, _option: value,
     "restart_retries": _number(0, int),
+    "labels": _labels,
 }

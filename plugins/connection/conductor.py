@@ -1,0 +1,246 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: conductor
+short_description: Run tasks in a container, on this machine or on a managed host that ssh reaches
+version_added: "0.1.0"
+author: ["The conductor.containers authors (@conductor-containers)"]
+description:
+  - Makes a container of M(conductor.containers.conductor_container) a target like any host, by the ssh connection of
+    the host that it runs on. There is no sshd in the container, and no daemon on the host.
+  - Tasks run in all of the container's namespaces, its root file system, its cgroup, under its filter for system calls,
+    and with no more capabilities than it has.
+  - All options of the connection plugin P(ansible.builtin.ssh#connection) are taken, and mean the connection to the
+    host.
+  - C(become) means becoming another user inside. How root is reached on the host is told by C(conductor_host_become).
+notes:
+  - A C(remote_user) of a play, and C(ansible_user), are who logs in on the host. O(remote_user) is who tasks run as
+    inside.
+  - The host needs perl, which each Debian has, and Python 3.
+  - A command that is long under way goes on where the connection is cut, as with ssh.
+extends_documentation_fragment:
+  - conductor.containers.managed_host
+options:
+  container:
+    description: Name of the container.
+    type: str
+    default: inventory_hostname
+    vars:
+      - name: inventory_hostname
+      - name: conductor_container
+  remote_user:
+    description: User inside, by name or number, or C(USER:GROUP).
+    type: str
+    default: root
+    vars:
+      - name: conductor_user
+  pipelining:
+    description: Whether modules are sent over the connection instead of being copied to a file first.
+    type: bool
+    default: true
+    vars:
+      - name: conductor_pipelining
+seealso:
+  - module: conductor.containers.conductor_container
+  - plugin: ansible.builtin.ssh
+    plugin_type: connection
+"""
+
+EXAMPLES = r"""
+# Containers of this machine, with Ansible run by root:
+#
+# all:
+#   hosts:
+#     web:
+#       ansible_connection: conductor.containers.conductor
+#
+# Containers of two hosts, one of which is reached as an unprivileged user:
+#
+# all:
+#   vars:
+#     ansible_connection: conductor.containers.conductor
+#   children:
+#     alpha:
+#       vars:
+#         conductor_host: alpha.example.com
+#         ansible_user: root
+#       hosts:
+#         web-on-alpha: {conductor_container: web}
+#         db-on-alpha: {conductor_container: db}
+#     beta:
+#       vars:
+#         conductor_host: beta.example.com
+#         ansible_user: deploy
+#         conductor_host_become: true
+#         conductor_host_become_password: "{{ vault_beta_sudo }}"
+#       hosts:
+#         web-on-beta:
+#           conductor_container: web
+#           # Who tasks run as inside.
+#           conductor_user: www-data
+
+- name: Give a container Python, which most modules need
+  hosts: web-on-alpha
+  gather_facts: false
+  tasks:
+    - name: Install it
+      ansible.builtin.raw: command -v python3 || { apt-get update && apt-get install -y python3; }
+      changed_when: false
+"""
+
+import re
+import secrets
+import shlex
+from typing import Any
+
+from ansible.errors import AnsibleConnectionFailure, AnsibleError, AnsibleFileNotFound
+from ansible.plugins.connection import ConnectionBase
+from ansible.utils.display import Display
+from ansible_collections.conductor.containers.plugins.plugin_utils.entry import (
+    Entry,
+    NotRun,
+    ProgramMissing,
+    put_program,
+)
+from ansible_collections.conductor.containers.plugins.plugin_utils.managed_host import ManagedHost
+
+display = Display()
+
+# Bytes of a file at a time: no file has to fit into memory. What comes back is less, for ssh's plugin of ansible-core
+# copies all that it has read with each piece that it reads.
+_PUT = 16 << 20
+_FETCH = 4 << 20
+_NO_PYTHON = re.compile(rb"(\S*python[\d.]*): (?:not found|No such file)")
+
+
+class Connection(ConnectionBase):
+    """Commands and files of one container."""
+
+    transport = "conductor.containers.conductor"
+    has_pipelining = True
+    # Become plugins that cannot do without a terminal say so.
+    has_tty = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._given: tuple[dict | None, dict | None] = (None, None)
+        self._managed_host: ManagedHost | None = None
+
+    def set_options(self, task_keys: Any = None, var_options: Any = None, direct: Any = None) -> None:
+        super().set_options(task_keys=task_keys, var_options=var_options, direct=direct)
+        self._given = (task_keys, var_options)
+        self._managed_host = None
+
+    @property
+    def managed_host(self) -> ManagedHost:
+        """The host, as the options tell of it."""
+        if self._managed_host is None:
+            self._managed_host = ManagedHost(self._play_context, self.get_option, *self._given)
+        return self._managed_host
+
+    def _connect(self) -> Connection:
+        self._connected = True
+        return self
+
+    def close(self) -> None:
+        if self._managed_host is not None:
+            self._managed_host.close()
+        self._connected = False
+
+    def reset(self) -> None:
+        """Close the connection to the host, as where the user's groups there have changed."""
+        self.managed_host.reset()
+        self.close()
+
+    def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
+        """Run `cmd`, which is for a shell, in the container: its status, output and errors."""
+        super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
+        if sudoable and self.become is not None and self.become.expect_prompt():
+            return self._exec_with_password(cmd, in_data or b"")
+        return self._enter(cmd, in_data)
+
+    def _exec_with_password(self, cmd: str, data: bytes) -> tuple[int, bytes, bytes]:
+        """The same where becoming another user inside may ask for a password: it is sent ahead of the data.
+
+        Whether it was asked for or not, what stands before the mark is not the command's.
+        """
+        mark = f"MARK-{secrets.token_hex(8)}"
+        success = f"{self._shell.ECHO} {self.become.success}"
+        # Without a quote, as it stands within some already.
+        skip = f"while read -r line; do case $line in {mark}) break;; esac; done"
+        password = self.become.get_option("become_pass")
+        rc, stdout, stderr = self._enter(
+            cmd.replace(success, f"{success}; {skip}", 1), f"{password}\n{mark}\n".encode() + data
+        )
+        if not self.become.check_success(stdout):
+            if self.become.check_incorrect_password(stdout + stderr):
+                raise AnsibleError(f"Incorrect {self.become.name} password")
+            if self.become.check_missing_password(stdout + stderr):
+                raise AnsibleError(f"Missing {self.become.name} password")
+        return rc, stdout, self.become.strip_become_prompt(stderr)
+
+    def _enter(self, cmd: str, data: bytes | None = None) -> tuple[int, bytes, bytes]:
+        """Run `cmd` as it is, as the user inside. Raises AnsibleConnectionFailure where it was not run."""
+        container, host = self.get_option("container"), self.managed_host
+        where = container if host.is_here else f"{container} on {host.name}"
+        display.vvv(f"ENTER {where}: {cmd}", host=container)
+        entry = Entry.of(container, self.get_option("remote_user"), cmd, self.get_option("host_python"))
+        try:
+            try:
+                rc, stdout, stderr = entry.outcome(*host.run(entry.command, data))
+            except ProgramMissing:
+                self._put_program()
+                rc, stdout, stderr = entry.outcome(*host.run(entry.command, data))
+        except NotRun as error:
+            raise AnsibleConnectionFailure(f"container {where}: {error}") from None
+        except ProgramMissing:
+            raise AnsibleConnectionFailure(f"container {where}: the program to enter it cannot be kept there") from None
+        missing = _NO_PYTHON.search(stderr) if rc == 127 else None
+        if missing:
+            hint = (
+                f"container {where} has no {missing[1].decode(errors='replace')}, which modules need; "
+                "install it: ansible.builtin.raw: apt-get update && apt-get install -y python3"
+            )
+            display.warning(hint)
+        return rc, stdout, stderr
+
+    def _put_program(self) -> None:
+        command, content = put_program()
+        rc, _, stderr = self.managed_host.run(command, content)
+        if rc:
+            raise AnsibleConnectionFailure(f"{self.managed_host.name}: {stderr.decode(errors='replace').strip()}")
+
+    def put_file(self, in_path: str, out_path: str) -> None:
+        """Copy a file of the controller's into the container, as its user inside."""
+        super().put_file(in_path, out_path)
+        try:
+            with open(in_path, "rb") as file:
+                # Made before anything is sent: where there is nothing to send, ssh's plugin would never end the input.
+                self._file_command(f": > {shlex.quote(out_path)}")
+                while chunk := file.read(_PUT):
+                    self._file_command(f"cat >> {shlex.quote(out_path)}", chunk)
+        except FileNotFoundError:
+            raise AnsibleFileNotFound(f"file or module does not exist: {in_path}") from None
+
+    def fetch_file(self, in_path: str, out_path: str) -> None:
+        """Copy a file of the container's to the controller, as its user inside can read it."""
+        super().fetch_file(in_path, out_path)
+        count = 0
+        with open(out_path, "wb") as file:
+            while True:
+                # Blocks as large as the piece: a file is read in whole blocks, but for the last.
+                chunk = self._file_command(f"dd if={shlex.quote(in_path)} bs={_FETCH} count=1 skip={count} status=none")
+                file.write(chunk)
+                count += 1
+                if len(chunk) < _FETCH:
+                    break
+
+    def _file_command(self, command: str, data: bytes | None = None) -> bytes:
+        rc, stdout, stderr = self._enter(command, data)
+        if rc:
+            raise AnsibleError(f"container {self.get_option('container')}: {stderr.decode(errors='replace').strip()}")
+        return stdout

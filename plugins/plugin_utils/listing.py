@@ -1,0 +1,31 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The containers of a managed host, as the host tells them."""
+
+from __future__ import annotations
+
+import json
+import shlex
+
+from ansible.errors import AnsibleConnectionFailure
+from ansible_collections.conductor.containers.plugins.plugin_utils.entry import program, put_program
+from ansible_collections.conductor.containers.plugins.plugin_utils.managed_host import ManagedHost
+
+
+def list_containers(host: ManagedHost, python: str) -> list[dict]:
+    """What `_entry/listing.py` tells there; `python` is the host's. Raises AnsibleConnectionFailure."""
+    path, _ = program()
+    command = shlex.join(["/bin/sh", "-c", '[ -e "$1" ] || exit 9; exec "$0" -I -S "$1" list', python, path])
+    rc, stdout, stderr = host.run(command)
+    if rc == 9:
+        put, content = put_program()
+        rc, stdout, stderr = host.run(put, content)
+        if rc == 0:
+            rc, stdout, stderr = host.run(command)
+    if rc:
+        raise AnsibleConnectionFailure(stderr.decode(errors="replace").strip() or f"exit status {rc}")
+    try:
+        return json.loads(stdout)["containers"]
+    except (ValueError, KeyError):
+        raise AnsibleConnectionFailure(f"it answered {stdout[:200]!r}") from None

@@ -1,0 +1,78 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A managed host as the connection plugins of ansible-core reach it, and commands as root there.
+
+Whoever uses it documents the options by the fragment managed_host.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.errors import AnsibleError
+from ansible.plugins.loader import become_loader, connection_loader
+
+# What a user may write for "this very machine". 127.0.0.1 is not among it: virtual machines answer there.
+_HERE = (None, "", "local", "localhost")
+_BECOME = ("user", "password", "exe", "flags")
+
+
+class ManagedHost:
+    """One host. `options` is what tells of it: get_option of a plugin."""
+
+    def __init__(self, play_context: Any, options: Any, task_keys: dict | None, variables: dict | None) -> None:
+        self.name = options("host")
+        self.is_here = self.name in _HERE
+        self._become = _host_become(options)
+        play_context = play_context.copy()
+        if self.is_here:
+            self._connection = connection_loader.get("ansible.builtin.local", play_context)
+            self._connection.set_options(task_keys=task_keys, var_options=variables)
+        else:
+            play_context.remote_addr = self.name
+            self._connection = connection_loader.get("ansible.builtin.ssh", play_context)
+            self._connection.set_options(task_keys=task_keys, var_options=variables)
+            self._connection.set_option("host", self.name)
+            self._connection.set_option("remote_user", options("host_user"))
+            # A terminal of the host's is nothing for a container, and would change what is sent.
+            self._connection.set_option("use_tty", False)
+        # With it a password for become goes through a pipe, not through a terminal.
+        self._connection.set_option("pipelining", True)
+        if self._become is not None:
+            self._connection.set_become_plugin(self._become)
+
+    def run(self, command: str, data: bytes | None = None) -> tuple[int, bytes, bytes]:
+        """Run `command`, which is for a shell, as root on the host, fed with `data`: its status, output and errors."""
+        if self._become is not None:
+            command = self._become.build_become_command(command, self._connection._shell)
+        rc, stdout, stderr = self._connection.exec_command(command, in_data=data, sudoable=self._become is not None)
+        if self._become is not None:
+            stdout, stderr = self._stripped(stdout), self._become.strip_become_prompt(stderr)
+        return rc, stdout, stderr
+
+    def _stripped(self, stdout: bytes) -> bytes:
+        """Output without the line by which the become plugin tells that it has worked."""
+        before, mark, after = stdout.partition(self._become.success.encode())
+        return before + after.lstrip(b"\r").removeprefix(b"\n") if mark else stdout
+
+    def reset(self) -> None:
+        if not self.is_here:
+            self._connection.reset()
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _host_become(options: Any) -> Any:
+    """The become plugin by which root is reached on the host; None where it is not asked for."""
+    if not options("host_become"):
+        return None
+    method = options("host_become_method")
+    plugin = become_loader.get(method)
+    if plugin is None:
+        raise AnsibleError(f"conductor_host_become_method: there is no become plugin {method!r}")
+    names = {"password": "become_pass"}
+    given = {names.get(name, f"become_{name}"): options(f"host_become_{name}") for name in _BECOME}
+    plugin.set_options(direct={name: value for name, value in given.items() if value is not None})
+    return plugin

@@ -1,0 +1,207 @@
+"""The connection plugin: a container as a target of Ansible, on the controller itself and over the ssh of its host."""
+
+import os
+
+import pytest
+from controller import Controller
+from testhost import PYTHON
+
+SLEEP = ["/bin/sleep", "infinity"]
+WHO = """
+- ansible.builtin.command: whoami
+  register: who
+- ansible.builtin.debug: {var: who.stdout}
+"""
+
+
+def start(host, name="box", **options):
+    return host.module("conductor_container", **{"name": name, "image": "debian", "command": SLEEP, **options})
+
+
+@pytest.fixture
+def controller(host, tmp_path):
+    """A controller whose one managed host is `host`, which lets root in."""
+    controller = Controller(tmp_path)
+    controller.managed = controller.let_in(host)
+    yield controller
+    controller.leave(host)
+
+
+@pytest.fixture
+def box(host, controller):
+    """The container `box`, over ssh; and its host, `managed`, for what is delegated to it."""
+    start(host)
+    controller.add("box", ansible_user="root", **controller.managed)
+    ssh = {name.replace("conductor_host", "ansible_host"): value for name, value in controller.managed.items()}
+    controller.inventory["managed"] = {**ssh, "ansible_user": "root", "ansible_python_interpreter": PYTHON}
+    return controller
+
+
+def test_tasks_run_inside_and_leave_nothing_on_the_host(host, box):
+    # Otherwise those of this machine, where other things go on.
+    own = ["/root", "/tmp"]
+    for directory in own:
+        host.run("mount", "-t", "tmpfs", "tmpfs", directory)
+    box.playbook("""
+- ansible.builtin.setup: {gather_subset: [min]}
+- ansible.builtin.assert: {that: [ansible_facts.hostname == "box", ansible_facts.user_id == "root"]}
+- ansible.builtin.copy: {content: "hello\\n", dest: /root/hello, mode: "0640", owner: nobody}
+- ansible.builtin.command: stat -c '%a %U %s' /root/hello
+  register: found
+- ansible.builtin.assert: {that: found.stdout == "640 nobody 6"}
+""")
+    upper = "/var/lib/conductor/containers/box/upper/root/hello"
+    assert host.run("cat", upper).stdout == "hello\n"
+    assert host.run("find", *own, "-mindepth", "1").stdout == ""
+    host.run("umount", *own)
+
+
+def test_a_container_of_the_controller_itself(host, tmp_path):
+    start(host)
+    local = Controller(tmp_path)
+    local.add("box")
+    printed = local.playbook(
+        WHO, "[{ansible.builtin.command: hostname, register: n}, {ansible.builtin.debug: {var: n.stdout}}]", on=host
+    )
+    assert "who.stdout: root" in printed and "n.stdout: box" in printed
+
+
+@pytest.mark.parametrize("status", [0, 1, 125, 126, 127, 255])
+def test_a_commands_status_comes_back_whatever_it_is(box, status):
+    box.playbook(f"""
+- ansible.builtin.raw: 'echo out; echo err >&2; exit {status}'
+  register: done
+  failed_when: done.rc != {status} or done.stdout != "out\\n" or done.stderr != "err\\n"
+""")
+
+
+def test_a_signal_is_128_and_its_number_as_in_a_shell(box):
+    box.playbook("""
+- ansible.builtin.raw: 'kill -9 $$'
+  register: done
+  failed_when: done.rc != 137
+""")
+
+
+def test_a_command_has_its_streams_and_nothing_else_of_who_entered(box):
+    confined = "grep -E '^(Seccomp|NoNewPrivs|Cap...):' /proc/self/status | sort | tr '\\n\\t' '  '"
+    box.playbook(
+        {"ansible.builtin.raw": f"ls /proc/self/fd; {confined}", "register": "found"},
+        {
+            "conductor.containers.conductor_exec": {"container": "box", "argv": ["/bin/sh", "-c", confined]},
+            "delegate_to": "managed",
+            "register": "by_the_module",
+        },
+        """
+- ansible.builtin.assert:
+    that:
+      - found.stdout_lines[:4] == ["0", "1", "2", "3"]
+      - "'Seccomp: 2 ' in found.stdout_lines[4]"
+      - found.stdout_lines[4] | trim == by_the_module.stdout | trim
+""",
+    )
+
+
+@pytest.mark.parametrize("pipelining", [True, False])
+def test_become_inside_by_su(box, pipelining):
+    su = {"become": True, "become_user": "www-data", "become_method": "su", "become_flags": "-s /bin/sh"}
+    printed = box.playbook(WHO, **su, vars={"conductor_pipelining": pipelining})
+    assert "who.stdout: www-data" in printed
+
+
+def test_the_user_inside_is_an_option_and_the_user_of_ssh_another(box):
+    box.inventory["box"]["conductor_user"] = "www-data"
+    assert "who.stdout: www-data" in box.playbook(WHO)
+
+
+def test_names_with_every_character_that_is_allowed(host, controller):
+    names = ["a", "A-b_c.d", "x" * 63, "0.1_2-3"]
+    for name in names:
+        start(host, name)
+        host.module("conductor_exec", container=name, argv=["/bin/sh", "-c", f"printf %s {name} > /etc/name"])
+        controller.add(f"t{len(controller.inventory)}", name, ansible_user="root", **controller.managed)
+    printed = controller.playbook("""
+- ansible.builtin.raw: cat /etc/name
+  register: found
+- ansible.builtin.assert: {that: found.stdout == conductor_container}
+""")
+    assert printed.count("failed=0") == len(names)
+
+
+def test_arguments_and_data_of_any_kind_arrive_as_they_are(box):
+    text, name = "'\"$HOME `id` \\ * \t \xfc \u20ac", "'\" `id` \\ * \xfc \u20ac"
+    box.playbook(
+        {
+            "ansible.builtin.command": {"argv": ["printf", "%s", text], "expand_argument_vars": False},
+            "register": "said",
+        },
+        {"ansible.builtin.copy": {"content": text, "dest": f"/root/{name}", "mode": "0600"}},
+        {"ansible.builtin.slurp": {"src": f"/root/{name}"}, "register": "read"},
+        {"ansible.builtin.assert": {"that": ["said.stdout == text", "read.content | b64decode == text"]}},
+        vars={"text": text},
+    )
+
+
+def test_200_megabytes_in_and_out_are_the_same_bytes(host, box, tmp_path):
+    big = tmp_path / "big"
+    with open(big, "wb") as file:
+        for _ in range(50):
+            file.write(os.urandom(4 << 20))
+    box.playbook(f"""
+- ansible.builtin.copy: {{src: {big}, dest: /root/big, mode: "0600"}}
+- ansible.builtin.fetch: {{src: /root/big, dest: {tmp_path}/back, flat: true}}
+""")
+    inside = "/var/lib/conductor/containers/box/upper/root/big"
+    sums = [host.run("sha256sum", str(path)).stdout.split()[0] for path in (big, inside, tmp_path / "back")]
+    assert len(set(sums)) == 1
+
+
+@pytest.mark.parametrize("size", [0, 1, (4 << 20) - 1, 4 << 20, (4 << 20) + 1])
+def test_files_of_sizes_around_that_of_a_piece(box, tmp_path, size):
+    (tmp_path / "file").write_bytes(os.urandom(size))
+    box.playbook(f"""
+- ansible.builtin.copy: {{src: {tmp_path}/file, dest: /root/file, mode: "0600"}}
+- ansible.builtin.fetch: {{src: /root/file, dest: {tmp_path}/back, flat: true}}
+""")
+    assert (tmp_path / "back").read_bytes() == (tmp_path / "file").read_bytes()
+
+
+def test_a_container_that_is_restarted_between_two_tasks(host, box):
+    """By the host itself, which is another target of the same play."""
+    box.playbook(
+        """
+- ansible.builtin.raw: readlink /proc/1/ns/mnt
+  register: first
+- conductor.containers.conductor_container: {name: box, state: "{{ item }}"}
+  delegate_to: managed
+  loop: [stopped, started]
+- ansible.builtin.raw: readlink /proc/1/ns/mnt
+  register: second
+- ansible.builtin.assert: {that: first.stdout != second.stdout}
+""",
+        hosts="box",
+    )
+
+
+def test_async_tasks_go_on_inside(box):
+    box.playbook("""
+- ansible.builtin.command: sh -c 'sleep 1; echo done'
+  async: 30
+  poll: 0
+  register: job
+- ansible.builtin.async_status: {jid: "{{ job.ansible_job_id }}"}
+  register: result
+  until: result.finished
+  retries: 50
+  delay: 1
+- ansible.builtin.assert: {that: result.stdout == "done"}
+""")
+
+
+def test_reset_connection_and_wait_for_connection(box):
+    box.playbook("""
+- ansible.builtin.raw: 'true'
+- ansible.builtin.meta: reset_connection
+- ansible.builtin.wait_for_connection: {timeout: 20}
+- ansible.builtin.ping:
+""")

@@ -1,0 +1,133 @@
+"""Who may enter a container, and as whom: an unprivileged user of the host's, users inside, passwords on both ways."""
+
+import pytest
+from ansible_collections.conductor.containers.plugins.plugin_utils import entry
+from controller import Controller
+from image_cache import mount_image
+
+SLEEP = ["/bin/sleep", "infinity"]
+WHO = """
+- ansible.builtin.command: whoami
+  register: who
+- ansible.builtin.copy: {content: "{{ who.stdout }}", dest: "/tmp/of-{{ who.stdout }}", mode: "0600"}
+- ansible.builtin.debug: {var: who.stdout}
+"""
+# Inside is no sudo, so this stands for it: it asks for a password as sudo -S does, and is whoever it shall be.
+SUDO = """#!/bin/sh
+prompt=
+while [ $# -gt 0 ]; do
+  case $1 in
+    -p) prompt=$2; shift 2 ;;
+    -u) user=$2; shift 2 ;;
+    -*) shift ;;
+    *) break ;;
+  esac
+done
+if [ ! -e /nopasswd ]; then
+  printf %s "$prompt" >&2
+  read -r given
+  [ "$given" = 'in side' ] || { echo 'Sorry, try again.' >&2; exit 1; }
+fi
+exec setpriv --reuid "$user" --regid "$user" --init-groups -- "$@"
+"""
+
+
+@pytest.fixture
+def host(bare_host, cached_image):
+    """A host with the image `debian`, without the check for what is left: its users and sudo's rules are changed."""
+    mount_image(bare_host, cached_image)
+    # sudo looks it up, and there is nobody to ask.
+    bare_host.run("sh", "-c", "echo 127.0.1.1 testhost >> /etc/hosts")
+    yield bare_host
+    bare_host.module("conductor_container", name="box", state="absent", force=True)
+
+
+@pytest.fixture
+def box(host, tmp_path):
+    """The container `box` of a host that lets its user `deploy` in, who may become root if sudo says so."""
+    controller = Controller(tmp_path)
+    managed = controller.let_in(host)
+    host.run("useradd", "--create-home", "--home-dir", "/run/deploy", "--shell", "/bin/sh", "deploy")
+    host.run("chpasswd", stdin="deploy:out side\n")
+    host.module("conductor_container", name="box", image="debian", command=SLEEP)
+    controller.add("box", ansible_user="deploy", **managed)
+    controller.variables = controller.inventory["box"]
+    return controller
+
+
+def allow(host, how="NOPASSWD:"):
+    host.run("tee", "/etc/sudoers.d/deploy", stdin=f"deploy ALL=(ALL) {how} ALL\n")
+
+
+def put_sudo_inside(host):
+    script = "cat > /usr/bin/sudo; chmod 755 /usr/bin/sudo"
+    host.module("conductor_exec", container="box", argv=["/bin/sh", "-ec", script], stdin=SUDO)
+
+
+def test_without_a_way_to_root_nobody_enters(box):
+    printed = box.playbook(WHO, check=False)
+    assert "container box on test-" in printed and "root on the host is needed" in printed
+    assert "unreachable=1" in printed
+
+
+def test_root_by_sudo_on_the_host(host, box):
+    allow(host)
+    box.variables["conductor_host_become"] = True
+    assert "who.stdout: root" in box.playbook(WHO)
+
+
+def test_root_by_sudo_with_a_password_on_the_host(host, box):
+    allow(host, "")
+    box.variables.update(conductor_host_become=True, conductor_host_become_password="out side")
+    assert "who.stdout: root" in box.playbook(WHO)
+    box.variables["conductor_host_become_password"] = "wrong"
+    printed = box.playbook(WHO, check=False)
+    assert "Incorrect sudo password" in printed and "failed=1" in printed
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_passwords_on_both_ways_and_one_is_not_taken_for_the_other(host, box, asked):
+    """Inside it is sent whether it is asked for or not: then it must not be taken for the data."""
+    allow(host, "")
+    put_sudo_inside(host)
+    if not asked:
+        host.module("conductor_exec", container="box", argv=["/bin/touch", "/nopasswd"])
+    box.variables.update(conductor_host_become=True, conductor_host_become_password="out side")
+    printed = box.playbook(WHO, become=True, become_user="www-data", vars={"ansible_become_password": "in side"})
+    assert "who.stdout: www-data" in printed
+    assert "out side" not in printed and "in side" not in printed
+
+
+def test_a_wrong_password_inside_is_said_to_be_wrong(host, box):
+    allow(host)
+    put_sudo_inside(host)
+    box.variables["conductor_host_become"] = True
+    wrong = {"ansible_become_password": "wrong"}
+    printed = box.playbook(WHO, check=False, become=True, become_user="www-data", vars=wrong)
+    assert "Incorrect sudo password" in printed
+
+
+def test_whoever_enters_hands_pipes_over_and_nothing_else(host, box):
+    """A file or a directory of the host's would be a way out, and its terminal a way to type on it."""
+    allow(host)
+    box.variables["conductor_host_become"] = True
+    box.playbook(WHO)
+    client = entry.Entry.of("box", "root", "ls -l /proc/self/fd", "/usr/bin/python3").command
+    for stream in ("< /", "< /etc/passwd", "< /dev/null", "> /run/output"):
+        told = host.run("sh", "-c", f"{{ {client} {stream}; }} 2>&1 | cat", check=False).stdout
+        assert "standard input, output and error must be pipes" in told, stream
+
+
+def test_the_socket_of_who_enters_is_roots_alone(host, box):
+    allow(host)
+    box.variables["conductor_host_become"] = True
+    box.playbook(WHO)
+    socket = host.run("find", "/run/conductor/entry", "-type", "s").stdout.strip()
+    as_deploy = ["setpriv", "--reuid", "deploy", "--regid", "deploy", "--clear-groups"]
+    assert host.run(*as_deploy, "test", "-e", socket, check=False).returncode
+    # The directory is not all that keeps others out.
+    host.run("chmod", "755", "/run/conductor", "/run/conductor/entry")
+    connect = f"import socket; socket.socket(socket.AF_UNIX).connect({socket!r})"
+    refused = host.run(*as_deploy, "python3", "-c", connect, check=False)
+    host.run("chmod", "700", "/run/conductor/entry")
+    assert "PermissionError" in refused.stderr
