@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
-from testhost import ROOT, Host
+from testhost import PYTHON, ROOT, Host
 
 SSHD = """
 HostKey /run/ssh/host_key
@@ -56,6 +56,7 @@ class Controller:
         return {
             # Never looked up: the way there is the ProxyCommand.
             "conductor_host": f"test-{host.pid}",
+            "conductor_host_python": PYTHON,
             "ansible_ssh_private_key_file": str(self.key),
             "ansible_ssh_common_args": f"-o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o 'ProxyCommand={proxy}'",
             "ansible_control_path_dir": str(self.directory / "cp"),
