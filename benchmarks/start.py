@@ -6,8 +6,9 @@ usage: benchmarks/start.py [ROUNDS]      as root; runc and systemd-nspawn are me
 "userns: host" is ours without a user namespace. All take turns in one run, inside a test host, so that what else the
 machine does hits all alike; read the ratios. The first process writes to a FIFO that is mounted into each container.
 Ours is called from a Python that runs already, as a module's is; what a whole Ansible task costs is what
-benchmarks/task.py measures. Also: a command in a running container, ours against `runc exec`, and the memory that stays
-for each idle container.
+benchmarks/task.py measures. Also: a command in a running container, by a module that runs already, by the program
+`conductor exec`, and by the connection plugin's way ("client"), against `runc exec` and `podman exec`; and the
+memory that stays for each idle container.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ sys.path[:0] = [str(ROOT / "tests/integration/support"), str(ROOT / ".venv/colle
 IMAGES, BENCH, PEER_ROOT = "/var/lib/conductor/images", "/run/bench", "/run/peers/root"
 SIGNAL = ["/bin/sh", "-c", "echo > /bench/fifo"]
 IDLE = ["/bin/sleep", "infinity"]
+PROGRAM = "/usr/local/bin/conductor"
 
 
 def main() -> None:
@@ -37,6 +39,7 @@ def main() -> None:
     rounds = sys.argv[1] if len(sys.argv) > 1 else "20"
     with Host() as host:
         mount_image(host, test_image())
+        host.module("conductor_command")
         done = host.run(
             sys.executable, __file__, "--inside", rounds, env=module_environment(), check=False, timeout=900
         )
@@ -118,6 +121,30 @@ class Conductor:
         for number in range(10):
             self.case("absent", f"idle{number}")
         return statistics.mean(sizes)
+
+
+class Podman:
+    """podman with the same root file system, its storage in the test host; without a network."""
+
+    def __init__(self) -> None:
+        own = "/run/podman-storage"
+        self.podman = [
+            "podman", "--root", f"{own}/root", "--runroot", f"{own}/run", "--tmpdir", f"{own}/tmp",
+            "--storage-driver", "vfs", "--cgroup-manager", "cgroupfs",
+        ]  # fmt: skip
+        # Raising a limit needs a right that not every machine grants to root.
+        limits = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000"]
+        options = ["--detach", "--name", "idle", "--network", "none", *limits, "--rootfs", PEER_ROOT, *IDLE]
+        done = subprocess.run([*self.podman, "run", *options], capture_output=True, text=True, check=False)
+        self.works = done.returncode == 0
+        if not self.works:
+            print(f"without podman: {' '.join(done.stderr.split())}")
+
+    def exec(self) -> None:
+        subprocess.run([*self.podman, "exec", "idle", "/bin/true"], check=True)
+
+    def clean(self) -> None:
+        subprocess.run([*self.podman, "rm", "--force", "--time", "0", "idle"], check=False, capture_output=True)
 
 
 class Runc:
@@ -205,15 +232,34 @@ def inside(rounds: int) -> None:
 
     ours.create("idle", IDLE)
     ours.start("idle")
-    contestants = {"conductor": (lambda: ours.run(["/bin/true"]), lambda: None)}
+    from ansible_collections.conductor.containers.plugins.plugin_utils.entry import Entry, put_program
+
+    put, content = put_program()
+    subprocess.run(put, shell=True, input=content, check=True)
+    client = Entry.of("idle", "root", "exec /bin/true", sys.executable).command
+    # Its own streams are pipes, as those of ssh are.
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    contestants = {
+        "conductor": (lambda: ours.run(["/bin/true"]), lambda: None),
+        "conductor exec": (
+            lambda: subprocess.run([PROGRAM, "exec", "idle", "--", "/bin/true"], check=True),
+            lambda: None,
+        ),
+        "client": (lambda: subprocess.run(client, shell=True, check=True, **pipes), lambda: None),
+    }
     if runc:
         runc.bundle(IDLE)
         runc.start()
         command = ["runc", "exec", f"b{runc.number}", "/bin/true"]
-        contestants["runc"] = (lambda: subprocess.run(command, check=True), lambda: None)
+        contestants["runc exec"] = (lambda: subprocess.run(command, check=True), lambda: None)
+    podman = Podman() if shutil.which("podman") else None
+    if podman and podman.works:
+        contestants["podman exec"] = (podman.exec, lambda: None)
     show("exec of /bin/true in a running container", take_turns(rounds, contestants, seconds))
     if runc:
         runc.clean()
+    if podman:
+        podman.clean()
     ours.case("absent", "idle")
     print(f"memory that stays for each idle container: {ours.pss():.0f} KiB (Pss of its supervisor)")
 
