@@ -60,6 +60,8 @@ class Controller:
             "ansible_ssh_private_key_file": str(self.key),
             "ansible_ssh_common_args": f"-o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o 'ProxyCommand={proxy}'",
             "ansible_control_path_dir": str(self.directory / "cp"),
+            # The machine may be busy with other tests.
+            "ansible_timeout": 60,
         }
 
     def leave(self, host: Host) -> None:
