@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import yaml
 from ansible.plugins.connection import ssh
 
@@ -66,7 +68,7 @@ _NOT_SSH = ("host", "remote_user", "pipelining", "use_tty")
 
 def _documentation() -> str:
     """Options of ssh as the ansible-core that runs knows them, so that none of them is ever missing here."""
-    options = yaml.safe_load(ssh.DOCUMENTATION)["options"]
+    options = _as_ours(yaml.safe_load(ssh.DOCUMENTATION)["options"])
     user = options["remote_user"]
     ours = yaml.safe_load(_OURS)["options"]
     ours["host_user"] = {**user, "vars": [*user["vars"], {"name": "conductor_host_user"}]}
@@ -74,5 +76,17 @@ def _documentation() -> str:
     return yaml.safe_dump({"options": {**passed_on, **ours}})
 
 
+def _as_ours(part: Any) -> Any:
+    """With our name of the user, and without the releases of ansible-core, which would be taken for ours."""
+    if isinstance(part, list):
+        return [_as_ours(each) for each in part]
+    if isinstance(part, dict):
+        return {key: _as_ours(value) for key, value in part.items() if key != "version_added"}
+    return part.replace("O(remote_user)", "O(host_user)") if isinstance(part, str) else part
+
+
 class ModuleDocFragment:
-    DOCUMENTATION = _documentation()
+    """Its documentation is made when it is loaded."""
+
+
+ModuleDocFragment.DOCUMENTATION = _documentation()
