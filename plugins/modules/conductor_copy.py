@@ -1,0 +1,178 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: conductor_copy
+short_description: Copy a file into a container, or out of it
+version_added: "0.1.0"
+author: ["The conductor.containers authors (@conductor-containers)"]
+description:
+  - Copies one file into a container, or out of it onto its managed host. The container may run, or be stopped.
+  - In a container that runs, files are where those inside see them, also in what is mounted there. In one that is
+    stopped nothing is mounted, so that it is the container's own root that is meant.
+  - The target is written whole or not at all, under another name that is then renamed. A link there is replaced and not
+    followed, and no link on the way leads out of the container.
+  - For more than files, use other modules with the connection plugin of this collection, in a container that runs.
+extends_documentation_fragment:
+  - conductor.containers.attributes
+  - conductor.containers.settings
+options:
+  container:
+    description: Name of the container.
+    type: str
+    required: true
+  direction:
+    description: Whether the file goes into the container or out of it.
+    type: str
+    choices: [in, out]
+    default: in
+  src:
+    description:
+      - The file to copy. Directories are not copied.
+      - With O(direction=in) a file of the controller; a relative path is looked for as by M(ansible.builtin.copy).
+      - With O(direction=in) and O(remote_src=true) a file of the managed host, an absolute path.
+      - With O(direction=out) an absolute path inside.
+    type: str
+  content:
+    description: What the file shall have in it, instead of O(src), with O(direction=in).
+    type: str
+  remote_src:
+    description: Whether O(src) is on the managed host already. It has no meaning with O(direction=out).
+    type: bool
+    default: false
+  dest:
+    description:
+      - Where it goes, an absolute path; inside with O(direction=in), on the managed host with O(direction=out).
+      - Where it ends with C(/), the file goes into that directory, under its own name.
+      - The directory must exist.
+    type: str
+    required: true
+  owner:
+    description:
+      - Whose the file is, a name or a number; by the container's own C(/etc/passwd) with O(direction=in).
+      - Default is V(root) inside. With O(direction=out) it is who has the file there already, else V(root).
+    type: str
+  group:
+    description:
+      - The file's group, a name or a number; by the container's own C(/etc/group) with O(direction=in).
+      - Default is V(root) inside. With O(direction=out) it is the group of the file there already, else V(root).
+    type: str
+  mode:
+    description:
+      - Permission bits, an octal number in quotes.
+      - Default is V(0644) for O(content), else that of O(src) without setuid and the like.
+      - With O(direction=out) the default is that of the file there already, without setuid and the like, else V(0600).
+        It is never taken from inside.
+    type: raw
+notes:
+  - A file whose owner, group or mode differs is written anew, too.
+  - In diff mode the result has the text of both files in it, up to 104448 bytes. Where that is secret, say C(no_log).
+seealso:
+  - module: conductor.containers.conductor_container
+  - module: conductor.containers.conductor_exec
+  - module: ansible.builtin.copy
+"""
+
+EXAMPLES = r"""
+- name: A file of the controller
+  conductor.containers.conductor_copy:
+    container: web
+    src: nginx.conf
+    dest: /etc/nginx/
+
+- name: A text, for a user of the container
+  conductor.containers.conductor_copy:
+    container: web
+    content: "{{ token }}\n"
+    dest: /etc/token
+    owner: www-data
+    mode: "0400"
+  no_log: true
+
+- name: A file that is on the managed host already
+  conductor.containers.conductor_copy:
+    container: web
+    src: /srv/shared/logo.png
+    remote_src: true
+    dest: /var/www/html/logo.png
+
+- name: What a container has made, also when it is stopped
+  conductor.containers.conductor_copy:
+    container: db
+    direction: out
+    src: /var/lib/db/dump.sql
+    dest: /srv/backups/
+"""
+
+RETURN = r"""
+actions:
+  description: What was done, or in check mode would be done.
+  returned: success
+  type: list
+  elements: str
+  sample: ["copy /srv/shared/logo.png to web:/var/www/html/logo.png"]
+container:
+  description: Name of the container.
+  returned: success
+  type: str
+src:
+  description: The file that was copied. Null with O(content).
+  returned: success
+  type: str
+target:
+  description: Where it is now, with its name where O(dest) was a directory.
+  returned: success
+  type: str
+size:
+  description: Bytes of the file.
+  returned: success
+  type: int
+checksum:
+  description: SHA-256 of the file. Null in check mode where sizes alone tell a difference.
+  returned: success
+  type: str
+mode:
+  description: Permission bits of the target.
+  returned: success
+  type: str
+  sample: "0644"
+uid:
+  description: Owner of the target, as its side has it.
+  returned: success
+  type: int
+gid:
+  description: Group of the target, as its side has it.
+  returned: success
+  type: int
+"""
+
+from ansible_collections.conductor.containers.plugins.module_utils._case.copy import CopyCase
+from ansible_collections.conductor.containers.plugins.module_utils._case.run import run_module
+
+
+def main() -> None:
+    run_module(
+        {
+            "container": {"type": "str", "required": True},
+            "direction": {"type": "str", "choices": ["in", "out"], "default": "in"},
+            "src": {"type": "str"},
+            # Not for the host's log. The action plugin makes a file of it, so that the result's text is not masked.
+            "content": {"type": "str", "no_log": True},
+            # For the action plugin: what arrives here is a path of the managed host.
+            "remote_src": {"type": "bool", "default": False},
+            "dest": {"type": "str", "required": True},
+            "owner": {"type": "str"},
+            "group": {"type": "str"},
+            "mode": {"type": "raw"},
+        },
+        CopyCase,
+        mutually_exclusive=[("src", "content")],
+    )
+
+
+if __name__ == "__main__":
+    main()

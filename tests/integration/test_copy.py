@@ -1,0 +1,254 @@
+"""Files into containers and out of them, running or not."""
+
+import pytest
+from attacks import SLEEP, patched, start
+from controller import Controller
+from image_cache import mount_image
+from testhost import Host
+
+LAYER = "/var/lib/conductor/containers/box"
+
+
+@pytest.fixture(params=["running", "stopped", "never-started", "host-ids"])
+def box(host, request):
+    """The host, with container box in each of the states, and the file /run/src."""
+    host.run("sh", "-c", "echo hello > /run/src; chmod 4640 /run/src")
+    options = {"userns": "host"} if request.param == "host-ids" else {}
+    state = "present" if request.param == "never-started" else "started"
+    host.module("conductor_container", name="box", image="debian", command=SLEEP, state=state, **options)
+    if request.param == "stopped":
+        host.module("conductor_container", name="box", state="stopped")
+    yield host
+    host.run("sh", "-c", "rm -rf /run/src /run/got")
+
+
+def copy(host, **options):
+    return host.module("conductor_copy", container="box", **options)
+
+
+def out(host, src, **options):
+    return copy(host, direction="out", src=src, **options)
+
+
+def stat(host, path):
+    """Mode, owner and group of a file as those inside see them; a container that does not run is started for it."""
+    host.module("conductor_container", name="box", state="started")
+    return host.module("conductor_exec", container="box", argv=["/bin/stat", "-c", "%a %u %g", path])["stdout"]
+
+
+def listing(host):
+    return host.run("sh", "-c", f"find {LAYER} -path '*/rootfs/*' -prune -o -printf '%p %u %m %T@\n'").stdout
+
+
+def test_a_file_goes_in_once_as_check_mode_says(box):
+    before = listing(box)
+    planned = copy(box, src="/run/src", dest="/etc/", check=True)
+    assert listing(box) == before, "check mode has changed something"
+    done = copy(box, src="/run/src", dest="/etc/")
+    assert done["changed"] and done["actions"] == planned["actions"] == ["copy /run/src to box:/etc/src"]
+    assert done["diff"] == planned["diff"] and done["diff"][0]["after"] == "hello\n"
+    assert (done["target"], done["mode"], done["size"]) == ("/etc/src", "0640", 6)
+    assert not copy(box, src="/run/src", dest="/etc/src")["changed"]
+    assert stat(box, "/etc/src") == "640 0 0"
+
+
+def test_owners_are_those_of_the_container(box):
+    wish = {"content": "text\n", "dest": "/srv/file", "owner": "www-data", "group": "adm", "mode": "4711"}
+    assert copy(box, **wish)["diff"][1]["after"] == {"state": "file", "mode": "4711", "owner": 33, "group": 4}
+    assert not copy(box, **wish)["changed"]
+    changed = copy(box, **{**wish, "mode": "0600", "owner": "1234"})
+    assert changed["diff"] == [{"before": {"mode": "4711", "owner": 33}, "after": {"mode": "0600", "owner": 1234}}]
+    assert stat(box, "/srv/file") == "600 1234 4"
+
+
+def test_a_file_comes_out_for_root_only_and_never_setuid(box):
+    copy(box, content="inside\n", dest="/srv/file", owner="www-data", mode="6755")
+    assert out(box, "/srv/file", dest="/run/got", check=True)["changed"]
+    assert box.run("test", "-e", "/run/got", check=False).returncode
+    done = out(box, "/srv/file", dest="/run/got")
+    assert done["actions"] == ["copy box:/srv/file to /run/got"] and done["mode"] == "0600"
+    assert box.run("stat", "-c", "%a %u %g", "/run/got").stdout == "600 0 0\n"
+    assert not out(box, "/srv/file", dest="/run/got")["changed"]
+    box.run("sh", "-c", "chown 33:4 /run/got; chmod 4644 /run/got")
+    assert out(box, "/srv/file", dest="/run/got")["diff"] == [{"before": {"mode": "4644"}, "after": {"mode": "0644"}}]
+    assert box.run("stat", "-c", "%a %u %g", "/run/got").stdout == "644 33 4\n"
+    assert box.run("cat", "/run/got").stdout == "inside\n"
+
+
+def test_the_result_is_not_about_a_file_of_the_host_by_the_same_path(box):
+    assert copy(box, content="x:x:1:1::/:\n", dest="/etc/passwd", mode="0600")["mode"] == "0600"
+
+
+def test_large_and_binary_files_arrive_whole(box):
+    box.run("sh", "-c", "head -c 5000000 /dev/urandom > /run/src")
+    done = copy(box, src="/run/src", dest="/srv/large")
+    assert done["checksum"] == box.run("sha256sum", "/run/src").stdout.split()[0]
+    assert done["diff"][0]["src_larger"] and "after" not in done["diff"][0]
+    out(box, "/srv/large", dest="/run/got")
+    assert box.run("cmp", "/run/src", "/run/got", check=False).returncode == 0
+    box.run("sh", "-c", "printf 'a\\0b' > /run/src")
+    assert copy(box, src="/run/src", dest="/srv/large")["diff"][0]["src_binary"] == 1
+
+
+def test_what_cannot_be_is_one_line_of_error(box):
+    box.run("sh", "-c", "mkfifo /run/fifo; mkdir -p /run/got")
+    for wish, told in (
+        ({"content": "stuff\n", "dest": "/no/such"}, "directory /no of dest in container box does not exist"),
+        ({"content": "stuff\n", "dest": "/etc"}, "box:/etc is a directory: end dest with / to copy the file into it"),
+        ({"content": "stuff\n", "dest": "/etc/"}, "content has no name"),
+        ({"content": "stuff\n", "dest": "/etc/passwd/x"}, "no directory"),
+        ({"content": "stuff\n", "dest": "/etc/x", "owner": "nosuch"}, "there is no user 'nosuch' in the container"),
+        ({"content": "stuff\n", "dest": "/etc/x", "group": "nosuch"}, "there is no group 'nosuch' in the container"),
+        ({"content": "stuff\n", "dest": "/etc/x", "mode": "u+x"}, "mode 'u+x' is not an octal number"),
+        ({"content": "stuff\n", "dest": "etc/x"}, "dest 'etc/x' is not an absolute path"),
+        ({"src": "/run/fifo", "dest": "/etc/x"}, "src /run/fifo is a FIFO: only files are copied"),
+        ({"src": "/run", "dest": "/etc/x"}, "src /run is a directory: only files are copied"),
+        ({"src": "/run/none", "dest": "/etc/x"}, "src /run/none does not exist"),
+        ({"dest": "/etc/x"}, "nothing to copy"),
+        ({"direction": "out", "src": "/none", "dest": "/run/x"}, "src /none in container box does not exist"),
+        ({"direction": "out", "src": "/etc", "dest": "/run/x"}, "src /etc in container box is a directory"),
+        ({"direction": "out", "src": "/etc/passwd", "dest": "/run/got"}, "/run/got is a directory"),
+        ({"direction": "out", "content": "stuff\n", "dest": "/run/x"}, "content is instead of src"),
+    ):
+        assert told in copy(box, **wish, fails=True)["msg"], wish
+    box.run("rm", "-r", "/run/fifo", "/run/got")
+    nobody = box.module("conductor_copy", container="none", content="stuff\n", dest="/x", fails=True)
+    assert nobody["msg"].startswith("there is no container 'none'")
+
+
+def test_ids_beyond_the_containers_are_refused(host):
+    start(host, "box")
+    refused = copy(host, content="stuff\n", dest="/etc/x", owner="65536", fails=True)
+    assert "owner 65536 is beyond the container's ids, which end at 65535" in refused["msg"]
+
+
+def test_mounts_of_a_container_that_runs_are_where_it_sees_them(host):
+    """With the container's ids, the host's, and on a file that is a mount itself."""
+    host.run("sh", "-c", "mkdir /run/shared /run/plain; echo mounted > /run/file")
+    mounts = [
+        {"source": "/run/shared", "target": "/shared"},
+        {"source": "/run/plain", "target": "/plain", "idmap": False},
+        {"source": "/run/file", "target": "/srv/file"},
+        {"type": "tmpfs", "target": "/scratch"},
+    ]
+    host.run("chown", "524288", "/run/plain")
+    start(host, "box", mounts=mounts)
+    for directory in ("shared", "plain", "scratch", "dev/shm"):
+        wish = {"content": "text\n", "dest": f"/{directory}/new", "owner": "33"}
+        assert copy(host, **wish)["changed"] and not copy(host, **wish)["changed"]
+        assert stat(host, f"/{directory}/new") == "644 33 0", directory
+    assert host.run("stat", "-c", "%u %g", "/run/shared/new", "/run/plain/new").stdout == "33 0\n524321 524288\n"
+    refused = copy(host, content="stuff\n", dest="/srv/file", fails=True)
+    assert refused["msg"].startswith("box:/srv/file is a mount point, which is not replaced")
+    out(host, "/srv/file", dest="/run/got")
+    assert host.run("cat", "/run/got").stdout == "mounted\n"
+    host.run("rm", "-r", "/run/shared", "/run/plain", "/run/file", "/run/got")
+
+
+def test_a_full_disk_leaves_the_old_file_whole(cached_image):
+    """Also where the room was there when it was asked for."""
+    with Host(size="8m") as host:
+        mount_image(host, cached_image)
+        start(host, "box")
+        copy(host, content="old\n", dest="/srv/file")
+        host.run("sh", "-c", "head -c 9000000 /dev/zero > /run/src; head -c 5M /dev/zero > /run/small")
+        refused = copy(host, src="/run/src", dest="/srv/file", fails=True)
+        assert "/run/src has 9000000 bytes, and there is room for" in refused["msg"]
+        lie = "module_utils('_linux.transfer').free_bytes = lambda fd: None"
+        wish = {"container": "box", "src": "/run/src", "dest": "/srv/file"}
+        full = patched(host, "conductor_copy", lie, fails=True, **wish)
+        assert "No space left on device" in full["msg"] and "what was there is as it was" in full["msg"]
+        assert host.run("ls", "-A", f"{LAYER}/upper/srv").stdout == "file\n"
+        assert host.run("cat", f"{LAYER}/upper/srv/file").stdout == "old\n"
+        assert copy(host, src="/run/small", dest="/srv/file")["changed"]
+        host.module("conductor_container", name="box", state="absent", force=True)
+
+
+@pytest.mark.parametrize("state", ["running", "stopped"])
+def test_one_that_is_killed_leaves_the_old_file_and_the_next_one_clears_up(host, state):
+    start(host, "box")
+    if state == "stopped":
+        host.module("conductor_container", name="box", state="stopped")
+    copy(host, content="old\n", dest="/srv/file")
+    for when in ("rename", "fsync", "fchmod"):
+        die = f"import os, signal; os.{when} = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)"
+        with pytest.raises(AssertionError, match="printed no JSON"):
+            patched(host, "conductor_copy", die, container="box", content="new\n", dest="/srv/file")
+        assert host.run("cat", f"{LAYER}/upper/srv/file").stdout == "old\n"
+        mounted = host.run("grep", "-c", f"{LAYER}/", "/proc/self/mounts", check=False).stdout
+        assert mounted == ("1\n" if state == "running" else "0\n")
+    assert copy(host, content="new\n", dest="/srv/file")["changed"]
+    assert host.run("ls", "-A", f"{LAYER}/upper/srv").stdout == "file\n"
+
+
+def test_a_log_that_grows_meanwhile_comes_out_as_it_was(host):
+    start(host, "box")
+    copy(host, content="one\n", dest="/srv/log")
+    grow = """
+transfer = module_utils("_linux.transfer")
+original = transfer.size_of
+def size_of(fd):
+    size = original(fd)
+    with open("/var/lib/conductor/containers/box/rootfs/srv/log", "a") as file:
+        file.write("more\\n")
+    return size
+transfer.size_of = size_of
+"""
+    done = patched(host, "conductor_copy", grow, container="box", direction="out", src="/srv/log", dest="/run/got")
+    assert done["changed"] and host.run("cat", "/run/got").stdout == "one\nmore\n"
+    host.run("rm", "/run/got")
+
+
+FIRST = """
+- conductor.containers.conductor_copy: {container: box, src: page.txt, dest: /srv/}
+  register: first
+"""
+OTHERS = """
+- conductor.containers.conductor_copy: {container: box, src: page.txt, dest: /srv/page.txt}
+  register: second
+- ansible.builtin.assert:
+    that:
+      - first is changed and second is not changed
+      - first.actions == ["copy page.txt to box:/srv/page.txt"] and first.target == "/srv/page.txt"
+      - first.mode == "0640" and first.src == "page.txt"
+- conductor.containers.conductor_copy: {container: box, content: "a", dest: /srv/text, owner: www-data}
+  register: text
+- conductor.containers.conductor_copy: {container: box, src: /srv/text, dest: /run/got, direction: out}
+- conductor.containers.conductor_copy: {container: box, src: /run/got, dest: /srv/back, remote_src: true}
+  register: back
+- ansible.builtin.assert: {that: [text.uid == 33, text.mode == "0644", back.mode == "0600", back.size == 1]}
+- conductor.containers.conductor_copy: {container: box, src: none.txt, dest: /srv/}
+  register: missing
+  ignore_errors: true
+- conductor.containers.conductor_copy: {container: box, src: page.txt, dest: /no/where}
+  register: nowhere
+  ignore_errors: true
+- ansible.builtin.assert:
+    that:
+      - missing.msg.startswith("src none.txt is not on the controller")
+      - nowhere.msg == "directory /no of dest in container box does not exist"
+- ansible.builtin.shell: ls -d /run/ansible/*
+  register: left
+  # Its own.
+  failed_when: left.stdout_lines | length > 1
+"""
+
+
+def test_files_of_the_controller_in_a_play(host, tmp_path):
+    start(host, "box")
+    controller = Controller(tmp_path)
+    (tmp_path / "page.txt").write_text("of the controller\n")
+    (tmp_path / "page.txt").chmod(0o640)
+    controller.inventory["target"] = {
+        "ansible_host": "target", **controller.let_in(host), "ansible_python_interpreter": "/usr/bin/python3",
+        "ansible_user": "root", "ansible_remote_tmp": "/run/ansible", "ansible_ssh_use_tty": False,
+    }  # fmt: skip
+    try:
+        dry = controller.playbook(FIRST, options=["--check", "--diff"])
+        assert "+of the controller" in dry and "+++ after: page.txt" in dry and "changed=1" in dry
+        assert host.run("ls", "-A", f"{LAYER}/upper/srv", check=False).stdout == ""
+        controller.playbook(FIRST, OTHERS)
+        assert host.run("cat", f"{LAYER}/upper/srv/page.txt").stdout == "of the controller\n"
+    finally:
+        controller.leave(host)
+        host.run("rm", "-rf", "/run/ansible", "/run/got")
