@@ -163,7 +163,8 @@ def test_a_terminal_that_is_closed_hangs_up_inside(command, shell):
 def test_a_container_that_is_removed_gives_the_terminal_back(command, shell):
     before = modes(shell)
     shell.sendline("conductor exec box -- sh -c 'stty raw; echo ready; sleep 777'")
-    shell.expect_exact("ready")
+    # Not the line that was typed: there ";" follows.
+    shell.expect_exact("ready\n")
     command("stop", "box")
     shell.expect_exact(PROMPT)
     assert at(shell, "echo $?") == "137"
