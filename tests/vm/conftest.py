@@ -1,0 +1,172 @@
+"""A real machine for every test, run and reached by script/vm, and the containers that a playbook deploys on it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import testinfra
+
+ROOT = Path(__file__).parents[2]
+CONFIG = os.environ.get("CONDUCTOR_VM_SSH_CONFIG", "")
+SLEEP = ["/bin/sleep", "infinity"]
+# Tells whoever calls by which name it is known and who has called, over both protocols.
+SERVER = """
+import http.server, socket
+class Tier(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(f"{socket.gethostname()} {self.client_address[0]}".encode())
+class Server(http.server.ThreadingHTTPServer):
+    address_family = socket.AF_INET6
+Server(("::", 8000), Tier).serve_forever()
+"""
+SERVE = ["/usr/bin/python3", "-c", SERVER]
+SERVES = ["/usr/bin/python3", "-c", "import socket; socket.create_connection(('127.0.0.1', 8000))"]
+BOOTED = ["/bin/sh", "-c", "systemctl is-system-running | grep -qE 'running|degraded'"]
+CONTAINERS = [
+    {
+        "name": "backend", "image": "debian", "command": SERVE, "wait": SERVES, "network": {},
+        "memory": "128m", "cpus": 0.4, "pids": 40,
+    },
+    {
+        "name": "web", "image": "debian", "command": SERVE, "wait": SERVES, "restart_policy": "always",
+        "network": {"internet": True, "expose": ["8000-8080"]},
+        "peers": [{"peer": "backend", "direction": "to", "ports": ["8000/tcp"]}],
+    },
+    {"name": "lonely", "image": "debian", "command": SLEEP, "network": {}},
+    {"name": "system", "image": "debian", "init": True, "wait": BOOTED, "memory": "256m", "network": {}},
+]  # fmt: skip
+CALL = """
+import sys, urllib.request
+open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
+for url in sys.argv[1:]:
+    try:
+        print(open(url, timeout=5).read().decode())
+    except OSError:
+        print("refused")
+"""
+
+
+class Machine:
+    """The managed host, as its playbooks see it (`module`, `deploy`), and as it is (`host`, of testinfra)."""
+
+    def __init__(self, directory: Path) -> None:
+        self.host = testinfra.get_host("ssh://vm", ssh_config=CONFIG)
+        self.variables = directory / "variables.json"
+        inventory = directory / "inventory"
+        inventory.write_text("vm ansible_user=root ansible_python_interpreter=/usr/bin/python3\n")
+        self._target = ["-i", str(inventory)]
+        self._environment = {
+            **os.environ,
+            "ANSIBLE_SSH_ARGS": f"-F {CONFIG}",
+            "ANSIBLE_PIPELINING": "1",
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
+        }
+
+    def module(self, name: str, /, check: bool = False, fails: bool = False, **options) -> dict:
+        """The result of a module of ours, which fails or not, as it should."""
+        command = ["ansible", "vm", *self._target, "-m", f"conductor.containers.{name}"]
+        done = self._run([*command, *(["-a", json.dumps(options)] if options else []), *(["--check"] if check else [])])
+        assert (done.returncode != 0) == fails, done.stdout + done.stderr
+        return json.loads(re.split(r"^vm \| [A-Z!]+ => ", done.stdout, maxsplit=1, flags=re.MULTILINE)[1])
+
+    def deploy(self, *options: str) -> str:
+        """Deploy CONTAINERS; what ansible-playbook said."""
+        self.variables.write_text(json.dumps({"conductor_containers": CONTAINERS}))
+        playbook = ["ansible-playbook", *self._target, "conductor.containers.deploy", "-e", f"@{self.variables}"]
+        done = self._run([*playbook, *options])
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def role(self, name: str) -> None:
+        """Run a role of ours, with its defaults."""
+        include = ["-m", "ansible.builtin.include_role", "-a", f"name=conductor.containers.{name}"]
+        done = self._run(["ansible", "vm", *self._target, *include])
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def start(self, name: str) -> None:
+        """Start one of CONTAINERS, as the playbook would."""
+        wish = next(one for one in CONTAINERS if one["name"] == name)
+        self.module("conductor_container", **{key: wish[key] for key in wish.keys() - {"network", "peers"}})
+
+    def inside(self, name: str, *argv: str, **options) -> str:
+        """What a command in a container prints."""
+        return self.module("conductor_exec", container=name, argv=list(argv), **options)["stdout"]
+
+    def containers(self) -> dict[str, dict]:
+        return {one["name"]: one for one in self.module("conductor_container_info")["containers"]}
+
+    def calls(self, *urls: str) -> list[str]:
+        """What the machine itself hears from each URL."""
+        return self.host.check_output(f"python3 -c %s{' %s' * len(urls)}", CALL, *urls).splitlines()
+
+    def calls_inside(self, name: str, *urls: str) -> list[str]:
+        """What a container hears from each URL."""
+        return self.inside(name, "/usr/bin/python3", "-c", CALL, *urls).splitlines()
+
+    def reboots(self, command: str, patience: float = 600) -> None:
+        """Boot anew by a command, after which nobody may answer any more, and wait for a login."""
+        before = self.boot_id()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._ssh(command, 10)
+        # It would go on waiting for answers of the machine that was.
+        subprocess.run(["ssh", "-F", CONFIG, "-O", "exit", "vm"], check=False, capture_output=True)
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                if self.boot_id() not in ("", before):
+                    return
+            time.sleep(1)
+        raise AssertionError(f"not within {patience:g} s: a login after {command!r}")
+
+    def boot_id(self) -> str:
+        return self._ssh("cat /proc/sys/kernel/random/boot_id", 30).stdout.strip()
+
+    def _ssh(self, command: str, timeout: float) -> subprocess.CompletedProcess:
+        argv = ["ssh", "-F", CONFIG, "-o", "ControlPath=none", "vm", command]
+        return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=timeout)
+
+    def _run(self, argv: list[str]) -> subprocess.CompletedProcess:
+        return subprocess.run(argv, cwd=ROOT, env=self._environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="session")
+def machine(tmp_path_factory) -> Machine:
+    """The machine, with an image and nothing else of ours."""
+    if not CONFIG:
+        raise pytest.UsageError("these tests need a machine: run them by script/vm")
+    return Machine(tmp_path_factory.mktemp("controller"))
+
+
+@pytest.fixture(scope="session")
+def deployed(machine: Machine) -> Machine:
+    """The machine with CONTAINERS, as the playbook deploys them."""
+    machine.deploy()
+    return machine
+
+
+@pytest.fixture
+def host(machine: Machine):
+    """The machine as testinfra sees it."""
+    return machine.host
+
+
+@pytest.fixture
+def box(machine: Machine):
+    """Starts the container `box` with further options; it is removed after the test."""
+
+    def start(**options) -> dict:
+        wish = {"name": "box", "image": "debian", "command": SLEEP, **options}
+        return machine.module("conductor_container", **wish)["container"]
+
+    yield start
+    machine.module("conductor_container", name="box", state="absent", force=True)
