@@ -38,22 +38,20 @@ def box(host, controller):
 
 
 def test_tasks_run_inside_and_leave_nothing_on_the_host(host, box):
-    # Otherwise those of this machine, where other things go on.
-    own = ["/root", "/tmp"]
-    for directory in own:
-        host.run("mount", "-t", "tmpfs", "tmpfs", directory)
     box.playbook("""
 - ansible.builtin.setup: {gather_subset: [min]}
 - ansible.builtin.assert: {that: [ansible_facts.hostname == "box", ansible_facts.user_id == "root"]}
-- ansible.builtin.copy: {content: "hello\\n", dest: /root/hello, mode: "0640", owner: nobody}
-- ansible.builtin.command: stat -c '%a %U %s' /root/hello
+- ansible.builtin.copy: {content: "{{ 'x' * 7919 }}", dest: /root/x, mode: "0640", owner: nobody}
+- ansible.builtin.command: stat -c '%a %U %s' /root/x
   register: found
-- ansible.builtin.assert: {that: found.stdout == "640 nobody 6"}
+- ansible.builtin.assert: {that: found.stdout == "640 nobody 7919"}
 """)
-    upper = "/var/lib/conductor/containers/box/upper/root/hello"
-    assert host.run("cat", upper).stdout == "hello\n"
-    assert host.run("find", *own, "-mindepth", "1").stdout == ""
-    host.run("umount", *own)
+    # Of that size, and newer than the way in: one, which is the container's own.
+    begun = ["-newer", "/run/ssh/sshd_config", "-size", "7919c", "-type", "f"]
+    left = host.run("find", "/run", "/root", "/tmp", "/var", "-xdev", *begun, check=False).stdout.split()
+    upper = "/var/lib/conductor/containers/box/upper"
+    assert left == []
+    assert host.run("find", upper, *begun).stdout.split() == [f"{upper}/root/x"]
 
 
 def test_a_container_of_the_controller_itself(host, tmp_path):

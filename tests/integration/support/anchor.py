@@ -105,6 +105,11 @@ O="nsenter --net=/proc/{outside}/ns/net"
 $O ip link set lo up; $O ip link set eth0 up
 $O ip addr add 198.51.100.2/24 dev eth0; $O ip -6 addr add 2001:db8:2::2/64 dev eth0 nodad
 $O ip route add default via 198.51.100.1; $O ip -6 route add default via 2001:db8:2::1
+# The kernel takes its time to say that there is a carrier, and that is part of how a host looks.
+for link in wan0 lan0; do
+  tries=0
+  until grep -qx up /sys/class/net/$link/operstate || [ $tries = 1000 ]; do sleep 0.01; tries=$((tries + 1)); done
+done
 # Bystanders: other programs' things that must stay as they are.
 ip netns add bystander
 nft add table inet bystander
