@@ -274,3 +274,8 @@ def test_the_plan_of_files():
 def test_others_files_are_a_conflict(wanted):
     with pytest.raises(_errors.Conflict, match="/p is not of the host command"):
         plan_files({"/p": wanted}, {"/p": OTHERS})
+
+
+def test_a_long_command_is_shown_in_part():
+    assert output.shortened("/bin/sleep 1", 12) == "/bin/sleep 1"
+    assert output.shortened("/bin/sleep\n10", 12) == "/bin/slee..."

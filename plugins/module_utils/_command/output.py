@@ -32,6 +32,12 @@ def shown(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
 
 
+def shortened(text: str, most: int) -> str:
+    """`text` on one line, of at most so many characters: "..." stands for the rest."""
+    line = one_line(text)
+    return line if len(line) <= most else f"{line[: most - 3]}..."
+
+
 def size(count: float) -> str:
     """Bytes in the largest unit that leaves a number of at least 1, as `ls -h` shows them."""
     for unit in ("B", "K", "M", "G"):

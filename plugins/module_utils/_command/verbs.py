@@ -15,7 +15,7 @@ from .._model.layout import ContainerPaths, ImagePaths
 from .._model.names import parse_name
 from .._store import containers as store
 from .._store.settings import Settings
-from .output import local_time, one_line, print_json, size, table
+from .output import local_time, one_line, print_json, shortened, size, table
 
 
 def _settings() -> Settings:
@@ -276,7 +276,8 @@ def _state(container: dict) -> str:
 def _command(container: dict) -> str:
     import shlex
 
-    return shlex.join(container.get("command") or ())
+    # A line for each container, as docker and podman show it; `info` tells all of it.
+    return shortened(shlex.join(container.get("command") or ()), 30)
 
 
 def _since(container: dict) -> str:
