@@ -68,7 +68,8 @@ def test_a_shell_inside_is_one_as_people_know_it(command, shell):
     shell.send("\x1a")
     shell.expect_exact("Stopped")
     shell.expect_exact(INSIDE)
-    at(shell, "kill -9 %1; wait", INSIDE)
+    # A shell does not let go of a job that is stopped, and may not know yet that this one has ended.
+    at(shell, "kill -9 %1; disown -a", INSIDE)
     at(shell, "exit 42")
     assert at(shell, "echo $?") == "42"
     assert modes(shell) == before
