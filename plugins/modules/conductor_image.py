@@ -75,8 +75,10 @@ options:
     elements: raw
   source:
     description:
-      - Take the root file system from an archive or from a container instead. Excludes the options of a build but
-        O(commands).
+      - Take the root file system from an archive, a container or another image instead. Excludes the options of a build
+        but O(commands).
+      - An image of a container or of an image is a layer on that one, its base, and has only what differs. The base can
+        neither be removed nor built again as long as an image lies on it.
     type: dict
     suboptions:
       archive:
@@ -90,8 +92,16 @@ options:
         type: str
       container:
         description:
-          - Name of a container that does not run. Its files are copied once, with the ids that they have inside;
-            what it writes later does not change the image, unless O(force=true).
+          - Name of a container that does not run. What differs in it from its image, the base, is copied once, with the
+            ids that its files have inside. What it writes later does not change the image, unless O(force=true).
+        type: str
+      digest:
+        description:
+          - V(sha256:) and a digest of what went into the container, as you calculate it. An image that has it needs no
+            container any more, and one that has another is an error, unless O(force=true).
+        type: str
+      image:
+        description: Name of another image, for O(commands) to be run on.
         type: str
   builder:
     description:
@@ -147,6 +157,14 @@ EXAMPLES = r"""
     source:
       archive: /srv/web.tar.zst
 
+- name: A layer on another image
+  conductor.containers.conductor_image:
+    name: shop
+    source:
+      image: web
+    commands:
+      - apt-get update && apt-get install -y --no-install-recommends php-fpm && apt-get clean
+
 - name: An image of what was set up in a container, which is stopped for that
   conductor.containers.conductor_image:
     name: golden
@@ -188,19 +206,28 @@ image:
       type: dict
       returned: always
     builder:
-      description: What made it, V(mmdebstrap), V(debootstrap), V(archive) or V(container).
+      description: What made it, V(mmdebstrap), V(debootstrap), V(archive), V(container) or V(image).
       type: str
       returned: always
     size:
-      description: Bytes on disk.
+      description: Bytes on disk, without its base.
       type: int
       returned: always
     path:
-      description: Its root file system on the host.
+      description: Its root file system on the host, or what differs in it from its base.
       type: str
+      returned: always
+    base:
+      description: The image that it lies on, by C(name) and C(id). Null where it lies on none.
+      type: dict
       returned: always
     used_by:
       description: Names of the containers that use it.
+      type: list
+      elements: str
+      returned: always
+    base_of:
+      description: Names of the images that lie on it.
       type: list
       elements: str
       returned: always
@@ -237,7 +264,13 @@ def main() -> None:
             "commands": {"type": "list", "elements": "raw"},
             "source": {
                 "type": "dict",
-                "options": {"archive": {"type": "str"}, "checksum": {"type": "str"}, "container": {"type": "str"}},
+                "options": {
+                    "archive": {"type": "str"},
+                    "checksum": {"type": "str"},
+                    "container": {"type": "str"},
+                    "digest": {"type": "str"},
+                    "image": {"type": "str"},
+                },
             },
             "builder": {"type": "str", "choices": ["auto", "debootstrap", "mmdebstrap"], "default": "auto"},
             "force": {"type": "bool", "default": False},

@@ -39,7 +39,7 @@ RETURN = r"""
 images:
   description:
     - One entry for each image, sorted by name, as RV(conductor.containers.conductor_image#module:image).
-    - One that is damaged has C(name), C(error) and C(used_by) only.
+    - One that is damaged has C(name), C(error), C(used_by) and C(base_of) only.
     - Where a container is damaged, so that nobody knows which image it uses, C(error) says so.
   returned: success
   type: list

@@ -17,6 +17,7 @@ from ansible_collections.conductor.containers.plugins.module_utils._plan.image i
     ImageView,
     RemoveImage,
     Wish,
+    check_layers,
     plan_image,
 )
 from hypothesis import given
@@ -39,6 +40,7 @@ views = st.builds(
     lambda state, **rest: ImageView(**state, **rest),
     st.one_of(there, st.just({}), st.just({"damage": "image.json is damaged"})),
     users=st.sampled_from([(), ("c1",), ("c1", "c2")]),
+    derived=st.sampled_from([(), ("above",)]),
     unknown_users=st.sampled_from(["", "container.json is damaged"]),
     stale=st.booleans(),
     exported=st.booleans(),
@@ -77,13 +79,13 @@ def test_after_any_part_of_a_plan_the_next_run_converges(wish, view, done):
 
 @given(wishes, views)
 def test_an_image_that_is_or_may_be_in_use_is_never_touched(wish, view):
-    if not view.exists or not (view.users or view.unknown_users):
+    if not view.exists or not (view.users or view.derived or view.unknown_users):
         return
     try:
         actions = plan_image(wish, view).actions
     except ConductorError as error:
         assert (
-            all(user in str(error) for user in view.users)
+            all(user in str(error) for user in view.users or view.derived)
             or not isinstance(error, Conflict)
             or ("other values" in error.message)
         )
@@ -142,3 +144,9 @@ def test_damage_is_told_and_only_force_goes_over_it(state):
 def test_what_is_not_there_is_not_exported():
     with pytest.raises(NotFound, match="no image 'web' to export"):
         plan_image(Wish("web", "exported", archive="/a.tar"), ImageView())
+
+
+def test_no_image_gets_more_layers_than_can_be_mounted():
+    check_layers("base", ["layer"] * 19)
+    with pytest.raises(Conflict, match="image base has 20 layers, and 20 is the most: make it one layer"):
+        check_layers("base", ["layer"] * 20)

@@ -5,6 +5,7 @@ import json
 import pytest
 from ansible_collections.conductor.containers.plugins.module_utils._errors import Damaged, InvalidInput
 from ansible_collections.conductor.containers.plugins.module_utils._model.image import (
+    Base,
     Image,
     Recipe,
     Source,
@@ -32,7 +33,8 @@ options = st.fixed_dictionaries(
 
 
 def image(recipe):
-    return Image("web", "id", "2026-01-01T00:00:00+00:00", recipe, "mmdebstrap", 1, {"/a.tar": (1, 2)}, (3, 4))
+    base = Base("below", "0123")
+    return Image("web", "id", "2026-01-01T00:00:00+00:00", recipe, "mmdebstrap", 1, {"/a.tar": (1, 2)}, (3, 4), base)
 
 
 @given(options)
@@ -88,9 +90,30 @@ def test_an_archive_is_known_by_its_content(wanted, now, differs):
 
 
 @pytest.mark.parametrize(
+    ("wanted", "differs"),
+    [
+        (Source(container="work"), False),
+        (Source(container="other"), True),
+        (Source(container="work", digest=A), False),
+        (Source(container="other", digest=A), False),
+        (Source(container="work", digest=B), True),
+        (Source(image="work"), True),
+    ],
+    ids=["by name", "other name", "by digest", "moved", "other digest", "an image of that name"],
+)
+def test_a_container_is_known_by_the_digest_of_what_went_in(wanted, differs):
+    built = Recipe(source=Source(container="work", digest=A))
+    assert differing(built, Recipe(source=wanted)) == (["source"] if differs else [])
+    assert differing(Recipe(source=Source(image="work")), Recipe(source=wanted)) == (
+        [] if wanted == Source(image="work") else ["source"]
+    )
+
+
+@pytest.mark.parametrize(
     "text",
     ['{}', '{"recipe": 5}', '{"recipe": {"suite": "a", "colour": 1}}', '{"recipe": {"packages": 5}}',
-     '{"recipe": {}, "exports": []}', '{"recipe": {"source": {}}}', '{"recipe": {}, "name": "web", "more": 1}'],
+     '{"recipe": {}, "exports": []}', '{"recipe": {"source": {}}}', '{"recipe": {}, "name": "web", "more": 1}',
+     '{"recipe": {}, "base": {"name": "below"}}'],
 )  # fmt: skip
 def test_what_cannot_be_understood_is_damaged_and_names_its_file(text):
     with pytest.raises(Damaged, match=r"/images/web/image\.json"):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from .._errors import InvalidInput
 from .._linux.files import sync_directory, write_atomic
+from .._linux.locks import Lock
 from .._plan.action import Action, Plan
 from .._plan.command import File, WriteFile, plan_files
 from .._store.settings import Settings
@@ -41,7 +42,7 @@ class CommandCase(UseCase):
             if not os.path.isabs(path):
                 raise InvalidInput(f"{option} {path!r} is not an absolute path")
 
-    def locks(self) -> Iterable[str]:
+    def locks(self) -> Iterable[Lock]:
         # None: whoever writes last has written it whole.
         return ()
 

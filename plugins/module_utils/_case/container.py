@@ -20,7 +20,7 @@ from .._container.rootfs import check_idmap
 from .._container.users import resolve_user
 from .._errors import ConductorError, Damaged, EffectFailed, InvalidInput
 from .._linux.files import read_text, remove_tree
-from .._linux.locks import locked
+from .._linux.locks import Lock, locked
 from .._linux.processes import ProcessId
 from .._model.container import ContainerSpec, merge, parse_changes
 from .._model.ids import IdRange
@@ -32,6 +32,7 @@ from .._plan.ids import IdsView, choose
 from .._store import containers as store
 from .._store import seccomp_filters
 from .._store.ids import SUBGID, SUBUID, taken_ids
+from .._store.images import image_layers
 from .._store.settings import Settings
 from .container_facts import container_facts
 from .locking import container_lock, ids_lock, image_lock
@@ -61,9 +62,9 @@ class ContainerCase:
         if self.wait and self.wish.state != "started":
             raise InvalidInput(f"wait is for state=started, not for state={self.wish.state}")
 
-    def locks(self) -> Iterable[str]:
+    def locks(self) -> Iterable[Lock]:
         # An image that is being deleted must not get a user meanwhile.
-        images = [image_lock(self.changes["image"])] if "image" in self.changes else []
+        images = [image_lock(self.changes["image"], shared=True)] if "image" in self.changes else []
         return [*images, container_lock(self.name)]
 
     def observe(self) -> Observed:
@@ -107,9 +108,8 @@ class ContainerCase:
         if self.wish.state == "absent" or (spec is not None and userns == spec.userns):
             return None
         view = self._ids_view()
-        paths = ImagePaths.of(self.settings.image_dir, image)
-        if userns != "host" and image and os.path.isdir(paths.rootfs):
-            check_idmap(paths, choose(userns, view))
+        if userns != "host" and image and os.path.exists(ImagePaths.of(self.settings.image_dir, image).spec):
+            check_idmap(image_layers(self.settings.image_dir, image), choose(userns, view))
         return view
 
     def _ids_view(self) -> IdsView:
@@ -232,8 +232,7 @@ def check_startable(settings: Settings, paths: ContainerPaths, spec: ContainerSp
             _check_source(mount.source)
     check_devices(spec)
     check_limits(spec)
-    roots = [paths.upper, ImagePaths.of(settings.image_dir, spec.image).rootfs]
-    resolve_user(spec.user, roots)
+    resolve_user(spec.user, [paths.upper, *image_layers(settings.image_dir, spec.image)])
     seccomp_filters.check(spec)
 
 

@@ -18,6 +18,7 @@ from .._container.open_root import open_root
 from .._container.users import resolve_user
 from .._errors import Conflict, EffectFailed, InvalidInput, NotFound
 from .._linux import transfer
+from .._linux.locks import Lock
 from .._model.ids import IdRange
 from .._model.layout import ContainerPaths
 from .._model.mounts import parse_path
@@ -73,7 +74,7 @@ class CopyCase:
         self._diff: list[dict] = []
         self._wanted = FileView("file")
 
-    def locks(self) -> Iterable[str]:
+    def locks(self) -> Iterable[Lock]:
         # Nobody starts, stops or removes it meanwhile.
         return (container_lock(self.name),)
 

@@ -20,6 +20,7 @@ from .._container.users import resolve_user
 from .._errors import Conflict, EffectFailed, InvalidInput, NotFound
 from .._linux.cgroups import Cgroup
 from .._linux.libc import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, openat2
+from .._linux.locks import Lock
 from .._linux.processes import ProcessId
 from .._model.container import ContainerSpec, parse_env, parse_user
 from .._model.layout import ContainerPaths
@@ -78,7 +79,7 @@ class ExecCase:
         self._pid: int | None = None
         self._times: tuple[datetime, datetime] | None = None
 
-    def locks(self) -> Iterable[str]:
+    def locks(self) -> Iterable[Lock]:
         # None: a command may run for as long as it likes, and others beside it.
         return ()
 

@@ -11,19 +11,21 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timezone
 
-from .._errors import Damaged, InvalidInput
+from .._errors import Conflict, Damaged, InvalidInput
 from .._image import archive, builders, staging
 from .._image.apt_settings import proxies
-from .._image.container_root import check_container, copy_container
 from .._image.inside import run_commands
+from .._image.layer import check_container, copy_layer, new_layer, whole
 from .._image.neutral import neutralise
 from .._linux.files import remove_tree
-from .._model.image import Image, Recipe, parse_recipe
-from .._model.layout import ImagePaths
+from .._linux.locks import Lock
+from .._model.image import Base, Image, Recipe, Source, parse_recipe
+from .._model.layout import ContainerPaths, ImagePaths
 from .._model.names import parse_name
 from .._plan import image as plan
 from .._plan.action import Action, Plan
-from .._store.images import image_users, is_ours, read_image, write_image
+from .._store.containers import read_spec
+from .._store.images import image_layers, image_users, images_on, is_ours, read_image, write_image
 from .._store.settings import Settings
 from .image_facts import image_facts
 from .locking import container_lock, image_lock
@@ -44,22 +46,37 @@ class ImageCase:
         self.wish = plan.Wish(
             name, params["state"], parse_recipe(params), _parse_builder(params), params["force"], _parse_archive(params)
         )
+        self._base: str | None = None
+        if self.wish.recipe.source is not None and self.wish.recipe.source.image == name:
+            raise InvalidInput(f"source: image {name} cannot lie on itself", "give the new image another name")
 
-    def locks(self) -> Iterable[str]:
-        source = self.wish.recipe.source
-        # A container must not start while it is copied.
-        containers = [container_lock(source.container)] if source is not None and source.container else []
-        return [image_lock(self.wish.name), *containers]
+    def locks(self) -> Iterable[Lock]:
+        source = self.wish.recipe.source or Source()
+        # A base must not go while something is made on it, a container not start while it is copied.
+        self._base = self._find_base(source)
+        bases = [image_lock(self._base, shared=True)] if self._base and self._base != self.wish.name else []
+        containers = [container_lock(source.container)] if source.container else []
+        return [*sorted([image_lock(self.wish.name), *bases]), *containers]
+
+    def _find_base(self, source: Source) -> str | None:
+        """Name of the image that the new one is to lie on."""
+        if source.container is None:
+            return source.image
+        spec = read_spec(ContainerPaths.of(self.settings.container_dir, source.container))
+        return spec and spec.image
 
     def observe(self) -> plan.ImageView:
         name, image_dir = self.wish.name, self.settings.image_dir
         image, damage = self._read()
         users, unknown = image_users(self.settings.container_dir)
+        derived, damaged = images_on(image_dir)
+        unknown = "; ".join(filter(None, (unknown, *(why for other, why in damaged.items() if other != name))))
         view = plan.ImageView(
             recipe=image and image.recipe,
             builder=image and image.builder,
             damage=damage,
             users=users.get(name, ()),
+            derived=derived.get(name, ()),
             unknown_users=unknown,
             stale=bool(staging.leftovers(image_dir, name)) or os.path.lexists(self._partial() or ""),
             exported=image is not None and self._is_exported(image),
@@ -81,8 +98,9 @@ class ImageCase:
     def _complete(self) -> Recipe:
         """What would be built; raises what a build would fail of, before it begins."""
         recipe = self.wish.recipe
-        if recipe.source is not None and recipe.source.container:
-            check_container(self.settings, recipe.source.container)
+        if recipe.source is not None and not recipe.source.archive:
+            base = recipe.source.image or check_container(self.settings, recipe.source.container)
+            plan.check_layers(base, image_layers(self.settings.image_dir, base))
             return recipe
         if recipe.source is not None:
             return replace(recipe, source=replace(recipe.source, checksum=archive.check_source(recipe.source)))
@@ -114,7 +132,7 @@ class ImageCase:
 
     def result(self, observed: plan.ImageView) -> dict:
         image, _ = self._read()
-        facts = image and image_facts(image, self.settings.image_dir, observed.users)
+        facts = image and image_facts(image, self.settings.image_dir, observed.users, observed.derived)
         return {"image": facts, **({"archive": self.wish.archive} if self.wish.archive else {})}
 
     def _clear(self) -> None:
@@ -128,8 +146,10 @@ class ImageCase:
         try:
             log = staging.start_log(image_dir, name)
             image = self._fill(paths.rootfs, log)
-            run_commands(image.recipe.commands or (), paths.rootfs, log, proxies())
-            neutralise(paths.rootfs)
+            base = image_layers(image_dir, image.base.name) if image.base else ()
+            with whole(paths, base, writable=True):
+                run_commands(image.recipe.commands or (), paths.rootfs, log, proxies())
+                neutralise(paths.rootfs)
             write_image(paths, replace(image, size=staging.tree_size(paths.rootfs)))
             staging.put_in_place(paths, self.paths)
         except BaseException:
@@ -138,10 +158,11 @@ class ImageCase:
 
     def _fill(self, rootfs: str, log: str) -> Image:
         """Make the root file system; what is to be written down of it."""
-        recipe, builder, stat = self.wish.recipe, "archive", ()
-        if recipe.source is not None and recipe.source.container:
-            builder = "container"
-            copy_container(self.settings, recipe.source.container, rootfs, log)
+        recipe, builder, stat, base = self.wish.recipe, "archive", (), None
+        if recipe.source is not None and not recipe.source.archive:
+            builder = "container" if recipe.source.container else "image"
+            base = self._fill_on_base(recipe.source, rootfs, log)
+            recipe = replace(recipe, suite=base.recipe.suite, architecture=base.recipe.architecture)
         elif recipe.source is not None:
             stat = archive.file_stat(recipe.source.archive)
             recipe = replace(recipe, source=archive.unpack(recipe.source, rootfs, log))
@@ -150,7 +171,18 @@ class ImageCase:
             builder = builders.choose_builder(self.wish.builder, recipe)
             builders.bootstrap(builder, recipe, rootfs, log)
         created = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        return Image(self.wish.name, secrets.token_hex(8), created, recipe, builder, 0, archive_stat=stat)
+        lies_on = base and Base(base.name, base.id)
+        return Image(self.wish.name, secrets.token_hex(8), created, recipe, builder, 0, {}, stat, lies_on)
+
+    def _fill_on_base(self, source: Source, rootfs: str, log: str) -> Image:
+        """Make the layer; the image that it lies on."""
+        if self._find_base(source) != self._base:
+            raise Conflict(f"source: container {source.container} got another image meanwhile", "run this again")
+        if source.container:
+            copy_layer(self.settings, source.container, rootfs, log)
+        else:
+            new_layer(rootfs)
+        return read_image(self.settings.image_dir, self._base)
 
     def _remove(self) -> None:
         staging.remove_image(self.paths)
@@ -159,7 +191,9 @@ class ImageCase:
         image = read_image(self.settings.image_dir, self.wish.name)
         log = staging.start_log(self.settings.image_dir, self.wish.name)
         newest = int(datetime.fromisoformat(image.created).timestamp())
-        archive.export(self.paths.rootfs, self.wish.archive, self._partial(), newest, log)
+        base = image_layers(self.settings.image_dir, self.wish.name)[1:]
+        with whole(self.paths, base, writable=False):
+            archive.export(self.paths.rootfs, self.wish.archive, self._partial(), newest, log)
         exports = {**image.exports, self.wish.archive: archive.file_stat(self.wish.archive)}
         write_image(self.paths, replace(image, exports=exports))
 

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from .._model.image import Image
 from .._model.layout import ImagePaths
 
 
-def image_facts(image: Image, image_dir: str, users: tuple[str, ...]) -> dict:
-    """The image with its recipe, path and users."""
+def image_facts(image: Image, image_dir: str, users: tuple[str, ...], derived: tuple[str, ...]) -> dict:
+    """The image with its recipe and path, the containers that use it, and the images that lie on it."""
     recipe = image.recipe
     return {
         "name": image.name,
@@ -23,5 +25,7 @@ def image_facts(image: Image, image_dir: str, users: tuple[str, ...]) -> dict:
         "size": image.size,
         "recipe": recipe.to_json(),
         "path": ImagePaths.of(image_dir, image.name).rootfs,
+        "base": image.base and asdict(image.base),
         "used_by": list(users),
+        "base_of": list(derived),
     }

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from .._errors import ConductorError
-from .._store.images import image_names, image_users, read_image
+from .._store.images import image_names, image_users, images_on, read_image
 from .._store.settings import Settings
 from .image_facts import image_facts
 from .info import InfoCase, parse_names
@@ -21,16 +21,18 @@ class ImageInfoCase(InfoCase):
 
     def observe(self) -> list[dict]:
         users, unknown = image_users(self.settings.container_dir)
+        derived, _unknown = images_on(self.settings.image_dir)
         found = []
         for name in self.names or image_names(self.settings.image_dir):
             try:
                 image = read_image(self.settings.image_dir, name)
             except ConductorError as error:
                 # One damaged image must not hide the others.
-                found.append({"name": name, "error": str(error), "used_by": list(users.get(name, ()))})
+                relations = {"used_by": list(users.get(name, ())), "base_of": list(derived.get(name, ()))}
+                found.append({"name": name, "error": str(error), **relations})
                 continue
             if image is not None:
-                facts = image_facts(image, self.settings.image_dir, users.get(name, ()))
+                facts = image_facts(image, self.settings.image_dir, users.get(name, ()), derived.get(name, ()))
                 found.append({**facts, "error": f"used_by may lack one: {unknown}"} if unknown else facts)
         return found
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from .._linux.locks import Lock
 from .._model.names import parse_name
 from .._plan.action import Action, Plan
 from .perform import UseCase
@@ -16,7 +17,7 @@ from .perform import UseCase
 class InfoCase(UseCase):
     """Reads, and never changes anything."""
 
-    def locks(self) -> Iterable[str]:
+    def locks(self) -> Iterable[Lock]:
         return ()
 
     def plan(self, observed: Any) -> Plan:

@@ -5,22 +5,24 @@
 
 from __future__ import annotations
 
+from .._linux.locks import Lock
 
-def container_lock(name: str) -> str:
+
+def container_lock(name: str) -> Lock:
     """The lock of one container."""
-    return f"container-{name}"
+    return Lock(f"container-{name}")
 
 
-def ids_lock() -> str:
+def ids_lock() -> Lock:
     """The lock of who has which ids."""
-    return "ids"
+    return Lock("ids")
 
 
-def network_lock() -> str:
+def network_lock() -> Lock:
     """The lock of all networks of this host: one pool, one table."""
-    return "network"
+    return Lock("network")
 
 
-def image_lock(name: str) -> str:
-    """The lock of one image."""
-    return f"image-{name}"
+def image_lock(name: str, shared: bool = False) -> Lock:
+    """The lock of one image: for who makes or removes it, or, `shared`, for who needs that it stays as it is."""
+    return Lock(f"image-{name}", shared)

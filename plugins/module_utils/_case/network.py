@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from .._errors import InvalidInput
 from .._linux.listeners import listeners
+from .._linux.locks import Lock
 from .._linux.netlink import routing
 from .._model.names import parse_name
 from .._model.network import LINK_PREFIX
@@ -43,7 +44,7 @@ class NetworkCase(UseCase):
         self.present = params["state"] == "present"
         self.options = NetworkOptions.parse(params, settings.pool4, settings.pool6, settings.interface)
 
-    def locks(self) -> Iterable[str]:
+    def locks(self) -> Iterable[Lock]:
         return [container_lock(self.name), network_lock()]
 
     def observe(self) -> NetworkView:
@@ -112,7 +113,7 @@ class ReconcileCase(UseCase):
             raise InvalidInput("state reconciled is for all containers", "leave out container")
         self.settings = settings
 
-    def locks(self) -> Iterable[str]:
+    def locks(self) -> Iterable[Lock]:
         return [network_lock()]
 
     def observe(self) -> NetworkView:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from .._linux.locks import Lock
 from .._network.apply import apply
 from .._network.observe import observe
 from .._plan.action import Action, Plan
@@ -28,7 +29,7 @@ class PeerCase(UseCase):
         self.options = PeerOptions.parse(params)
         self._focus = {self.options.container, self.options.peer}
 
-    def locks(self) -> Iterable[str]:
+    def locks(self) -> Iterable[Lock]:
         return [*(container_lock(name) for name in sorted(self._focus)), network_lock()]
 
     def observe(self) -> NetworkView:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 from .._errors import EffectFailed
-from .._linux.locks import locked
+from .._linux.locks import Lock, locked
 from .._model import layout
 from .._plan.action import Action, Plan
 from .._store.settings import Settings
@@ -21,8 +21,8 @@ class UseCase(Protocol):
 
     settings: Settings
 
-    def locks(self) -> Iterable[str]:
-        """Names of the locks that applying needs, in the order image, container, network."""
+    def locks(self) -> Iterable[Lock]:
+        """The locks that applying needs, in the order image, container, network."""
 
     def observe(self) -> Any:
         """Read specs and kernel; changes nothing."""
@@ -53,8 +53,8 @@ def perform(case: UseCase) -> dict:
     `changed` and idempotence honest.
     """
     with contextlib.ExitStack() as stack:
-        for name in case.locks():
-            stack.enter_context(locked(layout.LOCK_DIR, name, case.settings.lock_timeout))
+        for lock in case.locks():
+            stack.enter_context(locked(layout.LOCK_DIR, lock, case.settings.lock_timeout))
         observed = case.observe()
         plan = case.plan(observed)
         for action in plan.actions:

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from .._errors import Conflict, EffectFailed
 from .._linux import libc, userns
 from .._linux.mountinfo import mount_points_below
+from .._linux.overlay import mount_overlay
+from .._linux.own_mounts import own_mounts
 from .._model.container import ContainerSpec
-from .._model.layout import ContainerPaths, ImagePaths
+from .._model.layout import ContainerPaths
 from .._store import containers as store
 from .._store.ids import read_ids
+from .._store.images import image_layers
 from .._store.settings import Settings
-from .rootfs import mount_rootfs
+from .rootfs import mount_rootfs, shown_layers
 
 
 @contextlib.contextmanager
@@ -59,8 +62,8 @@ def _open_stopped(settings: Settings, paths: ContainerPaths, spec: ContainerSpec
     if paths.rootfs in mount_points_below(paths.directory):
         # It ended a moment ago, or pauses before it is started again.
         return _open(paths.rootfs)
-    image = ImagePaths.of(settings.image_dir, spec.image)
-    for directory in (image.rootfs, paths.upper, paths.work, paths.lower, paths.rootfs):
+    layers = image_layers(settings.image_dir, spec.image)
+    for directory in (*layers, paths.upper, paths.work, paths.lower, paths.rootfs):
         if not os.path.isdir(directory):
             raise Conflict(f"container {paths.name} has no {directory}", "make it whole with conductor_container first")
     ids = read_ids(paths)
@@ -70,11 +73,11 @@ def _open_stopped(settings: Settings, paths: ContainerPaths, spec: ContainerSpec
             process = stack.enter_context(userns.new(ids.map_line))
             userns_fd = os.open(f"/proc/{process}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
             stack.callback(os.close, userns_fd)
-        stack.enter_context(_own_mounts())
+        stack.enter_context(own_mounts())
         if writable:
-            mount_rootfs(paths, image, userns_fd, ids.base if ids else 0)
+            mount_rootfs(paths, layers, userns_fd, ids.base if ids else 0)
         else:
-            _show(paths, image, userns_fd)
+            _show(paths, layers, userns_fd)
         # It outlives the namespace that it is mounted in, as after umount2(2) with MNT_DETACH.
         return _open(paths.rootfs)
 
@@ -83,48 +86,19 @@ def _open(directory: str) -> int:
     return os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
 
 
-@contextlib.contextmanager
-def _own_mounts() -> Iterator[None]:
-    """For the block we are in a mount namespace of our own, which goes with it (mount_namespaces(7))."""
-    own = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
-    working_dir = os.open(".", os.O_PATH | os.O_CLOEXEC)
+def _show(paths: ContainerPaths, layers: Sequence[str], userns_fd: int | None) -> None:
+    """Mount the root read only: overlayfs with lower layers alone writes to none."""
     try:
-        libc.unshare(libc.CLONE_NEWNS)
-        try:
-            libc.mount("", "/", None, libc.MS_PRIVATE | libc.MS_REC)
-            yield
-        finally:
-            libc.setns(own, libc.CLONE_NEWNS)
-            os.fchdir(working_dir)
-    finally:
-        os.close(working_dir)
-        os.close(own)
-
-
-def _show(paths: ContainerPaths, image: ImagePaths, userns_fd: int | None) -> None:
-    """Mount the root read only: overlayfs with two lower layers writes to neither."""
-    lower = image.rootfs
-    try:
-        if userns_fd is not None:
-            lower = paths.lower
-            _mount_idmapped(image.rootfs, lower, userns_fd)
-        data = f"lowerdir={paths.upper}:{lower}"
-        libc.mount("overlay", paths.rootfs, "overlay", libc.MS_RDONLY | libc.MS_NODEV, data)
-    except OSError as error:
+        if userns_fd is None:
+            mount_overlay(paths.rootfs, [paths.upper, *layers])
+            return
+        # The mount points are made where nobody sees them.
+        libc.mount("tmpfs", paths.lower, "tmpfs", libc.MS_NODEV | libc.MS_NOSUID, "size=64k,mode=700")
+        with shown_layers(layers, paths.lower, userns_fd) as shown:
+            mount_overlay(paths.rootfs, [paths.upper, *shown])
+    except (OSError, EffectFailed) as error:
+        reason = error.strerror if isinstance(error, OSError) else error.message
         raise EffectFailed(
-            f"the root of container {paths.name} cannot be looked at while it is stopped ({error.strerror})",
+            f"the root of container {paths.name} cannot be looked at while it is stopped ({reason})",
             "start it, and run this again",
         ) from error
-
-
-def _mount_idmapped(source: str, target: str, userns_fd: int) -> None:
-    tree = libc.open_tree(source, recursive=False)
-    try:
-        libc.mount_setattr(tree, libc.MOUNT_ATTR_RDONLY, userns_fd)
-        target_fd = _open(target)
-        try:
-            libc.move_mount(tree, target_fd)
-        finally:
-            os.close(target_fd)
-    finally:
-        os.close(tree)

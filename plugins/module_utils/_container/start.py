@@ -19,10 +19,11 @@ from .._linux.inside_root import write_files
 from .._linux.processes import ProcessId, has_executed
 from .._model.container import ContainerSpec
 from .._model.ids import IdRange
-from .._model.layout import ContainerPaths, ImagePaths
+from .._model.layout import ContainerPaths
 from .._network.attachment import attach, inside_files
 from .._store.containers import write_run_state
 from .._store.ids import read_ids
+from .._store.images import image_layers
 from .._store.seccomp_filters import SeccompFilter, filter_for
 from .._store.settings import Settings
 from .devices import device_rules
@@ -84,7 +85,7 @@ def prepare(settings: Settings, paths: ContainerPaths, spec: ContainerSpec, secc
         cgroup.delegate(root_id)
     userns_fd = _network_namespace(paths, ids)
     try:
-        mount_rootfs(paths, ImagePaths.of(settings.image_dir, spec.image), userns_fd, root_id)
+        mount_rootfs(paths, image_layers(settings.image_dir, spec.image), userns_fd, root_id)
     finally:
         if userns_fd is not None:
             os.close(userns_fd)

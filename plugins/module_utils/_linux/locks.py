@@ -10,31 +10,40 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from .._errors import LockTimeout
 
 
+class Lock(NamedTuple):
+    """A lock by its name. Many may hold it at once who all want it `shared`."""
+
+    name: str
+    shared: bool = False
+
+
 @contextlib.contextmanager
-def locked(directory: str, name: str, timeout: float) -> Iterator[None]:
-    """Hold the lock `name` (a file in `directory`, made where it is missing) for the block.
+def locked(directory: str, lock: Lock, timeout: float) -> Iterator[None]:
+    """Hold `lock` (a file in `directory`, made where it is missing) for the block.
 
     Raises LockTimeout, naming the holder's pid, after `timeout` seconds. The file goes when the lock does, so that
     none stay behind; a waiter that got the lock of a file that was removed meanwhile begins anew.
     """
     os.makedirs(directory, mode=0o700, exist_ok=True)
-    path = os.path.join(directory, f"{name}.lock")
+    path = os.path.join(directory, f"{lock.name}.lock")
+    kind = fcntl.LOCK_SH if lock.shared else fcntl.LOCK_EX
     deadline = time.monotonic() + timeout
     pause = 0.002
     while True:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(fd, kind | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.pread(fd, 32, 0).decode(errors="replace").strip() or "unknown"
             os.close(fd)
             if time.monotonic() >= deadline:
                 raise LockTimeout(
-                    f"{name} is locked by process {holder} for longer than {timeout:g} s",
+                    f"{lock.name} is locked by process {holder} for longer than {timeout:g} s",
                     "wait until that process has ended, or end it, and run this again",
                 ) from None
             time.sleep(pause)
@@ -48,7 +57,9 @@ def locked(directory: str, name: str, timeout: float) -> Iterator[None]:
         os.pwrite(fd, str(os.getpid()).encode(), 0)
         yield
     finally:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, BlockingIOError):
+            # Others who share it need the file; the last one to go is alone with it.
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.unlink(path)
         os.close(fd)
 

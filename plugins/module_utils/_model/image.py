@@ -29,15 +29,23 @@ _WORD = {
     "packages": r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?(=[A-Za-z0-9.+:~-]+)?",
 }
 _CHECKSUM = r"sha256:[0-9a-f]{64}"
+# What an image can be made from, and the options that tell what is in it.
+_KINDS = ("archive", "container", "image")
+_TOLD_BY = {"checksum": "archive", "digest": "container"}
 
 
 @dataclass(frozen=True)
 class Source:
-    """A tar archive on the host, of which `checksum` is sha256:HEX, or a container."""
+    """A tar archive on the host, of which `checksum` is sha256:HEX; or a container; or another image.
+
+    `digest` (sha256:HEX) is of what went into the container, as whoever put it there tells.
+    """
 
     archive: str | None = None
     checksum: str | None = None
     container: str | None = None
+    digest: str | None = None
+    image: str | None = None
 
 
 @dataclass(frozen=True)
@@ -73,8 +81,16 @@ class Recipe:
 
 
 @dataclass(frozen=True)
+class Base:
+    """The image that another one lies on; `id` tells which build of it."""
+
+    name: str
+    id: str
+
+
+@dataclass(frozen=True)
 class Image:
-    """image.json. `created` is UTC in ISO 8601, `size` bytes on disk.
+    """image.json. `created` is UTC in ISO 8601, `size` bytes on disk, of its own layer where it has a `base`.
 
     `exports` has size and mtime (ns) of each archive that was written of it; `archive_stat` those of the archive that
     it was made from: a file that has them still need not be read again.
@@ -88,9 +104,10 @@ class Image:
     size: int
     exports: dict = field(default_factory=dict)
     archive_stat: tuple[int, ...] = ()
+    base: Base | None = None
 
     def to_json(self) -> dict:
-        return {**{f.name: getattr(self, f.name) for f in fields(self)}, "recipe": self.recipe.to_json()}
+        return {**asdict(self), "recipe": self.recipe.to_json()}
 
     @classmethod
     def from_json(cls, value: dict, where: str) -> Image:
@@ -101,6 +118,7 @@ class Image:
                 "recipe": Recipe.from_json(value["recipe"]),
                 "exports": {path: tuple(stat) for path, stat in value.get("exports", {}).items()},
                 "archive_stat": tuple(value.get("archive_stat", ())),
+                "base": Base(**value["base"]) if value.get("base") else None,
             })  # fmt: skip
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise Damaged(f"{where} is damaged ({error})", "set force: true to build or remove the image") from None
@@ -152,18 +170,21 @@ def _source(given: dict) -> Source:
     built = sorted(set(given) - {"commands", "source"})
     if built:
         raise InvalidInput(f"source and {', '.join(built)} exclude each other", "it has its packages already")
-    archive, checksum, container = (source.get(name) for name in ("archive", "checksum", "container"))
-    if (archive is None) == (container is None):
-        raise InvalidInput("source: give either archive or container")
-    if container is not None:
-        if checksum is not None:
-            raise InvalidInput("source: checksum is for an archive, not for a container")
-        return Source(container=parse_name(container, "source: container"))
-    if not archive.startswith("/"):
-        raise InvalidInput(f"source: archive {archive!r} is not an absolute path")
-    if checksum is not None and not re.fullmatch(_CHECKSUM, checksum):
-        raise InvalidInput(f"source: checksum {checksum!r} is not one", "write sha256: and 64 hexadecimal digits")
-    return Source(archive, checksum)
+    chosen = [kind for kind in _KINDS if source.get(kind) is not None]
+    if len(chosen) != 1:
+        raise InvalidInput(f"source: give one of {', '.join(_KINDS)}")
+    kind, value = chosen[0], source[chosen[0]]
+    digests = {option: source[option] for option in _TOLD_BY if source.get(option) is not None}
+    for option, digest in digests.items():
+        if _TOLD_BY[option] != kind:
+            raise InvalidInput(f"source: {option} is for {_TOLD_BY[option]}, not for {kind}")
+        if not re.fullmatch(_CHECKSUM, digest):
+            raise InvalidInput(f"source: {option} {digest!r} is not one", "write sha256: and 64 hexadecimal digits")
+    if kind != "archive":
+        parse_name(value, f"source: {kind}")
+    elif not value.startswith("/"):
+        raise InvalidInput(f"source: archive {value!r} is not an absolute path")
+    return Source(**{kind: value}, **digests)
 
 
 def differing(built: Recipe, wanted: Recipe, archive_checksum: str | None = None) -> list[str]:
@@ -179,11 +200,15 @@ def differing(built: Recipe, wanted: Recipe, archive_checksum: str | None = None
 
 
 def _same_source(built: Source | None, wanted: Source, archive_checksum: str | None) -> bool:
-    """An archive by content where that is known, else by path; a container by name."""
-    if built is None or built.container != wanted.container:
+    """An archive or a container by content where that is known, else by path or name."""
+    if built is None:
         return False
-    known = wanted.checksum or archive_checksum
-    return built.checksum == known if known else built.archive == wanted.archive
+    if wanted.digest:
+        return built.digest == wanted.digest
+    if wanted.archive:
+        known = wanted.checksum or archive_checksum
+        return built.checksum == known if known else built.archive == wanted.archive
+    return built.container == wanted.container and built.image == wanted.image
 
 
 def with_defaults(recipe: Recipe, suite: str, architecture: str) -> Recipe:

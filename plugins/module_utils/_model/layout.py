@@ -40,7 +40,13 @@ class ImagePaths:
 
     @property
     def rootfs(self) -> str:
+        """The root file system, or, of an image on a base, what differs from that."""
         return os.path.join(self.directory, "rootfs")
+
+    @property
+    def work(self) -> str:
+        """What overlayfs needs beside it while it is made."""
+        return os.path.join(self.directory, "work")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from .._linux.locks import locked
+from .._linux.locks import Lock, locked
 from .._model.layout import LOCK_DIR, ContainerPaths
 from .._model.network import link_name
 from .._store.settings import Settings
@@ -42,7 +42,7 @@ def forget(settings: Settings, name: str) -> None:
     def callers(view: NetworkView) -> set[str]:
         return {c.name for c in view.containers.values() if c.spec and any(e.peer == name for e in c.spec.peers)}
 
-    with locked(LOCK_DIR, "network", settings.lock_timeout):
+    with locked(LOCK_DIR, Lock("network"), settings.lock_timeout):
         if not callers(observe_specs(settings)):
             return
         view = observe(settings, callers)
@@ -72,7 +72,7 @@ def _project(settings: Settings, name: str, gone: bool = False) -> None:
     from .link import look_at_pairs
     from .observe import observe
 
-    with locked(LOCK_DIR, "network", settings.lock_timeout):
+    with locked(LOCK_DIR, Lock("network"), settings.lock_timeout):
         view = observe(settings, lambda _view: {name})
         container = view.containers.get(name)
         if gone:

@@ -5,11 +5,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from .._errors import Conflict, Damaged, NotFound
 from .._model.image import Recipe, differing
 from .action import Action, Plan
+
+# With the longest names there are, and the default directories, a root of so many can be mounted.
+_MOST_LAYERS = 20
 
 
 @dataclass(frozen=True)
@@ -17,7 +21,8 @@ class ImageView:
     """What is.
 
     `recipe` and `builder` of the image, None where there is none; `damage` says why it cannot be understood;
-    `users` are containers that have it, `unknown_users` says why there may be more; `stale`: a run was interrupted;
+    `users` are containers that have it and `derived` images that lie on it, `unknown_users` says why there may be more;
+    `stale`: a run was interrupted;
     `exported`: the archive is of this image; `archive_checksum` of the archive to build from, where that had to be
     read; `complete`: what a build now would be made of.
     """
@@ -26,6 +31,7 @@ class ImageView:
     builder: str | None = None
     damage: str = ""
     users: tuple[str, ...] = ()
+    derived: tuple[str, ...] = ()
     unknown_users: str = ""
     stale: bool = False
     exported: bool = False
@@ -88,6 +94,15 @@ def needs_build(wish: Wish, view: ImageView) -> bool:
     return wish.state == "present" and (wish.force or not view.exists)
 
 
+def check_layers(base: str, layers: Sequence[str]) -> None:
+    """Raises Conflict where `base`, of so many layers, can carry no more: overlayfs takes them in one page of text."""
+    if len(layers) >= _MOST_LAYERS:
+        raise Conflict(
+            f"image {base} has {len(layers)} layers, and {_MOST_LAYERS} is the most",
+            "make it one layer: export it (state=exported) and import the archive (source)",
+        )
+
+
 def plan_image(wish: Wish, view: ImageView) -> Plan:
     """Actions from `view` to `wish`. Raises Conflict, NotFound, Damaged."""
     if view.damage and not (wish.force and wish.state != "exported"):
@@ -144,10 +159,15 @@ def _refuse_if_used(wish: Wish, view: ImageView, what: str) -> None:
             f"image {wish.name!r} cannot be {what}: used by {', '.join(view.users)}",
             "remove these containers first (conductor_container state=absent)",
         )
+    if view.derived:
+        raise Conflict(
+            f"image {wish.name!r} cannot be {what}: it is the base of {', '.join(view.derived)}",
+            "remove these images first (conductor_image state=absent), or export them and import their archives",
+        )
     if view.unknown_users:
         raise Damaged(
             f"image {wish.name!r} cannot be {what}, for it may be in use: {view.unknown_users}",
-            "remove that container with force: true, or repair it",
+            "remove that container or image with force: true, or repair it",
         )
 
 

@@ -1,13 +1,13 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Images on disk: NAME/image.json and NAME/rootfs in the image directory; and who uses them."""
+"""Images on disk: NAME/image.json and NAME/rootfs in the image directory; what they lie on, and who uses them."""
 
 from __future__ import annotations
 
 import os
 
-from .._errors import ConductorError, Damaged, InvalidInput
+from .._errors import ConductorError, Damaged, InvalidInput, NotFound
 from .._model.image import Image
 from .._model.layout import ContainerPaths, ImagePaths
 from .._model.names import parse_name
@@ -42,6 +42,41 @@ def write_image(paths: ImagePaths, image: Image) -> None:
 def is_ours(image_dir: str, name: str) -> bool:
     """Whether a directory of that name was made by us, whatever its image.json says."""
     return os.path.lexists(ImagePaths.of(image_dir, name).spec)
+
+
+def image_layers(image_dir: str, name: str) -> tuple[str, ...]:
+    """Root directories of what the image consists of, upmost first: its own, its base's, and so on.
+
+    Raises NotFound where there is no such image, Damaged where it has lost a base.
+    """
+    image = read_image(image_dir, name)
+    if image is None:
+        raise NotFound(f"there is no image {name!r}", "build it with conductor_image")
+    layers = [ImagePaths.of(image_dir, name).rootfs]
+    while image.base is not None:
+        wanted, image = image.base, read_image(image_dir, image.base.name)
+        if image is None or image.id != wanted.id:
+            found = "is gone" if image is None else "is another one now"
+            raise Damaged(f"image {name} has lost its base: image {wanted.name} {found}", "build both again")
+        layers.append(ImagePaths.of(image_dir, wanted.name).rootfs)
+    return tuple(layers)
+
+
+def images_on(image_dir: str) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+    """Names of the images that lie on each image; and, by name, why an image's base cannot be known."""
+    found: dict[str, tuple[str, ...]] = {}
+    unknown = {}
+    for name in image_names(image_dir):
+        if not is_ours(image_dir, name):
+            continue
+        try:
+            image = read_image(image_dir, name)
+        except ConductorError as error:
+            unknown[name] = error.message
+            continue
+        if image is not None and image.base is not None:
+            found[image.base.name] = (*found.get(image.base.name, ()), name)
+    return found, unknown
 
 
 def image_users(container_dir: str) -> tuple[dict[str, tuple[str, ...]], str]:

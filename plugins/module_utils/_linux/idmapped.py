@@ -1,0 +1,34 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Mounts that show files under other ids than they have on disk (mount_setattr(2), "ID-mapped mounts")."""
+
+from __future__ import annotations
+
+import os
+
+from . import libc
+
+
+def clone_idmapped(source: str, userns_fd: int) -> int:
+    """A descriptor of a detached, read-only mount of `source` with the ids of that user namespace. Raises OSError."""
+    tree = libc.open_tree(source, recursive=False)
+    try:
+        libc.mount_setattr(tree, libc.MOUNT_ATTR_RDONLY, userns_fd)
+    except OSError:
+        os.close(tree)
+        raise
+    return tree
+
+
+def mount_idmapped(source: str, target: str, userns_fd: int) -> None:
+    """Mount `clone_idmapped` on the directory `target`, which is no link. Raises OSError."""
+    target_fd = os.open(target, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        tree = clone_idmapped(source, userns_fd)
+        try:
+            libc.move_mount(tree, target_fd)
+        finally:
+            os.close(tree)
+    finally:
+        os.close(target_fd)
