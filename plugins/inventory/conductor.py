@@ -87,7 +87,6 @@ from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatchcase
 from typing import Any
 
-from ansible import constants as C
 from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.inventory.helpers import get_group_vars
 from ansible.playbook.play_context import PlayContext
@@ -96,19 +95,9 @@ from ansible.plugins.loader import connection_loader
 from ansible.utils.vars import combine_vars
 from ansible_collections.conductor.containers.plugins.plugin_utils.listing import list_containers
 from ansible_collections.conductor.containers.plugins.plugin_utils.templates import template
+from ansible_collections.conductor.containers.plugins.plugin_utils.way import CONNECTION, way_into
 
-CONNECTION = "conductor.containers.conductor"
 _NAME = template("{{ name }}.{{ managed_host }}")
-# How a host is reached where it is a target itself, and how on the way to its containers.
-_BECOME = {
-    "ansible_become": "conductor_host_become",
-    "ansible_become_method": "conductor_host_become_method",
-    "ansible_become_user": "conductor_host_become_user",
-    "ansible_become_password": "conductor_host_become_password",
-    "ansible_become_pass": "conductor_host_become_password",
-    "ansible_become_exe": "conductor_host_become_exe",
-    "ansible_become_flags": "conductor_host_become_flags",
-}
 
 
 class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
@@ -124,7 +113,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         config = self._read_config_data(path)
         key, hosts = self.get_cache_key(path), self._managed_hosts()
         known = self._cached(key)
-        ways = {name: self._way(name, config) for name in hosts}
+        ways = {name: way_into(name, self._variables(name), config) for name in hosts}
         if cache and self.get_option("cache") and known is not None:
             found = known
         else:
@@ -172,30 +161,6 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         connection = connection_loader.get(CONNECTION, PlayContext())
         connection.set_options(var_options={key: self.templar.template(value) for key, value in way.items()})
         return connection
-
-    def _way(self, name: str, config: dict) -> dict:
-        """Variables by which the connection plugin reaches the managed host `name`.
-
-        What the inventory has of the host is named and not copied, so that a secret stays where it is.
-        """
-        # The configuration knows a plugin by the name under which it was loaded.
-        plugin = connection_loader.get(CONNECTION, class_only=True)._load_name
-        definitions = C.config.get_configuration_definitions("connection", plugin)
-        given = {
-            option["vars"][-1]["name"]: config[key]
-            for key, option in definitions.items()
-            if key in config and option.get("vars")
-        }
-        passed_on = {var: var for var in C.config.get_plugin_vars("connection", plugin)}
-        variables = self._variables(name)
-        ours = {
-            there: template(f"{{{{ hostvars['{name}']['{here}'] }}}}")
-            for here, there in {**_BECOME, **passed_on}.items()
-            if here in variables
-        }
-        is_here = variables.get("ansible_connection") in ("local", "ansible.builtin.local")
-        host = "localhost" if is_here else ours.get("conductor_host", ours.get("ansible_host", name))
-        return {**given, **ours, "conductor_host": host}
 
     def _managed_hosts(self) -> list[str]:
         """Names of the hosts to ask. Raises AnsibleParserError."""

@@ -70,6 +70,28 @@ def test_without_a_way_to_root_nobody_enters(box):
     assert "unreachable=1" in printed
 
 
+@pytest.mark.parametrize("told", ["by a keyword", "by variables"])
+def test_a_target_that_a_play_adds_is_reached_as_root_like_its_host(host, box, told):
+    ssh = {name.replace("conductor_host", "ansible_host"): value for name, value in box.variables.items()}
+    managed = {**ssh, "ansible_connection": "ssh"}
+    if told == "by variables":
+        managed |= {"ansible_become": True, "ansible_become_password": "out side"}
+    allow(host, "NOPASSWD:" if told == "by a keyword" else "")
+    box.inventory = {"alpha": managed}
+    printed = box.playbook(
+        """
+- conductor.containers.conductor_target: {container: box}
+- ansible.builtin.command: sh -c 'whoami; cat /etc/hostname'
+  delegate_to: box.alpha
+  register: who
+- ansible.builtin.assert: {that: 'who.stdout_lines == ["root", "box"]'}
+""",
+        options=["-vvv"],
+        **({"become": True} if told == "by a keyword" else {}),
+    )
+    assert "out side" not in printed
+
+
 def test_root_by_sudo_on_the_host(host, box):
     allow(host)
     box.variables["conductor_host_become"] = True

@@ -1,0 +1,89 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: conductor_target
+short_description: Make a container a host of the inventory for the rest of the run
+version_added: "0.1.0"
+author: ["The conductor.containers authors (@conductor-containers)"]
+description:
+  - Adds a container of the managed host to the inventory in memory, with the variables by which the connection plugin
+    P(conductor.containers.conductor#connection) reaches it, so that later plays, and tasks with C(delegate_to), run in
+    it.
+  - As M(ansible.builtin.add_host), but for each host of a play, and with the way to the container found by itself. How
+    the managed host is reached, and how one becomes root there, is as it is for the task; passwords that were asked for
+    on the command line are not passed on.
+  - The container need not exist yet.
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode, in which the host is added as well, for it is in memory only.
+  diff_mode:
+    support: none
+    description: Will return details on what has changed, or would change in check mode.
+  action:
+    support: full
+    description: Indicates this has a corresponding action plugin so some parts of the options can be executed on the
+      controller.
+  platform:
+    support: full
+    platforms: posix
+    description: Target OS/families that can be operated against.
+options:
+  container:
+    description: Name of the container.
+    type: str
+    required: true
+  name:
+    description: Name of the host in the inventory. Default is the container's name, a dot, and the managed host's name.
+    type: str
+  groups:
+    description: Groups that it shall be in, besides C(conductor).
+    type: list
+    elements: str
+    default: []
+seealso:
+  - plugin: conductor.containers.conductor
+    plugin_type: connection
+  - plugin: conductor.containers.conductor
+    plugin_type: inventory
+  - module: ansible.builtin.add_host
+"""
+
+EXAMPLES = r"""
+- name: Containers and what is in them, by two plays of one playbook
+  hosts: fleet
+  become: true
+  tasks:
+    - name: Start it
+      conductor.containers.conductor_container:
+        name: web
+        image: debian
+        init: true
+
+    - name: Make it a target
+      conductor.containers.conductor_target:
+        container: web
+        groups: [webservers]
+      changed_when: false
+
+- name: Inside
+  hosts: webservers
+  roles: [nginx]
+"""
+
+RETURN = r"""
+target:
+  description: Name of the host in the inventory.
+  returned: success
+  type: str
+  sample: web.alpha
+add_host:
+  description: What was added, with C(host_name), C(groups) and C(host_vars).
+  returned: success
+  type: dict
+"""

@@ -1,0 +1,47 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The way from a managed host of the inventory to its containers: variables for our connection plugin."""
+
+from __future__ import annotations
+
+from ansible import constants as C
+from ansible.plugins.loader import connection_loader
+from ansible_collections.conductor.containers.plugins.plugin_utils.templates import template
+
+CONNECTION = "conductor.containers.conductor"
+# How a host is reached where it is a target itself, and how on the way to its containers.
+_BECOME = {
+    "ansible_become": "conductor_host_become",
+    "ansible_become_method": "conductor_host_become_method",
+    "ansible_become_user": "conductor_host_become_user",
+    "ansible_become_password": "conductor_host_become_password",
+    "ansible_become_pass": "conductor_host_become_password",
+    "ansible_become_exe": "conductor_host_become_exe",
+    "ansible_become_flags": "conductor_host_become_flags",
+}
+
+
+def way_into(name: str, variables: dict, options: dict) -> dict:
+    """Variables by which the connection plugin reaches the managed host `name`, which has `variables`.
+
+    What the inventory has of the host is named and not copied, so that a secret stays where it is. `options` are those
+    of the plugin, by name, that are given for all hosts.
+    """
+    # The configuration knows a plugin by the name under which it was loaded.
+    plugin = connection_loader.get(CONNECTION, class_only=True)._load_name
+    definitions = C.config.get_configuration_definitions("connection", plugin)
+    given = {
+        option["vars"][-1]["name"]: options[key]
+        for key, option in definitions.items()
+        if key in options and option.get("vars")
+    }
+    passed_on = {var: var for var in C.config.get_plugin_vars("connection", plugin)}
+    ours = {
+        there: template(f"{{{{ hostvars['{name}']['{here}'] }}}}")
+        for here, there in {**_BECOME, **passed_on}.items()
+        if here in variables and here != "inventory_hostname"
+    }
+    is_here = variables.get("ansible_connection") in ("local", "ansible.builtin.local")
+    host = "localhost" if is_here else ours.get("conductor_host", ours.get("ansible_host", name))
+    return {**given, **ours, "conductor_host": host}

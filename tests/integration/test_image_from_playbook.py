@@ -1,0 +1,165 @@
+"""An image by a playbook: a user's roles, applied to a container of a base image."""
+
+import re
+
+import pytest
+from controller import Controller
+from small_image import info
+from testhost import PYTHON
+
+# With a handler, a template, a dependency, a role that it includes, facts, a package's maintainer scripts' policy.
+ROLES = {
+    "site/tasks/main.yml": """
+- ansible.builtin.template: {src: site.j2, dest: /etc/site, mode: "0644"}
+  notify: Restart the site
+- ansible.builtin.include_role: {name: extra}
+- ansible.builtin.command: whoami
+  delegate_to: localhost
+  connection: local
+- ansible.builtin.command: test ! -e /etc/site.restarted
+- ansible.builtin.command: /usr/sbin/policy-rc.d
+  register: policy
+  failed_when: policy.rc != 101
+- ansible.builtin.file: {path: /etc/debian_version, state: absent}
+- ansible.builtin.command: whoami
+  become: true
+  register: who
+  failed_when: who.stdout != "root"
+""",
+    "site/templates/site.j2": "{{ greeting }} from {{ ansible_facts.hostname }} for {{ inventory_hostname }}\n",
+    "site/handlers/main.yml": """
+- name: Restart the site
+  ansible.builtin.copy: {content: "yes", dest: /etc/site.restarted, mode: "0644"}
+""",
+    "site/meta/main.yml": "dependencies: [below]\n",
+    "below/tasks/main.yml": "- ansible.builtin.copy: {content: below, dest: /etc/below, mode: '0644'}\n",
+    "extra/tasks/main.yml": "- ansible.builtin.copy: {content: extra, dest: /etc/extra, mode: '0644'}\n",
+}
+PLAY = """
+- ansible.builtin.include_role: {name: conductor.containers.image_from_playbook}
+  vars:
+    conductor_image_from_playbook_name: site
+    conductor_image_from_playbook_base: debian
+    conductor_image_from_playbook_roles: [site]
+    conductor_image_from_playbook_values: ["{{ greeting }}"]
+    conductor_image_from_playbook_network: {}
+"""
+
+
+@pytest.fixture
+def controller(host, tmp_path):
+    """A controller with the roles, and the managed host `alpha`."""
+    controller = Controller(tmp_path)
+    ssh = controller.let_in(host)
+    variables = {name.replace("conductor_host", "ansible_host"): value for name, value in ssh.items()}
+    controller.inventory["alpha"] = {
+        **variables, "ansible_user": "root", "ansible_python_interpreter": PYTHON, "conductor_host_python": PYTHON,
+    }  # fmt: skip
+    for path, text in ROLES.items():
+        file = tmp_path / "roles" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    yield controller
+    controller.leave(host)
+    for name in host.run("ls", "/var/lib/conductor/containers", check=False).stdout.split():
+        host.module("conductor_container", name=name, state="absent")
+    host.module("conductor_image", name="site", state="absent")
+    host.run("rm", "-rf", "/var/lib/conductor/images/.logs")
+
+
+def make(controller, *more, check=True, options=(), on=None, greeting="hello", **play):
+    return controller.playbook(
+        PLAY, *more, hosts="alpha", vars={"greeting": greeting}, check=check, options=options, on=on, **play
+    )
+
+
+def changed(printed):
+    return int(re.search(r"^alpha .*changed=(\d+)", printed, re.M)[1])
+
+
+def read(host, *paths):
+    host.module("conductor_container", name="look", image="site", command=["/bin/sleep", "infinity"])
+    found = host.module("conductor_exec", container="look", argv=["/bin/cat", *paths])["stdout"]
+    host.module("conductor_container", name="look", state="absent")
+    return found
+
+
+def test_roles_make_an_image_once(host, controller):
+    before = info(host)
+    foretold = make(controller, options=["--check"])
+    assert changed(foretold) == 1 and "would be made on debian by site: image site" in foretold
+    assert info(host) == before
+    printed = make(controller, "[{ansible.builtin.debug: {var: ansible_facts.hostname}}]", gather_facts=True)
+    assert read(host, "/etc/site", "/etc/site.restarted", "/etc/below", "/etc/extra") == (
+        "hello from build-site for alpha\nyesbelowextra"
+    )
+    assert "ansible_facts.hostname: build-site" not in printed, "the host's own facts are back"
+    assert host.module("conductor_container_info")["containers"] == []
+    image = {one["name"]: one for one in info(host)}["site"]
+    assert image["base"]["name"] == "debian" and image["size"] < 1 << 20
+    layer = host.run("find", "/var/lib/conductor/images/site/rootfs", "!", "-type", "d", "-printf", "%P ").stdout
+    assert "etc/debian_version" in layer and "policy-rc.d" not in layer and ".ansible" not in layer
+    again = make(controller)
+    assert changed(again) == 0 and info(host)[1] == image
+
+
+def test_it_is_made_again_when_what_goes_in_has_changed(host, controller):
+    make(controller)
+    one = info(host)[1]["id"]
+    assert changed(make(controller, greeting="good day", options=["--check"])) == 1
+    tasks = "- ansible.builtin.copy: {content: other, dest: /etc/extra, mode: '0644'}\n"
+    (controller.directory / "roles/extra/tasks/main.yml").write_text(tasks)
+    # In use: nothing of it may change.
+    host.module("conductor_container", name="user", image="site", state="present")
+    for options in ([], ["--check"]):
+        refused = make(controller, check=False, options=options)
+        assert "is used by user: remove these first" in " ".join(refused.split()) and "failed=1" in refused
+    host.module("conductor_container", name="user", state="absent")
+    assert changed(make(controller)) > 0
+    assert info(host)[1]["id"] != one and read(host, "/etc/extra") == "other"
+    assert changed(make(controller)) == 0
+
+
+def test_a_role_that_fails_leaves_nothing_and_the_image_as_it_was(host, controller):
+    make(controller)
+    before = info(host)
+    (controller.directory / "roles/site/tasks/main.yml").write_text("- ansible.builtin.command: cat /nothing\n")
+    printed = make(controller, check=False)
+    assert "/nothing: No such file" in printed and "failed=1" in printed
+    assert info(host) == before and host.module("conductor_container_info")["containers"] == []
+
+
+def test_a_container_of_that_name_that_is_somebodys_is_not_touched(host, controller):
+    host.module("conductor_container", name="build-site", image="debian", command=["/bin/sleep", "infinity"])
+    pid = host.module("conductor_container_info")["containers"][0]["pid"]
+    printed = make(controller, check=False)
+    assert "container build-site exists" in printed and "failed=1" in printed
+    assert host.module("conductor_container_info")["containers"][0]["pid"] == pid
+
+
+def test_on_the_controller_itself_what_an_interrupted_run_left_is_taken(host, controller):
+    labels = {"conductor.makes": "site"}
+    host.module("conductor_container", name="build-site", image="debian", labels=labels, command=["/bin/cat", "/no"])
+    controller.inventory["alpha"] = {"ansible_connection": "local", "ansible_python_interpreter": PYTHON}
+    make(controller, on=host)
+    assert read(host, "/etc/below") == "below"
+
+
+def test_a_container_is_a_target_of_later_plays_and_tasks(host, controller):
+    host.module("conductor_container", name="box", image="debian", command=["/bin/sleep", "infinity"])
+    play = """
+- conductor.containers.conductor_target: {container: box, groups: [boxes]}
+  register: added
+- ansible.builtin.assert: {that: [added.target == "box.alpha", "'box.alpha' in groups.boxes"]}
+- ansible.builtin.command: cat /etc/hostname
+  delegate_to: "{{ added.target }}"
+  register: name
+- ansible.builtin.assert: {that: name.stdout == "box"}
+"""
+    controller.playbook(play, hosts="alpha")
+    for wrong in ("../box", "-x"):
+        task = {"conductor.containers.conductor_target": {"container": wrong}}
+        assert "is not a container's name" in controller.playbook(task, hosts="alpha", check=False)
+    controller.inventory["alpha"]["ansible_connection"] = "paramiko_ssh"
+    printed = controller.playbook(play, hosts="alpha", check=False)
+    assert "alpha is reached by paramiko_ssh, its containers only by ssh or local" in " ".join(printed.split())
