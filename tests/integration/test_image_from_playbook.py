@@ -141,7 +141,9 @@ def test_on_the_controller_itself_what_an_interrupted_run_left_is_taken(host, co
     labels = {"conductor.makes": "site"}
     host.module("conductor_container", name="build-site", image="debian", labels=labels, command=["/bin/cat", "/no"])
     controller.inventory["alpha"] = {"ansible_connection": "local", "ansible_python_interpreter": PYTHON}
-    make(controller, on=host)
+    # With the network that it has unless told otherwise.
+    play = PLAY.replace("    conductor_image_from_playbook_network: {}\n", "")
+    controller.playbook(play, hosts="alpha", vars={"greeting": "hello"}, on=host)
     assert read(host, "/etc/below") == "below"
 
 
