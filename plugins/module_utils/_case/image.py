@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -150,7 +149,7 @@ class ImageCase:
             builder = builders.choose_builder(self.wish.builder, recipe)
             builders.bootstrap(builder, recipe, rootfs, log)
         created = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        return Image(self.wish.name, secrets.token_hex(8), created, recipe, builder, 0, archive_stat=stat)
+        return Image(self.wish.name, os.urandom(8).hex(), created, recipe, builder, 0, archive_stat=stat)
 
     def _remove(self) -> None:
         staging.remove_image(self.paths)
