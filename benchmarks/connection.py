@@ -11,11 +11,12 @@ the same Python runs the modules. `raw` needs none, and shows the way alone.
 from __future__ import annotations
 
 import platform
-import statistics
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from report import show
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests/integration/support"))
@@ -53,7 +54,7 @@ def main() -> None:
                     # The first round opens the connections and fills the caches.
                     if number:
                         times[name].append(taken)
-            show(kind, times)
+            show(f"a task {kind}, in plays of {TASKS}", times, "ssh")
 
 
 def seconds(controller, target: str, task: dict, count: int) -> float:
@@ -62,14 +63,6 @@ def seconds(controller, target: str, task: dict, count: int) -> float:
     begin = time.perf_counter()
     controller.run("ansible-playbook", "play.yml")
     return time.perf_counter() - begin
-
-
-def show(kind: str, times: dict[str, list[float]]) -> None:
-    reference = statistics.median(times["ssh"])
-    print(f"a task {kind} (median of {len(times['ssh'])} plays of {TASKS}):")
-    for name, values in times.items():
-        median = statistics.median(values)
-        print(f"  {name:12} {median * 1000:7.1f} ms   {1 / median:5.1f} a second   {median / reference:.2f} of ssh")
 
 
 if __name__ == "__main__":
