@@ -12,6 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
+from controller import Controller
 from image_cache import mount_image, test_image
 from snapshot import difference, take
 from testhost import Host
@@ -52,6 +53,17 @@ def host(bare_host, cached_image):
         # What a killed module leaves to end by itself.
         left = difference(before, take(bare_host))
     assert not left, "left behind on the host:\n" + "\n".join(left)
+
+
+@pytest.fixture
+def two_hosts(tmp_path, cached_image):
+    """A controller, and the managed hosts `alpha` and `beta` (`hosts` by name), which have the image `debian`."""
+    controller = Controller(tmp_path)
+    with Host() as alpha, Host() as beta:
+        controller.hosts.update(alpha=alpha, beta=beta)
+        for host in (alpha, beta):
+            mount_image(host, cached_image)
+        yield controller
 
 
 @pytest.fixture(scope="session", autouse=True)

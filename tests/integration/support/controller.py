@@ -41,6 +41,8 @@ class Controller:
     directory: Path
     # By name: variables of a managed host, and of the containers on it.
     inventory: dict = field(default_factory=dict)
+    # By name, where it has several; whoever put them there closes them.
+    hosts: dict[str, Host] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.key = self.directory / "id_ed25519"
