@@ -13,6 +13,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 from controller import Controller
+from host_command import Command
 from image_cache import mount_image, test_image
 from snapshot import difference, take
 from testhost import Host
@@ -53,6 +54,21 @@ def host(bare_host, cached_image):
         # What a killed module leaves to end by itself.
         left = difference(before, take(bare_host))
     assert not left, "left behind on the host:\n" + "\n".join(left)
+
+
+@pytest.fixture
+def command(host):
+    """The host command, installed by the module."""
+    host.module("conductor_command")
+    yield Command(host)
+    host.module("conductor_command", state="absent")
+
+
+@pytest.fixture
+def box(command):
+    """The host command, where there is a container `box` with a shell that waits."""
+    command("run", "debian", "box")
+    return command
 
 
 @pytest.fixture
