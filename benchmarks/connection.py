@@ -39,13 +39,11 @@ def main() -> None:
         controller = Controller(Path(directory))
         managed = controller.let_in(host)
         controller.add("conductor", "box", ansible_user="root", **managed)
-        plain = {name.replace("conductor_host", "ansible_host"): value for name, value in managed.items()}
-        controller.inventory["ssh"] = {
-            **plain, "ansible_user": "root", "ansible_connection": "ssh",
-            "ansible_python_interpreter": "/usr/bin/python3",
-            # As ours has them.
-            "ansible_pipelining": True, "ansible_ssh_use_tty": False,
-        }  # fmt: skip
+        # The last two as ours has them.
+        controller.add_host(
+            "ssh", host, ansible_connection="ssh", ansible_python_interpreter="/usr/bin/python3",
+            ansible_pipelining=True, ansible_ssh_use_tty=False,
+        )  # fmt: skip
         for kind, task in KINDS.items():
             times = {name: [] for name in controller.inventory}
             for number in range(rounds + 1):

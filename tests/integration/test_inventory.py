@@ -14,10 +14,7 @@ CACHE = {"cache": True, "cache_plugin": "ansible.builtin.jsonfile", "cache_timeo
 def fleet(two_hosts):
     """A controller whose inventory has the hosts `alpha` and `beta`, with containers, in the group `targets`."""
     for name, host in two_hosts.hosts.items():
-        two_hosts.inventory[name] = {
-            **{key.replace("conductor_host", "ansible_host"): value for key, value in two_hosts.let_in(host).items()},
-            "ansible_user": "root",
-        }
+        two_hosts.add_host(name, host)
     box(two_hosts.hosts["alpha"], "web", labels={"tier": "front", "owner": "a b"})
     box(two_hosts.hosts["alpha"], "old", state="present")
     box(two_hosts.hosts["beta"], "web", labels={"tier": "front"})

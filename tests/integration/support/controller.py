@@ -80,6 +80,11 @@ class Controller:
             **variables,
         }
 
+    def add_host(self, name: str, host: Host, **variables) -> None:
+        """A managed host itself as a target, by plain ssh as root, `name` in the inventory."""
+        way = {key.replace("conductor_host", "ansible_host"): value for key, value in self.let_in(host).items()}
+        self.inventory[name] = {**way, "ansible_user": "root", **variables}
+
     def playbook(self, *tasks: dict | str, on: Host | None = None, check: bool = True, options=(), **play) -> str:
         """Run a play of `tasks` (YAML where it is text) on all targets; what was printed.
 
