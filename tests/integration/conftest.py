@@ -12,6 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
+from attacks import SLEEP
 from controller import Controller
 from host_command import Command
 from image_cache import mount_image, test_image
@@ -69,6 +70,17 @@ def box(command):
     """The host command, where there is a container `box` with a shell that waits."""
     command("run", "debian", "box")
     return command
+
+
+@pytest.fixture(params=["running", "stopped", "never-started", "host-ids"])
+def any_box(host, request):
+    """The host, with container box in each of the states."""
+    options = {"userns": "host"} if request.param == "host-ids" else {}
+    state = "present" if request.param == "never-started" else "started"
+    host.module("conductor_container", name="box", image="debian", command=SLEEP, state=state, **options)
+    if request.param == "stopped":
+        host.module("conductor_container", name="box", state="stopped")
+    return host
 
 
 @pytest.fixture
