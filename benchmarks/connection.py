@@ -11,11 +11,12 @@ the same Python runs the modules. `raw` needs none, and shows the way alone.
 from __future__ import annotations
 
 import platform
-import statistics
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from report import show
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests/integration/support"))
@@ -38,13 +39,11 @@ def main() -> None:
         controller = Controller(Path(directory))
         managed = controller.let_in(host)
         controller.add("conductor", "box", ansible_user="root", **managed)
-        plain = {name.replace("conductor_host", "ansible_host"): value for name, value in managed.items()}
-        controller.inventory["ssh"] = {
-            **plain, "ansible_user": "root", "ansible_connection": "ssh",
-            "ansible_python_interpreter": "/usr/bin/python3",
-            # As ours has them.
-            "ansible_pipelining": True, "ansible_ssh_use_tty": False,
-        }  # fmt: skip
+        # The last two as ours has them.
+        controller.add_host(
+            "ssh", host, ansible_connection="ssh", ansible_python_interpreter="/usr/bin/python3",
+            ansible_pipelining=True, ansible_ssh_use_tty=False,
+        )  # fmt: skip
         for kind, task in KINDS.items():
             times = {name: [] for name in controller.inventory}
             for number in range(rounds + 1):
@@ -53,7 +52,7 @@ def main() -> None:
                     # The first round opens the connections and fills the caches.
                     if number:
                         times[name].append(taken)
-            show(kind, times)
+            show(f"a task {kind}, in plays of {TASKS}", times, "ssh")
 
 
 def seconds(controller, target: str, task: dict, count: int) -> float:
@@ -62,14 +61,6 @@ def seconds(controller, target: str, task: dict, count: int) -> float:
     begin = time.perf_counter()
     controller.run("ansible-playbook", "play.yml")
     return time.perf_counter() - begin
-
-
-def show(kind: str, times: dict[str, list[float]]) -> None:
-    reference = statistics.median(times["ssh"])
-    print(f"a task {kind} (median of {len(times['ssh'])} plays of {TASKS}):")
-    for name, values in times.items():
-        median = statistics.median(values)
-        print(f"  {name:12} {median * 1000:7.1f} ms   {1 / median:5.1f} a second   {median / reference:.2f} of ssh")
 
 
 if __name__ == "__main__":

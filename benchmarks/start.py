@@ -22,6 +22,8 @@ import sys
 import time
 from pathlib import Path
 
+from report import show
+
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests/integration/support"), str(ROOT / ".venv/collections")]
 
@@ -226,7 +228,7 @@ def inside(rounds: int) -> None:
         contestants["systemd-nspawn"] = (nspawn, lambda: None)
     times = take_turns(rounds, contestants, fifo.seconds_until_written)
     fifo.clock.kill()
-    show("start to first process", times)
+    show("start to first process", times, "conductor")
     ours.case("absent")
     ours.case("absent", "bare")
 
@@ -255,7 +257,7 @@ def inside(rounds: int) -> None:
     podman = Podman() if shutil.which("podman") else None
     if podman and podman.works:
         contestants["podman exec"] = (podman.exec, lambda: None)
-    show("exec of /bin/true in a running container", take_turns(rounds, contestants, seconds))
+    show("exec of /bin/true in a running container", take_turns(rounds, contestants, seconds), "conductor")
     if runc:
         runc.clean()
     if podman:
@@ -280,14 +282,6 @@ def take_turns(rounds: int, contestants: dict, measure) -> dict[str, list[float]
             if number >= 2:
                 times[name].append(taken)
     return times
-
-
-def show(title: str, times: dict[str, list[float]]) -> None:
-    ours = statistics.median(times["conductor"])
-    print(f"{title} (median of {len(times['conductor'])}):")
-    for name, values in times.items():
-        median = statistics.median(values)
-        print(f"  {name:16} {median * 1000:7.1f} ms   conductor takes {ours / median:.2f} of it")
 
 
 if __name__ == "__main__":

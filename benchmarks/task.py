@@ -10,10 +10,11 @@ and their look at the host.
 from __future__ import annotations
 
 import os
-import statistics
 import sys
 import time
 from pathlib import Path
+
+from report import show
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests/integration/support"))
@@ -53,11 +54,7 @@ def main() -> None:
                 # The first round fills the caches.
                 if number:
                     times[name].append(time.perf_counter() - begin)
-    ping = statistics.median(times["ping"])
-    print(f"a whole command with nothing to do (median of {rounds}):")
-    for name, values in times.items():
-        median = statistics.median(values)
-        print(f"  {name:20} {median:6.2f} s   {median / ping:.2f} of ping")
+    show("a whole command with nothing to do", times, "ping")
 
 
 if __name__ == "__main__":

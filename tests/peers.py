@@ -15,6 +15,7 @@ import re
 import shutil
 import sys
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -147,7 +148,7 @@ class Ours:
         return execute(self.host, argv, wrapper=starter, name=self.name)["stdout"]
 
 
-class Peer:
+class Peer(ABC):
     """Another runtime: each attack is the first process of a container of its own."""
 
     title = program = ""
@@ -157,9 +158,9 @@ class Peer:
         self.directory = f"/run/peers/{self.title}"
         self.root = f"{self.directory}/root"
 
+    @abstractmethod
     def command(self, argv: list[str]) -> list[str]:
         """What runs `argv` in a container."""
-        raise NotImplementedError
 
     def prepare(self) -> None:
         """Give it the tests' image, with a layer of its own to write to."""

@@ -1,14 +1,17 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""conductor_copy on the controller: has a file of its own, or a text, be a file of the managed host for the module."""
+"""conductor_copy on the controller: has files of its own, or a text, be files of the managed host for the module."""
 
 from __future__ import annotations
 
 import json
 import os
+import shlex
 import stat
+import tarfile
 import tempfile
+from typing import BinaryIO
 
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.common.text.converters import to_bytes, to_text
@@ -19,7 +22,7 @@ _MODULE = "conductor.containers.conductor_copy"
 
 
 class ActionModule(ActionBase):
-    """Without O(remote_src) the file is put into the task's temporary directory there, which is removed afterwards."""
+    """Without O(remote_src) it is put into the task's temporary directory there, which is removed afterwards."""
 
     TRANSFERS_FILES = True
 
@@ -57,7 +60,15 @@ class ActionModule(ActionBase):
                     arguments["mode"] = "0644"
             else:
                 local = self._find(given)
-            return self._transfer(arguments, local, given, task_vars)
+            if not self._connection._shell.tmpdir:
+                self._make_tmp_path()
+            if os.path.isdir(local):
+                there = self._transfer_directory(arguments, local, given)
+            else:
+                there = self._transfer_one(arguments, local, given)
+            arguments["remote_src"] = True
+            answer = self._execute_module(module_name=_MODULE, module_args=arguments, task_vars=task_vars)
+            return _named(answer, there, given)
         finally:
             if written:
                 os.unlink(written)
@@ -67,11 +78,70 @@ class ActionModule(ActionBase):
             found = self._find_needle("files", src)
         except AnsibleError as error:
             raise AnsibleActionFail(f"src {src} is not on the controller: {to_text(error)}") from error
-        if not os.path.isfile(found):
-            raise AnsibleActionFail(f"src {src} is not a file on the controller: only files are copied, one at a time")
+        if not os.path.isfile(found) and not os.path.isdir(found):
+            raise AnsibleActionFail(f"src {src} is no file and no directory on the controller")
         return found
 
-    def _transfer(self, arguments: dict, local: str, given: str | None, task_vars: dict | None) -> dict:
+    def _transfer_directory(self, arguments: dict, local: str, given: str) -> str:
+        """The path of the directory there, packed on its way: its files one by one would take a round trip each."""
+        shell = self._connection._shell
+        source = shell.join_path(shell.tmpdir, ".source")
+        archive = f"{source}.tar"
+        fd, packed = tempfile.mkstemp(prefix="conductor-copy-")
+        try:
+            with open(fd, "wb") as file:
+                self._pack(file, local, given)
+            self._transfer_file(packed, archive)
+        finally:
+            os.unlink(packed)
+        self._fixup_perms2((shell.tmpdir, archive))
+        source, archive = shlex.quote(source), shlex.quote(archive)
+        command = f"mkdir {source} && tar -xpf {archive} --no-same-owner -C {source} && rm {archive}"
+        done = self._low_level_execute_command(command)
+        if done["rc"]:
+            raise AnsibleActionFail(f"src {given} cannot be unpacked on the managed host: {done['stderr'].strip()}")
+        there = shell.join_path(shell.tmpdir, ".source", _name(local))
+        arguments["src"] = there + ("/" if given.endswith("/") else "")
+        return there
+
+    def _pack(self, file: BinaryIO, top: str, given: str) -> None:
+        """Write a tar archive of a directory to `file`: with links as they are, and without owners."""
+        # In this format names are bytes, whatever encoding they have.
+        with tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT) as archive:
+            waiting = [top]
+            while waiting:
+                path = waiting.pop()
+                below = os.path.relpath(path, top)
+                status = os.lstat(path) if path != top else os.stat(path)
+                entry = tarfile.TarInfo(os.path.normpath(os.path.join(_name(top), below)))
+                entry.mode = stat.S_IMODE(status.st_mode) & 0o777
+                if stat.S_ISDIR(status.st_mode):
+                    entry.type = tarfile.DIRTYPE
+                    archive.addfile(entry)
+                    waiting += [os.path.join(path, name) for name in os.listdir(path)]
+                elif stat.S_ISLNK(status.st_mode):
+                    entry.type, entry.linkname = tarfile.SYMTYPE, os.readlink(path)
+                    archive.addfile(entry)
+                elif stat.S_ISREG(status.st_mode):
+                    self._pack_file(archive, entry, path)
+                else:
+                    shown = os.path.join(given, below)
+                    raise AnsibleActionFail(
+                        f"src {shown} on the controller is no file, directory or link: only these are copied"
+                    )
+
+    def _pack_file(self, archive: tarfile.TarFile, entry: tarfile.TarInfo, path: str) -> None:
+        # What the vault encrypted is copied decrypted, as by ansible.builtin.copy.
+        real = self._loader.get_real_file(path)
+        try:
+            with open(real, "rb") as content:
+                entry.size = os.fstat(content.fileno()).st_size
+                archive.addfile(entry, content)
+        finally:
+            self._loader.cleanup_tmp_file(real)
+
+    def _transfer_one(self, arguments: dict, local: str, given: str | None) -> str:
+        """The path of the file there."""
         dest = str(arguments.get("dest") or "")
         if dest.endswith("/"):
             if given is None:
@@ -82,8 +152,6 @@ class ActionModule(ActionBase):
         if arguments.get("mode") is None:
             # Setuid and the like only where they are asked for.
             arguments["mode"] = f"{stat.S_IMODE(os.stat(local).st_mode) & 0o777:04o}"
-        if not self._connection._shell.tmpdir:
-            self._make_tmp_path()
         there = self._connection._shell.join_path(self._connection._shell.tmpdir, ".source")
         # What the vault encrypted is copied decrypted, as by ansible.builtin.copy.
         real = self._loader.get_real_file(local)
@@ -92,9 +160,8 @@ class ActionModule(ActionBase):
         finally:
             self._loader.cleanup_tmp_file(real)
         self._fixup_perms2((self._connection._shell.tmpdir, there))
-        arguments.update(src=there, remote_src=True)
-        answer = self._execute_module(module_name=_MODULE, module_args=arguments, task_vars=task_vars)
-        return _named(answer, there, given)
+        arguments["src"] = there
+        return there
 
 
 def _write(content: object) -> str:
@@ -106,15 +173,19 @@ def _write(content: object) -> str:
     return path
 
 
+def _name(directory: str) -> str:
+    """What a directory is called, which its copy is called too."""
+    return os.path.basename(os.path.abspath(directory)) or "root"
+
+
 def _named(answer: dict, there: str, given: str | None) -> dict:
-    """The module's answer with the file named as the task did, not as the temporary one."""
-    shown = given or "content"
+    """The module's answer with the source named as the task did, not as the temporary one."""
+    shown = given.rstrip("/") if given else "content"
     if "src" in answer:
         answer["src"] = given
     if "msg" in answer:
         answer["msg"] = str(answer["msg"]).replace(there, shown)
     answer["actions"] = [str(action).replace(there, shown) for action in answer.get("actions", [])]
     for diff in answer.get("diff") or []:
-        if diff.get("after_header") == there:
-            diff["after_header"] = shown
+        diff["after_header"] = str(diff.get("after_header", "")).replace(there, shown)
     return answer

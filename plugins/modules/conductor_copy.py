@@ -7,15 +7,20 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: conductor_copy
-short_description: Copy a file into a container, or out of it
+short_description: Copy files and directories into a container, or out of it
 version_added: "0.1.0"
 author: ["The conductor.containers authors (@conductor-containers)"]
 description:
-  - Copies one file into a container, or out of it onto its managed host. The container may run, or be stopped.
+  - Copies a file, or a directory with all below it, into a container, or out of it onto its managed host. The container
+    may run, or be stopped.
   - In a container that runs, files are where those inside see them, also in what is mounted there. In one that is
     stopped nothing is mounted, so that it is the container's own root that is meant.
-  - The target is written whole or not at all, under another name that is then renamed. A link there is replaced and not
+  - Each file is written whole or not at all, under another name that is then renamed. A link there is replaced and not
     followed, and no link on the way leads out of the container.
+  - Links in a directory are copied as links. Below a directory that is copied no link is followed, on neither side.
+  - Nothing is deleted. What else is in a directory at O(dest) stays, and a directory that is there keeps its owner and
+    mode.
+  - What is no file, directory or link, as a socket or a device, is an error before anything is copied.
   - For more than files, use other modules with the connection plugin of this collection, in a container that runs.
 extends_documentation_fragment:
   - conductor.containers.attributes
@@ -26,15 +31,15 @@ options:
     type: str
     required: true
   direction:
-    description: Whether the file goes into the container or out of it.
+    description: Whether it goes into the container or out of it.
     type: str
     choices: [in, out]
     default: in
   src:
     description:
-      - The file to copy. Directories are not copied.
-      - With O(direction=in) a file of the controller; a relative path is looked for as by M(ansible.builtin.copy).
-      - With O(direction=in) and O(remote_src=true) a file of the managed host, an absolute path.
+      - The file or directory to copy. With C(/) at its end it is what is in a directory, without the directory itself.
+      - With O(direction=in) it is on the controller; a relative path is looked for as by M(ansible.builtin.copy).
+      - With O(direction=in) and O(remote_src=true) it is on the managed host, an absolute path.
       - With O(direction=out) an absolute path inside.
     type: str
   content:
@@ -47,30 +52,44 @@ options:
   dest:
     description:
       - Where it goes, an absolute path; inside with O(direction=in), on the managed host with O(direction=out).
-      - Where it ends with C(/), the file goes into that directory, under its own name.
-      - The directory must exist.
+      - Where it ends with C(/), a file goes into that directory, under its own name.
+      - A directory always goes into O(dest), under its own name. Where O(src) ends with C(/) it becomes O(dest), which
+        is made where it is missing.
+      - The directory that it goes into must exist.
     type: str
     required: true
   owner:
     description:
-      - Whose the file is, a name or a number; by the container's own C(/etc/passwd) with O(direction=in).
+      - Whose the file is, and all that is made where a directory is copied; a name or a number, by the container's own
+        C(/etc/passwd) with O(direction=in).
       - Default is V(root) inside. With O(direction=out) it is who has the file there already, else V(root).
     type: str
   group:
     description:
-      - The file's group, a name or a number; by the container's own C(/etc/group) with O(direction=in).
+      - The group of the file, and of all that is made where a directory is copied; a name or a number, by the
+        container's own C(/etc/group) with O(direction=in).
       - Default is V(root) inside. With O(direction=out) it is the group of the file there already, else V(root).
     type: str
   mode:
     description:
-      - Permission bits, an octal number in quotes.
-      - Default is V(0644) for O(content), else that of O(src) without setuid and the like.
+      - Permission bits of files, an octal number in quotes.
+      - Default is V(0644) for O(content), else those of O(src), or of each file in it, without setuid and the like.
       - With O(direction=out) the default is that of the file there already, without setuid and the like, else V(0600).
         It is never taken from inside.
     type: raw
+  directory_mode:
+    description:
+      - Permission bits of directories that are made, an octal number in quotes. Those that are there keep theirs.
+      - Default is those of each directory in O(src), without setgid and the like. With O(direction=out) it is V(0700).
+    type: raw
 notes:
   - A file whose owner, group or mode differs is written anew, too.
-  - In diff mode the result has the text of both files in it, up to 104448 bytes. Where that is secret, say C(no_log).
+  - In diff mode the result has the text of both files in it, up to 104448 bytes; of the files of a directory those that
+    come first. Where that is secret, say C(no_log).
+  - A link that came out of a container may lead anywhere on the managed host. Below a directory that it copies this
+    module does not follow it; others may.
+  - A directory of the controller is packed on its way, and unpacked by C(tar) on the managed host. A directory of more
+    than 262143 files is refused.
 seealso:
   - module: conductor.containers.conductor_container
   - module: conductor.containers.conductor_exec
@@ -83,6 +102,14 @@ EXAMPLES = r"""
     container: web
     src: nginx.conf
     dest: /etc/nginx/
+
+- name: What is in the directory site of the controller
+  conductor.containers.conductor_copy:
+    container: web
+    src: site/
+    dest: /var/www/html
+    owner: www-data
+    directory_mode: "0755"
 
 - name: A text, for a user of the container
   conductor.containers.conductor_copy:
@@ -106,11 +133,18 @@ EXAMPLES = r"""
     direction: out
     src: /var/lib/db/dump.sql
     dest: /srv/backups/
+
+- name: The directory /srv/backups/conf, with all that is in the container's /etc/db/conf
+  conductor.containers.conductor_copy:
+    container: db
+    direction: out
+    src: /etc/db/conf
+    dest: /srv/backups
 """
 
 RETURN = r"""
 actions:
-  description: What was done, or in check mode would be done.
+  description: What was done, or in check mode would be done. A directory is one action, which counts what is made.
   returned: success
   type: list
   elements: str
@@ -120,33 +154,33 @@ container:
   returned: success
   type: str
 src:
-  description: The file that was copied. Null with O(content).
+  description: The file or directory that was copied. Null with O(content).
   returned: success
   type: str
 target:
-  description: Where it is now, with its name where O(dest) was a directory.
+  description: Where it is now, with its own name where O(dest) is the directory that it is in.
   returned: success
   type: str
 size:
-  description: Bytes of the file.
+  description: Bytes of the file, or of all files in the directory.
   returned: success
   type: int
 checksum:
   description: SHA-256 of the file. Null in check mode where sizes alone tell a difference.
-  returned: success
+  returned: success, for a file
   type: str
 mode:
   description: Permission bits of the target.
-  returned: success
+  returned: success, for a file
   type: str
   sample: "0644"
 uid:
   description: Owner of the target, as its side has it.
-  returned: success
+  returned: success, for a file
   type: int
 gid:
   description: Group of the target, as its side has it.
-  returned: success
+  returned: success, for a file
   type: int
 """
 
@@ -168,6 +202,7 @@ def main() -> None:
             "owner": {"type": "str"},
             "group": {"type": "str"},
             "mode": {"type": "raw"},
+            "directory_mode": {"type": "raw"},
         },
         CopyCase,
         mutually_exclusive=[("src", "content")],

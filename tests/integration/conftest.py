@@ -12,6 +12,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
+from attacks import SLEEP
+from controller import Controller
+from host_command import Command
 from image_cache import mount_image, test_image
 from snapshot import difference, take
 from testhost import Host
@@ -52,6 +55,43 @@ def host(bare_host, cached_image):
         # What a killed module leaves to end by itself.
         left = difference(before, take(bare_host))
     assert not left, "left behind on the host:\n" + "\n".join(left)
+
+
+@pytest.fixture
+def command(host):
+    """The host command, installed by the module."""
+    host.module("conductor_command")
+    yield Command(host)
+    host.module("conductor_command", state="absent")
+
+
+@pytest.fixture
+def box(command):
+    """The host command, where there is a container `box` with a shell that waits."""
+    command("run", "debian", "box")
+    return command
+
+
+@pytest.fixture(params=["running", "stopped", "never-started", "host-ids"])
+def any_box(host, request):
+    """The host, with container box in each of the states."""
+    options = {"userns": "host"} if request.param == "host-ids" else {}
+    state = "present" if request.param == "never-started" else "started"
+    host.module("conductor_container", name="box", image="debian", command=SLEEP, state=state, **options)
+    if request.param == "stopped":
+        host.module("conductor_container", name="box", state="stopped")
+    return host
+
+
+@pytest.fixture
+def two_hosts(tmp_path, cached_image):
+    """A controller, and the managed hosts `alpha` and `beta` (`hosts` by name), which have the image `debian`."""
+    controller = Controller(tmp_path)
+    with Host() as alpha, Host() as beta:
+        controller.hosts.update(alpha=alpha, beta=beta)
+        for host in (alpha, beta):
+            mount_image(host, cached_image)
+        yield controller
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,19 +1,11 @@
-"""The host command: each verb as the shell tool's users type it, its errors, and the module that installs it."""
+"""The host command: each verb as the shell tool's users type it, its errors, logs and completion."""
 
 import contextlib
-import fcntl
-import hashlib
 import json
-import os
-import select
 import signal
-import struct
 import subprocess
-import termios
 
-import pytest
-from host_command import COMPLETION, PROGRAM, Command
-from testhost import ROOT
+from host_command import COMPLETION, PROGRAM, actions, pid_of
 from waiting import until
 
 STATE = "/var/lib/conductor"
@@ -22,22 +14,6 @@ BUILDER = """#!/bin/sh
 for word; do case $word in /var/lib/conductor/images/.build-*/rootfs) mkdir -p $word/etc $word/usr/bin ;; esac; done
 {end}
 """
-
-
-@pytest.fixture
-def command(host):
-    """The program, installed by the module."""
-    host.module("conductor_command")
-    yield Command(host)
-    host.module("conductor_command", state="absent")
-    host.run("rm", "-f", "/run/test")
-
-
-@pytest.fixture
-def box(command):
-    """A container with a shell that waits."""
-    command("run", "debian", "box")
-    return command
 
 
 HOLD = """
@@ -58,10 +34,6 @@ def held_lock(host):
         yield
     finally:
         holder.communicate()
-
-
-def actions(done):
-    return done.stdout.splitlines()
 
 
 def test_a_life_of_containers_as_in_the_shell_tool(command):
@@ -281,118 +253,6 @@ def test_a_verb_that_is_interrupted_says_nothing_and_exits_as_such(box):
         assert waiting.communicate(timeout=20)[1] == b"" and waiting.returncode == 130
 
 
-def pid_of(host, pattern):
-    """The oldest process with such a command line, as the host knows it; "" where there is none."""
-    return host.run("pgrep", "-o", "-f", f"^/usr/bin/python3 -IS {pattern}", check=False).stdout.strip()
-
-
-# exec without a terminal.
-
-
-def test_exec_passes_streams_on_as_they_are(box):
-    data = os.urandom(1 << 20) * 8
-    path = "/run/test"
-    subprocess.run([*box.host.enter, "tee", path], input=data, stdout=subprocess.DEVNULL, check=True)
-    line = f"{PROGRAM} exec box -- cat < {path} | sha256sum"
-    assert box.host.run("sh", "-c", line).stdout.split()[0] == hashlib.sha256(data).hexdigest()
-    done = box("exec", "box", "--", "sh", "-c", "echo out; echo err >&2")
-    assert (done.stdout, done.stderr) == ("out\n", "err\n")
-
-
-def test_exec_passes_output_on_while_the_command_runs_and_keeps_none_of_it(box):
-    talk = box.host.popen(PROGRAM, "exec", "box", "--", "sh", "-c", "echo ready; read answer; echo got $answer; cat",
-                          stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # fmt: skip
-    assert talk.stdout.readline() == b"ready\n"
-    talk.stdin.write(b"this\n")
-    talk.stdin.flush()
-    assert talk.stdout.readline() == b"got this\n"
-    assert (talk.communicate(timeout=20)[0], talk.returncode) == (b"", 0)
-    pour = box.host.popen(PROGRAM, "exec", "box", "--", "cat", "/dev/zero", stdout=subprocess.PIPE)
-    left = 100 << 20
-    while left:
-        left -= len(pour.stdout.read(min(1 << 20, left)))
-    pid = pid_of(box.host, f"{PROGRAM} exec box")
-    most = next(line for line in box.host.run("cat", f"/proc/{pid}/status").stdout.splitlines() if "VmHWM" in line)
-    assert int(most.split()[1]) < 60000, "kilobytes"
-    pour.stdout.close()
-    assert pour.wait(20) == 128 + signal.SIGPIPE, "the command wrote to a pipe that nobody read any more"
-
-
-@pytest.mark.parametrize(("end", "status"), [("exit 7", 7), ("kill -9 $$", 137), ("kill -INT $$", 130), ("true", 0)])
-def test_exec_ends_as_the_command_does(box, end, status):
-    box("exec", "box", "--", "sh", "-c", end, status=status)
-
-
-def test_exec_as_json_has_all_of_it_and_the_same_status(box):
-    done = box("--json", "exec", "box", "--", "sh", "-c", "cat; echo err >&2; exit 7", stdin="in\n", status=7)
-    told = json.loads(done.stdout)
-    assert (told["rc"], told["stdout"], told["stderr"], told["failed"]) == (7, "in", "err", True)
-    done = box("--json", "exec", "box", "--", "sh", "-c", "kill -9 $$", status=137)
-    assert json.loads(done.stdout)["rc"] == -9
-    assert json.loads(box("--json", "exec", "box", "--", "true").stdout)["rc"] == 0
-    assert actions(box("exec", "--check", "box", "--", "touch", "/made")) == ["would run touch /made in container box"]
-    box("exec", "box", "--", "test", "-e", "/made", status=1)
-
-
-def test_exec_options(box):
-    script = "id -un; pwd; echo $MINE; echo ${TERM-none}"
-    argv = ["exec", "-u", "games", "-w", "/usr/share", "-e", "MINE=a=b c", "box", "--", "sh", "-c", script]
-    assert box(*argv).stdout == "games\n/usr/share\na=b c\nnone\n"
-
-
-def test_a_signal_to_exec_is_the_commands(box):
-    script = "trap 'echo told; exit 3' TERM; sleep 1000 & echo ready; wait"
-    running = box.host.popen(PROGRAM, "exec", "box", "--", "sh", "-c", script, stdout=subprocess.PIPE)
-    assert running.stdout.readline() == b"ready\n"
-    box.host.run("kill", "-TERM", pid_of(box.host, f"{PROGRAM} exec box"))
-    assert running.communicate(timeout=20)[0] == b"told\n" and running.returncode == 3
-    assert "sleep 1000" not in box.host.run("ps", "ax").stdout, "all of its group got it"
-
-
-def test_all_else_goes_on_while_nobody_takes_the_output(box):
-    pipes = {name: subprocess.PIPE for name in ("stdin", "stdout", "stderr")}
-    script = "echo; read go; cat /dev/zero & read text; echo $text >&2; wait"
-    pour = box.host.popen(PROGRAM, "exec", "box", "--", "sh", "-c", script, **pipes)
-    pid = until(lambda: pid_of(box.host, f"{PROGRAM} exec box"), "it runs")
-
-    def waiting():
-        return struct.unpack("i", fcntl.ioctl(pour.stdout, termios.FIONREAD, bytes(4)))[0]
-
-    # A little first, so that the rest of the pipe is less than is read at once.
-    until(lambda: waiting() == 1, "it has begun")
-    pour.stdin.write(b"go\n")
-    pour.stdin.flush()
-    until(lambda: waiting() > (1 << 16) - 2 * select.PIPE_BUF, "the pipe is full")
-    pour.stdin.write(b"still here\n")
-    pour.stdin.flush()
-    assert select.select([pour.stderr], [], [], 20)[0] and pour.stderr.readline() == b"still here\n"
-    box.host.run("kill", "-TERM", pid)
-    until(lambda: "cat /dev/zero" not in box("exec", "box", "--", "ps", "ax").stdout, "the command got it")
-    assert pour.poll() is None, "there is output left"
-    box.host.run("kill", "-TERM", pid)
-    assert pour.wait(20) == 128 + signal.SIGTERM
-
-
-def test_nothing_that_the_caller_has_open_is_inside(box):
-    look = "for n in 0 1 2; do readlink /proc/self/fd/$n; done; ls /proc/self/fd | wc -l"
-    box.host.run("sh", "-c", f"{PROGRAM} exec box -- sh -c '{look}' < /etc/passwd > /run/test 9< /etc/shadow")
-    found = box.host.run("cat", "/run/test").stdout.split()
-    assert all(link.startswith("pipe:") for link in found[:3]), found
-    assert found[3] == "4", "the three, and that of ls itself"
-
-
-def test_what_runs_in_the_background_is_not_waited_for(box):
-    assert box("exec", "box", "--", "sh", "-c", "sleep 999 & echo done", timeout=20).stdout == "done\n"
-
-
-def test_a_container_that_is_removed_meanwhile_ends_exec_by_its_status(box):
-    running = box.host.popen(PROGRAM, "exec", "box", "--", "sh", "-c", "echo ready; exec sleep 1000",
-                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
-    assert running.stdout.readline() == b"ready\n"
-    box("stop", "box")
-    assert running.communicate(timeout=20)[1] == b"" and running.returncode == 137
-
-
 # logs.
 
 
@@ -440,65 +300,3 @@ def test_completion_knows_verbs_options_and_names(box):
     assert complete(host, "run", "debian", "") == set() == complete(host, "exec", "box", "--", "b")
     assert complete(host, "stop", "--k") == {"--keep"}
     assert box("completion", "bash").stdout == host.run("cat", COMPLETION).stdout
-
-
-# The module.
-
-
-def test_the_module_installs_repairs_and_removes(host):
-    there = f"stat -c '%a %u' {PROGRAM} {COMPLETION}"
-    first = host.module("conductor_command", check=True)
-    assert first["changed"] and first["actions"] == [f"write {PROGRAM}", f"write {COMPLETION}"]
-    assert set(first["diff"]["before"].values()) == {"absent"}
-    assert host.run("sh", "-c", there, check=False).stdout == ""
-    assert host.module("conductor_command")["actions"] == first["actions"]
-    assert host.run("sh", "-c", there).stdout == "755 0\n644 0\n"
-    assert (
-        not host.module("conductor_command")["changed"] and not host.module("conductor_command", check=True)["changed"]
-    )
-    for damage in (["chmod", "700", PROGRAM], ["chown", "1", PROGRAM], ["sh", "-c", f"echo >> {PROGRAM}"]):
-        host.run(*damage)
-        assert host.module("conductor_command", check=True)["actions"] == [f"write {PROGRAM}"], damage
-        assert host.module("conductor_command")["changed"] and host.run("sh", "-c", there).stdout[:5] == "755 0"
-    assert host.module("conductor_command", state="absent", check=True)["actions"] == [
-        f"remove {PROGRAM}",
-        f"remove {COMPLETION}",
-    ]
-    assert host.run(PROGRAM, "ps").returncode == 0
-    assert host.module("conductor_command", state="absent")["changed"]
-    assert not host.module("conductor_command", state="absent")["changed"]
-    assert host.run("sh", "-c", there, check=False).stdout == ""
-
-
-def test_what_ansible_sends_to_a_host_has_all_of_the_program(host):
-    """Ansible's payload holds what the module imports, and not a file more."""
-    environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": f"{ROOT}/.venv/collections", "ANSIBLE_HOME": "/run/test"}
-    ansible = [f"{ROOT}/.venv/bin/ansible", "localhost", "-c", "local", "-m", "conductor.containers.conductor_command"]
-    ansible += ["-e", "ansible_python_interpreter=/usr/bin/python3", "-e", "ansible_remote_tmp=/run/test/tmp", "-a"]
-    assert "CHANGED" in host.run(*ansible, "", env=environment).stdout
-    assert '"changed": false' in host.run(*ansible, "", env=environment).stdout
-    command = Command(host)
-    command("run", "debian", "box")
-    command("addnetwork", "box", "-i")
-    assert command("exec", "box", "--", "hostname").stdout == "box\n"
-    assert "would build image other" in command("build", "other", "--check").stdout
-    assert command.json("info")["drift"] == []
-    command("stop", "box")
-    host.run(*ansible, "state=absent", env=environment)
-    host.run("rm", "-rf", "/run/test")
-
-
-def test_the_module_takes_other_paths_and_leaves_others_files_alone(host):
-    other = {"path": "/run/test/bin/conductor", "completion": "/run/test/completion"}
-    assert host.module("conductor_command", **other)["path"] == other["path"]
-    assert "no containers" in host.run(other["path"], "ps").stdout
-    host.module("conductor_command", **other, state="absent")
-    for make in ("echo '#!/bin/sh' > {}", "ln -s /etc/passwd {}", "mkdir {}", "mkfifo {}"):
-        host.run("sh", "-c", make.format(other["path"]))
-        for state in ("present", "absent"):
-            told = host.module("conductor_command", **other, state=state, fails=True)["msg"]
-            assert f"{other['path']} is not of the host command" in told
-        host.run("rm", "-r", other["path"])
-    told = host.module("conductor_command", path="bin/conductor", fails=True)["msg"]
-    assert "path 'bin/conductor' is not an absolute path" in told
-    host.run("rm", "-r", "/run/test")

@@ -5,20 +5,13 @@ import json
 
 import pexpect
 import pytest
-from host_command import PROGRAM, PROMPT, Command, at
+from host_command import PROGRAM, PROMPT, at
 from testhost import PYTHON, module_environment
 from waiting import until
 
 INSIDE = "inside> "
 # Plain words from both shells, with a prompt that only the inner one has.
 SHELL = f"conductor exec -e 'PS1={INSIDE}' {{}} -- /bin/bash --norc"
-
-
-@pytest.fixture
-def command(host):
-    host.module("conductor_command")
-    yield Command(host)
-    host.module("conductor_command", state="absent")
 
 
 @pytest.fixture

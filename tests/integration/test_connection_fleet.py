@@ -1,9 +1,6 @@
 """Several hosts with several containers each: one playbook over all of them."""
 
 import pytest
-from controller import Controller
-from image_cache import mount_image
-from testhost import Host
 from waiting import until
 
 SLEEP = ["/bin/sleep", "infinity"]
@@ -21,22 +18,14 @@ UNTIL_TOLD = """
 
 
 @pytest.fixture
-def fleet(tmp_path, cached_image):
-    """A controller with the hosts `alpha` and `beta`, which have the containers `web` and `db` each."""
-    controller, hosts = Controller(tmp_path), {}
-    try:
-        for name in ("alpha", "beta"):
-            host = hosts[name] = Host()
-            mount_image(host, cached_image)
-            managed = controller.let_in(host)
-            for container in ("web", "db"):
-                host.module("conductor_container", name=container, image="debian", command=SLEEP)
-                controller.add(f"{name}-{container}", container, ansible_user="root", **managed)
-        controller.hosts = hosts
-        yield controller
-    finally:
-        for host in hosts.values():
-            host.close()
+def fleet(two_hosts):
+    """The containers `web` and `db` on each of two hosts as targets."""
+    for name, host in two_hosts.hosts.items():
+        managed = two_hosts.let_in(host)
+        for container in ("web", "db"):
+            host.module("conductor_container", name=container, image="debian", command=SLEEP)
+            two_hosts.add(f"{name}-{container}", container, ansible_user="root", **managed)
+    return two_hosts
 
 
 def file_of(fleet, target):

@@ -1,43 +1,19 @@
 """Files into containers and out of them, running or not."""
 
 import pytest
-from attacks import SLEEP, patched, start
+from attacks import patched, start
 from controller import Controller
+from copying import LAYER, REMOTE, copy, listing, out, stat
 from image_cache import mount_image
 from testhost import Host
 
-LAYER = "/var/lib/conductor/containers/box"
 
-
-@pytest.fixture(params=["running", "stopped", "never-started", "host-ids"])
-def box(host, request):
+@pytest.fixture
+def box(any_box):
     """The host, with container box in each of the states, and the file /run/src."""
-    host.run("sh", "-c", "echo hello > /run/src; chmod 4640 /run/src")
-    options = {"userns": "host"} if request.param == "host-ids" else {}
-    state = "present" if request.param == "never-started" else "started"
-    host.module("conductor_container", name="box", image="debian", command=SLEEP, state=state, **options)
-    if request.param == "stopped":
-        host.module("conductor_container", name="box", state="stopped")
-    yield host
-    host.run("sh", "-c", "rm -rf /run/src /run/got")
-
-
-def copy(host, **options):
-    return host.module("conductor_copy", container="box", **options)
-
-
-def out(host, src, **options):
-    return copy(host, direction="out", src=src, **options)
-
-
-def stat(host, path):
-    """Mode, owner and group of a file as those inside see them; a container that does not run is started for it."""
-    host.module("conductor_container", name="box", state="started")
-    return host.module("conductor_exec", container="box", argv=["/bin/stat", "-c", "%a %u %g", path])["stdout"]
-
-
-def listing(host):
-    return host.run("sh", "-c", f"find {LAYER} -path '*/rootfs/*' -prune -o -printf '%p %u %m %T@\n'").stdout
+    any_box.run("sh", "-c", "echo hello > /run/src; chmod 4640 /run/src")
+    yield any_box
+    any_box.run("sh", "-c", "rm -rf /run/src /run/got")
 
 
 def test_a_file_goes_in_once_as_check_mode_says(box):
@@ -57,7 +33,8 @@ def test_owners_are_those_of_the_container(box):
     assert copy(box, **wish)["diff"][1]["after"] == {"state": "file", "mode": "4711", "owner": 33, "group": 4}
     assert not copy(box, **wish)["changed"]
     changed = copy(box, **{**wish, "mode": "0600", "owner": "1234"})
-    assert changed["diff"] == [{"before": {"mode": "4711", "owner": 33}, "after": {"mode": "0600", "owner": 1234}}]
+    (diff,) = changed["diff"]
+    assert (diff["before"], diff["after"]) == ({"mode": "4711", "owner": 33}, {"mode": "0600", "owner": 1234})
     assert stat(box, "/srv/file") == "600 1234 4"
 
 
@@ -70,7 +47,8 @@ def test_a_file_comes_out_for_root_only_and_never_setuid(box):
     assert box.run("stat", "-c", "%a %u %g", "/run/got").stdout == "600 0 0\n"
     assert not out(box, "/srv/file", dest="/run/got")["changed"]
     box.run("sh", "-c", "chown 33:4 /run/got; chmod 4644 /run/got")
-    assert out(box, "/srv/file", dest="/run/got")["diff"] == [{"before": {"mode": "4644"}, "after": {"mode": "0644"}}]
+    (diff,) = out(box, "/srv/file", dest="/run/got")["diff"]
+    assert (diff["before"], diff["after"]) == ({"mode": "4644"}, {"mode": "0644"})
     assert box.run("stat", "-c", "%a %u %g", "/run/got").stdout == "644 33 4\n"
     assert box.run("cat", "/run/got").stdout == "inside\n"
 
@@ -94,19 +72,18 @@ def test_what_cannot_be_is_one_line_of_error(box):
     box.run("sh", "-c", "mkfifo /run/fifo; mkdir -p /run/got")
     for wish, told in (
         ({"content": "stuff\n", "dest": "/no/such"}, "directory /no of dest in container box does not exist"),
-        ({"content": "stuff\n", "dest": "/etc"}, "box:/etc is a directory: end dest with / to copy the file into it"),
+        ({"content": "stuff\n", "dest": "/etc"}, "box:/etc is a directory, and content a file: end dest with / to"),
         ({"content": "stuff\n", "dest": "/etc/"}, "content has no name"),
         ({"content": "stuff\n", "dest": "/etc/passwd/x"}, "no directory"),
         ({"content": "stuff\n", "dest": "/etc/x", "owner": "nosuch"}, "there is no user 'nosuch' in the container"),
         ({"content": "stuff\n", "dest": "/etc/x", "group": "nosuch"}, "there is no group 'nosuch' in the container"),
         ({"content": "stuff\n", "dest": "/etc/x", "mode": "u+x"}, "mode 'u+x' is not an octal number"),
         ({"content": "stuff\n", "dest": "etc/x"}, "dest 'etc/x' is not an absolute path"),
-        ({"src": "/run/fifo", "dest": "/etc/x"}, "src /run/fifo is a FIFO: only files are copied"),
-        ({"src": "/run", "dest": "/etc/x"}, "src /run is a directory: only files are copied"),
+        ({"src": "/run/fifo", "dest": "/etc/x"}, "src /run/fifo is a FIFO: only files, directories and links"),
+        ({"src": "/run/src/", "dest": "/etc/x"}, "src /run/src is no directory: take the / at its end away"),
         ({"src": "/run/none", "dest": "/etc/x"}, "src /run/none does not exist"),
         ({"dest": "/etc/x"}, "nothing to copy"),
         ({"direction": "out", "src": "/none", "dest": "/run/x"}, "src /none in container box does not exist"),
-        ({"direction": "out", "src": "/etc", "dest": "/run/x"}, "src /etc in container box is a directory"),
         ({"direction": "out", "src": "/etc/passwd", "dest": "/run/got"}, "/run/got is a directory"),
         ({"direction": "out", "content": "stuff\n", "dest": "/run/x"}, "content is instead of src"),
     ):
@@ -239,10 +216,7 @@ def test_files_of_the_controller_in_a_play(host, tmp_path):
     controller = Controller(tmp_path)
     (tmp_path / "page.txt").write_text("of the controller\n")
     (tmp_path / "page.txt").chmod(0o640)
-    controller.inventory["target"] = {
-        "ansible_host": "target", **controller.let_in(host), "ansible_python_interpreter": "/usr/bin/python3",
-        "ansible_user": "root", "ansible_remote_tmp": "/run/ansible", "ansible_ssh_use_tty": False,
-    }  # fmt: skip
+    controller.add_host("target", host, **REMOTE)
     try:
         dry = controller.playbook(FIRST, options=["--check", "--diff"])
         assert "+of the controller" in dry and "+++ after: page.txt" in dry and "changed=1" in dry

@@ -4,9 +4,6 @@ import json
 
 import pytest
 import yaml
-from controller import Controller
-from image_cache import mount_image
-from testhost import Host
 
 SLEEP = ["/bin/sleep", "infinity"]
 PLUGIN = {"plugin": "conductor.containers.conductor", "hosts": ["targets"]}
@@ -14,26 +11,14 @@ CACHE = {"cache": True, "cache_plugin": "ansible.builtin.jsonfile", "cache_timeo
 
 
 @pytest.fixture
-def fleet(tmp_path, cached_image):
-    """A controller whose inventory has the hosts `alpha` and `beta` in the group `targets`, and the plugin's file."""
-    controller, hosts = Controller(tmp_path), {}
-    try:
-        for name in ("alpha", "beta"):
-            host = hosts[name] = Host()
-            mount_image(host, cached_image)
-            ssh = controller.let_in(host)
-            controller.inventory[name] = {
-                **{key.replace("conductor_host", "ansible_host"): value for key, value in ssh.items()},
-                "ansible_user": "root",
-            }
-        box(hosts["alpha"], "web", labels={"tier": "front", "owner": "a b"})
-        box(hosts["alpha"], "old", state="present")
-        box(hosts["beta"], "web", labels={"tier": "front"})
-        controller.hosts = hosts
-        yield controller
-    finally:
-        for host in hosts.values():
-            host.close()
+def fleet(two_hosts):
+    """A controller whose inventory has the hosts `alpha` and `beta`, with containers, in the group `targets`."""
+    for name, host in two_hosts.hosts.items():
+        two_hosts.add_host(name, host)
+    box(two_hosts.hosts["alpha"], "web", labels={"tier": "front", "owner": "a b"})
+    box(two_hosts.hosts["alpha"], "old", state="present")
+    box(two_hosts.hosts["beta"], "web", labels={"tier": "front"})
+    return two_hosts
 
 
 def box(host, name, **options):

@@ -1,4 +1,4 @@
-"""When a file is copied, and what is shown of it."""
+"""What is copied, and what is shown of it."""
 
 from dataclasses import replace
 
@@ -7,55 +7,109 @@ from ansible_collections.conductor.containers.plugins.module_utils._errors impor
 from ansible_collections.conductor.containers.plugins.module_utils._plan.copy import (
     SHOWN,
     FileView,
-    content_diff,
+    Pair,
+    below,
+    differences,
     plan_copy,
 )
 
 WANTED = FileView("file", 3, "digest", b"new", 0o644, 0, 0)
 MISSING = FileView("missing")
+DIRECTORY = FileView("directory", mode=0o755)
+LINK = FileView("link", to="a")
 
 
-def plan(found, wanted=WANTED):
-    return plan_copy("/srv/a", "box:/etc/a", wanted, found)
+def plan(pairs, room=None):
+    return plan_copy("/srv/a", "box:/etc/a", {path: Pair(*pair) for path, pair in pairs.items()}, room)
+
+
+def plan_file(found, wanted=WANTED):
+    return plan({"": (wanted, found)})
 
 
 def diff(found, wanted=WANTED):
-    return content_diff("/srv/a", "box:/etc/a", wanted, found)
+    """Of content, and of attributes; None where that is the same."""
+    pairs = {"": Pair(wanted, found)}
+    shown = [diff for action in plan_file(found, wanted).actions for diff in differences(action, pairs)]
+    content = [one for one in shown if one["after_header"] == "/srv/a"]
+    attributes = [(one["before"], one["after"]) for one in shown if one["after_header"] == "box:/etc/a"]
+    return content[0] if content else None, attributes[0] if attributes else None
 
 
 def test_the_same_file_is_left_alone():
-    assert plan(WANTED).actions == () and diff(WANTED) is None
+    assert plan_file(WANTED).actions == () and diff(WANTED) == (None, None)
 
 
 @pytest.mark.parametrize(
     "other", [{"digest": "other"}, {"size": 4}, {"digest": ""}, {"mode": 0o600}, {"owner": 1}, {"group": -1}], ids=str
 )
 def test_whatever_differs_is_a_copy(other):
-    assert [action.describe() for action in plan(replace(WANTED, **other)).actions] == ["copy /srv/a to box:/etc/a"]
+    (action,) = plan_file(replace(WANTED, **other)).actions
+    assert action.describe() == "copy /srv/a to box:/etc/a" and action.entries == (("", WANTED),)
 
 
 def test_attributes_that_differ_are_shown_alone():
-    planned = plan(replace(WANTED, mode=0o4755, owner=33))
-    assert planned.before == {"mode": "4755", "owner": 33} and planned.after == {"mode": "0644", "owner": 0}
-    assert diff(replace(WANTED, mode=0o4755)) is None
-    assert plan(replace(WANTED, digest="other")).after == {}
+    other = replace(WANTED, mode=0o4755, owner=33)
+    assert diff(other) == (None, ({"mode": "4755", "owner": 33}, {"mode": "0644", "owner": 0}))
+    assert diff(replace(WANTED, digest="other"))[1] is None
 
 
 def test_a_file_that_is_not_there_and_a_link_are_made_files():
-    assert plan(MISSING).before == {"state": "absent"}
-    assert plan(MISSING).after == {"state": "file", "mode": "0644", "owner": 0, "group": 0}
-    assert plan(FileView("link")).before == {"state": "link"} and plan(FileView("link")).actions
-    assert diff(MISSING) == {"before_header": "box:/etc/a", "after_header": "/srv/a", "before": "", "after": "new"}
+    content, attributes = diff(MISSING)
+    assert content == {"before_header": "box:/etc/a", "after_header": "/srv/a", "before": "", "after": "new"}
+    assert attributes == ({"state": "absent"}, {"state": "file", "mode": "0644", "owner": 0, "group": 0})
+    assert diff(LINK)[1] == ({"state": "link"}, {"state": "file", "mode": "0644"})
 
 
 @pytest.mark.parametrize("kind", ["directory", "mount point", "device", "FIFO", "socket"])
-def test_what_is_no_file_is_not_replaced(kind):
+@pytest.mark.parametrize("wanted", [WANTED, LINK], ids=["file", "link"])
+def test_what_is_no_file_is_not_replaced(kind, wanted):
     with pytest.raises(Conflict, match=f"box:/etc/a is a {kind}"):
-        plan(FileView(kind))
+        plan_file(FileView(kind), wanted)
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "mount point", "device", "FIFO", "socket"])
+def test_what_is_no_directory_is_not_made_one(kind):
+    with pytest.raises(Conflict, match=f"box:/etc/a/x is a {kind}, and /srv/a/x a directory"):
+        plan({"": (DIRECTORY, DIRECTORY), "x": (DIRECTORY, FileView(kind))})
+
+
+def test_a_link_is_the_same_where_it_leads_to_the_same_and_has_the_same_owner():
+    assert plan_file(LINK, LINK).actions == ()
+    assert diff(LINK, replace(LINK, to="b", owner=33)) == (
+        None,
+        ({"owner": 0, "to": "a"}, {"owner": 33, "to": "b"}),
+    )
+    assert diff(WANTED, LINK)[1] == ({"state": "file"}, {"state": "link", "to": "a"})
+
+
+def test_of_a_directory_only_what_differs_is_copied_and_one_that_is_there_stays_as_it_is():
+    pairs = {
+        "": (DIRECTORY, replace(DIRECTORY, mode=0o1777, owner=5)), "new": (DIRECTORY, MISSING),
+        "new/x": (WANTED, MISSING), "same": (WANTED, WANTED), "y": (WANTED, replace(WANTED, digest="other")),
+        "z": (LINK, MISSING),
+    }  # fmt: skip
+    (action,) = plan(pairs).actions
+    assert [path for path, _wanted in action.entries] == ["new", "new/x", "y", "z"]
+    assert action.describe() == "copy /srv/a to box:/etc/a: 1 directory, 2 files, 1 link"
+    assert plan({**pairs, "new": (DIRECTORY, DIRECTORY)}).actions[0].describe().endswith("/a: 2 files, 1 link")
+    assert plan({path: (wanted, wanted) for path, (wanted, _found) in pairs.items()}).actions == ()
+
+
+def test_there_must_be_room_for_what_is_copied_and_not_for_what_is_there():
+    pairs = {"": (DIRECTORY, DIRECTORY), "x": (WANTED, MISSING), "y": (WANTED, MISSING), "same": (WANTED, WANTED)}
+    assert plan(pairs, 6).actions
+    with pytest.raises(Conflict, match="/srv/a has 6 bytes, and there is room for 5 where box:/etc/a is to be"):
+        plan(pairs, 5)
 
 
 def test_what_is_no_text_or_too_long_is_named_as_ansible_does():
     """ansible-core's callbacks know these keys (CallbackBase._get_diff)."""
-    shown = diff(replace(WANTED, digest="x", text=b"\0"), replace(WANTED, size=SHOWN + 1, text=None))
+    shown, _attributes = diff(replace(WANTED, digest="x", text=b"\0"), replace(WANTED, size=SHOWN + 1, text=None))
     assert {key: shown[key] for key in shown if "header" not in key} == {"dst_binary": 1, "src_larger": SHOWN}
-    assert diff(replace(WANTED, digest="x", text=b"\xff"))["before"] == "�"
+    assert diff(replace(WANTED, digest="x", text=b"\xff"))[0]["before"] == "�"
+
+
+def test_a_name_of_any_bytes_can_be_shown():
+    assert below("box:/etc", b"a/\xff".decode(errors="surrogateescape")) == "box:/etc/a/�"
+    assert below("/srv/a", "") == "/srv/a"

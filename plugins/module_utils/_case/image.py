@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -172,7 +171,7 @@ class ImageCase:
             builders.bootstrap(builder, recipe, rootfs, log)
         created = datetime.now(timezone.utc).isoformat(timespec="seconds")
         lies_on = base and Base(base.name, base.id)
-        return Image(self.wish.name, secrets.token_hex(8), created, recipe, builder, 0, {}, stat, lies_on)
+        return Image(self.wish.name, os.urandom(8).hex(), created, recipe, builder, 0, {}, stat, lies_on)
 
     def _fill_on_base(self, source: Source, rootfs: str, log: str) -> Image:
         """Make the layer; the image that it lies on."""

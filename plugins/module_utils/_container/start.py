@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from .._errors import EffectFailed
 from .._linux import libc, netns
-from .._linux.cgroups import Cgroup, CgroupEntry
+from .._linux.cgroups import CgroupEntry
 from .._linux.inside_root import write_files
 from .._linux.processes import ProcessId, has_executed
 from .._model.container import ContainerSpec
@@ -26,18 +26,12 @@ from .._store.ids import read_ids
 from .._store.images import image_layers
 from .._store.seccomp_filters import SeccompFilter, filter_for
 from .._store.settings import Settings
+from .cgroup import cgroup_of
 from .devices import device_rules
 from .first_process import exec_first_process
 from .process import Confinement, close_others, report
 from .rootfs import mount_rootfs
 from .runtime import install_runtime
-
-CGROUP_PARENT = "conductor"
-
-
-def cgroup_of(name: str) -> Cgroup:
-    """The cgroup of container `name`."""
-    return Cgroup(f"{CGROUP_PARENT}/{name}")
 
 
 class Prepared(NamedTuple):

@@ -17,8 +17,8 @@ from .._linux.processes import ProcessId, receivable_signals, wait_ended
 from .._model.layout import ContainerPaths
 from .._network.attachment import detach
 from .._store.settings import Settings
+from .cgroup import cgroup_of
 from .rootfs import is_mounted, unmount_rootfs
-from .start import cgroup_of
 
 # A killed process is gone when the kernel has freed what it held; this bounds the wait for a disk that hangs.
 _KILL_TIMEOUT = 30.0

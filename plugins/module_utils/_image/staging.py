@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import time
 
 from .._linux.commands import require_program, run
@@ -94,4 +93,4 @@ def tree_size(directory: str) -> int:
 
 
 def _dotted(image_dir: str, kind: str, name: str) -> str:
-    return os.path.join(image_dir, f"{STAGING_PREFIX}{kind}-{name}-{secrets.token_hex(4)}")
+    return os.path.join(image_dir, f"{STAGING_PREFIX}{kind}-{name}-{os.urandom(4).hex()}")

@@ -9,7 +9,6 @@ import contextlib
 import errno
 import os
 import re
-import secrets
 import stat
 
 from .._errors import EffectFailed
@@ -31,7 +30,7 @@ def write_atomic(path: str, data: bytes, mode: int = 0o600) -> None:
     """Write `data` to `path` so that a reader, or a host that lost power, sees the old text or the new, whole."""
     directory = os.path.dirname(path)
     clear_abandoned(directory)
-    own = f"{os.getpid()}.{secrets.token_hex(4)}"
+    own = f"{os.getpid()}.{os.urandom(4).hex()}"
     temporary = os.path.join(directory, f".{os.path.basename(path)[:200]}.{own}.tmp")
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
     try:
@@ -109,7 +108,7 @@ def _remove_entry(parent_fd: int, name: str, shown: str, top_fd: int | None = No
         if mount_id(fd) != mount_id(parent_fd):
             raise EffectFailed(f"{shown} is a mount point: not deleted", "unmount it, then run this again")
         if top_fd is not None and depth == _DEEPEST:
-            os.rename(name, f"{_MOVED}{secrets.token_hex(8)}", src_dir_fd=parent_fd, dst_dir_fd=top_fd)
+            os.rename(name, f"{_MOVED}{os.urandom(8).hex()}", src_dir_fd=parent_fd, dst_dir_fd=top_fd)
             return
         # Names first: scandir keeps its own descriptor, which deep trees would add up.
         names = os.listdir(fd)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -137,7 +136,7 @@ def _look(directory_fd: int, name: str) -> tuple[bool, bytes | None]:
 
 
 def _replace(directory_fd: int, name: str, content: bytes, mode: int, owner: tuple[int, int]) -> None:
-    temporary = f".{name}.{secrets.token_hex(4)}.tmp"
+    temporary = f".{name}.{os.urandom(4).hex()}.tmp"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
     fd = os.open(temporary, flags, mode, dir_fd=directory_fd)
     try:

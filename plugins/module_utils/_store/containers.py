@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from dataclasses import asdict
 
 from .._errors import Conflict, Damaged
@@ -42,7 +41,7 @@ def write_spec(paths: ContainerPaths, spec: ContainerSpec, *, running: bool | No
     """
     old = read_json(paths.spec) or {}
     wanted = old.get("wanted", "stopped") if running is None else ("running" if running else "stopped")
-    _write(paths, spec, old.get("id") or secrets.token_hex(8), wanted, old.get("ids"))
+    _write(paths, spec, old.get("id") or os.urandom(8).hex(), wanted, old.get("ids"))
 
 
 def is_to_run(paths: ContainerPaths) -> bool:
@@ -53,7 +52,7 @@ def is_to_run(paths: ContainerPaths) -> bool:
 def write_spec_and_ids(paths: ContainerPaths, spec: ContainerSpec, ids: IdRange | None) -> None:
     """Write the spec of a container that does not run, and its range of ids, which `spec.userns` asks for."""
     old = read_json(paths.spec) or {}
-    _write(paths, spec, old.get("id") or secrets.token_hex(8), "stopped", ids and asdict(ids))
+    _write(paths, spec, old.get("id") or os.urandom(8).hex(), "stopped", ids and asdict(ids))
 
 
 def _write(paths: ContainerPaths, spec: ContainerSpec, identity: str, wanted: str, ids: dict | None) -> None:

@@ -41,6 +41,8 @@ class Controller:
     directory: Path
     # By name: variables of a managed host, and of the containers on it.
     inventory: dict = field(default_factory=dict)
+    # By name, where it has several; whoever put them there closes them.
+    hosts: dict[str, Host] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.key = self.directory / "id_ed25519"
@@ -77,6 +79,11 @@ class Controller:
             **({"conductor_container": container} if container else {}),
             **variables,
         }
+
+    def add_host(self, name: str, host: Host, **variables) -> None:
+        """A managed host itself as a target, by plain ssh as root, `name` in the inventory."""
+        way = {key.replace("conductor_host", "ansible_host"): value for key, value in self.let_in(host).items()}
+        self.inventory[name] = {**way, "ansible_user": "root", **variables}
 
     def playbook(self, *tasks: dict | str, on: Host | None = None, check: bool = True, options=(), **play) -> str:
         """Run a play of `tasks` (YAML where it is text) on all targets; what was printed.

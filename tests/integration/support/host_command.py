@@ -46,3 +46,13 @@ def at(shell, command, prompt=PROMPT):
     shell.expect_exact("\n")
     shell.expect_exact(prompt)
     return shell.before.replace("\r", "").strip()
+
+
+def actions(done):
+    """The lines that a verb has printed: what it did."""
+    return done.stdout.splitlines()
+
+
+def pid_of(host, pattern):
+    """The oldest process with such a command line, as the host knows it; "" where there is none."""
+    return host.run("pgrep", "-o", "-f", f"^/usr/bin/python3 -IS {pattern}", check=False).stdout.strip()
