@@ -50,11 +50,7 @@ PLAY = """
 def controller(host, tmp_path):
     """A controller with the roles, and the managed host `alpha`."""
     controller = Controller(tmp_path)
-    ssh = controller.let_in(host)
-    variables = {name.replace("conductor_host", "ansible_host"): value for name, value in ssh.items()}
-    controller.inventory["alpha"] = {
-        **variables, "ansible_user": "root", "ansible_python_interpreter": PYTHON, "conductor_host_python": PYTHON,
-    }  # fmt: skip
+    controller.add_host("alpha", host, ansible_python_interpreter=PYTHON, conductor_host_python=PYTHON)
     for path, text in ROLES.items():
         file = tmp_path / "roles" / path
         file.parent.mkdir(parents=True, exist_ok=True)
