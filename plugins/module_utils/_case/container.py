@@ -12,11 +12,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from .._container import start, stop
+from .._container.cgroup import cgroup_of
 from .._container.devices import check_devices
 from .._container.enter import Command, run_inside
 from .._container.limits import check_limits
 from .._container.process import Confinement
 from .._container.rootfs import check_idmap
+from .._container.supervisor import adopt
 from .._container.users import resolve_user
 from .._errors import ConductorError, Damaged, EffectFailed, InvalidInput
 from .._linux.files import read_text, remove_tree
@@ -80,7 +82,7 @@ class ContainerCase:
             if self.wish.state != "absent" or not self.wish.force:
                 raise
             damage = str(error)
-            process, supervisor, running = None, None, bool(start.cgroup_of(self.name).processes())
+            process, supervisor, running = None, None, bool(cgroup_of(self.name).processes())
         leftovers = () if running else stop.leftovers(self.paths)
         if store.has_staging(self.paths):
             leftovers = (*leftovers, "half-made directory")
@@ -94,7 +96,7 @@ class ContainerCase:
             image_exists=bool(image) and os.path.exists(ImagePaths.of(self.settings.image_dir, image).spec),
             limits_applied=spec is None
             or not running
-            or start.cgroup_of(self.name).has_limits(spec.memory, spec.cpus, spec.pids),
+            or cgroup_of(self.name).has_limits(spec.memory, spec.cpus, spec.pids),
             damage=damage,
             ids=self._observe_ids(spec, image),
             incomplete=spec is None and os.path.lexists(self.paths.directory),
@@ -166,7 +168,7 @@ class ContainerCase:
 
     def _limit(self, action: plan.ApplyLimits) -> None:
         spec = action.spec
-        start.cgroup_of(self.name).set_limits(spec.memory, spec.cpus, spec.pids)
+        cgroup_of(self.name).set_limits(spec.memory, spec.cpus, spec.pids)
 
     def _stop(self, _action: plan.StopProcesses) -> None:
         with contextlib.suppress(Damaged):
@@ -181,7 +183,7 @@ class ContainerCase:
                 stop.stop_process(process, spec.stop_signal if spec else ContainerSpec.stop_signal, timeout)
             stop.wait_supervisor(store.process_in(state, "supervisor"))
         # Where a damaged file did not tell: force has allowed this, or the plan would not have come here.
-        stop.kill_all(start.cgroup_of(self.name))
+        stop.kill_all(cgroup_of(self.name))
 
     def _clean(self, _action: plan.CleanUp) -> None:
         stop.clean_up(self.settings, self.paths)
@@ -204,7 +206,7 @@ class ContainerCase:
             raise
 
     def _supervise(self, _action: plan.Supervise) -> None:
-        start.adopt(self.paths, store.read_run_state(self.paths) or {})
+        adopt(self.paths, store.read_run_state(self.paths) or {})
 
     def _remove(self, _action: plan.RemoveContainer) -> None:
         store.remove_directory(self.paths)
@@ -263,7 +265,7 @@ def wait_ready(settings: Settings, paths: ContainerPaths, argv: tuple[str, ...],
         try:
             seccomp = seccomp_filters.filter_at((store.read_run_state(paths) or {}).get("seccomp", ""), spec)
             command = Command(argv, spec.user, spec.env, spec.working_dir, Confinement.of(spec, seccomp))
-            outcome = run_inside(process, start.cgroup_of(paths.name), command, b"", max(left, 0.1))
+            outcome = run_inside(process, cgroup_of(paths.name), command, b"", max(left, 0.1))
             if outcome.rc == 0:
                 return
             said = (outcome.stderr or outcome.stdout).decode(errors="replace").strip()[-500:]

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .._container.start import cgroup_of
+from .._container.cgroup import cgroup_of
 from .._errors import ConductorError
 from .._store import containers as store
 from .._store.settings import Settings

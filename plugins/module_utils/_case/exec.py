@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from .._container import start
+from .._container.cgroup import cgroup_of
 from .._container.enter import Command, Outcome, ended_before, is_ending, run_inside, start_inside
 from .._container.process import Confinement
 from .._container.users import resolve_user
@@ -127,7 +127,7 @@ class ExecCase:
             confinement=Confinement.of(spec, filter_at(observed.seccomp, spec)),
         )
         begin = datetime.now()
-        self.run(observed.process, start.cgroup_of(self.name), command)
+        self.run(observed.process, cgroup_of(self.name), command)
         self._times = (begin, datetime.now())
         self._ran = observed
 

@@ -16,7 +16,7 @@ import socket
 import stat
 import struct
 
-from .._container import start
+from .._container.cgroup import cgroup_of
 from .._container.enter import Command, pass_through
 from .._container.process import Confinement
 from .._container.users import resolve_user
@@ -102,5 +102,5 @@ def _enter(request: list[str], streams: tuple[int, int, int]) -> int:
         working_dir=spec.working_dir,
         confinement=Confinement.of(spec, filter_at(state.get("seccomp", ""), spec)),
     )
-    code = pass_through(process, start.cgroup_of(name), command, streams)
+    code = pass_through(process, cgroup_of(name), command, streams)
     return code if code >= 0 else 128 - code
