@@ -1,15 +1,12 @@
-"""The supervisor: whom it waits for."""
+"""The supervisor: whom it watches, and would end."""
 
-import subprocess
-import sys
-from pathlib import Path
+import os
 
-ROOM = Path(__file__).parents[2] / "plugins/module_utils/_container"
-WAIT = "import os, sys; sys.path.insert(0, sys.argv[1]); import supervise; print(supervise._wait(os.getppid(), 1))"
+from ansible_collections.conductor.containers.plugins.module_utils._container import supervise
+from ansible_collections.conductor.containers.plugins.module_utils._linux.processes import ProcessId
 
 
-def test_a_process_that_has_the_pid_of_an_adopted_one_is_not_waited_for():
-    done = subprocess.run(
-        [sys.executable, "-c", WAIT, str(ROOM)], capture_output=True, text=True, timeout=20, check=True
-    )
-    assert done.stdout == "None\n"
+def test_a_process_that_has_the_pid_of_an_adopted_one_is_left_alone():
+    parent = ProcessId.of(os.getppid())
+    os.close(supervise._open(parent.pid, parent.start_time))
+    assert supervise._open(parent.pid, parent.start_time + 1) is None

@@ -1,7 +1,5 @@
 """What a container may use of a machine whose cgroups are of version 2 only, and whose systemd divides them too."""
 
-import pytest
-
 # Programs for the image's interpreter. Each says what it got.
 MEMORY = "bytearray(200 << 20); print('has it')"
 PROCESSES = """
@@ -117,7 +115,6 @@ def test_what_systemd_does_for_its_own_units_takes_no_limit_away(box, deployed):
     assert not again["changed"], again["actions"]
 
 
-@pytest.mark.xfail(strict=True, reason="the supervisor stays in the cgroup of the session in which the module ran")
 def test_no_process_of_a_container_belongs_to_the_session_of_who_started_it(deployed):
     """Who ends that session, or its user's slice, would end the restart policy; and its end would be waited for."""
     pids = deployed.host.check_output("grep -ho '\"pid\": [0-9]*' /run/conductor/containers/*.json").split()[1::2]

@@ -18,6 +18,7 @@ from .._container.enter import Command, run_inside
 from .._container.limits import check_limits
 from .._container.process import Confinement
 from .._container.rootfs import check_idmap
+from .._container.supervisor import adopt
 from .._container.users import resolve_user
 from .._errors import ConductorError, Damaged, EffectFailed, InvalidInput
 from .._linux.files import read_text, remove_tree
@@ -205,7 +206,7 @@ class ContainerCase:
             raise
 
     def _supervise(self, _action: plan.Supervise) -> None:
-        start.adopt(self.paths, store.read_run_state(self.paths) or {})
+        adopt(self.paths, store.read_run_state(self.paths) or {})
 
     def _remove(self, _action: plan.RemoveContainer) -> None:
         store.remove_directory(self.paths)

@@ -14,7 +14,8 @@ from .._model.layout import ContainerPaths
 from .._store.containers import read_run_state, read_spec
 from .._store.seccomp_filters import filter_at
 from .._store.settings import Settings
-from .start import exec_supervisor, launch, prepare
+from .start import launch, prepare
+from .supervisor import exec_supervisor
 
 
 def restart(container_dir: str, name: str) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sys
 import time
 from typing import NamedTuple
 
@@ -29,9 +28,10 @@ from .._store.settings import Settings
 from .cgroup import cgroup_of
 from .devices import device_rules
 from .first_process import exec_first_process
-from .process import Confinement, close_others, report
+from .process import Confinement, report
 from .rootfs import mount_rootfs
 from .runtime import install_runtime
+from .supervisor import detach, exec_supervisor, spawn_supervisor
 
 
 class Prepared(NamedTuple):
@@ -53,10 +53,7 @@ def start(settings: Settings, paths: ContainerPaths, spec: ContainerSpec) -> Non
     # Before the supervisor is born: while memory is shared with a child, each page that we write costs a copy.
     prepared = prepare(settings, paths, spec, filter_for(spec))
     status, status_writer = os.pipe()
-    # Not waited for: it outlives us and then is pid 1's child, which every module run leads to at once.
-    if libc.clone3() == 0:
-        os.setsid()
-        _supervisor(paths, spec, prepared, status_writer)
+    spawn_supervisor(lambda: _supervisor(paths, spec, prepared, status_writer))
     os.close(status_writer)
     prepared.entry.close()
     # One line, written at once; not up to the end, which comes later: when the supervisor has become the small one.
@@ -166,7 +163,7 @@ def _write_run_state(paths: ContainerPaths, child: int, seccomp: SeccompFilter, 
 
 
 def _supervisor(paths: ContainerPaths, spec: ContainerSpec, prepared: Prepared, status: int) -> None:
-    """Body of the supervisor's process up to the point where it becomes the small one. Never returns."""
+    """Body of the supervisor's process up to the point where it becomes the small one."""
     try:
         launch(paths, spec, prepared, 0)
         detach({status})
@@ -177,45 +174,3 @@ def _supervisor(paths: ContainerPaths, spec: ContainerSpec, prepared: Prepared, 
         exec_supervisor(paths, prepared.runtime)
     except BaseException as error:
         os.write(status, report(error))
-    finally:
-        os._exit(1)
-
-
-def exec_supervisor(paths: ContainerPaths, runtime: str) -> None:
-    """Become the small supervisor: the same process, hence still the parent of the first process."""
-    arguments = ["supervise", os.path.dirname(paths.directory), paths.name]
-    os.execv(sys.executable, [sys.executable, "-I", "-S", runtime, *arguments])
-
-
-def detach(keep: set[int]) -> None:
-    """Let go of all that came from the module's process, locks above all, but of `keep`; 0, 1, 2 become /dev/null."""
-    close_others(keep)
-    null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
-    for fd in (0, 1, 2):
-        os.dup2(null, fd)
-    os.close(null)
-
-
-def adopt(paths: ContainerPaths, state: dict) -> None:
-    """Give a running container, whose supervisor was killed, a new one. It cannot learn the exit status any more."""
-    runtime = install_runtime()
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        if os.fork():
-            os._exit(0)
-        try:
-            os.setsid()
-            detach({writer})
-            own = ProcessId.of(os.getpid())
-            write_run_state(paths, {**state, "supervisor": {"pid": own.pid, "start_time": own.start_time}})
-            os.write(writer, b"adopted")
-            os.close(writer)
-            exec_supervisor(paths, runtime)
-        finally:
-            os._exit(1)
-    os.close(writer)
-    os.waitpid(child, 0)
-    with open(reader, "rb") as pipe:
-        if pipe.read() != b"adopted":
-            raise EffectFailed(f"container {paths.name} could not be given a supervisor")

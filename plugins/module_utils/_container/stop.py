@@ -12,8 +12,9 @@ import signal
 from .._errors import EffectFailed
 from .._linux import netns
 from .._linux.cgroups import Cgroup
+from .._linux.ending import ask_to_end, send, wait_ended
 from .._linux.files import clear_abandoned
-from .._linux.processes import ProcessId, receivable_signals, wait_ended
+from .._linux.processes import ProcessId
 from .._model.layout import ContainerPaths
 from .._network.attachment import detach
 from .._store.settings import Settings
@@ -27,28 +28,17 @@ _KILL_TIMEOUT = 30.0
 def stop_process(process: ProcessId, stop_signal: int, timeout: float) -> None:
     """End the first process, and with it, as it is pid 1, every other one inside.
 
-    `stop_signal` first, then SIGKILL after `timeout` seconds. The kernel drops a signal that pid 1 neither
-    handles nor blocks (pid_namespaces(7)), so such a process is killed at once: to wait for it would be in vain.
+    `stop_signal` first, then SIGKILL after `timeout` seconds; see `ask_to_end`. Raises EffectFailed.
     """
     pidfd = process.open()
     if pidfd is None:
         return
     try:
-        received = receivable_signals(process.pid) & (1 << (stop_signal - 1))
-        if received and timeout > 0:
-            _send(pidfd, stop_signal)
-            if wait_ended(pidfd, timeout):
-                return
-        _send(pidfd, signal.SIGKILL)
+        ask_to_end(pidfd, process.pid, stop_signal, timeout)
         if not wait_ended(pidfd, _KILL_TIMEOUT):
             raise EffectFailed(f"process {process.pid} does not end after SIGKILL", "look for a hanging disk or mount")
     finally:
         os.close(pidfd)
-
-
-def _send(pidfd: int, signum: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        signal.pidfd_send_signal(pidfd, signum)
 
 
 def kill_all(cgroup: Cgroup) -> None:
@@ -61,7 +51,7 @@ def kill_all(cgroup: Cgroup) -> None:
         try:
             # Still there, now that the descriptor holds it: the pid has not passed to another process.
             if pid in cgroup.processes():
-                _send(pidfd, signal.SIGKILL)
+                send(pidfd, signal.SIGKILL)
                 if not wait_ended(pidfd, _KILL_TIMEOUT):
                     raise EffectFailed(f"process {pid} does not end after SIGKILL", "look for a hanging disk or mount")
         finally:
@@ -75,7 +65,7 @@ def wait_supervisor(supervisor: ProcessId | None) -> None:
         return
     try:
         if not wait_ended(pidfd, 2.0):
-            _send(pidfd, signal.SIGKILL)
+            send(pidfd, signal.SIGKILL)
             wait_ended(pidfd, _KILL_TIMEOUT)
     finally:
         os.close(pidfd)

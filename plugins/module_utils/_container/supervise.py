@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The supervisor: waits for the first process, writes down how it ended, and starts it again where its policy says so.
 
+A host that shuts down sends SIGTERM to every process: then it stops the container, and nothing is started again.
+
 A process of its own, and all that stays of us while a container runs: it imports as little as it can.
 """
 
@@ -10,21 +12,23 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import sys
 import time
+
+from .._linux.ending import ask_to_end
 
 # With these and no more, nothing here needs a library beyond the standard one.
 _BACKOFF_FIRST, _BACKOFF_MOST = 0.1, 60.0
 # A run as long as this counts as a good one: the pause before the next restart begins anew (as docker does).
 _GOOD_RUN = 10.0
+_HELD = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 
 def supervise(container_dir: str, name: str) -> None:
     """Watch over container `name` until it has ended for good."""
-    # A terminal or a manager that ends its session must not end us: the container is ended by `stop`.
-    for signum in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
-        signal.signal(signum, signal.SIG_IGN)
+    request = _hear_signals()
     _be_killed_last()
     directory = os.path.join(container_dir, name)
     # As in _model/layout.py, which is not imported for its cost: a supervisor stays for each container.
@@ -32,7 +36,8 @@ def supervise(container_dir: str, name: str) -> None:
     state = _read(state_path)
     if state is None:
         return
-    code = _wait(state["pid"], state["start_time"])
+    spec_path = os.path.join(directory, "container.json")
+    code = _watch(state["pid"], state["start_time"], spec_path, request)
     ran = time.time() - state["started_at"]
     _write(
         os.path.join(directory, "exit.json"),
@@ -43,15 +48,42 @@ def supervise(container_dir: str, name: str) -> None:
             "finished_at": time.time(),
         },
     )
-    spec = _read(os.path.join(directory, "container.json"))
+    spec = _read(spec_path)
     restarts = state.get("restarts", 0)
     if spec is None or not wants_restart(spec, code, restarts):
         return
-    time.sleep(backoff(0 if ran >= _GOOD_RUN else restarts))
-    spec = _read(os.path.join(directory, "container.json"))
-    if spec is not None and spec.get("wanted") == "running":
+    # At once where it has come before: it is never read.
+    if _wait({request}, backoff(0 if ran >= _GOOD_RUN else restarts)):
+        return
+    spec = _read(spec_path)
+    # What comes from now on waits for the container's next life.
+    hold_signals()
+    if spec is not None and spec.get("wanted") == "running" and not _wait({request}, 0):
         runtime = sys.argv[0]
         os.execv(sys.executable, [sys.executable, "-I", "-S", runtime, "start", container_dir, name])
+
+
+def hold_signals() -> None:
+    """Have signals wait until `supervise` hears them: blocked, they stay pending through an exec (execve(2)).
+
+    Or they would end a supervisor that is about to start its container, which would go on alone.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
+
+
+def _hear_signals() -> int:
+    """A descriptor that is readable for good as soon as SIGTERM has come. The end of a terminal is nothing to us.
+
+    Python's own handlers run between its instructions: what came right before a wait would be seen after it.
+    """
+    for signum in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(signum, signal.SIG_IGN)
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
+    return reader
 
 
 def wants_restart(spec: dict, code: int | None, restarts: int) -> bool:
@@ -90,28 +122,48 @@ def _be_killed_last() -> None:
         pass
 
 
-def _wait(pid: int, start_time: int) -> int | None:
-    """Exit status of the first process as subprocess gives it; None where it was not our child (adopted)."""
+def _watch(pid: int, start_time: int, spec_path: str, request: int) -> int | None:
+    """Wait until the first process has ended, and end it as soon as `request` is readable.
+
+    Its exit status as subprocess gives it; None where it was not our child (adopted).
+    """
+    pidfd = _open(pid, start_time)
+    if pidfd is not None:
+        if pidfd not in _wait({pidfd, request}):
+            # As they are by now: both may change while it runs. Without a spec it is killed, as by `stop`.
+            spec = _read(spec_path) or {}
+            ask_to_end(pidfd, pid, spec.get("stop_signal", signal.SIGTERM), spec.get("stop_timeout", 0))
+            _wait({pidfd})
+        os.close(pidfd)
     try:
         _, status = os.waitpid(pid, 0)
-        return os.waitstatus_to_exitcode(status)
     except ChildProcessError:
-        pass
+        return None
+    return os.waitstatus_to_exitcode(status)
+
+
+def _open(pid: int, start_time: int) -> int | None:
+    """A pidfd of the first process; None where that has ended, and so its pid is another's perhaps (it was adopted)."""
     try:
-        fd = os.pidfd_open(pid)
+        pidfd = os.pidfd_open(pid)
     except ProcessLookupError:
         return None
-    # Looked at now that the fd holds it: the pid may have passed to another process (start time: field 22 of proc(5)).
+    # Looked at now that the descriptor holds it (start time: field 22 of proc(5)).
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             same = int(file.read().rpartition(b")")[2].split()[19]) == start_time
     except OSError:
         same = False
     if same:
-        import select
-
-        select.select([fd], [], [])
+        return pidfd
+    os.close(pidfd)
     return None
+
+
+def _wait(descriptors: set[int], seconds: float | None = None) -> set[int]:
+    """Those that are readable, as soon as one is; none after `seconds`. A pidfd is when its process has ended."""
+    readable, _, _ = select.select(descriptors, (), (), seconds)
+    return set(readable)
 
 
 def _read(path: str) -> dict | None:

@@ -17,6 +17,7 @@ import signal
 import socket
 import sys
 
+from .._container.cgroup import cgroup_of_entry
 from .._container.process import close_others
 from .request import answer
 
@@ -32,6 +33,7 @@ def start(path: str) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if _listens(path):
             return
+        _leave_session()
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
@@ -49,6 +51,13 @@ def start(path: str) -> None:
 def _listens(path: str) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         return probe.connect_ex(path) == 0
+
+
+def _leave_session() -> None:
+    """Have no part in the session of who asks first: its end would be that of what others run in containers."""
+    cgroup = cgroup_of_entry()
+    cgroup.create()
+    cgroup.join()
 
 
 def _detach(keep: int) -> None:

@@ -103,6 +103,11 @@ class Cgroup:
                 return line[len(f"0::/{self.path}") :]
         return ""
 
+    def join(self) -> None:
+        """Move the calling process in, which may take 10 ms and more: see CgroupEntry for who is in a hurry."""
+        for directory in self.directories:
+            _write(os.path.join(directory, "cgroup.procs"), "0")
+
     def processes(self) -> list[int]:
         """Pids of all processes in it and below it."""
         found: list[int] = []

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import select
 import time
 from dataclasses import dataclass
 
@@ -97,34 +96,3 @@ def is_argument(word: str) -> bool:
         except (FileNotFoundError, NotADirectoryError, ProcessLookupError):
             continue
     return False
-
-
-def receivable_signals(pid: int) -> int:
-    """The mask of signals that reach the process where it is pid 1 of its namespace; 0 where it is gone.
-
-    Those that it has a handler for, and those that it blocks: the latter wait for signalfd(2), which is how systemd
-    reads them (SigCgt and SigBlk of /proc/PID/status; pid_namespaces(7)).
-    """
-    mask = 0
-    try:
-        with open(f"/proc/{pid}/status", "rb") as file:
-            for line in file:
-                if line.startswith((b"SigCgt:", b"SigBlk:")):
-                    mask |= int(line.split()[1], 16)
-    except OSError as error:
-        if error.errno not in (errno.ENOENT, errno.ESRCH):
-            raise
-    return mask
-
-
-def wait_ended(pidfd: int, timeout: float) -> bool:
-    """Wait up to `timeout` seconds until the process of `pidfd` has ended; whether it has."""
-    poll = select.poll()
-    poll.register(pidfd, select.POLLIN)
-    deadline = time.monotonic() + timeout
-    while True:
-        left = deadline - time.monotonic()
-        if poll.poll(max(0, int(left * 1000) + 1)):
-            return True
-        if left <= 0:
-            return False

@@ -9,8 +9,9 @@ import os
 from dataclasses import asdict
 
 from .._errors import Conflict, Damaged
+from .._linux.ending import wait_ended
 from .._linux.files import remove_tree, sync_directory
-from .._linux.processes import ProcessId, wait_ended
+from .._linux.processes import ProcessId
 from .._model.container import ContainerSpec
 from .._model.ids import IdRange
 from .._model.layout import RUN_DIR, STAGING_PREFIX, ContainerPaths

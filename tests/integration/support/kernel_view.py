@@ -114,7 +114,7 @@ def _cgroups() -> dict[str, list[dict]]:
     found: dict[str, list[dict]] = {}
     for line in Path("/proc/self/mounts").read_text().splitlines():
         _, target, kind, *_ = line.split()
-        for directory in Path(target, "conductor").glob("*/") if kind in ("cgroup", "cgroup2") else ():
+        for directory in Path(target, "conductor").glob("[!.]*/") if kind in ("cgroup", "cgroup2") else ():
             if directory.is_dir():
                 limits = {name: _text(directory / name) for name in ("pids.max", "memory.limit_in_bytes", "memory.max")}
                 pids = [int(p) for f in directory.rglob("cgroup.procs") for p in f.read_text().split()]

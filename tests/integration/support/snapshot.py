@@ -30,7 +30,7 @@ EXPECTED = re.compile(
     # Who enters containers for a controller ends when nobody has asked for a while.
     r"|^process: \S+ -I -S /var/lib/conductor/lib/entry-[0-9a-f]+\.pyz serve "
     r"|^mount: .* /run/netns "
-    r"|^cgroup: /sys/fs/cgroup(/[^/]+)?/conductor$"
+    r"|^cgroup: /sys/fs/cgroup(/[^/]+)?/conductor(/\.(supervisors|entry))?$"
     # What conductor_network's option `forwarding` names; the kernel sets the others along (inet_forward_change).
     r"|^sysctl: net\.ipv[46]\.(ip_forward|conf\.\w+\.((mc_)?forwarding|accept_redirects)) = [01]$"
     r"|^process: (sh|find|ip|nft|sed|grep|tr) "

@@ -1,0 +1,182 @@
+"""Supervisors: in no session, and at SIGTERM, which a host that shuts down sends to all, they stop their containers."""
+
+import json
+
+import pytest
+from image_cache import mount_image
+from model import kill
+from waiting import until
+
+SLEEP = ["/bin/sleep", "infinity"]
+# SIGTERM is not among what they hear: that is for supervisors.
+POLITE = ["/bin/sh", "-c", "trap 'echo bye; exit 5' USR1; echo up; while :; do sleep 0.05; done"]
+STUBBORN = ["/bin/sh", "-c", "trap 'echo no' USR1; echo up; while :; do sleep 0.05; done"]
+SUPERVISORS = "/conductor/.supervisors"
+
+
+def container(host, command=SLEEP, **params):
+    """Start it with the policy that starts it again whatever happens."""
+    wish = {"name": "web", "image": "debian", "restart_policy": "always", "command": command, "stop_signal": "USR1"}
+    return host.module("conductor_container", **{**wish, **params})["container"]
+
+
+def info(host):
+    return host.module("conductor_container_info", name=["web"])["containers"][0]
+
+
+def log(host):
+    return host.run("cat", "/var/lib/conductor/containers/web/console.log", check=False).stdout
+
+
+def is_up(host):
+    """Wait until the program inside hears signals."""
+    until(lambda: log(host) == "up\n", "it hears")
+
+
+def run_state(host):
+    return json.loads(host.run("cat", "/run/conductor/containers/web.json").stdout)
+
+
+def supervisor(host):
+    return run_state(host)["supervisor"]["pid"]
+
+
+def lives(host, pid):
+    return host.run("kill", "-0", str(pid), check=False).returncode == 0
+
+
+def terminate(host, pid):
+    """Send SIGTERM, and wait for the end."""
+    host.run("kill", str(pid))
+    until(lambda: not lives(host, pid), "the supervisor has ended", 30)
+
+
+def groups(host, pid):
+    """In which cgroups a process is, of all hierarchies that there are."""
+    return {line.split(":", 2)[2] for line in host.run("cat", f"/proc/{pid}/cgroup").stdout.splitlines()}
+
+
+def adopted(host, command):
+    """A container whose supervisor is not the one that started it."""
+    container(host, command)
+    is_up(host)
+    first = supervisor(host)
+    kill(host, first)
+    container(host, command)
+    assert supervisor(host) != first
+
+
+def test_sigterm_stops_the_container_by_its_own_signal_and_for_good(host):
+    pid = container(host, POLITE, stop_timeout=3600)["pid"]
+    is_up(host)
+    terminate(host, supervisor(host))
+    facts = info(host)
+    assert (facts["state"], facts["exit_code"], facts["log"]) == ("exited", 5, "up\nbye\n")
+    assert not lives(host, pid)
+    assert container(host, POLITE, stop_timeout=3600)["state"] == "running"
+
+
+def test_what_goes_on_after_the_request_is_killed_after_stop_timeout(host):
+    container(host, STUBBORN, stop_timeout=2)
+    is_up(host)
+    terminate(host, supervisor(host))
+    facts = info(host)
+    assert (facts["state"], facts["exit_code"], facts["log"]) == ("exited", 137, "up\nno\n")
+
+
+def test_what_cannot_hear_the_request_is_killed_at_once(host):
+    """Not after stop_timeout, which is an hour here."""
+    container(host, SLEEP, stop_timeout=3600)
+    terminate(host, supervisor(host))
+    assert (info(host)["state"], info(host)["exit_code"]) == ("exited", 137)
+
+
+def test_the_options_count_that_the_container_has_by_then(host):
+    container(host, POLITE, stop_signal="USR2", stop_timeout=3600)
+    is_up(host)
+    container(host, POLITE, stop_timeout=1800)
+    terminate(host, supervisor(host))
+    assert (info(host)["exit_code"], log(host)) == (5, "up\nbye\n")
+
+
+def test_sigterm_in_the_pause_before_a_restart_is_the_end(host):
+    pid = container(host)["pid"]
+    kill(host, supervisor(host))
+    # After so many short lives, the next pause lasts a minute. Its next supervisor reads that.
+    state = {**run_state(host), "restarts": 20, "started_at": run_state(host)["started_at"] + 3600}
+    host.run("tee", "/run/conductor/containers/web.json", stdin=json.dumps(state))
+    container(host)
+    kill(host, pid)
+    assert info(host)["state"] == "restarting"
+    terminate(host, supervisor(host))
+    assert (info(host)["state"], info(host)["restarts"]) == ("exited", 20)
+
+
+def test_sigterm_while_a_restart_is_made_ends_what_it_has_started(host):
+    """It waits in a copy of the program, which is told to go on when the signal has come."""
+    started = container(host, POLITE)
+    is_up(host)
+    pid = supervisor(host)
+    program = host.run("sh", "-c", "echo /var/lib/conductor/lib/conductor-*.pyz").stdout.strip()
+    host.run("mv", program, "/run/program.pyz")
+    host.run("mkfifo", "/run/fifo")
+    goes_on = "os.execv(sys.executable, [sys.executable, '-IS', '/run/program.pyz', *sys.argv[1:]])"
+    host.run("tee", program, stdin=f"import os, sys\nopen('/run/fifo').read()\n{goes_on}\n")
+    host.run("kill", "-9", str(started["pid"]))
+    # Opening it for writing waits for the reader.
+    host.run("sh", "-c", f"exec 3> /run/fifo; kill {pid}; echo go >&3")
+    until(lambda: not lives(host, pid), "the supervisor has ended", 30)
+    host.run("mv", "/run/program.pyz", program)
+    host.run("rm", "/run/fifo")
+    assert (info(host)["state"], info(host)["restarts"]) == ("exited", 1)
+    assert not lives(host, run_state(host)["pid"])
+
+
+def test_sigterm_at_an_adopted_supervisor_stops_the_container_too(host):
+    adopted(host, POLITE)
+    pid = info(host)["pid"]
+    terminate(host, supervisor(host))
+    facts = info(host)
+    assert (facts["state"], facts["log"]) == ("exited", "up\nbye\n")
+    assert facts["exit_code"] is None, "whose child it is not, it is not told"
+    assert not lives(host, pid)
+
+
+@pytest.mark.parametrize("signum", ["HUP", "INT"])
+def test_the_end_of_a_terminal_is_not_that_of_a_container(host, signum):
+    pid = container(host)["pid"]
+    host.run("kill", f"-{signum}", str(supervisor(host)))
+    assert info(host)["state"] == "running" and lives(host, supervisor(host)) and lives(host, pid)
+
+
+def test_a_stop_while_the_supervisor_stops_it_is_a_stop(host):
+    container(host, STUBBORN, stop_timeout=2)
+    is_up(host)
+    pid = supervisor(host)
+    host.run("kill", str(pid))
+    stopped = container(host, STUBBORN, stop_timeout=2, state="stopped")
+    assert (stopped["state"], stopped["exit_code"]) == ("stopped", 137) and not lives(host, pid)
+
+
+def test_a_supervisor_is_in_no_session_whoever_made_it(host):
+    container(host, POLITE)
+    is_up(host)
+    own = groups(host, supervisor(host))
+    assert SUPERVISORS in own and not any(path.endswith("/web") for path in own)
+    joined = {line for line in groups(host, info(host)["pid"]) if line.endswith("/conductor/web")}
+    assert joined == {"/conductor/web"}
+    host.run("kill", "-9", str(info(host)["pid"]))
+    until(lambda: run_state(host)["restarts"] == 1, "its restart")
+    assert groups(host, supervisor(host)) == own
+    kill(host, supervisor(host))
+    container(host, POLITE)
+    assert groups(host, supervisor(host)) == own
+
+
+def test_a_supervisor_is_in_no_session_where_cgroups_are_of_version_2_only(bare_host, cached_image):
+    host = bare_host
+    mount_image(host, cached_image)
+    host.run("umount", "--all", "--types", "cgroup")
+    container(host)
+    assert SUPERVISORS in groups(host, supervisor(host))
+    host.module("conductor_container", name="web", state="absent")
