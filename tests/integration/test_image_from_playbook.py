@@ -148,7 +148,8 @@ def test_a_container_is_a_target_of_later_plays_and_tasks(host, controller):
     play = """
 - conductor.containers.conductor_target: {container: box, groups: [boxes]}
   register: added
-- ansible.builtin.assert: {that: [added.target == "box.alpha", "'box.alpha' in groups.boxes"]}
+- ansible.builtin.assert: {that: [added.target == "box.alpha", "'box.alpha' in groups.boxes",
+    "'inventory_hostname' not in added.add_host.host_vars"]}
 - ansible.builtin.command: cat /etc/hostname
   delegate_to: "{{ added.target }}"
   register: name

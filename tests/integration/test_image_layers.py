@@ -7,7 +7,7 @@ from dying import dies
 from small_image import entries, image, info, make_runnable_archive
 from waiting import until
 
-IMAGES = "/var/lib/conductor/images"
+IMAGES, CONTAINERS = "/var/lib/conductor/images", "/var/lib/conductor/containers"
 SLEEP = ["/bin/sleep", "infinity"]
 # Each hides, replaces or moves what is in the layer below it.
 STEPS = [
@@ -36,7 +36,7 @@ def stack(host):
         host.module("conductor_container", name="work", state="absent")
         below = name
     yield seen
-    for name in host.run("ls", "/var/lib/conductor/containers").stdout.split():
+    for name in host.run("ls", CONTAINERS).stdout.split():
         host.module("conductor_container", name=name, state="absent")
     for name in ("four", "three", "two", "one"):
         host.module("conductor_image", name=name, state="absent", force=True)
@@ -54,6 +54,8 @@ def test_layers_over_each_other_are_what_the_container_was(host, stack, userns):
     for life in ("fresh", "restarted"):
         host.module("conductor_container", name="new", image="three", command=SLEEP, userns=userns)
         assert inside(host, "new", LOOK) == stack, life
+        mounts = [line.split()[4] for line in host.run("cat", "/proc/self/mountinfo").stdout.splitlines()]
+        assert [mount for mount in mounts if "/containers/new/" in mount] == [f"{CONTAINERS}/new/rootfs"]
         host.module("conductor_container", name="new", state="stopped")
     host.module("conductor_copy", container="new", src="/data/moved/one", dest="/run/one", direction="out")
     assert host.run("cat", "/run/one").stdout == "1\n2\n"
