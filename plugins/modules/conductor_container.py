@@ -194,6 +194,7 @@ options:
       - The signal that asks the first process to end, by name or number.
       - Default is V(SIGTERM), with O(init) V(SIGRTMIN+3).
       - A first process that does not handle it is killed at once, as the kernel would not deliver it anyway.
+      - A host that shuts down in order sends it, too, and C(SIGTERM) to every process inside.
     type: str
   stop_timeout:
     description: Seconds after which a container that was asked to stop is killed. Default is V(10).

@@ -5,6 +5,7 @@ import os
 import pytest
 from controller import Controller
 from testhost import PYTHON
+from waiting import until
 
 SLEEP = ["/bin/sleep", "infinity"]
 WHO = """
@@ -206,3 +207,13 @@ def test_reset_connection_and_wait_for_connection(box):
 - ansible.builtin.wait_for_connection: {timeout: 20}
 - ansible.builtin.ping:
 """)
+
+
+def test_who_enters_is_in_no_session_of_the_host_and_does_not_hold_up_its_end(host, box):
+    """Commands that it enters for are the container's, like the first process."""
+    box.playbook("[{ansible.builtin.raw: cmp /proc/1/cgroup /proc/self/cgroup}]", hosts="box")
+    pid = host.run("pgrep", "-f", "entry-.* serve").stdout.strip()
+    assert ":/conductor/.entry\n" in host.run("cat", f"/proc/{pid}/cgroup").stdout
+    host.run("kill", pid)
+    until(lambda: host.run("kill", "-0", pid, check=False).returncode, "it has ended")
+    box.playbook("[{ansible.builtin.raw: 'true'}]", hosts="box")

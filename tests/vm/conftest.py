@@ -30,6 +30,8 @@ Server(("::", 8000), Tier).serve_forever()
 """
 SERVE = ["/usr/bin/python3", "-c", SERVER]
 SERVES = ["/usr/bin/python3", "-c", "import socket; socket.create_connection(('127.0.0.1', 8000))"]
+# Leaves a file when it is asked to stop, by a signal that nobody else sends.
+WITNESS = ["/bin/sh", "-c", "trap 'touch /srv/asked; exit' USR1; while :; do sleep 1; done"]
 BOOTED = ["/bin/sh", "-c", "systemctl is-system-running | grep -qE 'running|degraded'"]
 CONTAINERS = [
     {
@@ -41,7 +43,7 @@ CONTAINERS = [
         "network": {"internet": True, "expose": ["8000-8080"]},
         "peers": [{"peer": "backend", "direction": "to", "ports": ["8000/tcp"]}],
     },
-    {"name": "lonely", "image": "debian", "command": SLEEP, "network": {}},
+    {"name": "lonely", "image": "debian", "command": WITNESS, "stop_signal": "USR1", "network": {}},
     {"name": "system", "image": "debian", "init": True, "wait": BOOTED, "memory": "256m", "network": {}},
 ]  # fmt: skip
 CALL = """

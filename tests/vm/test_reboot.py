@@ -16,8 +16,6 @@ TRACES = (
     "pgrep --list-full --full '^[^ ]*python3 .*/var/lib/conductor/'",
 )
 REBOOTS = {"in order": "systemctl reboot", "without warning": "sync; echo b > /proc/sysrq-trigger"}
-# For systemd inside: what it runs when it is asked to stop, and not when it is killed.
-WITNESS = "systemd-run --quiet -p RemainAfterExit=yes -p 'ExecStop=/bin/sh -c \"echo asked > /srv/stopped\"' true"
 WEB = ("http://127.0.0.1:8080/", "http://[::1]:8080/")
 
 
@@ -37,7 +35,7 @@ def reboot(deployed, request):
     """The machine has run containers, and has been booted anew since."""
     host = deployed.host
     deployed.inside("web", "/bin/sh", "-c", "echo kept > /srv/data")
-    deployed.inside("system", "/bin/sh", "-c", f"rm -f /srv/stopped; {WITNESS}")
+    deployed.inside("lonely", "/bin/rm", "-f", "/srv/asked")
     before, begin = traces(host), int(host.check_output("date +%s"))
     deployed.reboots(REBOOTS[request.param])
     booted = int(host.check_output("grep btime /proc/stat").split()[1])
@@ -81,5 +79,5 @@ def test_containers_do_not_hold_up_a_reboot(reboot):
 
 
 def test_containers_are_asked_to_stop_where_the_machine_shuts_down_in_order(reboot, deployed):
-    witness = deployed.host.file("/var/lib/conductor/containers/system/upper/srv/stopped")
+    witness = deployed.host.file("/var/lib/conductor/containers/lonely/upper/srv/asked")
     assert witness.exists == (reboot.how == "in order")
