@@ -36,6 +36,16 @@ def held_lock(host):
         holder.communicate()
 
 
+def test_images_tell_what_keeps_them(command):
+    command.host.module("conductor_image", name="above", source={"image": "debian"})
+    command("run", "debian", "box")
+    rows = [line.split() for line in command("images").stdout.splitlines()]
+    assert rows[0] == ["NAME", "BASE", "SIZE", "CREATED", "USED", "BY"] and rows[1][:2] == ["above", "debian"]
+    assert rows[2][0] == "debian" and rows[2][-3:] == ["box", "above", "(image)"]
+    command("rmi", "above")
+    command.host.run("rm", "-r", f"{STATE}/images/.logs")
+
+
 def test_a_life_of_containers_as_in_the_shell_tool(command):
     assert actions(command("run", "debian", "box")) == ["create container box from image debian", "start container box"]
     command(

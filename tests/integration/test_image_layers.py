@@ -1,10 +1,13 @@
 """Images that lie on others: a layer each, and a base that stays as long as something lies on it."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from controller import Controller
 from dying import dies
 from small_image import entries, image, info, make_runnable_archive
+from testhost import PYTHON
 from waiting import until
 
 IMAGES, CONTAINERS = "/var/lib/conductor/images", "/var/lib/conductor/containers"
@@ -186,6 +189,15 @@ def test_containers_may_use_an_image_while_another_is_made_on_it(host, stack):
         assert build.result()["changed"]
     host.run("ip", "link", "del", "go")
     assert host.run("ls", "-A", "/run/conductor/locks").stdout == ""
+
+
+def test_teardown_removes_an_image_before_its_base(host, stack, tmp_path):
+    controller = Controller(tmp_path)
+    controller.inventory["here"] = {"ansible_connection": "local", "ansible_python_interpreter": PYTHON}
+    containers = [{"name": name, "image": {"name": name}} for name in ("one", "two", "three")]
+    variables = json.dumps({"conductor_containers": containers, "conductor_teardown_images": True})
+    controller.run("ansible-playbook", "conductor.containers.teardown", "-e", variables, on=host)
+    assert [one["name"] for one in info(host)] == ["debian"]
 
 
 def test_whatever_step_it_dies_at_the_next_run_converges(bare_host):

@@ -90,10 +90,16 @@ def do_images(args: Namespace) -> int:
         print_json(result)
         return 0
     rows = [
-        (i["name"], size(i["size"]) if "size" in i else "", local_time(i.get("created")), " ".join(i["used_by"]))
+        (
+            i["name"],
+            i["base"]["name"] if i.get("base") else "",
+            size(i["size"]) if "size" in i else "",
+            local_time(i.get("created")),
+            " ".join([*i["used_by"], *(f"{name} (image)" for name in i["base_of"])]),
+        )
         for i in result["images"]
     ]
-    _print_table(("NAME", "SIZE", "CREATED", "USED BY"), rows, "no images: conductor build NAME makes one")
+    _print_table(("NAME", "BASE", "SIZE", "CREATED", "USED BY"), rows, "no images: conductor build NAME makes one")
     _warn_of_errors(result["images"])
     return 0
 
