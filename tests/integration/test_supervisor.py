@@ -1,6 +1,7 @@
 """Supervisors: in no session, and at SIGTERM, which a host that shuts down sends to all, they stop their containers."""
 
 import json
+import signal
 
 import pytest
 from image_cache import mount_image
@@ -31,6 +32,12 @@ def log(host):
 def is_up(host):
     """Wait until the program inside hears signals."""
     until(lambda: log(host) == "up\n", "it hears")
+
+
+def hears_requests(host):
+    """Wait until the supervisor, which has executed its program when the container runs already, has loaded that."""
+    mask = ["sed", "-n", "s/^SigCgt:.//p", f"/proc/{supervisor(host)}/status"]
+    until(lambda: int(host.run(*mask).stdout, 16) >> (signal.SIGTERM - 1) & 1, "the supervisor hears SIGTERM")
 
 
 def run_state(host):
@@ -116,6 +123,7 @@ def test_sigterm_while_a_restart_is_made_ends_what_it_has_started(host):
     """It waits in a copy of the program, which is told to go on when the signal has come."""
     started = container(host, POLITE)
     is_up(host)
+    hears_requests(host)
     pid = supervisor(host)
     program = host.run("sh", "-c", "echo /var/lib/conductor/lib/conductor-*.pyz").stdout.strip()
     host.run("mv", program, "/run/program.pyz")
