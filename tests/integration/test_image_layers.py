@@ -155,6 +155,10 @@ def test_a_digest_tells_what_went_in(host, stack):
         assert not host.module(
             "conductor_image", name="four", source={"container": container, "digest": sums[0]}
         )["changed"]  # fmt: skip
+    host.module("conductor_container", name="work", image="three", state="present")
+    host.run("tee", f"{CONTAINERS}/work/container.json", stdin="{")
+    assert not host.module("conductor_image", name="four", source={"container": "work", "digest": sums[0]})["changed"]
+    host.module("conductor_container", name="work", state="absent", force=True)
     told = host.module("conductor_image", name="four", source={"container": "work", "digest": sums[1]}, fails=True)
     assert "built with other values of source" in told["msg"]
     host.module("conductor_container", name="work", image="three", state="present")

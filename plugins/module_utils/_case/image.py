@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable
 from dataclasses import replace
@@ -52,7 +53,9 @@ class ImageCase:
     def locks(self) -> Iterable[Lock]:
         source = self.wish.recipe.source or Source()
         # A base must not go while something is made on it, a container not start while it is copied.
-        self._base = self._find_base(source)
+        # Where the container cannot be understood, a build says so; an image that is there does not need it.
+        with contextlib.suppress(Damaged):
+            self._base = self._find_base(source)
         bases = [image_lock(self._base, shared=True)] if self._base and self._base != self.wish.name else []
         containers = [container_lock(source.container)] if source.container else []
         return [*sorted([image_lock(self.wish.name), *bases]), *containers]
