@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-# With libyaml where it is there, in a fifth of the time: this is loaded for each task.
-from ansible.module_utils.common.yaml import yaml_dump, yaml_load
-from ansible.plugins.connection import ssh
+from ansible import constants as C
+from ansible.module_utils.common.yaml import yaml_load
+from ansible.plugins.loader import connection_loader
 
 _OURS = r"""
 options:
@@ -68,13 +69,18 @@ _NOT_SSH = ("host", "remote_user", "pipelining", "use_tty")
 
 
 def _documentation() -> str:
-    """Options of ssh as the ansible-core that runs knows them, so that none of them is ever missing here."""
-    options = _as_ours(yaml_load(ssh.DOCUMENTATION)["options"])
+    """Options of ssh as the ansible-core that runs knows them, so that none of them is ever missing here.
+
+    This is loaded for each task, and ssh's documentation is a slow thing to read: ansible-playbook has read it before
+    its first task (PlaybookExecutor), under this name. What is made of it is JSON, which is YAML, and faster to write.
+    """
+    connection_loader.get("ssh", class_only=True)
+    options = _as_ours(C.config.get_configuration_definitions("connection", "ssh"))
     user = options["remote_user"]
     ours = yaml_load(_OURS)["options"]
     ours["host_user"] = {**user, "vars": [*user["vars"], {"name": "conductor_host_user"}]}
     passed_on = {name: option for name, option in options.items() if name not in _NOT_SSH}
-    return yaml_dump({"options": {**passed_on, **ours}})
+    return json.dumps({"options": {**passed_on, **ours}})
 
 
 def _as_ours(part: Any) -> Any:
@@ -82,7 +88,7 @@ def _as_ours(part: Any) -> Any:
     if isinstance(part, list):
         return [_as_ours(each) for each in part]
     if isinstance(part, dict):
-        return {key: _as_ours(value) for key, value in part.items() if key != "version_added"}
+        return {key: _as_ours(value) for key, value in part.items() if not key.startswith("version_added")}
     return part.replace("O(remote_user)", "O(host_user)") if isinstance(part, str) else part
 
 

@@ -11,7 +11,6 @@ starts one from our program, and where that is missing, it says so and the contr
 from __future__ import annotations
 
 import functools
-import hashlib
 import secrets
 import shlex
 from dataclasses import dataclass
@@ -65,21 +64,20 @@ class ProgramMissing(Exception):
 
 
 @functools.lru_cache(maxsize=1)
-def program() -> tuple[str, bytes]:
-    """Path on a host and content of the program that serves there."""
-    content = _zipapp.build(_ROOMS, "_entry.main", without=_WITHOUT)
-    return f"{LIBRARY_DIR}/entry-{hashlib.sha256(content).hexdigest()[:16]}.pyz", content
+def program_path() -> str:
+    """Path on a host of the program that serves there. Another program has another one."""
+    return f"{LIBRARY_DIR}/entry-{_zipapp.digest(_ROOMS, without=_WITHOUT)}.pyz"
 
 
 def put_program() -> tuple[str, bytes]:
     """Command that puts the program on a host, and what it is to be fed with. It appears whole or not at all."""
-    path, content = program()
+    content = _zipapp.build(_ROOMS, "_entry.main", without=_WITHOUT)
     # What was of use to another release, and not for a week, goes.
     script = (
         'umask 022; mkdir -p "${1%/*}" && cat > "$1.$$" && mv "$1.$$" "$1" && '
         'find "${1%/*}" -name "entry-*" ! -path "$1" -mtime +7 -delete'
     )
-    return shlex.join(["/bin/sh", "-c", script, "sh", path]), content
+    return shlex.join(["/bin/sh", "-c", script, "sh", program_path()]), content
 
 
 @dataclass(frozen=True)
@@ -93,7 +91,7 @@ class Entry:
     def of(cls, container: str, user: str, command: str, python: str) -> Entry:
         """Run `command`, which is for a shell, as `user` in `container`; `python` is the host's."""
         token = f"conductor-{secrets.token_hex(8)}"
-        path, _ = program()
+        path = program_path()
         socket = f"{RUN_DIR}/entry/{path.rpartition('-')[2].partition('.')[0]}"
         request = [container, user, "/bin/sh", "-c", command]
         client = _CLIENT.replace("\n", "")

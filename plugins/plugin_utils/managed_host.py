@@ -26,12 +26,14 @@ class ManagedHost:
         self.is_here = self.name in _HERE
         self._become = _host_become(options)
         play_context = play_context.copy()
+        # By the short names, under which ansible-playbook has read their options before it starts workers: by the long
+        # ones each task would read them again.
         if self.is_here:
-            self._connection = connection_loader.get("ansible.builtin.local", play_context)
+            self._connection = connection_loader.get("local", play_context)
             self._connection.set_options(task_keys=task_keys, var_options=variables)
         else:
             play_context.remote_addr = self.name
-            self._connection = connection_loader.get("ansible.builtin.ssh", play_context)
+            self._connection = connection_loader.get("ssh", play_context)
             self._connection.set_options(task_keys=task_keys, var_options=variables)
             self._connection.set_option("host", self.name)
             self._connection.set_option("remote_user", options("host_user"))
