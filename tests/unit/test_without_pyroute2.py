@@ -1,0 +1,60 @@
+"""Step distribution of script/test leaves out what loads no pyroute2: here it is held that this is so."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PLUGINS = Path(__file__).parents[2] / "plugins"
+COLLECTION = "ansible_collections.conductor.containers.plugins."
+
+
+def imported(path: Path):
+    """Our own files that `path` imports, at its top or within a function; and pyroute2."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names = [(name.name, PLUGINS) for name in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            above = path.parents[node.level - 1] if node.level else PLUGINS
+            module = node.module or ""
+            names = [(f"{module}.{name.name}".strip("."), above) for name in node.names] + [(module, above)]
+        else:
+            continue
+        for name, above in names:
+            if name.split(".")[0] == "pyroute2":
+                yield "pyroute2"
+            file = above.joinpath(*name.removeprefix(COLLECTION).split(".")).with_suffix(".py")
+            if file.is_file():
+                yield file
+
+
+def reached(path: Path) -> set:
+    found, waiting = set(), [path]
+    while waiting:
+        new = set(imported(waiting.pop())) - found
+        found |= new
+        waiting += [each for each in new if each != "pyroute2"]
+    return found
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "modules/conductor_image.py",
+        "modules/conductor_image_info.py",
+        "modules/conductor_copy.py",
+        "action/conductor_copy.py",
+        "action/conductor_target.py",
+        "connection/conductor.py",
+        "inventory/conductor.py",
+        "module_utils/_entry/main.py",
+    ],
+)
+def test_it_loads_no_pyroute2(file):
+    assert "pyroute2" not in reached(PLUGINS / file)
+
+
+def test_what_networks_containers_loads_it():
+    """Else the search finds nothing, and the test above could not fail."""
+    assert "pyroute2" in reached(PLUGINS / "modules/conductor_network.py")
+    assert "pyroute2" in reached(PLUGINS / "modules/conductor_container.py")
