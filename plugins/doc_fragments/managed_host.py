@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible import constants as C
 from ansible.module_utils.common.yaml import yaml_load
-from ansible.plugins.loader import connection_loader
+from ansible.plugins.connection import ssh
 
 _OURS = r"""
 options:
@@ -74,8 +74,8 @@ def _documentation() -> str:
     This is loaded for each task, and ssh's documentation is a slow thing to read: ansible-playbook has read it before
     its first task (PlaybookExecutor), under this name. What is made of it is JSON, which is YAML, and faster to write.
     """
-    connection_loader.get("ssh", class_only=True)
-    options = _as_ours(C.config.get_configuration_definitions("connection", "ssh"))
+    known = C.config.get_configuration_definitions("connection", "ssh") or yaml_load(ssh.DOCUMENTATION)["options"]
+    options = _as_ours(known)
     user = options["remote_user"]
     ours = yaml_load(_OURS)["options"]
     ours["host_user"] = {**user, "vars": [*user["vars"], {"name": "conductor_host_user"}]}
