@@ -334,3 +334,25 @@ def test_bad_input_is_refused_in_one_line_and_changes_nothing(bare_host):
         assert said in message, options
         assert "\n" not in message
     assert difference(before, take(bare_host)) == []
+
+
+VANISHES = """
+import subprocess
+from ansible_collections.conductor.containers.plugins.module_utils._errors import EffectFailed
+from ansible_collections.conductor.containers.plugins.module_utils._linux.netlink import routing
+
+subprocess.run("ip link add cdtr-gone type veth peer name cdtr-other", shell=True, check=True)
+try:
+    with routing() as host:
+        index = host.index("cdtr-gone")
+        subprocess.run("ip link del cdtr-gone", shell=True, check=True)
+        host.set_up(index)
+except EffectFailed as error:
+    print(error)
+"""
+
+
+def test_an_interface_that_vanishes_in_the_midst_is_told(bare_host):
+    """As the soak saw it: something else deletes it between two steps of ours."""
+    said = bare_host.run(PYTHON, "-c", VANISHES, env=module_environment()).stdout
+    assert "an interface vanished" in said and "run this again" in said

@@ -82,6 +82,11 @@ def routing(netns_fd: int | None = None) -> Iterator[Routing]:
     try:
         yield Routing(ipr, NetlinkError)
     except NetlinkError as error:
+        if error.code == errno.ENODEV:
+            raise EffectFailed(
+                "an interface vanished while the network was changed: something else has deleted it, or its container "
+                "has ended; run this again"
+            ) from error
         raise EffectFailed(f"the kernel refused a change of the network ({error})") from error
     finally:
         ipr.close()
