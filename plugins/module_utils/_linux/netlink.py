@@ -84,8 +84,8 @@ def routing(netns_fd: int | None = None) -> Iterator[Routing]:
     except NetlinkError as error:
         if error.code == errno.ENODEV:
             raise EffectFailed(
-                "an interface vanished while the network was changed: something else has deleted it, or its container "
-                "has ended; run this again"
+                "an interface vanished while the network was looked at or changed: something else has deleted it, or "
+                "its container has ended; run this again"
             ) from error
         raise EffectFailed(f"the kernel refused a change of the network ({error})") from error
     finally:
