@@ -238,7 +238,7 @@ def inside(rounds: int) -> None:
 
     put, content = put_program()
     subprocess.run(put, shell=True, input=content, check=True)
-    client = Entry.of("idle", "root", "exec /bin/true", sys.executable).command
+    client = Entry("idle", "root", "exec /bin/true", sys.executable).command
     # Its own streams are pipes, as those of ssh are.
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     contestants = {

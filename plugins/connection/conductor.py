@@ -97,7 +97,9 @@ import secrets
 import shlex
 from typing import Any
 
+from ansible import constants as C
 from ansible.errors import AnsibleConnectionFailure, AnsibleError, AnsibleFileNotFound
+from ansible.module_utils.common.yaml import yaml_load
 from ansible.plugins.connection import ConnectionBase
 from ansible.utils.display import Display
 from ansible_collections.conductor.containers.plugins.plugin_utils.entry import (
@@ -106,7 +108,10 @@ from ansible_collections.conductor.containers.plugins.plugin_utils.entry import 
     ProgramMissing,
     put_program,
 )
-from ansible_collections.conductor.containers.plugins.plugin_utils.managed_host import ManagedHost
+from ansible_collections.conductor.containers.plugins.plugin_utils.managed_host import (
+    ManagedHost,
+    managed_host_options,
+)
 
 display = Display()
 
@@ -115,6 +120,12 @@ display = Display()
 _PUT = 16 << 20
 _FETCH = 4 << 20
 _NO_PYTHON = re.compile(rb"(\S*python[\d.]*): (?:not found|No such file)")
+
+# Each task is a process of its own, in which Ansible reads our documentation, with all of ssh's options in it. Where
+# ansible-playbook has read those, as it does before its first task (PlaybookExecutor), ours are made of them instead.
+if _ssh_options := C.config.get_configuration_definitions("connection", "ssh"):
+    _options = {**managed_host_options(_ssh_options), **yaml_load(DOCUMENTATION)["options"]}
+    C.config.initialize_plugin_configuration_definitions("connection", __name__, _options)
 
 
 class Connection(ConnectionBase):
@@ -188,7 +199,7 @@ class Connection(ConnectionBase):
         container, host = self.get_option("container"), self.managed_host
         where = container if host.is_here else f"{container} on {host.name}"
         display.vvv(f"ENTER {where}: {cmd}", host=container)
-        entry = Entry.of(container, self.get_option("remote_user"), cmd, self.get_option("host_python"))
+        entry = Entry(container, self.get_option("remote_user"), cmd, self.get_option("host_python"))
         try:
             try:
                 rc, stdout, stderr = entry.outcome(*host.run(entry.command, data))

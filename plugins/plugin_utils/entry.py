@@ -10,13 +10,11 @@ starts one from our program, and where that is missing, it says so and the contr
 
 from __future__ import annotations
 
-import functools
+import os
 import secrets
 import shlex
-from dataclasses import dataclass
 
-from ansible_collections.conductor.containers.plugins.module_utils import _zipapp
-from ansible_collections.conductor.containers.plugins.module_utils._model.layout import LIBRARY_DIR, RUN_DIR
+from ansible import constants as C
 
 _ROOMS = tuple(
     "_errors.py _zipapp.py _linux/ _model/ _store/ _plan/ _network/ _container/ _case/ _image/ _entry/".split()
@@ -63,43 +61,61 @@ class ProgramMissing(Exception):
     """The host does not have our program."""
 
 
-@functools.lru_cache(maxsize=1)
-def program_path() -> str:
-    """Path on a host of the program that serves there. Another program has another one."""
-    return f"{LIBRARY_DIR}/entry-{_zipapp.digest(_ROOMS, without=_WITHOUT)}.pyz"
+def served() -> tuple[str, str]:
+    """Paths on a host: of the program that serves there, and of its socket. Another program has others.
+
+    They are kept while Ansible runs, where its processes have their temporary files: each task is a process of its own,
+    and would have to read all of our sources, and to load who reads them.
+    """
+    kept = os.path.join(C.DEFAULT_LOCAL_TMP, "conductor-served")
+    try:
+        with open(kept, encoding="utf-8") as file:
+            program, socket = file.read().split()
+    except FileNotFoundError:
+        program, socket = _served()
+        with open(f"{kept}.{os.getpid()}", "w", encoding="utf-8") as file:
+            file.write(f"{program} {socket}")
+        os.replace(file.name, kept)
+    return program, socket
+
+
+def _served() -> tuple[str, str]:
+    from ansible_collections.conductor.containers.plugins.module_utils import _zipapp
+    from ansible_collections.conductor.containers.plugins.module_utils._model.layout import LIBRARY_DIR, RUN_DIR
+
+    digest = _zipapp.digest(_ROOMS, without=_WITHOUT)
+    return f"{LIBRARY_DIR}/entry-{digest}.pyz", f"{RUN_DIR}/entry/{digest}"
 
 
 def put_program() -> tuple[str, bytes]:
     """Command that puts the program on a host, and what it is to be fed with. It appears whole or not at all."""
+    from ansible_collections.conductor.containers.plugins.module_utils import _zipapp
+
     content = _zipapp.build(_ROOMS, "_entry.main", without=_WITHOUT)
     # What was of use to another release, and not for a week, goes.
     script = (
         'umask 022; mkdir -p "${1%/*}" && cat > "$1.$$" && mv "$1.$$" "$1" && '
         'find "${1%/*}" -name "entry-*" ! -path "$1" -mtime +7 -delete'
     )
-    return shlex.join(["/bin/sh", "-c", script, "sh", program_path()]), content
+    program, _ = served()
+    return shlex.join(["/bin/sh", "-c", script, "sh", program]), content
 
 
-@dataclass(frozen=True)
 class Entry:
-    """One call of the client. `token` is known to nobody inside, so that nobody there can speak for the client."""
+    """One call of the client: `command`, which is for a shell of the host's."""
 
-    token: str
-    command: str
-
-    @classmethod
-    def of(cls, container: str, user: str, command: str, python: str) -> Entry:
+    def __init__(self, container: str, user: str, command: str, python: str) -> None:
         """Run `command`, which is for a shell, as `user` in `container`; `python` is the host's."""
-        token = f"conductor-{secrets.token_hex(8)}"
-        path = program_path()
-        socket = f"{RUN_DIR}/entry/{path.rpartition('-')[2].partition('.')[0]}"
+        # Known to nobody inside, so that nobody there can speak for the client.
+        self._token = f"conductor-{secrets.token_hex(8)}"
+        program, socket = served()
         request = [container, user, "/bin/sh", "-c", command]
         client = _CLIENT.replace("\n", "")
-        return cls(token, shlex.join(["/usr/bin/perl", "-e", client, socket, path, python, token, *request]))
+        self.command = shlex.join(["/usr/bin/perl", "-e", client, socket, program, python, self._token, *request])
 
     def outcome(self, rc: int, stdout: bytes, stderr: bytes) -> tuple[int, bytes, bytes]:
         """The command's own, of the client's. Raises NotRun, ProgramMissing."""
-        mark = f"\n{self.token}".encode()
+        mark = f"\n{self._token}".encode()
         if rc != _NOT_RUN or mark not in stderr:
             return rc, stdout, stderr
         stderr, _, said = stderr.rpartition(mark)

@@ -9,14 +9,14 @@ import json
 import shlex
 
 from ansible.errors import AnsibleConnectionFailure
-from ansible_collections.conductor.containers.plugins.plugin_utils.entry import program_path, put_program
+from ansible_collections.conductor.containers.plugins.plugin_utils.entry import put_program, served
 from ansible_collections.conductor.containers.plugins.plugin_utils.managed_host import ManagedHost
 
 
 def list_containers(host: ManagedHost, python: str) -> list[dict]:
     """What `_entry/listing.py` tells there; `python` is the host's. Raises AnsibleConnectionFailure."""
-    path = program_path()
-    command = shlex.join(["/bin/sh", "-c", '[ -e "$1" ] || exit 9; exec "$0" -I -S "$1" list', python, path])
+    program, _ = served()
+    command = shlex.join(["/bin/sh", "-c", '[ -e "$1" ] || exit 9; exec "$0" -I -S "$1" list', python, program])
     rc, stdout, stderr = host.run(command)
     if rc == 9:
         put, content = put_program()

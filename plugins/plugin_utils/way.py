@@ -10,6 +10,9 @@ from ansible.plugins.loader import connection_loader
 from ansible_collections.conductor.containers.plugins.plugin_utils.templates import template
 
 CONNECTION = "conductor.containers.conductor"
+# The configuration knows a plugin by the name under which it was loaded. It is loaded together with this file, which is
+# where Ansible is one process yet: so the processes of its tasks need not do it, each anew.
+_LOADED_AS = connection_loader.get(CONNECTION, class_only=True)._load_name
 # How a host is reached where it is a target itself, and how on the way to its containers.
 _BECOME = {
     "ansible_become": "conductor_host_become",
@@ -28,15 +31,13 @@ def way_into(name: str, variables: dict, options: dict) -> dict:
     What the inventory has of the host is named and not copied, so that a secret stays where it is. `options` are those
     of the plugin, by name, that are given for all hosts.
     """
-    # The configuration knows a plugin by the name under which it was loaded.
-    plugin = connection_loader.get(CONNECTION, class_only=True)._load_name
-    definitions = C.config.get_configuration_definitions("connection", plugin)
+    definitions = C.config.get_configuration_definitions("connection", _LOADED_AS)
     given = {
         option["vars"][-1]["name"]: options[key]
         for key, option in definitions.items()
         if key in options and option.get("vars")
     }
-    passed_on = {var: var for var in C.config.get_plugin_vars("connection", plugin)}
+    passed_on = {var: var for var in C.config.get_plugin_vars("connection", _LOADED_AS)}
     ours = {
         there: template(f"{{{{ hostvars['{name}']['{here}'] }}}}")
         for here, there in {**_BECOME, **passed_on}.items()

@@ -134,7 +134,7 @@ def test_whoever_enters_hands_pipes_over_and_nothing_else(host, box):
     allow(host)
     box.variables["conductor_host_become"] = True
     box.playbook(WHO)
-    client = entry.Entry.of("box", "root", "ls -l /proc/self/fd", "/usr/bin/python3").command
+    client = entry.Entry("box", "root", "ls -l /proc/self/fd", "/usr/bin/python3").command
     for stream in ("< /", "< /etc/passwd", "< /dev/null", "> /run/output"):
         told = host.run("sh", "-c", f"{{ {client} {stream}; }} 2>&1 | cat", check=False).stdout
         assert "standard input, output and error must be pipes" in told, stream

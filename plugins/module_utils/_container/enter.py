@@ -146,6 +146,7 @@ def spawn(
                 libc.setns(namespaces[name])
             inner = entry.fork()
             if inner == 0:
+                entry.join()
                 libc.setns(namespaces["cgroup"])
                 if root_id:
                     userns.enter(namespaces["user"])

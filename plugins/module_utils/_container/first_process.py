@@ -10,6 +10,7 @@ import sys
 
 from .._errors import EffectFailed
 from .._linux import libc, userns
+from .._linux.cgroups import CgroupEntry
 from .._linux.rlimits import set_oom_score
 from .._model.container import ContainerSpec
 from .._model.layout import ContainerPaths
@@ -19,17 +20,24 @@ from .process import Confinement, become_and_exec, close_others, report
 
 
 def exec_first_process(
-    paths: ContainerPaths, spec: ContainerSpec, root_id: int, confinement: Confinement, go_fd: int, error_fd: int
+    paths: ContainerPaths,
+    spec: ContainerSpec,
+    entry: CgroupEntry,
+    root_id: int,
+    confinement: Confinement,
+    go_fd: int,
+    error_fd: int,
 ) -> None:
     """Become the container's first process. Runs in a fresh child that is pid 1 of a new pid namespace already.
 
-    `root_id` is the host's id of root inside.
+    `entry` is its cgroup's, `root_id` the host's id of root inside.
 
     Waits for a byte from `go_fd`, when it is written down, before it executes the command; it ends where that is closed
     instead. Writes one line to `error_fd` where it fails; a successful exec closes it (all are close-on-exec). Never
     returns.
     """
     try:
+        entry.join()
         # Among them locks of the module's, which must not live as long as this does.
         close_others({go_fd, error_fd})
         set_oom_score(confinement.oom_score_adj)

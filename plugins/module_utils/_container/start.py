@@ -119,7 +119,7 @@ def launch(paths: ContainerPaths, spec: ContainerSpec, prepared: Prepared, resta
         os.close(reader)
         os.close(go)
         confinement = Confinement.of(spec, prepared.seccomp)
-        exec_first_process(paths, spec, prepared.root_id, confinement, wait_go, writer)
+        exec_first_process(paths, spec, prepared.entry, prepared.root_id, confinement, wait_go, writer)
     prepared.entry.close()
     os.close(writer)
     os.close(wait_go)

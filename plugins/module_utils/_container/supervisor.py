@@ -30,6 +30,7 @@ def spawn_supervisor(body: Callable[[], None]) -> None:
     caller = os.getpid()
     try:
         if entry.fork() == 0:
+            entry.join()
             hold_signals()
             os.setsid()
             body()

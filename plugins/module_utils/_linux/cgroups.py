@@ -224,13 +224,14 @@ class CgroupEntry:
         self._directory = directory
 
     def fork(self, flags: int = 0) -> int:
-        """Fork with clone3(2)'s `flags`: 0 in the child, which is in the cgroup; its pid in the parent."""
-        child = libc.clone3(flags, self._directory)
-        if child == 0:
-            for fd in self._tasks:
-                os.write(fd, b"0")
-            self.close()
-        return child
+        """Fork with clone3(2)'s `flags`: 0 in the child, which then calls `join`; its pid in the parent."""
+        return libc.clone3(flags, self._directory)
+
+    def join(self) -> None:
+        """For the child, whose errors only it can tell: be in the cgroup in all hierarchies. Raises OSError."""
+        for fd in self._tasks:
+            os.write(fd, b"0")
+        self.close()
 
     @property
     def descriptors(self) -> list[int]:

@@ -1,0 +1,45 @@
+"""The connection plugin's options are those of its documentation, whoever has read ssh's before."""
+
+import json
+import subprocess
+import sys
+
+NAME = "conductor.containers.conductor"
+PROGRAM = f"""
+import json, sys
+from ansible import constants as C
+from ansible.playbook.play_context import PlayContext
+from ansible.plugins.loader import connection_loader, init_plugin_loader
+init_plugin_loader()
+if "preloaded" in sys.argv:
+    list(connection_loader.all(class_only=True))
+plugin = connection_loader.get("{NAME}", PlayContext())
+plugin.set_options(var_options={{"inventory_hostname": "web", "ansible_host": "alpha", "ansible_user": "deploy"}})
+definitions = C.config.get_configuration_definitions("connection", plugin._load_name)
+values = {{name: plugin.get_option(name) for name in definitions}}
+print(json.dumps([values, definitions]))
+"""
+# Of no meaning but in documentation; with the releases of ansible-core and the text of its options.
+TEXT = ("description", "version_added", "version_added_collection")
+
+
+def ask(*arguments):
+    process = subprocess.run([sys.executable, "-c", PROGRAM, *arguments], capture_output=True, text=True, check=True)
+    values, definitions = json.loads(process.stdout)
+    return values, bare(definitions)
+
+
+def bare(part):
+    if isinstance(part, list):
+        return [bare(each) for each in part]
+    if isinstance(part, dict):
+        return {key: bare(value) for key, value in part.items() if key not in TEXT}
+    return part
+
+
+def test_options_are_the_same_where_ansible_has_read_those_of_ssh():
+    values, definitions = ask()
+    assert ask("preloaded") == (values, definitions)
+    assert (values["container"], values["host"], values["remote_user"], values["host_user"]) == (
+        "web", "alpha", "root", "deploy",
+    )  # fmt: skip
