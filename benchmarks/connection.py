@@ -3,10 +3,13 @@
 
 usage: benchmarks/connection.py [ROUNDS]      as root
 
-The targets take turns task by task, so that whatever else the machine does meets all of them; read the ratios. The
-image is of the host's release: on both sides the same Python runs the modules. `raw` needs none, and shows the way
+The image is of the host's release: on both sides the same Python runs the modules. `raw` needs none, and shows the way
 alone. "loaded once" is what our inventory plugin and conductor_target make of it: they load the connection plugin where
 Ansible is one process yet; else each task loads it anew.
+
+Then the same on the controller itself, next to those connections of others that are there, with pipelining where they
+have it: containers.podman.podman with podman, and community.docker.nsenter, which enters a container of ours that has
+no user namespace, as it knows none. `pip install --no-deps --target .cache/peers ansible` brings both collections.
 """
 
 from __future__ import annotations
@@ -17,21 +20,19 @@ import platform
 import sys
 import tempfile
 from collections import defaultdict
-from itertools import pairwise
 from pathlib import Path
 
+import podman
 from report import show
+from turns import KINDS, task_seconds
 
-# As users have it: compiled once.
-os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+ROOT = Path(__file__).parents[1]
+PEERS = ROOT / ".cache/peers"
+sys.path.insert(0, str(ROOT / "tests/integration/support"))
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "tests/integration/support"))
-
-TASKS = 25
-KINDS = {"raw": {"ansible.builtin.raw": "true"}, "ping": {"ansible.builtin.ping": {}}}
 # That it is read is enough, though there is no such container.
 LISTING = {"plugin": "conductor.containers.conductor", "hosts": ["ssh"], "states": ["exited"]}
+SAME_PYTHON = {"ansible_python_interpreter": "/usr/bin/python3", "ansible_pipelining": True}
 
 
 def main() -> None:
@@ -42,46 +43,72 @@ def main() -> None:
 
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     suite = platform.freedesktop_os_release()["VERSION_CODENAME"]
+    # Ansible looks for collections on Python's path, too.
+    os.environ["PYTHONPATH"] = str(PEERS)
     with tempfile.TemporaryDirectory() as directory, Host() as host:
         mount_image(host, test_image({**RECIPE, "suite": suite}))
         host.module("conductor_container", name="box", image="debian")
         controller = Controller(Path(directory))
-        managed = controller.let_in(host)
-        # The last two as ours has them. The first target is not measured: what comes between two tasks falls to it.
-        for name in ("first", "ssh"):
-            controller.add_host(
-                name, host, ansible_connection="ssh", ansible_python_interpreter="/usr/bin/python3",
-                ansible_pipelining=True, ansible_ssh_use_tty=False,
-            )  # fmt: skip
-        controller.add("conductor", "box", ansible_user="root", **managed)
-        (controller.directory / "loaded.conductor.yml").write_text(json.dumps(LISTING))
-        for kind, task in KINDS.items():
-            # The first time opens the connections and fills the caches.
-            measure(controller, task)
-            times = defaultdict(list)
-            for _ in range(rounds):
-                for name, found in measure(controller, task).items():
-                    times[name] += found
-                times["conductor, loaded once"] += measure(controller, task, "-i", "loaded.conductor.yml")["conductor"]
-            show(f"a task {kind}", times, "ssh")
+        over_ssh(controller, host, rounds)
+        controller.inventory.clear()
+        on_itself(controller, host, rounds)
 
 
-def measure(controller, task: dict, *options: str) -> dict[str, list[float]]:
-    """Seconds that each of some tasks took, by target."""
-    log = controller.directory / "results"
-    log.write_text("")
-    os.environ.update(
-        ANSIBLE_CALLBACK_PLUGINS=str(HERE / "callback"), ANSIBLE_CALLBACKS_ENABLED="results_timed",
-        ANSIBLE_FORKS="1", RESULTS_TIMED=str(log),
-    )  # fmt: skip
-    controller.write_play(*[task] * TASKS, hosts=["first", "ssh", "conductor"])
-    controller.run("ansible-playbook", *options, "play.yml")
-    results = [(name, float(when)) for name, when in (line.split() for line in log.read_text().splitlines())]
-    found = defaultdict(list)
-    for (_, before), (name, after) in pairwise(results):
-        found[name].append(after - before)
-    del found["first"]
-    return found
+def over_ssh(controller, host, rounds: int) -> None:
+    """A container of `host`, and `host` as a target of its own."""
+    managed = controller.let_in(host)
+    for name in ("first", "ssh"):
+        controller.add_host(name, host, ansible_connection="ssh", ansible_ssh_use_tty=False, **SAME_PYTHON)
+    controller.add("conductor", "box", ansible_user="root", **managed)
+    (controller.directory / "loaded.conductor.yml").write_text(json.dumps(LISTING))
+    targets = list(controller.inventory)
+    for kind, task in KINDS.items():
+        # The first time opens the connections and fills the caches.
+        task_seconds(controller, task, targets)
+        times = defaultdict(list)
+        for _ in range(rounds):
+            for name, taken in task_seconds(controller, task, targets).items():
+                times[name] += taken
+            loaded = task_seconds(controller, task, targets, "-i", "loaded.conductor.yml")
+            times["conductor, loaded once"] += loaded["conductor"]
+        show(f"a task {kind} over ssh", times, "ssh")
+
+
+def on_itself(controller, host, rounds: int) -> None:
+    """Containers of the machine that Ansible runs on, which is `host`."""
+    for name in ("first", "local"):
+        controller.inventory[name] = {"ansible_connection": "local", **SAME_PYTHON}
+    controller.add("conductor", "box")
+    if (PEERS / "ansible_collections/community/docker").exists():
+        host.module("conductor_container", name="bare", image="debian", userns="host")
+        pid = json.loads(host.run("cat", "/run/conductor/containers/bare.json").stdout)["pid"]
+        nsenter = {"ansible_connection": "community.docker.nsenter", "ansible_nsenter_pid": pid}
+        controller.inventory["nsenter"] = {**nsenter, **SAME_PYTHON}
+    if (PEERS / "ansible_collections/containers/podman").exists() and (way := with_podman(host)):
+        controller.inventory["podman"] = {**way, **SAME_PYTHON}
+    targets = list(controller.inventory)
+    for kind, task in KINDS.items():
+        times = defaultdict(list)
+        for number in range(rounds + 1):
+            for name, taken in task_seconds(controller, task, targets, on=host).items():
+                times[name] += taken if number else []
+        show(f"a task {kind} on the machine itself", times, "conductor")
+
+
+def with_podman(host) -> dict | None:
+    """A container of podman's on `host`: variables for the way there. None where it does not run there; it says why."""
+    root = "/run/peer/root"
+    host.run("mkdir", "-p", root, "/run/peer/upper", "/run/peer/work")
+    layers = "lowerdir=/var/lib/conductor/images/debian/rootfs,upperdir=/run/peer/upper,workdir=/run/peer/work"
+    host.run("mount", "-t", "overlay", "-o", layers, "overlay", root)
+    # POSIX shared memory, where podman has its locks, is the machine's else.
+    host.run("mount", "-t", "tmpfs", "tmpfs", "/dev/shm")
+    started = host.run(*podman.run_command("box", root, ["/bin/sleep", "infinity"]), check=False)
+    if started.returncode:
+        print(f"without podman: {' '.join(started.stderr.split())}", file=sys.stderr)
+        return None
+    way = {"ansible_connection": "containers.podman.podman", "ansible_podman_host": "box"}
+    return {**way, "ansible_podman_extra_args": " ".join(podman.OPTIONS)}
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ import sys
 import time
 from pathlib import Path
 
+import podman
 from report import show
 
 ROOT = Path(__file__).parents[1]
@@ -126,27 +127,21 @@ class Conductor:
 
 
 class Podman:
-    """podman with the same root file system, its storage in the test host; without a network."""
+    """podman with the same root file system."""
 
     def __init__(self) -> None:
-        own = "/run/podman-storage"
-        self.podman = [
-            "podman", "--root", f"{own}/root", "--runroot", f"{own}/run", "--tmpdir", f"{own}/tmp",
-            "--storage-driver", "vfs", "--cgroup-manager", "cgroupfs",
-        ]  # fmt: skip
-        # Raising a limit needs a right that not every machine grants to root.
-        limits = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000"]
-        options = ["--detach", "--name", "idle", "--network", "none", *limits, "--rootfs", PEER_ROOT, *IDLE]
-        done = subprocess.run([*self.podman, "run", *options], capture_output=True, text=True, check=False)
+        command = podman.run_command("idle", PEER_ROOT, IDLE)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         self.works = done.returncode == 0
         if not self.works:
             print(f"without podman: {' '.join(done.stderr.split())}")
 
     def exec(self) -> None:
-        subprocess.run([*self.podman, "exec", "idle", "/bin/true"], check=True)
+        subprocess.run(["podman", *podman.OPTIONS, "exec", "idle", "/bin/true"], check=True)
 
     def clean(self) -> None:
-        subprocess.run([*self.podman, "rm", "--force", "--time", "0", "idle"], check=False, capture_output=True)
+        command = ["podman", *podman.OPTIONS, "rm", "--force", "--time", "0", "idle"]
+        subprocess.run(command, check=False, capture_output=True)
 
 
 class Runc:
@@ -254,14 +249,14 @@ def inside(rounds: int) -> None:
         runc.start()
         command = ["runc", "exec", f"b{runc.number}", "/bin/true"]
         contestants["runc exec"] = (lambda: subprocess.run(command, check=True), lambda: None)
-    podman = Podman() if shutil.which("podman") else None
-    if podman and podman.works:
-        contestants["podman exec"] = (podman.exec, lambda: None)
+    peer = Podman() if shutil.which("podman") else None
+    if peer and peer.works:
+        contestants["podman exec"] = (peer.exec, lambda: None)
     show("exec of /bin/true in a running container", take_turns(rounds, contestants, seconds), "conductor")
     if runc:
         runc.clean()
-    if podman:
-        podman.clean()
+    if peer:
+        peer.clean()
     ours.case("absent", "idle")
     print(f"memory that stays for each idle container: {ours.pss():.0f} KiB (Pss of its supervisor)")
 

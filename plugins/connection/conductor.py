@@ -20,6 +20,8 @@ description:
 notes:
   - A C(remote_user) of a play, and C(ansible_user), are who logs in on the host. O(remote_user) is who tasks run as
     inside.
+  - What C(--ask-become-pass) asks for is a password inside, as C(become) is. That of the host is
+    O(host_become_password).
   - The host needs perl, which each Debian has, and Python 3.
   - A command that is long under way goes on where the connection is cut, as with ssh.
 extends_documentation_fragment:

@@ -24,9 +24,9 @@ def _as_ours(part: Any) -> Any:
 
 
 class ModuleDocFragment:
-    """Options of ssh as the ansible-core that runs knows them, so that none of them is ever missing here.
+    """Options of ssh as the ansible-core that runs knows them, so that none of them is ever missing here."""
 
-    JSON is YAML, and faster to write.
-    """
 
-    DOCUMENTATION = json.dumps({"options": managed_host_options(_as_ours(yaml_load(ssh.DOCUMENTATION)["options"]))})
+# JSON is YAML, and faster to write.
+_OPTIONS = managed_host_options(_as_ours(yaml_load(ssh.DOCUMENTATION)["options"]))
+ModuleDocFragment.DOCUMENTATION = json.dumps({"options": _OPTIONS})
