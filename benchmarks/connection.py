@@ -103,12 +103,13 @@ def with_podman(host) -> dict | None:
     host.run("mount", "-t", "overlay", "-o", layers, "overlay", root)
     # POSIX shared memory, where podman has its locks, is the machine's else.
     host.run("mount", "-t", "tmpfs", "tmpfs", "/dev/shm")
-    started = host.run(*podman.run_command("box", root, ["/bin/sleep", "infinity"]), check=False)
+    started = host.run(*podman.run_command("podman", root, ["/bin/sleep", "infinity"]), check=False)
     if started.returncode:
         print(f"without podman: {' '.join(started.stderr.split())}", file=sys.stderr)
         return None
-    way = {"ansible_connection": "containers.podman.podman", "ansible_podman_host": "box"}
-    return {**way, "ansible_podman_extra_args": " ".join(podman.OPTIONS)}
+    # The container is the one that is called as the target.
+    arguments = " ".join(podman.OPTIONS)
+    return {"ansible_connection": "containers.podman.podman", "ansible_podman_extra_args": arguments}
 
 
 if __name__ == "__main__":
