@@ -10,6 +10,7 @@ starts one from our program, and where that is missing, it says so and the contr
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shlex
@@ -73,9 +74,11 @@ def served() -> tuple[str, str]:
             program, socket = file.read().split()
     except FileNotFoundError:
         program, socket = _served()
-        with open(f"{kept}.{os.getpid()}", "w", encoding="utf-8") as file:
-            file.write(f"{program} {socket}")
-        os.replace(file.name, kept)
+        # Where they cannot be kept they are found out again.
+        with contextlib.suppress(OSError):
+            with open(f"{kept}.{os.getpid()}", "w", encoding="utf-8") as file:
+                file.write(f"{program} {socket}")
+            os.replace(file.name, kept)
     return program, socket
 
 
