@@ -7,7 +7,6 @@ from collections import defaultdict
 from itertools import pairwise
 from pathlib import Path
 
-KINDS = {"raw": {"ansible.builtin.raw": "true"}, "ping": {"ansible.builtin.ping": {}}}
 TASKS = 25
 
 

@@ -120,6 +120,17 @@ def test_passwords_on_both_ways_and_one_is_not_taken_for_the_other(host, box, as
     assert "out side" not in printed and "in side" not in printed
 
 
+def test_a_password_that_was_asked_for_on_the_command_line_is_one_inside(host, box, tmp_path):
+    allow(host, "")
+    put_sudo_inside(host)
+    (tmp_path / "asked").write_text("in side")
+    box.variables["conductor_host_become"] = True
+    asked = {"options": ["--become-password-file", "asked"], "become": True, "become_user": "www-data"}
+    assert "Missing sudo password" in box.playbook(WHO, check=False, **asked)
+    box.variables["conductor_host_become_password"] = "out side"
+    assert "who.stdout: www-data" in box.playbook(WHO, **asked)
+
+
 def test_a_wrong_password_inside_is_said_to_be_wrong(host, box):
     allow(host)
     put_sudo_inside(host)

@@ -6,6 +6,7 @@ import signal
 import pytest
 from image_cache import mount_image
 from model import kill
+from testhost import PYTHON, module_environment
 from waiting import until
 
 SLEEP = ["/bin/sleep", "infinity"]
@@ -13,6 +14,15 @@ SLEEP = ["/bin/sleep", "infinity"]
 POLITE = ["/bin/sh", "-c", "trap 'echo bye; exit 5' USR1; echo up; while :; do sleep 0.05; done"]
 STUBBORN = ["/bin/sh", "-c", "trap 'echo no' USR1; echo up; while :; do sleep 0.05; done"]
 SUPERVISORS = "/conductor/.supervisors"
+# A restart as the supervisor does it, whose first process cannot join one of its cgroups.
+RESTART_OUTSIDE = """
+import os
+from ansible_collections.conductor.containers.plugins.module_utils._container.restart import restart
+from ansible_collections.conductor.containers.plugins.module_utils._linux.cgroups import Cgroup, CgroupEntry
+open_ = Cgroup.open
+Cgroup.open = lambda *given: CgroupEntry([os.open("/dev/null", os.O_RDONLY)], open_(*given)._directory)
+restart("/var/lib/conductor/containers", "web")
+"""
 
 
 def container(host, command=SLEEP, **params):
@@ -188,3 +198,11 @@ def test_a_supervisor_is_in_no_session_where_cgroups_are_of_version_2_only(bare_
     container(host)
     assert SUPERVISORS in groups(host, supervisor(host))
     host.module("conductor_container", name="web", state="absent")
+
+
+def test_a_first_process_that_cannot_join_its_cgroup_says_so_once_and_is_nobody_else(host):
+    """It must not go on as the supervisor that it was forked from."""
+    container(host, state="present")
+    host.run(PYTHON, "-c", RESTART_OUTSIDE, env=module_environment())
+    assert log(host).count("restart failed: ") == 1 and "restart failed: Bad file descriptor" in log(host)
+    assert info(host)["state"] != "running"

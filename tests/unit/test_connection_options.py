@@ -4,7 +4,10 @@ import json
 import subprocess
 import sys
 
-NAME = "conductor.containers.conductor"
+import pytest
+
+COLLECTION = "conductor.containers"
+NAME = f"{COLLECTION}.conductor"
 PROGRAM = f"""
 import json, sys
 from ansible import constants as C
@@ -45,3 +48,17 @@ def test_options_are_the_same_where_ansible_has_read_those_of_ssh():
     assert (values["container"], values["host"], values["remote_user"], values["host_user"]) == (
         "web", "alpha", "root", "deploy",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("loader, name", [("inventory", NAME), ("action", f"{COLLECTION}.conductor_target")])
+def test_with_these_ansible_has_loaded_it_before_it_forks(loader, name):
+    """It loads the class of an inventory plugin and of a task's action in its own process (plugins/strategy)."""
+    program = f"""
+import sys
+from ansible.plugins.loader import {loader}_loader, init_plugin_loader
+init_plugin_loader()
+assert {loader}_loader.get("{name}", class_only=True)
+print("ansible_collections.{COLLECTION}.plugins.connection.conductor" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
