@@ -94,6 +94,7 @@ EXAMPLES = r"""
       changed_when: false
 """
 
+import contextlib
 import re
 import secrets
 import shlex
@@ -104,11 +105,13 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError, AnsibleFileNo
 from ansible.module_utils.common.yaml import yaml_load
 from ansible.plugins.connection import ConnectionBase
 from ansible.utils.display import Display
+from ansible_collections.conductor.containers.plugins.plugin_utils import stream
 from ansible_collections.conductor.containers.plugins.plugin_utils.entry import (
     Entry,
     NotRun,
     ProgramMissing,
     put_program,
+    served,
 )
 from ansible_collections.conductor.containers.plugins.plugin_utils.managed_host import (
     ManagedHost,
@@ -166,7 +169,7 @@ class Connection(ConnectionBase):
 
     def reset(self) -> None:
         """Close the connection to the host, as where the user's groups there have changed."""
-        self.managed_host.reset()
+        self.managed_host.reset(served()[1])
         self.close()
 
     def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
@@ -203,15 +206,14 @@ class Connection(ConnectionBase):
         display.vvv(f"ENTER {where}: {cmd}", host=container)
         entry = Entry(container, self.get_option("remote_user"), cmd, self.get_option("host_python"))
         try:
-            try:
-                rc, stdout, stderr = entry.outcome(*host.run(entry.command, data))
-            except ProgramMissing:
-                self._put_program()
-                rc, stdout, stderr = entry.outcome(*host.run(entry.command, data))
+            rc, stdout, stderr = self._outcome(entry, data)
         except NotRun as error:
             raise AnsibleConnectionFailure(f"container {where}: {error}") from None
         except ProgramMissing:
             raise AnsibleConnectionFailure(f"container {where}: the program to enter it cannot be kept there") from None
+        except stream.Lost as error:
+            why = f"the connection was lost while a command was under way: {error}"
+            raise AnsibleConnectionFailure(f"container {where}: {why}") from None
         missing = _NO_PYTHON.search(stderr) if rc == 127 else None
         if missing:
             hint = (
@@ -220,6 +222,23 @@ class Connection(ConnectionBase):
             )
             display.warning(hint)
         return rc, stdout, stderr
+
+    def _outcome(self, entry: Entry, data: bytes | None) -> tuple[int, bytes, bytes]:
+        """Status, output and errors of `entry`. Raises as Entry.outcome and stream.run."""
+        host = self.managed_host
+        path = host.path_to(entry.socket)
+        if path is not None:
+            with contextlib.suppress(stream.NotTaken):
+                return stream.run(path, entry.request, data or b"")
+        try:
+            outcome = entry.outcome(*host.run(entry.command, data))
+        except ProgramMissing:
+            self._put_program()
+            outcome = entry.outcome(*host.run(entry.command, data))
+        # Now somebody serves there.
+        if path is not None:
+            host.open_path_to(entry.socket, stream.is_answered)
+        return outcome
 
     def _put_program(self) -> None:
         command, content = put_program()

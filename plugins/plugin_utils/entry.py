@@ -1,11 +1,12 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a command of a controller comes to run in a container of a managed host.
+"""How a command of a controller comes to run in a container of a managed host: by a command on the host.
 
 On the host nothing is started for it but perl, which every Debian has and which starts in a fifth of Python's time: it
 hands the command over to a server (module_utils/_entry), that enters the container. Where there is no server yet, it
-starts one from our program, and where that is missing, it says so and the controller puts it there.
+starts one from our program, and where that is missing, it says so and the controller puts it there. Where there is one,
+and it can be reached from the controller, stream.py speaks to it without anything between.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ unless(to){
 -e $p or nay("?");
 system($y,"-I","-S",$p,"serve",$s) and nay("!$y $p did not start");
 to or next}
-$q=pack("N/a*",join("\0",@r));
+$q=pack("N/a*",join("\0","own",@r));
 while(length $q){$n=syswrite(S,$q) or last;substr($q,0,$n)=""}
 $a="";
 1 while sysread(S,$a,4096,length $a);
@@ -105,16 +106,21 @@ def put_program() -> tuple[str, bytes]:
 
 
 class Entry:
-    """One call of the client: `command`, which is for a shell of the host's."""
+    """What is asked of the server, at its `socket` on the host: the `request`."""
 
     def __init__(self, container: str, user: str, command: str, python: str) -> None:
         """Run `command`, which is for a shell, as `user` in `container`; `python` is the host's."""
         # Known to nobody inside, so that nobody there can speak for the client.
         self._token = f"conductor-{secrets.token_hex(8)}"
-        program, socket = served()
-        request = [container, user, "/bin/sh", "-c", command]
-        client = _CLIENT.replace("\n", "")
-        self.command = shlex.join(["/usr/bin/perl", "-e", client, socket, program, python, self._token, *request])
+        self._program, self.socket = served()
+        self._python = python
+        self.request = [container, user, "/bin/sh", "-c", command]
+
+    @property
+    def command(self) -> str:
+        """A call of the client, for a shell of the host's."""
+        client = ["/usr/bin/perl", "-e", _CLIENT.replace("\n", "")]
+        return shlex.join([*client, self.socket, self._program, self._python, self._token, *self.request])
 
     def outcome(self, rc: int, stdout: bytes, stderr: bytes) -> tuple[int, bytes, bytes]:
         """The command's own, of the client's. Raises NotRun, ProgramMissing."""

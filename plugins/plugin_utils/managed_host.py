@@ -8,11 +8,13 @@ Whoever uses it documents the options by the fragment managed_host.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.module_utils.common.yaml import yaml_load
 from ansible.plugins.loader import become_loader, connection_loader
+from ansible_collections.conductor.containers.plugins.plugin_utils.forwarding import Forwarding
 
 # What a user may write for "this very machine". 127.0.0.1 is not among it: virtual machines answer there.
 _HERE = (None, "", "local", "localhost")
@@ -124,8 +126,27 @@ class ManagedHost:
         before, mark, after = stdout.partition(self._become.success.encode())
         return before + after.lstrip(b"\r").removeprefix(b"\n") if mark else stdout
 
-    def reset(self) -> None:
+    def path_to(self, socket: str) -> str | None:
+        """Path on this machine by which to connect to `socket`, root's on the host; None where there cannot be one.
+
+        There need not be anything yet.
+        """
+        if self._become is not None:
+            return None
+        if self.is_here:
+            return socket
+        forwarding = Forwarding(self._connection, socket)
+        return None if forwarding.is_refused else forwarding.path
+
+    def open_path_to(self, socket: str, is_answered: Callable[[str], bool]) -> None:
+        """Make what `path_to` tells of, where somebody serves: `is_answered` tells of a path whether it leads there."""
+        if self._become is None and not self.is_here:
+            Forwarding(self._connection, socket).open(is_answered)
+
+    def reset(self, socket: str) -> None:
+        """Have a new connection made; `socket` as for `path_to`."""
         if not self.is_here:
+            Forwarding(self._connection, socket).forget()
             self._connection.reset()
 
     def close(self) -> None:

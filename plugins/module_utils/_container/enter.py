@@ -55,17 +55,7 @@ def run_inside(process: ProcessId, cgroup: Cgroup, command: Command, stdin: byte
 
     Raises Conflict where the container has ended, EffectFailed where the command cannot be executed.
     """
-    streams = [os.pipe() for _ in range(3)]
-    (in_r, in_w), (out_r, out_w), (err_r, err_w) = streams
-    try:
-        helper, inner = spawn(process, cgroup, command, (in_r, out_w, err_w), wait=True)
-    except BaseException:
-        for fd in (in_w, out_r, err_r):
-            os.close(fd)
-        raise
-    finally:
-        for fd in (in_r, out_w, err_w):
-            os.close(fd)
+    helper, inner, (in_w, out_r, err_r) = spawn_piped(process, cgroup, command)
     pidfd = os.pidfd_open(helper)
     try:
         timed_out, stdout, stderr = _pump(pidfd, in_w, out_r, err_r, stdin, timeout)
@@ -80,7 +70,7 @@ def run_inside(process: ProcessId, cgroup: Cgroup, command: Command, stdin: byte
     return Outcome(None if timed_out else code, stdout, stderr)
 
 
-def pass_through(process: ProcessId, cgroup: Cgroup, command: Command, streams: tuple[int, int, int]) -> int:
+def pass_through(streams: tuple[int, int, int], process: ProcessId, cgroup: Cgroup, command: Command) -> int:
     """Run `command` to its end with the pipes `streams` as its own, which are closed here; its exit code.
 
     The code is negative for a signal. Raises as `run_inside` does.
@@ -108,6 +98,25 @@ def start_inside(process: ProcessId, cgroup: Cgroup, command: Command, log: str)
         os.close(null)
         os.close(out)
     return inner
+
+
+def spawn_piped(process: ProcessId, cgroup: Cgroup, command: Command) -> tuple[int, int, tuple[int, int, int]]:
+    """Start `command` as `spawn` does, with pipes as its streams: the helper's pid, the command's, and our ends.
+
+    The ends are what its standard input is written to, and what its output and its errors are read from. Raises as
+    `run_inside` does.
+    """
+    (in_r, in_w), (out_r, out_w), (err_r, err_w) = (os.pipe() for _ in range(3))
+    try:
+        helper, inner = spawn(process, cgroup, command, (in_r, out_w, err_w), wait=True)
+    except BaseException:
+        for fd in (in_w, out_r, err_r):
+            os.close(fd)
+        raise
+    finally:
+        for fd in (in_r, out_w, err_w):
+            os.close(fd)
+    return helper, inner, (in_w, out_r, err_r)
 
 
 def spawn(

@@ -1,32 +1,40 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One who wants to enter a container: what is asked, the streams to give to the command, and the answer.
+"""One who wants to enter a container: what is asked, the streams of the command, and the answer.
 
-A request is a length (32 bits, network byte order) and so many bytes: the container's name, the user inside and the
-arguments of the command, with NUL between them. The answer is one byte as soon as it has been taken, after which nobody
-asks a second time; and then, to the end of the stream, the exit status as a number, or "!" and why there is none.
+A request is a length (32 bits, network byte order) and so many bytes: whose the streams are, the container's name, the
+user inside and the arguments of the command, with NUL between them. It is answered by one byte as soon as it has been
+taken, after which nobody asks a second time; and then by the exit status as a number, or by "!" and why there is none.
+
+Streams are `own`, the standard ones of the process that asks, which must be pipes: the answer goes to the end of the
+connection. Or they are `relayed` by the connection itself, for who is not on this host: relay.py.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import socket
 import stat
 import struct
+from collections.abc import Callable
 
 from .._container.cgroup import cgroup_of
 from .._container.enter import Command, pass_through
 from .._container.process import Confinement
 from .._container.users import resolve_user
 from .._errors import ConductorError, Conflict, InvalidInput, NotFound
+from .._linux.cgroups import Cgroup
 from .._linux.libc import pidfd_getfd
+from .._linux.processes import ProcessId
 from .._model.layout import ContainerPaths
 from .._model.names import parse_name
 from .._store import containers as store
 from .._store.seccomp_filters import filter_at
 from .._store.settings import Settings
+from . import relay
 
 TAKEN = b"+"
 _LONGEST = 1 << 20
@@ -40,17 +48,34 @@ def answer(connection: socket.socket) -> None:
     request = _receive(connection)
     if request is None:
         return
+    streams, *asked = request
+    # Who asked may be gone, as where a connection was cut.
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        if streams == "relayed":
+            connection.sendall(TAKEN)
+            size = relay.data_size(connection)
+            if size is not None:
+                run = functools.partial(relay.run_relayed, connection, size)
+                relay.send(connection, relay.END, _said(lambda: _enter(asked, run)))
+        else:
+            connection.sendall(_said(lambda: _enter_with_streams_of(pid, asked, connection)))
+
+
+def _said(entered: Callable[[], int]) -> bytes:
+    """The status that `entered` returns, or why there is none."""
     try:
-        streams = _streams(pid)
-        connection.sendall(TAKEN)
-        said = str(_enter(request, streams))
+        said = str(entered())
     except ConductorError as error:
         said = f"!{error}"
     except OSError as error:
         said = f"!{error.strerror}{f' ({error.filename})' if error.filename else ''}"
-    # Who asked may be gone, as where a connection was cut.
-    with contextlib.suppress(BrokenPipeError):
-        connection.sendall(said.encode(errors="surrogateescape"))
+    return said.encode(errors="surrogateescape")
+
+
+def _enter_with_streams_of(pid: int, asked: list[str], connection: socket.socket) -> int:
+    streams = _streams(pid)
+    connection.sendall(TAKEN)
+    return _enter(asked, functools.partial(pass_through, streams))
 
 
 def _receive(connection: socket.socket) -> list[str] | None:
@@ -79,11 +104,14 @@ def _streams(pid: int) -> tuple[int, int, int]:
     return streams
 
 
-def _enter(request: list[str], streams: tuple[int, int, int]) -> int:
-    """Run the command of `request`; its exit status, 128 and more for a signal. Raises ConductorError."""
-    if len(request) < 3:
+def _enter(asked: list[str], run: Callable[[ProcessId, Cgroup, Command], int]) -> int:
+    """Have `run` run the command that is asked for; its exit status, 128 and more for a signal.
+
+    Raises ConductorError.
+    """
+    if len(asked) < 3:
         raise InvalidInput("a request has a container, a user and a command")
-    name, user, *argv = request
+    name, user, *argv = asked
     paths = ContainerPaths.of(Settings.load({}).container_dir, parse_name(name, "container"))
     state = store.read_run_state(paths)
     if state and "container_dir" in state:
@@ -102,5 +130,5 @@ def _enter(request: list[str], streams: tuple[int, int, int]) -> int:
         working_dir=spec.working_dir,
         confinement=Confinement.of(spec, filter_at(state.get("seccomp", ""), spec)),
     )
-    code = pass_through(process, cgroup_of(name), command, streams)
+    code = run(process, cgroup_of(name), command)
     return code if code >= 0 else 128 - code

@@ -1,0 +1,116 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a command of a controller comes to run in a container: by a socket of this machine's that leads to the server.
+
+Nothing is started for it: no ssh, no shell, no client. The other end is module_utils/_entry/relay.py, which tells the
+protocol.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import socket
+import struct
+
+from ansible_collections.conductor.containers.plugins.plugin_utils.entry import NotRun
+
+_STDOUT, _STDERR, _END = b"1", b"2", b"."
+_TAKEN = b"+"
+_HEAD = struct.Struct("!cI")
+# Bytes read at a time.
+_PIECE = 1 << 18
+
+
+class NotTaken(Exception):
+    """Nobody there takes a request, so that it was not carried out."""
+
+
+class Lost(Exception):
+    """The connection ended while the command was under way."""
+
+
+def is_answered(path: str) -> bool:
+    """Whether somebody at `path` takes requests. Nothing is run."""
+    try:
+        _ask(path, []).close()
+    except NotTaken:
+        return False
+    return True
+
+
+def run(path: str, request: list[str], data: bytes) -> tuple[int, bytes, bytes]:
+    """Have the server at `path` carry `request` out, fed with `data`: the command's status, output and errors.
+
+    Raises NotTaken; NotRun where the server says why there is no status; Lost.
+    """
+    with _ask(path, request) as connection:
+        connection.setblocking(False)
+        received = _Received()
+        # The input and its size are sent once the request has been taken: then it is run, and not before.
+        to_send = memoryview(struct.pack("!Q", len(data)) + data)
+        with selectors.DefaultSelector() as selector:
+            selector.register(connection, selectors.EVENT_READ | selectors.EVENT_WRITE)
+            try:
+                while received.end is None:
+                    for _, events in selector.select():
+                        if events & selectors.EVENT_READ:
+                            received.add(connection.recv(_PIECE))
+                        elif to_send:
+                            to_send = to_send[connection.send(to_send) :]
+                        if not to_send:
+                            selector.modify(connection, selectors.EVENT_READ)
+            except OSError as error:
+                raise Lost(error.strerror) from None
+    return received.outcome()
+
+
+def _ask(path: str, request: list[str]) -> socket.socket:
+    """A connection to whoever listens at `path` and has taken `request`. Raises NotTaken."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.connect(path)
+        # Whoever could put another one there would be told all.
+        _, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        body = "\0".join(["relayed", *request]).encode(errors="surrogateescape")
+        if uid == os.geteuid():
+            connection.sendall(struct.pack("!I", len(body)) + body)
+            if connection.recv(1) == _TAKEN:
+                return connection
+    # Also where a path is too long for a socket.
+    except OSError:
+        pass
+    connection.close()
+    raise NotTaken
+
+
+class _Received:
+    """The frames that have come."""
+
+    def __init__(self) -> None:
+        self.end: str | None = None
+        self._rest = bytearray()
+        self._output: dict[bytes, list[bytes]] = {_STDOUT: [], _STDERR: []}
+
+    def add(self, data: bytes) -> None:
+        """Take what was received. Raises OSError where that is the end before the answer."""
+        if not data:
+            raise ConnectionResetError("it was closed")
+        self._rest += data
+        while len(self._rest) >= _HEAD.size:
+            kind, size = _HEAD.unpack_from(self._rest)
+            if len(self._rest) < _HEAD.size + size:
+                break
+            content = bytes(self._rest[_HEAD.size : _HEAD.size + size])
+            del self._rest[: _HEAD.size + size]
+            if kind == _END:
+                self.end = content.decode(errors="replace")
+            else:
+                self._output[kind].append(content)
+
+    def outcome(self) -> tuple[int, bytes, bytes]:
+        """Status, output and errors. Raises NotRun."""
+        if self.end.startswith("!"):
+            raise NotRun(self.end[1:])
+        return int(self.end), b"".join(self._output[_STDOUT]), b"".join(self._output[_STDERR])
