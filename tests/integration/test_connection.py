@@ -38,6 +38,16 @@ def box(host, controller):
     return controller
 
 
+@pytest.fixture(params=["command", "socket"])
+def box_by(host, box, request):
+    """The same, where each task is a command of the host's, or else asks by the socket that ssh forwards."""
+    if request.param == "command":
+        host.run("sh", "-c", "echo AllowStreamLocalForwarding no >> /run/ssh/sshd_config")
+    box.playbook("[{ansible.builtin.raw: 'true'}]")
+    assert len(box.forwarded()) == (request.param == "socket")
+    return box
+
+
 def test_tasks_run_inside_and_leave_nothing_on_the_host(host, box):
     box.playbook("""
 - ansible.builtin.setup: {gather_subset: [min]}
@@ -65,26 +75,22 @@ def test_a_container_of_the_controller_itself(host, tmp_path):
     assert "who.stdout: root" in printed and "n.stdout: box" in printed
 
 
-@pytest.mark.parametrize("status", [0, 1, 125, 126, 127, 255])
-def test_a_commands_status_comes_back_whatever_it_is(box, status):
-    box.playbook(f"""
-- ansible.builtin.raw: 'echo out; echo err >&2; exit {status}'
+def test_a_commands_status_comes_back_whatever_it_is(box_by):
+    """That of a signal as in a shell: 128 and its number."""
+    box_by.playbook("""
+- ansible.builtin.raw: 'echo out; echo err >&2; exit {{ item }}'
   register: done
-  failed_when: done.rc != {status} or done.stdout != "out\\n" or done.stderr != "err\\n"
-""")
-
-
-def test_a_signal_is_128_and_its_number_as_in_a_shell(box):
-    box.playbook("""
+  failed_when: done.rc != item or done.stdout != "out\\n" or done.stderr != "err\\n"
+  loop: [0, 1, 125, 126, 127, 255]
 - ansible.builtin.raw: 'kill -9 $$'
   register: done
   failed_when: done.rc != 137
 """)
 
 
-def test_a_command_has_its_streams_and_nothing_else_of_who_entered(box):
+def test_a_command_has_its_streams_and_nothing_else_of_who_entered(box_by):
     confined = "grep -E '^(Seccomp|NoNewPrivs|Cap...):' /proc/self/status | sort | tr '\\n\\t' '  '"
-    box.playbook(
+    box_by.playbook(
         {"ansible.builtin.raw": f"ls /proc/self/fd; {confined}", "register": "found"},
         {
             "conductor.containers.conductor_exec": {"container": "box", "argv": ["/bin/sh", "-c", confined]},
@@ -102,9 +108,9 @@ def test_a_command_has_its_streams_and_nothing_else_of_who_entered(box):
 
 
 @pytest.mark.parametrize("pipelining", [True, False])
-def test_become_inside_by_su(box, pipelining):
+def test_become_inside_by_su(box_by, pipelining):
     su = {"become": True, "become_user": "www-data", "become_method": "su", "become_flags": "-s /bin/sh"}
-    printed = box.playbook(WHO, **su, vars={"conductor_pipelining": pipelining})
+    printed = box_by.playbook(WHO, **su, vars={"conductor_pipelining": pipelining})
     assert "who.stdout: www-data" in printed
 
 
@@ -127,9 +133,9 @@ def test_names_with_every_character_that_is_allowed(host, controller):
     assert printed.count("failed=0") == len(names)
 
 
-def test_arguments_and_data_of_any_kind_arrive_as_they_are(box):
+def test_arguments_and_data_of_any_kind_arrive_as_they_are(box_by):
     text, name = "'\"$HOME `id` \\ * \t \xfc \u20ac", "'\" `id` \\ * \xfc \u20ac"
-    box.playbook(
+    box_by.playbook(
         {
             "ansible.builtin.command": {"argv": ["printf", "%s", text], "expand_argument_vars": False},
             "register": "said",
@@ -141,12 +147,12 @@ def test_arguments_and_data_of_any_kind_arrive_as_they_are(box):
     )
 
 
-def test_200_megabytes_in_and_out_are_the_same_bytes(host, box, tmp_path):
+def test_200_megabytes_in_and_out_are_the_same_bytes(host, box_by, tmp_path):
     big = tmp_path / "big"
     with open(big, "wb") as file:
         for _ in range(50):
             file.write(os.urandom(4 << 20))
-    box.playbook(f"""
+    box_by.playbook(f"""
 - ansible.builtin.copy: {{src: {big}, dest: /root/big, mode: "0600"}}
 - ansible.builtin.fetch: {{src: /root/big, dest: {tmp_path}/back, flat: true}}
 """)
@@ -155,14 +161,18 @@ def test_200_megabytes_in_and_out_are_the_same_bytes(host, box, tmp_path):
     assert len(set(sums)) == 1
 
 
-@pytest.mark.parametrize("size", [0, 1, (4 << 20) - 1, 4 << 20, (4 << 20) + 1])
-def test_files_of_sizes_around_that_of_a_piece(box, tmp_path, size):
-    (tmp_path / "file").write_bytes(os.urandom(size))
-    box.playbook(f"""
-- ansible.builtin.copy: {{src: {tmp_path}/file, dest: /root/file, mode: "0600"}}
-- ansible.builtin.fetch: {{src: /root/file, dest: {tmp_path}/back, flat: true}}
+def test_files_of_sizes_around_that_of_a_piece(box_by, tmp_path):
+    sizes = [0, 1, (4 << 20) - 1, 4 << 20, (4 << 20) + 1]
+    for size in sizes:
+        (tmp_path / f"to-{size}").write_bytes(os.urandom(size))
+    box_by.playbook(f"""
+- ansible.builtin.copy: {{src: "{tmp_path}/to-{{{{ item }}}}", dest: "/root/{{{{ item }}}}", mode: "0600"}}
+  loop: {sizes}
+- ansible.builtin.fetch: {{src: "/root/{{{{ item }}}}", dest: "{tmp_path}/back-{{{{ item }}}}", flat: true}}
+  loop: {sizes}
 """)
-    assert (tmp_path / "back").read_bytes() == (tmp_path / "file").read_bytes()
+    for size in sizes:
+        assert (tmp_path / f"back-{size}").read_bytes() == (tmp_path / f"to-{size}").read_bytes()
 
 
 def test_a_container_that_is_restarted_between_two_tasks(host, box):

@@ -71,6 +71,10 @@ class Controller:
         host.run("pkill", "sshd", check=False)
         host.run("rm", "-r", "/run/ssh", "/run/sshd")
 
+    def forwarded(self) -> list[Path]:
+        """Sockets of managed hosts that ssh forwards."""
+        return list((self.directory / "cp").glob("conductor-*"))
+
     def add(self, name: str, container: str | None = None, **variables) -> None:
         """A container as a target, `name` in the inventory."""
         self.inventory[name] = {

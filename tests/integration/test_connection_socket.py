@@ -1,0 +1,144 @@
+"""Tasks speak to who enters by a socket that ssh forwards: when that is so, and what happens where it cannot be."""
+
+import re
+import socket
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from controller import Controller
+from waiting import until
+
+SLEEP = ["/bin/sleep", "infinity"]
+RAW = "[{ansible.builtin.raw: 'true'}]"
+RUN = "/var/lib/conductor/containers/box/rootfs/run"
+
+
+@pytest.fixture
+def box(host, tmp_path):
+    """The container `box`, over ssh."""
+    host.module("conductor_container", name="box", image="debian", command=SLEEP)
+    controller = Controller(tmp_path)
+    controller.managed = controller.let_in(host)
+    controller.add("box", ansible_user="root", **controller.managed)
+    yield controller
+    controller.leave(host)
+
+
+def commands_on_the_host(controller, tasks=RAW, **options):
+    """How many commands of the host's a play takes."""
+    return controller.playbook(tasks, options=["-vvv"], **options).count("SSH: EXEC")
+
+
+def ssh_that_stays(controller):
+    """Pid of the ssh that keeps the connection."""
+    return re.search(r"pid=(\d+)", subprocess.run(
+        ["ssh", "-O", "check", "-S", next((controller.directory / "cp").glob("[0-9a-f]" * 10)), "any"],
+        capture_output=True, text=True, check=True,
+    ).stderr)[1]  # fmt: skip
+
+
+def test_after_the_first_task_nothing_is_run_on_the_host(box):
+    assert commands_on_the_host(box) > 0
+    assert commands_on_the_host(box, f"{RAW[:-1]}, {{ansible.builtin.ping: }}, {{ansible.builtin.setup: }}]") == 0
+    (forwarded,) = box.forwarded()
+    assert forwarded.is_socket() and forwarded.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("why", ["the host does not let it", "ssh keeps no connection"])
+def test_where_it_cannot_be_each_task_is_a_command_and_it_is_tried_once(host, box, why):
+    if why == "the host does not let it":
+        host.run("sh", "-c", "echo AllowStreamLocalForwarding no >> /run/ssh/sshd_config")
+    else:
+        box.inventory["box"]["ansible_ssh_args"] = "-o ControlMaster=no"
+    box.playbook(RAW)
+    log = box.directory / "ssh.log"
+    box.inventory["box"]["ansible_ssh_executable"] = str(box.directory / "ssh")
+    (box.directory / "ssh").write_text(f'#!/bin/sh\necho "$*" >> {log}\nexec ssh "$@"\n')
+    (box.directory / "ssh").chmod(0o755)
+    assert commands_on_the_host(box, f"{RAW[:-1]}, {{ansible.builtin.ping: }}, {{ansible.builtin.ping: }}]") == 3
+    assert log.read_text().count("-O forward") == 1
+    assert box.forwarded() == []
+
+
+def test_many_at_once_have_one(host, box):
+    for number in range(4):
+        name = f"box{number}"
+        host.module("conductor_container", name=name, image="debian", command=SLEEP)
+        box.add(name, ansible_user="root", **box.managed)
+    # So that they begin together, with the program there and the connection open.
+    box.playbook(RAW, hosts="box")
+    box.forwarded()[0].unlink()
+    box.playbook("[{ansible.builtin.raw: 'true'}, {ansible.builtin.raw: 'true'}]", options=["--forks", "8"])
+    assert len(box.forwarded()) == 1
+    assert commands_on_the_host(box) == 0
+
+
+def test_a_connection_that_ended_leaves_nothing_that_is_in_the_way(box):
+    box.playbook(RAW)
+    # Killed, it removes nothing.
+    subprocess.run(["kill", "-9", ssh_that_stays(box)], check=True)
+    (stale,) = box.forwarded()
+    with socket.socket(socket.AF_UNIX) as probe:
+        until(lambda: probe.connect_ex(str(stale)), "nobody listens")
+    assert commands_on_the_host(box) == 1
+    assert commands_on_the_host(box) == 0
+
+
+def test_a_connection_that_is_reset_is_another_one(box):
+    box.playbook(RAW)
+    before = ssh_that_stays(box)
+    box.playbook(f"[{{ansible.builtin.meta: reset_connection}}, {RAW[1:]}")
+    assert ssh_that_stays(box) != before
+    assert commands_on_the_host(box) == 0
+
+
+def test_the_server_that_ended_is_started_again(host, box):
+    box.playbook(RAW)
+    for signal in ("-15", "-9"):
+        host.run("pkill", signal, "-f", "entry-.* serve")
+        assert commands_on_the_host(box) == 1
+        assert commands_on_the_host(box) == 0
+
+
+def test_a_connection_that_is_cut_is_told_and_the_command_goes_on(host, box):
+    box.playbook(RAW)
+    command = "touch /run/begun; while [ ! -e /run/go-on ]; do sleep 0.1; done; touch /run/done"
+    with ThreadPoolExecutor() as pool:
+        play = pool.submit(box.playbook, f"[{{ansible.builtin.raw: '{command}'}}]", check=False)
+        until(lambda: host.run("test", "-e", f"{RUN}/begun", check=False).returncode == 0, "the task begins")
+        subprocess.run(["kill", "-9", ssh_that_stays(box)], check=True)
+        printed = play.result()
+    assert "the connection was lost while a command was under way" in printed and "unreachable=1" in printed
+    host.run("touch", f"{RUN}/go-on")
+    until(lambda: host.run("test", "-e", f"{RUN}/done", check=False).returncode == 0, "it goes on to its end")
+
+
+def test_nothing_is_told_to_a_socket_of_somebody_else(box):
+    """As one that another user has put there, where the directory for connections is not one's own."""
+    box.playbook(RAW)
+    (forwarded,) = box.forwarded()
+    forwarded.unlink()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(forwarded))
+        pid = subprocess.Popen(
+            ["setpriv", "--reuid", "65534", "--clear-groups", "--regid", "65534", "/usr/bin/python3", "-c", LISTEN],
+            stdin=listener.fileno(), stdout=subprocess.PIPE,
+        )  # fmt: skip
+        assert pid.stdout.readline() == b"listens\n"
+        box.playbook(RAW)
+        pid.kill()
+        heard, _ = pid.communicate()
+    # Two have looked who listens: the task, and, after it, whoever would have it forwarded.
+    assert set(heard.splitlines()) == {b"b''"}
+
+
+LISTEN = """
+import socket
+listener = socket.socket(fileno=0)
+listener.listen()
+print("listens", flush=True)
+while True:
+    connection, _ = listener.accept()
+    print(connection.recv(100), flush=True)
+"""

@@ -1,0 +1,106 @@
+"""The server that enters containers, spoken to as a controller does: streams by the connection itself."""
+
+import contextlib
+import os
+import socket
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from ansible_collections.conductor.containers.plugins.plugin_utils import entry, stream
+from testhost import PYTHON
+from waiting import until
+
+RUN = "/var/lib/conductor/containers/box/rootfs/run"
+
+
+class Server:
+    """The entry server of a test host, where the container `box` runs."""
+
+    def __init__(self, host) -> None:
+        self.host = host
+        command, content = entry.put_program()
+        subprocess.run([*host.enter, "sh", "-c", command], input=content, check=True)
+        program, path = entry.served()
+        host.run(PYTHON, "-I", "-S", program, "serve", path)
+        self.path = f"/proc/{host.pid}/root{path}"
+
+    def run(self, command, data=b"", container="box"):
+        return stream.run(self.path, [container, "root", "/bin/sh", "-c", command], data)
+
+    def ask(self, command) -> socket.socket:
+        """Have a request taken, and no more."""
+        return stream._ask(self.path, ["box", "root", "/bin/sh", "-c", command])
+
+    def exists(self, name) -> bool:
+        return self.host.run("test", "-e", f"{RUN}/{name}", check=False).returncode == 0
+
+
+@pytest.fixture
+def server(host):
+    host.module("conductor_container", name="box", image="debian", command=["/bin/sleep", "infinity"])
+    return Server(host)
+
+
+def test_as_much_comes_back_as_is_sent_at_the_same_time(server):
+    data = os.urandom(50 << 20)
+    assert server.run("cat", data) == (0, data, b"")
+
+
+def test_a_command_need_not_read_what_it_is_sent(server):
+    data = bytes(50 << 20)
+    assert server.run("echo out; echo err >&2; exit 3", data) == (3, b"out\n", b"err\n")
+    assert server.run("exec <&-; echo out", data) == (0, b"out\n", b"")
+
+
+def test_a_command_reads_on_when_it_has_closed_its_output(server):
+    server.run("exec >&- 2>&-; cat > /run/file", bytes(1 << 20))
+    assert server.run("stat -c %s /run/file")[1] == b"1048576\n"
+
+
+def test_what_runs_in_the_background_and_still_writes_is_waited_for(server):
+    """As ssh does."""
+    leave = "mkfifo /run/fifo; (read line < /run/fifo; echo $line) & touch /run/left; exit 3"
+    with ThreadPoolExecutor() as pool:
+        done = pool.submit(server.run, leave)
+        until(lambda: server.exists("left"), "the command has ended, or is about to")
+        server.host.run("sh", "-c", f"echo late > {RUN}/fifo")
+        assert done.result() == (3, b"late\n", b"")
+
+
+def test_nothing_is_run_before_it_is_known_that_the_request_was_taken(server):
+    server.ask("touch /run/ran").close()
+    until(lambda: len(workers(server.host)) == 0, "nobody serves it any more")
+    assert not server.exists("ran")
+
+
+def test_a_command_goes_on_when_who_asked_has_gone(server):
+    asked = server.ask("touch /run/begun; while [ ! -e /run/go-on ]; do sleep 0.1; done; touch /run/done")
+    asked.sendall(bytes(8))
+    until(lambda: server.exists("begun"), "it runs")
+    asked.close()
+    until(lambda: len(workers(server.host)) == 1, "only who waits for it is left")
+    server.host.run("touch", f"{RUN}/go-on")
+    until(lambda: server.exists("done"), "it goes on to its end")
+
+
+def test_why_nothing_was_run_is_told(server):
+    with pytest.raises(entry.NotRun, match="there is no container 'other' on this host"):
+        server.run("true", container="other")
+    with pytest.raises(entry.NotRun, match="a request has a container, a user and a command"):
+        stream.run(server.path, ["box"], b"")
+
+
+def test_a_request_that_is_none_is_not_taken(server):
+    for sent in (b"", b"\0\0", b"\xff\xff\xff\xff", b"\0\0\0\x09relayed"):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(server.path)
+            connection.sendall(sent)
+            connection.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(ConnectionResetError):
+                assert connection.recv(1) == b"", sent
+
+
+def workers(host) -> list[str]:
+    """Processes that serve somebody: all that run the server's program but the server itself."""
+    return host.run("pgrep", "-f", "entry-.* serve").stdout.split()[1:]
