@@ -229,11 +229,13 @@ def inside(rounds: int) -> None:
 
     ours.create("idle", IDLE)
     ours.start("idle")
-    from ansible_collections.conductor.containers.plugins.plugin_utils.entry import Entry, put_program
+    from ansible_collections.conductor.containers.plugins.plugin_utils.client import Client
+    from ansible_collections.conductor.containers.plugins.plugin_utils.program import put_program
+    from ansible_collections.conductor.containers.plugins.plugin_utils.stream import request_of
 
     put, content = put_program()
     subprocess.run(put, shell=True, input=content, check=True)
-    client = Entry("idle", "root", "exec /bin/true", sys.executable).command
+    client = Client(request_of("idle", "root", "exec /bin/true"), sys.executable).command
     # Its own streams are pipes, as those of ssh are.
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     contestants = {

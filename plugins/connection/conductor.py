@@ -95,10 +95,11 @@ EXAMPLES = r"""
 """
 
 import contextlib
+import os
 import re
 import secrets
 import shlex
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible import constants as C
 from ansible.errors import AnsibleConnectionFailure, AnsibleError, AnsibleFileNotFound
@@ -106,17 +107,11 @@ from ansible.module_utils.common.yaml import yaml_load
 from ansible.plugins.connection import ConnectionBase
 from ansible.utils.display import Display
 from ansible_collections.conductor.containers.plugins.plugin_utils import stream
-from ansible_collections.conductor.containers.plugins.plugin_utils.entry import (
-    Entry,
-    NotRun,
-    ProgramMissing,
-    put_program,
-    served,
-)
-from ansible_collections.conductor.containers.plugins.plugin_utils.managed_host import (
-    ManagedHost,
-    managed_host_options,
-)
+from ansible_collections.conductor.containers.plugins.plugin_utils.host_options import is_here, managed_host_options
+from ansible_collections.conductor.containers.plugins.plugin_utils.program import put_program, served
+
+if TYPE_CHECKING:
+    from ansible_collections.conductor.containers.plugins.plugin_utils.managed_host import ManagedHost
 
 display = Display()
 
@@ -153,8 +148,10 @@ class Connection(ConnectionBase):
 
     @property
     def managed_host(self) -> ManagedHost:
-        """The host, as the options tell of it."""
+        """The host, as the options tell of it. Most tasks need not even load this: they speak to the server there."""
         if self._managed_host is None:
+            from ansible_collections.conductor.containers.plugins.plugin_utils.managed_host import ManagedHost
+
             self._managed_host = ManagedHost(self._play_context, self.get_option, *self._given)
         return self._managed_host
 
@@ -169,7 +166,12 @@ class Connection(ConnectionBase):
 
     def reset(self) -> None:
         """Close the connection to the host, as where the user's groups there have changed."""
-        self.managed_host.reset(served()[1])
+        path = stream.path_to(served()[1], self.get_option)
+        if path is not None and not is_here(self.get_option("host")):
+            # The connection that is left to others until it ends is not to be used any more.
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+        self.managed_host.reset()
         self.close()
 
     def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
@@ -201,16 +203,14 @@ class Connection(ConnectionBase):
 
     def _enter(self, cmd: str, data: bytes | None = None) -> tuple[int, bytes, bytes]:
         """Run `cmd` as it is, as the user inside. Raises AnsibleConnectionFailure where it was not run."""
-        container, host = self.get_option("container"), self.managed_host
-        where = container if host.is_here else f"{container} on {host.name}"
+        container, host = self.get_option("container"), self.get_option("host")
+        where = container if is_here(host) else f"{container} on {host}"
         display.vvv(f"ENTER {where}: {cmd}", host=container)
-        entry = Entry(container, self.get_option("remote_user"), cmd, self.get_option("host_python"))
+        request = stream.request_of(container, self.get_option("remote_user"), cmd)
         try:
-            rc, stdout, stderr = self._outcome(entry, data)
-        except NotRun as error:
+            rc, stdout, stderr = self._outcome(request, data)
+        except stream.NotRun as error:
             raise AnsibleConnectionFailure(f"container {where}: {error}") from None
-        except ProgramMissing:
-            raise AnsibleConnectionFailure(f"container {where}: the program to enter it cannot be kept there") from None
         except stream.Lost as error:
             why = f"the connection was lost while a command was under way: {error}"
             raise AnsibleConnectionFailure(f"container {where}: {why}") from None
@@ -223,28 +223,33 @@ class Connection(ConnectionBase):
             display.warning(hint)
         return rc, stdout, stderr
 
-    def _outcome(self, entry: Entry, data: bytes | None) -> tuple[int, bytes, bytes]:
-        """Status, output and errors of `entry`. Raises as Entry.outcome and stream.run."""
-        host = self.managed_host
-        path = host.path_to(entry.socket)
+    def _outcome(self, request: list[str], data: bytes | None) -> tuple[int, bytes, bytes]:
+        """Status, output and errors of what is asked of the server. Raises NotRun, Lost, AnsibleConnectionFailure."""
+        socket = served()[1]
+        path = stream.path_to(socket, self.get_option)
         if path is not None:
             with contextlib.suppress(stream.NotTaken):
-                return stream.run(path, entry.request, data or b"")
-        try:
-            outcome = entry.outcome(*host.run(entry.command, data))
-        except ProgramMissing:
-            self._put_program()
-            outcome = entry.outcome(*host.run(entry.command, data))
+                return stream.run(path, request, data or b"")
+        outcome = self._outcome_of_client(request, data)
         # Now somebody serves there.
         if path is not None:
-            host.open_path_to(entry.socket, stream.is_answered)
+            self.managed_host.forward(socket, path, stream.is_answered)
         return outcome
 
-    def _put_program(self) -> None:
-        command, content = put_program()
-        rc, _, stderr = self.managed_host.run(command, content)
-        if rc:
-            raise AnsibleConnectionFailure(f"{self.managed_host.name}: {stderr.decode(errors='replace').strip()}")
+    def _outcome_of_client(self, request: list[str], data: bytes | None) -> tuple[int, bytes, bytes]:
+        """The same by a command on the host, which starts the server where there is none."""
+        from ansible_collections.conductor.containers.plugins.plugin_utils.client import Client, ProgramMissing
+
+        host, client = self.managed_host, Client(request, self.get_option("host_python"))
+        for _ in range(2):
+            try:
+                return client.outcome(*host.run(client.command, data))
+            except ProgramMissing:
+                command, content = put_program()
+                rc, _, stderr = host.run(command, content)
+                if rc:
+                    raise AnsibleConnectionFailure(f"{host.name}: {stderr.decode(errors='replace').strip()}") from None
+        raise AnsibleConnectionFailure(f"{host.name}: our program cannot be kept there")
 
     def put_file(self, in_path: str, out_path: str) -> None:
         """Copy a file of the controller's into the container, as its user inside."""

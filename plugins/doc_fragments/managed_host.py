@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible.module_utils.common.yaml import yaml_load
 from ansible.plugins.connection import ssh
-from ansible_collections.conductor.containers.plugins.plugin_utils.managed_host import managed_host_options
+from ansible_collections.conductor.containers.plugins.plugin_utils.host_options import managed_host_options
 
 
 def _as_ours(part: Any) -> Any:

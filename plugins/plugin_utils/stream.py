@@ -9,18 +9,31 @@ protocol.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import selectors
 import socket
 import struct
+from collections.abc import Callable
+from typing import Any
 
-from ansible_collections.conductor.containers.plugins.plugin_utils.entry import NotRun
+from ansible import constants as C
+from ansible.utils.path import unfrackpath
+from ansible_collections.conductor.containers.plugins.plugin_utils.host_options import is_here
 
 _STDOUT, _STDERR, _END = b"1", b"2", b"."
 _TAKEN = b"+"
 _HEAD = struct.Struct("!cI")
 # Bytes read at a time.
 _PIECE = 1 << 18
+# Options that tell one connection of ssh from another.
+_WHICH = (
+    "host", "port", "host_user", "private_key_file", "control_path", "ssh_args", "ssh_common_args", "ssh_extra_args"
+)  # fmt: skip
+
+
+class NotRun(Exception):
+    """The command was not run, and why."""
 
 
 class NotTaken(Exception):
@@ -29,6 +42,31 @@ class NotTaken(Exception):
 
 class Lost(Exception):
     """The connection ended while the command was under way."""
+
+
+def request_of(container: str, user: str, command: str) -> list[str]:
+    """What the server is asked: to run `command`, which is for a shell, as `user` in `container`."""
+    return [container, user, "/bin/sh", "-c", command]
+
+
+def path_to(socket_there: str, option: Callable[[str], Any]) -> str | None:
+    """Path on this machine by which to connect to `socket_there`, root's on a host; None where there cannot be one.
+
+    There need not be anything at it yet. `option` is get_option of a plugin with the options for a host.
+    """
+    if option("host_become"):
+        return None
+    if is_here(option("host")):
+        return socket_there
+    which = [socket_there, *(str(option(name)) for name in _WHICH)]
+    name = f"conductor-{hashlib.sha256(repr(which).encode()).hexdigest()[:10]}"
+    path = os.path.join(unfrackpath(option("control_path_dir")), name)
+    return None if os.path.exists(refused_mark(path)) else path
+
+
+def refused_mark(path: str) -> str:
+    """File that tells, in this run of Ansible, that nothing can be forwarded to `path`."""
+    return os.path.join(C.DEFAULT_LOCAL_TMP, f"{os.path.basename(path)}-refused")
 
 
 def is_answered(path: str) -> bool:

@@ -1,7 +1,8 @@
 """Who may enter a container, and as whom: an unprivileged user of the host's, users inside, passwords on both ways."""
 
 import pytest
-from ansible_collections.conductor.containers.plugins.plugin_utils import entry
+from ansible_collections.conductor.containers.plugins.plugin_utils import stream
+from ansible_collections.conductor.containers.plugins.plugin_utils.client import Client
 from controller import Controller
 from image_cache import mount_image
 
@@ -145,10 +146,10 @@ def test_whoever_enters_hands_pipes_over_and_nothing_else(host, box):
     allow(host)
     box.variables["conductor_host_become"] = True
     box.playbook(WHO)
-    client = entry.Entry("box", "root", "ls -l /proc/self/fd", "/usr/bin/python3").command
-    for stream in ("< /", "< /etc/passwd", "< /dev/null", "> /run/output"):
-        told = host.run("sh", "-c", f"{{ {client} {stream}; }} 2>&1 | cat", check=False).stdout
-        assert "standard input, output and error must be pipes" in told, stream
+    client = Client(stream.request_of("box", "root", "ls -l /proc/self/fd"), "/usr/bin/python3").command
+    for given in ("< /", "< /etc/passwd", "< /dev/null", "> /run/output"):
+        told = host.run("sh", "-c", f"{{ {client} {given}; }} 2>&1 | cat", check=False).stdout
+        assert "standard input, output and error must be pipes" in told, given
 
 
 def test_the_socket_of_who_enters_is_roots_alone(host, box):

@@ -7,7 +7,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from ansible_collections.conductor.containers.plugins.plugin_utils import entry, stream
+from ansible_collections.conductor.containers.plugins.plugin_utils import program, stream
 from testhost import PYTHON
 from waiting import until
 
@@ -19,10 +19,10 @@ class Server:
 
     def __init__(self, host) -> None:
         self.host = host
-        command, content = entry.put_program()
+        command, content = program.put_program()
         subprocess.run([*host.enter, "sh", "-c", command], input=content, check=True)
-        program, path = entry.served()
-        host.run(PYTHON, "-I", "-S", program, "serve", path)
+        file, path = program.served()
+        host.run(PYTHON, "-I", "-S", file, "serve", path)
         self.path = f"/proc/{host.pid}/root{path}"
 
     def run(self, command, data=b"", container="box"):
@@ -85,9 +85,9 @@ def test_a_command_goes_on_when_who_asked_has_gone(server):
 
 
 def test_why_nothing_was_run_is_told(server):
-    with pytest.raises(entry.NotRun, match="there is no container 'other' on this host"):
+    with pytest.raises(stream.NotRun, match="there is no container 'other' on this host"):
         server.run("true", container="other")
-    with pytest.raises(entry.NotRun, match="a request has a container, a user and a command"):
+    with pytest.raises(stream.NotRun, match="a request has a container, a user and a command"):
         stream.run(server.path, ["box"], b"")
 
 
