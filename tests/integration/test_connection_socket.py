@@ -1,5 +1,6 @@
 """Tasks speak to who enters by a socket that ssh forwards: when that is so, and what happens where it cannot be."""
 
+import contextlib
 import re
 import socket
 import subprocess
@@ -36,6 +37,17 @@ def ssh_that_stays(controller):
         ["ssh", "-O", "check", "-S", next((controller.directory / "cp").glob("[0-9a-f]" * 10)), "any"],
         capture_output=True, text=True, check=True,
     ).stderr)[1]  # fmt: skip
+
+
+@contextlib.contextmanager
+def using(controller):
+    """The connection in use by something else meanwhile, so that it does not end where it is reset."""
+    path = next((controller.directory / "cp").glob("[0-9a-f]" * 10))
+    with subprocess.Popen(["ssh", "-S", path, "any", "cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as user:
+        user.stdin.write(b".")
+        user.stdin.flush()
+        user.stdout.read(1)
+        yield
 
 
 def test_after_the_first_task_nothing_is_run_on_the_host(box):
@@ -88,8 +100,9 @@ def test_a_connection_that_ended_leaves_nothing_that_is_in_the_way(box):
 def test_a_connection_that_is_reset_is_another_one(box):
     box.playbook(RAW)
     before = ssh_that_stays(box)
-    box.playbook(f"[{{ansible.builtin.meta: reset_connection}}, {RAW[1:]}")
-    assert ssh_that_stays(box) != before
+    with using(box):
+        box.playbook(f"[{{ansible.builtin.meta: reset_connection}}, {RAW[1:]}")
+        assert ssh_that_stays(box) != before
     assert commands_on_the_host(box) == 0
 
 

@@ -54,7 +54,9 @@ class Controller:
         host.run("tee", "/run/ssh/authorized_keys", stdin=self.key.with_suffix(".pub").read_text())
         host.run("tee", "/run/ssh/sshd_config", stdin=SSHD)
         host.run("sh", "-c", "[ -e /run/ssh/host_key ] || ssh-keygen -q -t ed25519 -N '' -f /run/ssh/host_key")
-        proxy = " ".join([*host.enter, "/usr/sbin/sshd", "-i", "-f", "/run/ssh/sshd_config"])
+        # A session of its own: Ansible ends that of a worker which is still there when all is done (2.19), and would
+        # take the host away with it.
+        proxy = " ".join(["setsid", *host.enter, "/usr/sbin/sshd", "-i", "-f", "/run/ssh/sshd_config"])
         return {
             # Never looked up: the way there is the ProxyCommand.
             "conductor_host": f"test-{host.pid}",
