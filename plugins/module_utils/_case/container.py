@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from .._container import start, stop
 from .._container.cgroup import cgroup_of
 from .._container.devices import check_devices
-from .._container.enter import Command, run_inside
+from .._container.enter import run_inside
 from .._container.limits import check_limits
 from .._container.process import Confinement
 from .._container.rootfs import check_idmap
+from .._container.spawn import Command
 from .._container.supervisor import adopt
 from .._container.users import resolve_user
 from .._errors import ConductorError, Damaged, EffectFailed, InvalidInput

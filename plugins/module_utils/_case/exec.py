@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from .._container.cgroup import cgroup_of
-from .._container.enter import Command, Outcome, ended_before, is_ending, run_inside, start_inside
+from .._container.enter import Outcome, run_inside, start_inside
 from .._container.process import Confinement
+from .._container.spawn import Command, ended_before, is_ending
 from .._container.users import resolve_user
 from .._errors import Conflict, EffectFailed, InvalidInput, NotFound
 from .._linux.cgroups import Cgroup

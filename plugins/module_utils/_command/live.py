@@ -11,7 +11,7 @@ import signal
 from collections.abc import Iterator
 
 from .._case.exec import ExecCase
-from .._container.enter import Command, spawn
+from .._container.spawn import Command, pipes, spawn
 from .._container.terminal import start_on_terminal
 from .._linux.cgroups import Cgroup
 from .._linux.processes import ProcessId
@@ -71,11 +71,11 @@ def _on_terminal(process: ProcessId, cgroup: Cgroup, command: Command) -> int:
 
 
 def _on_streams(process: ProcessId, cgroup: Cgroup, command: Command) -> int:
-    (in_r, in_w), (out_r, out_w), (err_r, err_w) = (os.pipe() for _ in range(3))
+    streams, (in_w, out_r, err_r) = pipes()
     try:
-        helper, inner = spawn(process, cgroup, command, (in_r, out_w, err_w), wait=True)
+        helper, inner = spawn(process, cgroup, command, streams, wait=True)
     finally:
-        for fd in (in_r, out_w, err_w):
+        for fd in streams:
             os.close(fd)
     for fd in (in_w, out_r, err_r):
         os.set_blocking(fd, False)

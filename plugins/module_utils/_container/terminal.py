@@ -17,7 +17,7 @@ import termios
 from .._errors import EffectFailed
 from .._linux.cgroups import Cgroup
 from .._linux.processes import ProcessId
-from .enter import Command, ended_before, spawn
+from .spawn import Command, ended_before, spawn
 
 
 def start_on_terminal(process: ProcessId, cgroup: Cgroup, command: Command, size: bytes) -> tuple[int, int]:

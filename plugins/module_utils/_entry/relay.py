@@ -16,7 +16,7 @@ import os
 import selectors
 import socket
 
-from .._container.enter import Command, spawn_piped
+from .._container.spawn import Command, pipes, step_in_and_start
 from .._linux.cgroups import Cgroup
 from .._linux.processes import ProcessId
 
@@ -40,15 +40,18 @@ def run_relayed(connection: socket.socket, size: int, process: ProcessId, cgroup
     """Run `command` to its end, fed with the next `size` bytes of `connection`; its exit code, negative for a signal.
 
     Its end is also that of its streams, as with ssh(1): what it leaves in the background and still writes counts.
-    Raises as `enter.run_inside` does, BrokenPipeError where who asked has gone.
+    For a process that is there for this alone. Raises as `spawn` does, BrokenPipeError where who asked has gone.
     """
-    helper, _, (stdin, stdout, stderr) = spawn_piped(process, cgroup, command)
+    streams, (stdin, stdout, stderr) = pipes()
+    pid = step_in_and_start(process, cgroup, command, streams)
+    for fd in streams:
+        os.close(fd)
     source = _Source(connection, size, stdin)
     outputs = {stdout: STDOUT, stderr: STDERR}
     with selectors.DefaultSelector() as selector:
         for fd in outputs:
             selector.register(fd, selectors.EVENT_READ)
-        pidfd = os.pidfd_open(helper)
+        pidfd = os.pidfd_open(pid)
         selector.register(pidfd, selectors.EVENT_READ)
         source.watch(selector)
         ended = False
@@ -69,7 +72,7 @@ def run_relayed(connection: socket.socket, size: int, process: ProcessId, cgroup
                 else:
                     source.move()
                     source.watch(selector)
-    _, status = os.waitpid(helper, 0)
+    _, status = os.waitpid(pid, 0)
     return os.waitstatus_to_exitcode(status)
 
 

@@ -22,9 +22,8 @@ import struct
 from collections.abc import Callable
 
 from .._container.cgroup import cgroup_of
-from .._container.enter import Command, pass_through
 from .._container.process import Confinement
-from .._container.users import resolve_user
+from .._container.spawn import Command, step_in_and_start
 from .._errors import ConductorError, Conflict, InvalidInput, NotFound
 from .._linux.cgroups import Cgroup
 from .._linux.libc import pidfd_getfd
@@ -75,7 +74,17 @@ def _said(entered: Callable[[], int]) -> bytes:
 def _enter_with_streams_of(pid: int, asked: list[str], connection: socket.socket) -> int:
     streams = _streams(pid)
     connection.sendall(TAKEN)
-    return _enter(asked, functools.partial(pass_through, streams))
+    return _enter(asked, functools.partial(_run_with, streams))
+
+
+def _run_with(streams: tuple[int, int, int], process: ProcessId, cgroup: Cgroup, command: Command) -> int:
+    """Run `command` to its end with `streams`, which are closed here; its exit code, negative for a signal."""
+    pid = step_in_and_start(process, cgroup, command, streams)
+    # Or whoever feeds the command would not learn that it does not read any more.
+    for fd in streams:
+        os.close(fd)
+    _, status = os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(status)
 
 
 def _receive(connection: socket.socket) -> list[str] | None:
@@ -122,7 +131,6 @@ def _enter(asked: list[str], run: Callable[[ProcessId, Cgroup, Command], int]) -
     process = store.process_in(state)
     if process is None or not process.wait_executed():
         raise Conflict(f"container {name} is not running", "start it with conductor_container state=started")
-    resolve_user(user, [f"/proc/{process.pid}/root"])
     command = Command(
         argv=tuple(argv),
         user=user,

@@ -248,7 +248,7 @@ def test_the_terminal_of_who_runs_the_module_is_not_inside(host):
     """Who has it can type commands at it (TIOCSTI, CVE-2016-2781 and others)."""
     start(host, "box")
     argv = ["/usr/bin/python3", "-c", program('os.close(os.open("/dev/tty", os.O_RDWR)); return "opened"')]
-    weaken = "module_utils('_container.enter').os.setsid = lambda: None"
+    weaken = "module_utils('_container.spawn').os.setsid = lambda: None"
     wrapper = ["python3", "-c", TERMINAL]
     assert execute(host, argv, weaken, wrapper=wrapper)["stdout"] == "opened"
     assert execute(host, argv, wrapper=wrapper)["stdout"] == "ENXIO"
