@@ -22,6 +22,9 @@ notes:
     inside.
   - What C(--ask-become-pass) asks for is a password inside, as C(become) is. That of the host is
     O(host_become_password).
+  - A task is fastest where ssh keeps its connection (C(ControlPersist), as by default) and the host's sshd forwards
+    sockets (C(AllowStreamLocalForwarding), as by default), for then nothing has to be started on the host for it. With
+    O(host_become) each task is a command there.
   - The host needs perl, which each Debian has, and Python 3.
   - A command that is long under way goes on where the connection is cut, as with ssh.
 extends_documentation_fragment:
@@ -103,12 +106,10 @@ from typing import TYPE_CHECKING, Any
 
 from ansible import constants as C
 from ansible.errors import AnsibleConnectionFailure, AnsibleError, AnsibleFileNotFound
-from ansible.module_utils.common.yaml import yaml_load
 from ansible.plugins.connection import ConnectionBase
 from ansible.utils.display import Display
 from ansible_collections.conductor.containers.plugins.plugin_utils import stream
-from ansible_collections.conductor.containers.plugins.plugin_utils.host_options import is_here, managed_host_options
-from ansible_collections.conductor.containers.plugins.plugin_utils.program import put_program, served
+from ansible_collections.conductor.containers.plugins.plugin_utils.found_once import found_once, served
 
 if TYPE_CHECKING:
     from ansible_collections.conductor.containers.plugins.plugin_utils.managed_host import ManagedHost
@@ -119,12 +120,22 @@ display = Display()
 # copies all that it has read with each piece that it reads.
 _PUT = 16 << 20
 _FETCH = 4 << 20
-_NO_PYTHON = re.compile(rb"(\S*python[\d.]*): (?:not found|No such file)")
+# Not compiled: most tasks do without it.
+_NO_PYTHON = rb"(\S*python[\d.]*): (?:not found|No such file)"
+
+
+def _own_options(ssh: dict) -> dict:
+    """Our options, of those of ssh's plugin."""
+    from ansible.module_utils.common.yaml import yaml_load
+    from ansible_collections.conductor.containers.plugins.plugin_utils.host_options import managed_host_options
+
+    return {**managed_host_options(ssh), **yaml_load(DOCUMENTATION)["options"]}
+
 
 # Each task is a process of its own, in which Ansible reads our documentation, with all of ssh's options in it. Where
 # ansible-playbook has read those, as it does before its first task (PlaybookExecutor), ours are made of them instead.
 if _ssh_options := C.config.get_configuration_definitions("connection", "ssh"):
-    _options = {**managed_host_options(_ssh_options), **yaml_load(DOCUMENTATION)["options"]}
+    _options = found_once("options", lambda: _own_options(_ssh_options))
     C.config.initialize_plugin_configuration_definitions("connection", __name__, _options)
 
 
@@ -167,7 +178,7 @@ class Connection(ConnectionBase):
     def reset(self) -> None:
         """Close the connection to the host, as where the user's groups there have changed."""
         path = stream.path_to(served()[1], self.get_option)
-        if path is not None and not is_here(self.get_option("host")):
+        if path is not None and not stream.is_here(self.get_option("host")):
             # The connection that is left to others until it ends is not to be used any more.
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
@@ -204,7 +215,7 @@ class Connection(ConnectionBase):
     def _enter(self, cmd: str, data: bytes | None = None) -> tuple[int, bytes, bytes]:
         """Run `cmd` as it is, as the user inside. Raises AnsibleConnectionFailure where it was not run."""
         container, host = self.get_option("container"), self.get_option("host")
-        where = container if is_here(host) else f"{container} on {host}"
+        where = container if stream.is_here(host) else f"{container} on {host}"
         display.vvv(f"ENTER {where}: {cmd}", host=container)
         request = stream.request_of(container, self.get_option("remote_user"), cmd)
         try:
@@ -214,7 +225,7 @@ class Connection(ConnectionBase):
         except stream.Lost as error:
             why = f"the connection was lost while a command was under way: {error}"
             raise AnsibleConnectionFailure(f"container {where}: {why}") from None
-        missing = _NO_PYTHON.search(stderr) if rc == 127 else None
+        missing = re.search(_NO_PYTHON, stderr) if rc == 127 else None
         if missing:
             hint = (
                 f"container {where} has no {missing[1].decode(errors='replace')}, which modules need; "
@@ -239,6 +250,7 @@ class Connection(ConnectionBase):
     def _outcome_of_client(self, request: list[str], data: bytes | None) -> tuple[int, bytes, bytes]:
         """The same by a command on the host, which starts the server where there is none."""
         from ansible_collections.conductor.containers.plugins.plugin_utils.client import Client, ProgramMissing
+        from ansible_collections.conductor.containers.plugins.plugin_utils.program import put_program
 
         host, client = self.managed_host, Client(request, self.get_option("host_python"))
         for _ in range(2):

@@ -13,7 +13,7 @@ from __future__ import annotations
 import secrets
 import shlex
 
-from ansible_collections.conductor.containers.plugins.plugin_utils.program import served
+from ansible_collections.conductor.containers.plugins.plugin_utils.found_once import served
 from ansible_collections.conductor.containers.plugins.plugin_utils.stream import NotRun
 
 _MISSING = "?"

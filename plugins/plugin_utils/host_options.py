@@ -10,9 +10,6 @@ from __future__ import annotations
 
 from ansible.module_utils.common.yaml import yaml_load
 
-# What a user may write for "this very machine". 127.0.0.1 is not among it: virtual machines answer there.
-_HERE = (None, "", "local", "localhost")
-
 _OURS = r"""
 options:
   host:
@@ -77,8 +74,3 @@ def managed_host_options(ssh: dict) -> dict:
     host_user = {**user, "vars": [*user["vars"], {"name": "conductor_host_user"}]}
     passed_on = {name: option for name, option in ssh.items() if name not in _NOT_SSH}
     return {**passed_on, **yaml_load(_OURS)["options"], "host_user": host_user}
-
-
-def is_here(host: str | None) -> bool:
-    """Whether the option `host` means the controller itself."""
-    return host in _HERE

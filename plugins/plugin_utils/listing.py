@@ -9,8 +9,9 @@ import json
 import shlex
 
 from ansible.errors import AnsibleConnectionFailure
+from ansible_collections.conductor.containers.plugins.plugin_utils.found_once import served
 from ansible_collections.conductor.containers.plugins.plugin_utils.managed_host import ManagedHost
-from ansible_collections.conductor.containers.plugins.plugin_utils.program import put_program, served
+from ansible_collections.conductor.containers.plugins.plugin_utils.program import put_program
 
 
 def list_containers(host: ManagedHost, python: str) -> list[dict]:

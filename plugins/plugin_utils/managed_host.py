@@ -11,7 +11,7 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.loader import become_loader, connection_loader
 from ansible_collections.conductor.containers.plugins.plugin_utils import forwarding
-from ansible_collections.conductor.containers.plugins.plugin_utils.host_options import is_here
+from ansible_collections.conductor.containers.plugins.plugin_utils.stream import is_here
 
 _BECOME = ("user", "password", "exe", "flags")
 

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import shlex
 
-from ansible import constants as C
+from ansible_collections.conductor.containers.plugins.module_utils import _zipapp
+from ansible_collections.conductor.containers.plugins.module_utils._model.layout import LIBRARY_DIR, RUN_DIR
+from ansible_collections.conductor.containers.plugins.plugin_utils.found_once import served
 
 _ROOMS = tuple(
     "_errors.py _zipapp.py _linux/ _model/ _store/ _plan/ _network/ _container/ _case/ _image/ _entry/".split()
@@ -18,38 +18,14 @@ _ROOMS = tuple(
 _WITHOUT = ("_case/run.py",)
 
 
-def served() -> tuple[str, str]:
-    """Paths on a host: of the program that serves there, and of its socket. Another program has others.
-
-    They are kept while Ansible runs, where its processes have their temporary files: each task is a process of its own,
-    and would have to read all of our sources, and to load who reads them.
-    """
-    kept = os.path.join(C.DEFAULT_LOCAL_TMP, "conductor-served")
-    try:
-        with open(kept, encoding="utf-8") as file:
-            program, socket = file.read().split()
-    except FileNotFoundError:
-        program, socket = _served()
-        # Where they cannot be kept they are found out again.
-        with contextlib.suppress(OSError):
-            with open(f"{kept}.{os.getpid()}", "w", encoding="utf-8") as file:
-                file.write(f"{program} {socket}")
-            os.replace(file.name, kept)
-    return program, socket
-
-
-def _served() -> tuple[str, str]:
-    from ansible_collections.conductor.containers.plugins.module_utils import _zipapp
-    from ansible_collections.conductor.containers.plugins.module_utils._model.layout import LIBRARY_DIR, RUN_DIR
-
+def served_paths() -> tuple[str, str]:
+    """Where the program is, by the digest of its sources, and its socket: what found_once.served keeps."""
     digest = _zipapp.digest(_ROOMS, without=_WITHOUT)
     return f"{LIBRARY_DIR}/entry-{digest}.pyz", f"{RUN_DIR}/entry/{digest}"
 
 
 def put_program() -> tuple[str, bytes]:
     """Command that puts the program on a host, and what it is to be fed with. It appears whole or not at all."""
-    from ansible_collections.conductor.containers.plugins.module_utils import _zipapp
-
     content = _zipapp.build(_ROOMS, "_entry.main", without=_WITHOUT)
     # What was of use to another release, and not for a week, goes.
     script = (

@@ -19,8 +19,9 @@ from typing import Any
 
 from ansible import constants as C
 from ansible.utils.path import unfrackpath
-from ansible_collections.conductor.containers.plugins.plugin_utils.host_options import is_here
 
+# What a user may write for "this very machine". 127.0.0.1 is not among it: virtual machines answer there.
+_HERE = (None, "", "local", "localhost")
 _STDOUT, _STDERR, _END = b"1", b"2", b"."
 _TAKEN = b"+"
 _HEAD = struct.Struct("!cI")
@@ -47,6 +48,11 @@ class Lost(Exception):
 def request_of(container: str, user: str, command: str) -> list[str]:
     """What the server is asked: to run `command`, which is for a shell, as `user` in `container`."""
     return [container, user, "/bin/sh", "-c", command]
+
+
+def is_here(host: str | None) -> bool:
+    """Whether the option `host` means this machine itself."""
+    return host in _HERE
 
 
 def path_to(socket_there: str, option: Callable[[str], Any]) -> str | None:

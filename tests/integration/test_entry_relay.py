@@ -1,14 +1,15 @@
 """The server that enters containers, spoken to as a controller does: streams by the connection itself."""
 
 import contextlib
+import json
 import os
 import socket
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from ansible_collections.conductor.containers.plugins.plugin_utils import program, stream
-from testhost import PYTHON
+from ansible_collections.conductor.containers.plugins.plugin_utils import found_once, program, stream
+from testhost import PYTHON, module_environment
 from waiting import until
 
 RUN = "/var/lib/conductor/containers/box/rootfs/run"
@@ -21,7 +22,7 @@ class Server:
         self.host = host
         command, content = program.put_program()
         subprocess.run([*host.enter, "sh", "-c", command], input=content, check=True)
-        file, path = program.served()
+        file, path = found_once.served()
         host.run(PYTHON, "-I", "-S", file, "serve", path)
         self.path = f"/proc/{host.pid}/root{path}"
 
@@ -99,6 +100,60 @@ def test_a_request_that_is_none_is_not_taken(server):
             connection.shutdown(socket.SHUT_WR)
             with contextlib.suppress(ConnectionResetError):
                 assert connection.recv(1) == b"", sent
+
+
+# Tells what the process that answers has opened and loaded since it went into the container, whose files it sees.
+AUDITED = """
+import importlib, json, sys
+BASE = "ansible_collections.conductor.containers.plugins.module_utils."
+libc, serve, relay = (importlib.import_module(BASE + name) for name in ("_linux.libc", "_entry.serve", "_entry.relay"))
+inside, seen = [], []
+def hook(event, arguments):
+    opens = event == "open" and not isinstance(arguments[0], int)
+    if inside and (opens or event in ("import", "ctypes.dlopen", "compile", "exec")):
+        seen.append(f"{{event}} {{arguments[0]!r}}")
+sys.addaudithook(hook)
+setns, answer = libc.setns, serve.answer
+def watched(fd, kind=0):
+    setns(fd, kind)
+    inside.append(True)
+def answered(connection):
+    answer(connection)
+    inside.clear()
+    with open("/run/audit", "w") as file:
+        json.dump(seen, file)
+libc.setns, serve.answer = watched, answered
+{weaken}
+serve.start("{path}")
+"""
+WEAKEN = """
+original = relay.send
+def send(*arguments):
+    try:
+        import colorsys
+    except ImportError:
+        # Not where we look. It could have been.
+        pass
+    original(*arguments)
+relay.send = send
+"""
+
+
+def test_cve_2019_14271_nothing_is_loaded_by_who_answers_inside(server):
+    environment = [f"{name}={value}" for name, value in module_environment().items()]
+
+    def found(weaken):
+        path = "/run/audited/socket"
+        server.host.run("env", *environment, PYTHON, "-c", AUDITED.format(weaken=weaken, path=path))
+        asked = ["box", "root", "/bin/sh", "-c", "cat; echo >&2; exit 3"]
+        assert stream.run(f"/proc/{server.host.pid}/root{path}", asked, b"in")[:2] == (3, b"in")
+        until(lambda: server.exists("audit"), "it has ended")
+        server.host.run("pkill", "-f", "_entry.serve")
+        server.host.run("rm", "-r", "/run/audited")
+        return json.loads(server.run("cat /run/audit; rm /run/audit")[1])
+
+    assert "import 'colorsys'" in found(WEAKEN)
+    assert found("") == []
 
 
 def workers(host) -> list[str]:

@@ -137,7 +137,7 @@ def test_commands_that_fail_leave_no_descriptor_open(web):
 
     loop = """
 import os
-from ansible_collections.conductor.containers.plugins.module_utils._container import enter
+from ansible_collections.conductor.containers.plugins.module_utils._container import enter, spawn
 from ansible_collections.conductor.containers.plugins.module_utils._container.cgroup import cgroup_of
 from ansible_collections.conductor.containers.plugins.module_utils._model.layout import ContainerPaths
 from ansible_collections.conductor.containers.plugins.module_utils._store import containers as store
@@ -145,8 +145,8 @@ process = store.process_in(store.read_run_state(ContainerPaths.of("/var/lib/cond
 before = len(os.listdir("/proc/self/fd"))
 for argv in [("/no/such",), ("/bin/false",)] * 20:
     try:
-        enter.run_inside(process, cgroup_of("web"), enter.Command(argv, "root", (), "/", frozenset()), b"", 9)
-    except enter.EffectFailed:
+        enter.run_inside(process, cgroup_of("web"), spawn.Command(argv, "root", (), "/", frozenset()), b"", 9)
+    except spawn.EffectFailed:
         pass
 print(len(os.listdir("/proc/self/fd")) - before)
 """

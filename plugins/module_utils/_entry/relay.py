@@ -16,6 +16,7 @@ import os
 import selectors
 import socket
 
+from .._container.process import close_others
 from .._container.spawn import Command, pipes, step_in_and_start
 from .._linux.cgroups import Cgroup
 from .._linux.processes import ProcessId
@@ -46,8 +47,19 @@ def run_relayed(connection: socket.socket, size: int, process: ProcessId, cgroup
     pid = step_in_and_start(process, cgroup, command, streams)
     for fd in streams:
         os.close(fd)
-    source = _Source(connection, size, stdin)
-    outputs = {stdout: STDOUT, stderr: STDERR}
+    try:
+        _relay(connection, _Source(connection, size, stdin), {stdout: STDOUT, stderr: STDERR}, pid)
+    except (BrokenPipeError, ConnectionResetError):
+        # The command learns it by its streams. It is still ours to wait for: the container's first process may not.
+        close_others(set())
+        os.waitpid(pid, 0)
+        raise
+    _, status = os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
+def _relay(connection: socket.socket, source: _Source, outputs: dict[int, bytes], pid: int) -> None:
+    """Move what comes and goes until the command `pid` has ended, and its streams have."""
     with selectors.DefaultSelector() as selector:
         for fd in outputs:
             selector.register(fd, selectors.EVENT_READ)
@@ -72,8 +84,6 @@ def run_relayed(connection: socket.socket, size: int, process: ProcessId, cgroup
                 else:
                     source.move()
                     source.watch(selector)
-    _, status = os.waitpid(pid, 0)
-    return os.waitstatus_to_exitcode(status)
 
 
 class _Source:

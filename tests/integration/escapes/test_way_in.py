@@ -32,7 +32,7 @@ def secret(host):
 def test_cve_2024_21626_a_command_has_no_descriptor_of_the_modules(host, secret):
     start(host, "box")
     argv = ["/bin/cat", "/proc/self/fd/9/run/secret"]
-    assert execute(host, argv, KEPT.format("enter"), wrapper=LEAK)["stdout"] == secret
+    assert execute(host, argv, KEPT.format("spawn"), wrapper=LEAK)["stdout"] == secret
     assert "No such file" in execute(host, argv, wrapper=LEAK, fails=True)["stderr"]
 
 
@@ -40,7 +40,7 @@ def test_cve_2024_21626_a_command_has_no_descriptor_of_the_modules(host, secret)
 def test_cve_2024_21626_a_commands_working_directory_by_a_descriptor(host, secret, directory):
     start(host, "box")
     inside(host, "box", 'os.symlink("/proc/self/fd/9", "/app")')
-    weak = execute(host, READ_SECRET, KEPT.format("enter"), chdir=directory, wrapper=LEAK)
+    weak = execute(host, READ_SECRET, KEPT.format("spawn"), chdir=directory, wrapper=LEAK)
     assert weak["stdout"] == secret
     refused = execute(host, READ_SECRET, chdir=directory, wrapper=LEAK, fails=True)
     assert f"working directory {directory}: No such file" in refused["msg"]
