@@ -39,6 +39,16 @@ def ssh_that_stays(controller):
     ).stderr)[1]  # fmt: skip
 
 
+def ssh_log(controller):
+    """File in which there is a line for each ssh that is executed from now on."""
+    log, wrapper = controller.directory / "ssh.log", controller.directory / "ssh"
+    wrapper.write_text(f'#!/bin/sh\necho "$*" >> {log}\nexec ssh "$@"\n')
+    wrapper.chmod(0o755)
+    for variables in controller.inventory.values():
+        variables["ansible_ssh_executable"] = str(wrapper)
+    return log
+
+
 @contextlib.contextmanager
 def using(controller):
     """The connection in use by something else meanwhile, so that it does not end where it is reset."""
@@ -64,10 +74,7 @@ def test_where_it_cannot_be_each_task_is_a_command_and_it_is_tried_once(host, bo
     else:
         box.inventory["box"]["ansible_ssh_args"] = "-o ControlMaster=no"
     box.playbook(RAW)
-    log = box.directory / "ssh.log"
-    box.inventory["box"]["ansible_ssh_executable"] = str(box.directory / "ssh")
-    (box.directory / "ssh").write_text(f'#!/bin/sh\necho "$*" >> {log}\nexec ssh "$@"\n')
-    (box.directory / "ssh").chmod(0o755)
+    log = ssh_log(box)
     assert commands_on_the_host(box, f"{RAW[:-1]}, {{ansible.builtin.ping: }}, {{ansible.builtin.ping: }}]") == 3
     assert log.read_text().count("-O forward") == 1
     assert box.forwarded() == []
@@ -81,7 +88,9 @@ def test_many_at_once_have_one(host, box):
     # So that they begin together, with the program there and the connection open.
     box.playbook(RAW, hosts="box")
     box.forwarded()[0].unlink()
+    log = ssh_log(box)
     box.playbook("[{ansible.builtin.raw: 'true'}, {ansible.builtin.raw: 'true'}]", options=["--forks", "8"])
+    assert log.read_text().count("-O forward") == 1
     assert len(box.forwarded()) == 1
     assert commands_on_the_host(box) == 0
 
@@ -127,25 +136,6 @@ def test_a_connection_that_is_cut_is_told_and_the_command_goes_on(host, box):
     until(lambda: host.run("test", "-e", f"{RUN}/done", check=False).returncode == 0, "it goes on to its end")
 
 
-def test_nothing_is_told_to_a_socket_of_somebody_else(box):
-    """As one that another user has put there, where the directory for connections is not one's own."""
-    box.playbook(RAW)
-    (forwarded,) = box.forwarded()
-    forwarded.unlink()
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(forwarded))
-        pid = subprocess.Popen(
-            ["setpriv", "--reuid", "65534", "--clear-groups", "--regid", "65534", "/usr/bin/python3", "-c", LISTEN],
-            stdin=listener.fileno(), stdout=subprocess.PIPE,
-        )  # fmt: skip
-        assert pid.stdout.readline() == b"listens\n"
-        box.playbook(RAW)
-        pid.kill()
-        heard, _ = pid.communicate()
-    # Two have looked who listens: the task, and, after it, whoever would have it forwarded.
-    assert set(heard.splitlines()) == {b"b''"}
-
-
 LISTEN = """
 import socket
 listener = socket.socket(fileno=0)
@@ -155,3 +145,22 @@ while True:
     connection, _ = listener.accept()
     print(connection.recv(100), flush=True)
 """
+
+
+def test_nothing_is_told_to_a_socket_of_somebody_else(box):
+    """As one that another user has put there, where the directory for connections is not one's own."""
+    box.playbook(RAW)
+    (forwarded,) = box.forwarded()
+    forwarded.unlink()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(forwarded))
+        somebody = subprocess.Popen(
+            ["setpriv", "--reuid", "65534", "--clear-groups", "--regid", "65534", "/usr/bin/python3", "-c", LISTEN],
+            stdin=listener.fileno(), stdout=subprocess.PIPE,
+        )  # fmt: skip
+        assert somebody.stdout.readline() == b"listens\n"
+        box.playbook(RAW)
+        somebody.kill()
+        heard, _ = somebody.communicate()
+    # Two have looked who listens: the task, and, after it, whoever would have it forwarded.
+    assert set(heard.splitlines()) == {b"b''"}
