@@ -76,8 +76,9 @@ def test_nothing_is_run_before_it_is_known_that_the_request_was_taken(server):
 
 
 def test_a_command_goes_on_when_who_asked_has_gone(server):
-    asked = server.ask("touch /run/begun; while [ ! -e /run/go-on ]; do sleep 0.1; done; touch /run/done")
-    asked.sendall(bytes(8))
+    asked = server.ask("touch /run/begun; cat; while [ ! -e /run/go-on ]; do sleep 0.1; done; touch /run/done")
+    # What does not come any more: its input has an end all the same.
+    asked.sendall((100).to_bytes(8, "big"))
     until(lambda: server.exists("begun"), "it runs")
     asked.close()
     until(lambda: len(workers(server.host)) == 1, "only who waits for it is left")
