@@ -6,8 +6,7 @@ usage: benchmarks/connection.py [ROUNDS]      as root
 The image is of the host's release: on both sides the same Python runs the modules. `raw` needs none, and shows the way
 alone. "loaded once" is what our inventory plugin and conductor_target make of it: they load the connection plugin where
 Ansible is one process yet; else each task loads it anew. With sudo on the host, on both sides, each task is a command
-there; else it is asked for by a socket that ssh forwards. root's shell there reads no file when it starts, as one of
-Debian's own.
+there; else it is asked for by a socket that ssh forwards. root's shell there reads no file when it starts.
 
 Then the same on the controller itself, next to those connections of others that are there, with pipelining where they
 have it: containers.podman.podman with podman, and community.docker.nsenter, which enters a container of ours that has
@@ -61,10 +60,6 @@ def main() -> None:
 
 def over_ssh(controller, host, rounds: int) -> None:
     """A container of `host`, and `host` as a target of its own."""
-    if os.path.exists("/root/.bashrc"):
-        host.run("mount", "--bind", "/dev/null", "/root/.bashrc")
-    # sudo looks it up, and there is nobody to ask.
-    host.run("sh", "-c", "echo 127.0.1.1 testhost >> /etc/hosts")
     managed = controller.let_in(host)
     plain = {"ansible_connection": "ssh", "ansible_ssh_use_tty": False, **SAME_PYTHON}
     for name in ("first", "ssh"):

@@ -70,6 +70,13 @@ def files(size: str) -> None:
     # A resolv.conf that names no real server: nothing here may look up names outside.
     Path("/etc/resolv.conf").unlink(missing_ok=True)
     Path("/etc/resolv.conf").write_text("nameserver 192.0.2.53\n")
+    # Names that would be asked for all the same, in vain and for seconds: sudo looks up the host's, and sshd that of
+    # whoever has a terminal, who has no address here.
+    with open("/etc/hosts", "a", encoding="ascii") as file:
+        file.write("127.0.1.1 testhost UNKNOWN\n")
+    # What root's shell does on this machine when it starts, and how long that takes, is nothing of a managed host's.
+    if os.path.isfile("/root/.bashrc"):
+        sh("mount --bind /dev/null /root/.bashrc")
 
 
 def peer() -> int:
