@@ -250,13 +250,14 @@ class Connection(ConnectionBase):
     def _outcome_of_client(self, request: list[str], data: bytes | None) -> tuple[int, bytes, bytes]:
         """The same by a command on the host, which starts the server where there is none."""
         from ansible_collections.conductor.containers.plugins.plugin_utils.client import Client, ProgramMissing
-        from ansible_collections.conductor.containers.plugins.plugin_utils.program import put_program
 
         host, client = self.managed_host, Client(request, self.get_option("host_python"))
         for _ in range(2):
             try:
                 return client.outcome(*host.run(client.command, data))
             except ProgramMissing:
+                from ansible_collections.conductor.containers.plugins.plugin_utils.program import put_program
+
                 command, content = put_program()
                 rc, _, stderr = host.run(command, content)
                 if rc:

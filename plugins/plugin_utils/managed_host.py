@@ -10,7 +10,6 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.loader import become_loader, connection_loader
-from ansible_collections.conductor.containers.plugins.plugin_utils import forwarding
 from ansible_collections.conductor.containers.plugins.plugin_utils.stream import is_here
 
 _BECOME = ("user", "password", "exe", "flags")
@@ -59,7 +58,9 @@ class ManagedHost:
     def forward(self, socket: str, path: str, is_answered: Callable[[str], bool]) -> None:
         """Have `socket` of the host at `path` on this machine; `is_answered` tells of a path whether it leads there."""
         if not self.is_here:
-            forwarding.forward(self._connection, socket, path, is_answered)
+            from ansible_collections.conductor.containers.plugins.plugin_utils.forwarding import forward
+
+            forward(self._connection, socket, path, is_answered)
 
     def reset(self) -> None:
         """Have another connection made from now on."""
