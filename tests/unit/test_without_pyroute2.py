@@ -43,6 +43,7 @@ def reached(path: Path) -> set:
         "modules/conductor_image.py",
         "modules/conductor_image_info.py",
         "modules/conductor_copy.py",
+        "modules/conductor_exec.py",
         "action/conductor_copy.py",
         "action/conductor_target.py",
         "connection/conductor.py",
