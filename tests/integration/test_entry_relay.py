@@ -82,6 +82,10 @@ def test_a_command_goes_on_when_who_asked_has_gone(server):
     until(lambda: server.exists("begun"), "it runs")
     asked.close()
     until(lambda: len(workers(server.host)) == 1, "only who waits for it is left")
+    (worker,) = workers(server.host)
+    looked_at = [f"/proc/{pid}/ns/*" for pid in ("self", worker)]
+    of_host, of_worker = (server.host.run("sh", "-c", f"readlink {path}").stdout for path in looked_at)
+    assert of_host == of_worker, "it holds nothing of the container's in use"
     server.host.run("touch", f"{RUN}/go-on")
     until(lambda: server.exists("done"), "it goes on to its end")
 
@@ -105,7 +109,7 @@ def test_a_request_that_is_none_is_not_taken(server):
 
 # Tells what the process that answers has opened and loaded since it went into the container, whose files it sees.
 AUDITED = """
-import importlib, json, sys
+import importlib, json, os, sys
 BASE = "ansible_collections.conductor.containers.plugins.module_utils."
 libc, serve, relay = (importlib.import_module(BASE + name) for name in ("_linux.libc", "_entry.serve", "_entry.relay"))
 inside, seen = [], []
@@ -121,8 +125,9 @@ def watched(fd, kind=0):
 def answered(connection):
     answer(connection)
     inside.clear()
-    with open("/run/audit", "w") as file:
+    with open("/run/audited/new", "w") as file:
         json.dump(seen, file)
+    os.rename(file.name, "/run/audited/seen")
 libc.setns, serve.answer = watched, answered
 {weaken}
 serve.start("{path}")
@@ -148,10 +153,10 @@ def test_cve_2019_14271_nothing_is_loaded_by_who_answers_inside(server):
         server.host.run("env", *environment, PYTHON, "-c", AUDITED.format(weaken=weaken, path=path))
         asked = ["box", "root", "/bin/sh", "-c", "cat; echo >&2; exit 3"]
         assert stream.run(f"/proc/{server.host.pid}/root{path}", asked, b"in")[:2] == (3, b"in")
-        until(lambda: server.exists("audit"), "it has ended")
+        seen = until(lambda: server.host.run("cat", "/run/audited/seen", check=False).stdout, "it has ended")
         server.host.run("pkill", "-f", "_entry.serve")
         server.host.run("rm", "-r", "/run/audited")
-        return json.loads(server.run("cat /run/audit; rm /run/audit")[1])
+        return json.loads(seen)
 
     assert "import 'colorsys'" in found(WEAKEN)
     assert found("") == []

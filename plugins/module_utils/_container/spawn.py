@@ -92,18 +92,24 @@ def spawn(
 
 
 def step_in_and_start(process: ProcessId, cgroup: Cgroup, command: Command, streams: tuple[int, int, int]) -> int:
-    """Enter the container for good, and start `command` there with `streams`: its pid, a child of the calling process.
+    """Enter the container, start `command` there with `streams`, and come back: its pid, as that of a child.
 
-    For a process that is there for this alone, and has one thread: it saves the fork of a helper. Raises as `spawn`.
+    It saves the fork of a helper. For a process that is there for this alone, and has one thread: it has the command's
+    limits and its place in the order of whom the kernel kills first, and nobody can trace it. Raises as `spawn` does.
     """
     way = _Way.to(process)
     error_r, error_w = os.pipe()
     inner, error = 0, b""
+    back = [os.open(f"/proc/self/ns/{name}", os.O_RDONLY | os.O_CLOEXEC) for name in _NAMESPACES]
     try:
         inner = _step_in(way, process, cgroup, command, streams, None, error_w)
     except (ConductorError, OSError) as caught:
         error = report(caught)
     os.close(error_w)
+    for fd in back:
+        # Else its mounts would be in use for as long as somebody reads slowly what the command has written.
+        libc.setns(fd)
+        os.close(fd)
     with open(error_r, "rb") as pipe:
         error += pipe.read()
     way.arrived(error)
@@ -169,7 +175,7 @@ def _step_in(
     arrange: Callable[[], tuple[int, int, int]] | None,
     error_fd: int,
 ) -> int:
-    """Enter the container, from which there is no way back, and fork the command: its pid.
+    """Enter the container, but for its cgroup and user namespace, and fork the command, which enters these: its pid.
 
     What fails in the command's process before it executes the program is written to `error_fd`, which an exec closes.
     Raises ConductorError and OSError.
