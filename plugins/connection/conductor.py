@@ -24,7 +24,8 @@ notes:
     O(host_become_password).
   - A task is fastest where ssh keeps its connection (C(ControlPersist), as by default) and the host's sshd forwards
     sockets (C(AllowStreamLocalForwarding), as by default), for then nothing has to be started on the host for it. With
-    O(host_become) each task is a command there.
+    O(host_become) each task is a command there. And Ansible loads this plugin once instead of once a task where the
+    inventory plugin or M(conductor.containers.conductor_target) is in use.
   - The host needs perl, which each Debian has, and Python 3.
   - A command that is long under way goes on where the connection is cut, as with ssh.
 extends_documentation_fragment:

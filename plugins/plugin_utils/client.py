@@ -18,7 +18,7 @@ from ansible_collections.conductor.containers.plugins.plugin_utils.stream import
 
 _MISSING = "?"
 _STATUS = "="
-# Status of the client where the command has none: it was not run. With it comes a line that begins with the token.
+# Status of the client where the command has none: it was not run. With it comes what is between two tokens.
 _NOT_RUN = 125
 # ssh(1) keeps this status for itself, so that a command's must not be the same on the way.
 _OF_SSH = 255
@@ -27,7 +27,7 @@ _OF_SSH = 255
 # they would take longer than all the rest.
 _CLIENT = r"""
 ($s,$p,$y,$t,@r)=@ARGV;
-sub nay{print STDERR "\n$t@_\n";exit 125}
+sub nay{print STDERR "\n$t@_$t\n";exit 125}
 sub to{socket(S,1,1,0)&&connect(S,pack("Sa*x",1,$s))}
 $SIG{PIPE}="IGNORE";
 $> and nay("!root on the host is needed to enter a container: log in as root, or set conductor_host_become");
@@ -66,11 +66,12 @@ class Client:
 
     def outcome(self, rc: int, stdout: bytes, stderr: bytes) -> tuple[int, bytes, bytes]:
         """The command's own, of the client's. Raises NotRun, ProgramMissing."""
-        mark = f"\n{self._token}".encode()
-        if rc != _NOT_RUN or mark not in stderr:
+        # With its end, for ssh may tell more behind it (-vvv).
+        before, begin, rest = stderr.partition(f"\n{self._token}".encode())
+        said, end, after = rest.partition(f"{self._token}\n".encode())
+        if rc != _NOT_RUN or not begin or not end:
             return rc, stdout, stderr
-        stderr, _, said = stderr.rpartition(mark)
-        text = said.decode(errors="replace").strip()
+        stderr, text = before + after, said.decode(errors="replace")
         if text == _MISSING:
             raise ProgramMissing
         if text.startswith(_STATUS):
