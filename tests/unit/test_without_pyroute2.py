@@ -1,4 +1,4 @@
-"""Step distribution of script/test leaves out what loads no pyroute2: here it is held that this is so."""
+"""Step distribution of script/test leaves out tests of what loads no pyroute2: here it is held that this is so."""
 
 import ast
 from pathlib import Path
