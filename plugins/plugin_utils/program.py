@@ -9,7 +9,6 @@ import shlex
 
 from ansible_collections.conductor.containers.plugins.module_utils import _zipapp
 from ansible_collections.conductor.containers.plugins.module_utils._model.layout import LIBRARY_DIR, RUN_DIR
-from ansible_collections.conductor.containers.plugins.plugin_utils.found_once import served
 
 _ROOMS = tuple(
     "_errors.py _zipapp.py _linux/ _model/ _store/ _plan/ _network/ _container/ _case/ _image/ _entry/".split()
@@ -32,5 +31,5 @@ def put_program() -> tuple[str, bytes]:
         'umask 022; mkdir -p "${1%/*}" && cat > "$1.$$" && mv "$1.$$" "$1" && '
         'find "${1%/*}" -name "entry-*" ! -path "$1" -mtime +7 -delete'
     )
-    program, _ = served()
+    program, _ = served_paths()
     return shlex.join(["/bin/sh", "-c", script, "sh", program]), content

@@ -67,7 +67,7 @@ def spawn(
     if helper == 0:
         try:
             # Also those that came with the module's process: one of a directory would lead out (CVE-2024-21626).
-            close_others({*streams, *way.descriptors, error_w, pid_w})
+            close_others({*streams, *way.namespaces.values(), error_w, pid_w})
             # What is typed at the caller's terminal to end something is not for who waits here.
             os.setpgid(0, 0)
             inner = _step_in(way, process, cgroup, command, streams, arrange, error_w)
@@ -196,6 +196,8 @@ def _step_in(
     inner = entry.fork()
     if inner == 0:
         try:
+            # First of all: who forked it may have directories, and the way back to the host, open.
+            close_others({*streams, *(way.namespaces[name] for name in _LAST), *entry.descriptors, error_fd})
             entry.join()
             libc.setns(way.namespaces["cgroup"])
             if way.root_id:
@@ -217,7 +219,6 @@ def _command(
     error_fd: int,
 ) -> None:
     """Be the command, in all of its namespaces. Does not return."""
-    close_others({*streams, error_fd})
     os.setsid()
     for number, fd in enumerate(arrange() if arrange else streams):
         os.dup2(fd, number)
