@@ -165,3 +165,34 @@ def test_cve_2019_14271_nothing_is_loaded_by_who_answers_inside(server):
 def workers(host) -> list[str]:
     """Processes that serve somebody: all that run the server's program but the server itself."""
     return host.run("pgrep", "-f", "entry-.* serve").stdout.split()[1:]
+
+
+# Tells what the command's process has open when it has entered all but its user namespace.
+LOOKED_AT = """
+import importlib, json, os
+BASE = "ansible_collections.conductor.containers.plugins.module_utils."
+userns, serve = (importlib.import_module(BASE + name) for name in ("_linux.userns", "_entry.serve"))
+enter = userns.enter
+def looked_at(fd):
+    links = []
+    for number in range(3, 50):
+        try:
+            links.append(os.readlink(f"/proc/self/fd/{number}"))
+        except OSError:
+            pass
+    with open("/run/open", "w") as file:
+        json.dump(links, file)
+    enter(fd)
+userns.enter = looked_at
+serve.start("/run/audited/socket")
+"""
+
+
+def test_a_command_on_its_way_has_nothing_open_of_who_answers(server):
+    environment = [f"{name}={value}" for name, value in module_environment().items()]
+    server.host.run("env", *environment, PYTHON, "-c", LOOKED_AT)
+    path = f"/proc/{server.host.pid}/root/run/audited/socket"
+    opened = json.loads(stream.run(path, ["box", "root", "/bin/sh", "-c", "cat /run/open; rm /run/open"], b"")[1])
+    server.host.run("pkill", "-f", "_entry.serve")
+    server.host.run("rm", "-r", "/run/audited")
+    assert {link.split(":")[0] for link in opened} == {"pipe", "cgroup", "user"}, opened
