@@ -109,6 +109,19 @@ def known_up_to_newest(lib: ctypes.CDLL, token: int, names: Collection[str]) -> 
     """Names of all calls of one architecture that are not newer than the newest of `names`: by number, for a kernel
     gives a new call the next one (Documentation/process/adding-syscalls.rst).
     """
+    return {name for name in _table(lib, token, names).values() if name} | set(names)
+
+
+def numbers(lib: ctypes.CDLL, token: int, names: Collection[str]) -> set[int]:
+    """All numbers by which an architecture has the calls `names`."""
+    resolve = lib.seccomp_syscall_resolve_name_arch
+    # Of a call that once was a part of another (socketcall(2), ipc(2)) the library tells another one than the kernel's.
+    listed = {number for number, name in _table(lib, token, names).items() if name in names}
+    return listed | {number for number in (resolve(token, name.encode()) for name in names) if number >= 0}
+
+
+def _table(lib: ctypes.CDLL, token: int, names: Collection[str]) -> dict[int, str]:
+    """Names of the calls of one architecture by number, up to the newest of `names`; "" where there is none."""
     resolve = lib.seccomp_syscall_resolve_name_arch
     # Where this architecture's table begins. A few calls of ARM are numbered far beyond its end.
     base = resolve(token, b"read") & ~0xFFF
@@ -116,8 +129,12 @@ def known_up_to_newest(lib: ctypes.CDLL, token: int, names: Collection[str]) -> 
     newest = max(
         (number for number in (resolve(token, name.encode()) for name in names) if number in table), default=-1
     )
-    known = {_name(lib, token, number) for number in range(base, newest + 1)}
-    return {name for name in known if name} | set(names)
+    return {number: _name(lib, token, number) for number in range(base, newest + 1)}
+
+
+def audit_architecture(token: int) -> int:
+    """What the kernel calls the architecture (linux/audit.h): to it x32 is one of x86_64's two tables."""
+    return 0xC000003E if token == 0x4000003E else token
 
 
 def _name(lib: ctypes.CDLL, token: int, number: int) -> str:

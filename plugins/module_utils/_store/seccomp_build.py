@@ -10,7 +10,8 @@ import errno
 from .._errors import InvalidInput
 from .._linux import libseccomp
 from .._linux.seccomp import INSTRUCTION, MOST_INSTRUCTIONS
-from .._model.seccomp import ALLOW, ERRNO, Resolved, resolve
+from .._linux.seccomp_known import refuse_unknown
+from .._model.seccomp import ERRNO, Resolved, resolve
 from .._model.seccomp_profile import parse_profile
 
 
@@ -44,7 +45,7 @@ def _unknown(lib: object, resolved: Resolved, tokens: list[int]) -> bytes:
     instructions of its own before libseccomp's (libcontainer/seccomp/patchbpf).
     """
     names = {name for token in tokens for name in libseccomp.known_up_to_newest(lib, token, resolved.names)}
-    with libseccomp.Filter(lib, ERRNO | errno.ENOSYS, resolved.architectures) as unknown:
-        for name in sorted(names):
-            unknown.add(name, ALLOW)
-        return unknown.export()
+    known: dict[int, set[int]] = {}
+    for token in tokens:
+        known.setdefault(libseccomp.audit_architecture(token), set()).update(libseccomp.numbers(lib, token, names))
+    return refuse_unknown(known, ERRNO | errno.ENOSYS)

@@ -18,7 +18,7 @@ from .._model.layout import LIBRARY_DIR
 from .._model.seccomp import DEFAULT, UNCONFINED
 
 # Of the way in which a filter is made from a profile, and of the file: a new one makes new files.
-_FORMAT = 1
+_FORMAT = 2
 _LARGEST_PROFILE = 1 << 20
 _DIGEST = 32
 
