@@ -57,10 +57,10 @@ def become_and_exec(
     InvalidInput or EffectFailed in the container's words.
     """
     who = resolve_user(user, ["/"])
-    permitted, ignored = libc.permitted_capabilities(), _ignored_signals()
+    permitted = libc.permitted_capabilities()
     # Handlers end with the exec; what is ignored would stay so (execve(2)): SIGPIPE, by Python, and what nohup(1) did.
     for number in range(1, signal.NSIG):
-        if ignored >> (number - 1) & 1:
+        if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     os.umask(0o022)
@@ -135,12 +135,6 @@ def drop_bounding(keep: frozenset[str]) -> None:
         except OSError:
             # EINVAL: the running kernel has no more capabilities than this.
             return
-
-
-def _ignored_signals() -> int:
-    """The mask of signals that this process ignores (SigIgn of proc(5))."""
-    with open("/proc/self/status", "rb") as file:
-        return next(int(line.split()[1], 16) for line in file if line.startswith(b"SigIgn:"))
 
 
 def report(error: BaseException) -> bytes:

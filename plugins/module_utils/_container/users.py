@@ -31,14 +31,14 @@ def resolve_user(text: str, roots: list[str]) -> User:
     Raises InvalidInput where there is no such user or group; a number needs no entry.
     """
     name, _, group = text.partition(":")
-    passwd, groups = _table(roots, "etc/passwd", 7, ids=(2, 3)), _table(roots, "etc/group", 4, ids=(2,))
+    passwd = _table(roots, "etc/passwd", 7, ids=(2, 3), mention=name)
     entry = next((row for row in passwd if row[0] == name), None)
     if entry is None and _is_id(name):
         entry = next((row for row in passwd if row[2] == name), [name, "", name, "0", "", "/", ""])
     if entry is None:
         raise InvalidInput(f"there is no user {name!r} in the container", "create it in the image, or give its uid")
-    gid = int(entry[3])
-    member_of = [int(row[2]) for row in groups if entry[0] in row[3].split(",")]
+    groups = _table(roots, "etc/group", 4, ids=(2,), mention=group or entry[0])
+    gid, member_of = int(entry[3]), []
     if group:
         row = next((row for row in groups if row[0] == group), None)
         if row is None and not _is_id(group):
@@ -46,16 +46,20 @@ def resolve_user(text: str, roots: list[str]) -> User:
                 f"there is no group {group!r} in the container", "create it in the image, or give its gid"
             )
         gid = int(row[2]) if row else int(group)
-        member_of = []
+    else:
+        member_of = [int(row[2]) for row in groups if entry[0] in row[3].split(",")]
     return User(int(entry[2]), gid, tuple(dict.fromkeys([gid, *member_of])), entry[5] or "/")
 
 
-def _table(roots: list[str], path: str, columns: int, ids: tuple[int, ...]) -> list[list[str]]:
-    """Rows of the first such file: those with so many columns, of which `ids` are ids. Anybody may have written it."""
+def _table(roots: list[str], path: str, columns: int, ids: tuple[int, ...], mention: str) -> list[list[str]]:
+    """Rows of the first such file in which `mention` occurs: those with so many columns, of which `ids` are ids.
+
+    Anybody may have written it.
+    """
     for root in roots:
         text = _read(root, path)
         if text is not None:
-            rows = [line.split(":") for line in text.split("\n")]
+            rows = [line.split(":") for line in text.split("\n") if mention in line]
             return [row for row in rows if len(row) == columns and all(_is_id(row[column]) for column in ids)]
     return []
 

@@ -36,6 +36,9 @@ class Cgroup:
         self._v2: str | None = None
         with open(mounts, encoding="utf-8", errors="surrogateescape") as file:
             for line in file:
+                # Hosts have hundreds of mounts, and each command that is run looks here.
+                if " cgroup" not in line:
+                    continue
                 _, target, kind, options, *_ = line.split(" ")
                 if kind == "cgroup2" and self._v2 is None:
                     self._v2 = os.path.join(target, path)

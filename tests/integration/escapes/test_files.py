@@ -109,7 +109,7 @@ module_utils("_container.inside_mounts")._restrict = lambda fd: None
 module_utils("_container.inside_mounts")._cgroup = lambda *arguments, **options: None
 module_utils("_container.first_process")._standard_streams = lambda log: [os.dup2(log, n) for n in (0, 1, 2)]
 process = module_utils("_container.process")
-process.libc.permitted_capabilities = process._ignored_signals = lambda: 0
+process.libc.permitted_capabilities = lambda: 0
 """
     make(host, "weak", FOLLOW_LINKS + weaken)
     pid = host.module("conductor_container_info", name=["weak"])["containers"][0]["pid"]
