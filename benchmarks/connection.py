@@ -5,8 +5,8 @@ usage: benchmarks/connection.py [ROUNDS]      as root
 
 The image is of the host's release: on both sides the same Python runs the modules. `raw` needs none, and shows the way
 alone. "loaded once" is what our inventory plugin and conductor_target make of it: they load the connection plugin where
-Ansible is one process yet; else each task loads it anew. With sudo on the host, on both sides, each task is a command
-there; else it is asked for by a socket that ssh forwards. root's shell there reads no file when it starts.
+Ansible is one process yet; else each task loads it anew. sudo on the host is once in a run for us, and for plain ssh in
+each task. root's shell there reads no file when it starts.
 
 Then the same on the controller itself, next to those connections of others that are there, with pipelining where they
 have it: containers.podman.podman with podman, and community.docker.nsenter, which enters a container of ours that has
@@ -62,21 +62,19 @@ def over_ssh(controller, host, rounds: int) -> None:
     """A container of `host`, and `host` as a target of its own."""
     managed = controller.let_in(host)
     plain = {"ansible_connection": "ssh", "ansible_ssh_use_tty": False, **SAME_PYTHON}
-    for name in ("first", "ssh"):
-        controller.add_host(name, host, **plain)
+    controller.add_host("ssh", host, **plain)
     controller.add("conductor", "box", ansible_user="root", **managed)
     controller.add_host("ssh-sudo", host, ansible_become=True, **plain)
     controller.add("conductor-sudo", "box", ansible_user="root", conductor_host_become=True, **managed)
     (controller.directory / "loaded.conductor.yml").write_text(json.dumps(LISTING))
-    targets = list(controller.inventory)
     for kind, task in KINDS.items():
         # The first time opens the connections and fills the caches.
-        task_seconds(controller, task, targets)
+        task_seconds(controller, task)
         # Next to what ssh took in the same plays: only within one do targets take turns.
         for how, options in {"": [], ", loaded once": ["-i", "loaded.conductor.yml"]}.items():
             times = defaultdict(list)
             for _ in range(rounds):
-                for name, taken in task_seconds(controller, task, targets, *options).items():
+                for name, taken in task_seconds(controller, task, *options).items():
                     times[name] += taken
             for sudo in ("", "-sudo"):
                 pair = {name: times[name] for name in (f"ssh{sudo}", f"conductor{sudo}")}
@@ -85,8 +83,7 @@ def over_ssh(controller, host, rounds: int) -> None:
 
 def on_itself(controller, host, rounds: int) -> None:
     """Containers of the machine that Ansible runs on, which is `host`."""
-    for name in ("first", "local"):
-        controller.inventory[name] = {"ansible_connection": "local", **SAME_PYTHON}
+    controller.inventory["local"] = {"ansible_connection": "local", **SAME_PYTHON}
     controller.add("conductor", "box")
     if (PEERS / "ansible_collections/community/docker").exists():
         host.module("conductor_container", name="bare", image="debian", userns="host")
@@ -95,11 +92,10 @@ def on_itself(controller, host, rounds: int) -> None:
         controller.inventory["nsenter"] = {**nsenter, **SAME_PYTHON}
     if (PEERS / "ansible_collections/containers/podman").exists() and (way := with_podman(host)):
         controller.inventory["podman"] = {**way, **SAME_PYTHON}
-    targets = list(controller.inventory)
     for kind, task in KINDS.items():
         times = defaultdict(list)
         for number in range(rounds + 1):
-            for name, taken in task_seconds(controller, task, targets, on=host).items():
+            for name, taken in task_seconds(controller, task, on=host).items():
                 times[name] += taken if number else []
         show(f"a task {kind} on the machine itself", times, "conductor")
 
@@ -116,9 +112,9 @@ def with_podman(host) -> dict | None:
     if started.returncode:
         print(f"without podman: {' '.join(started.stderr.split())}", file=sys.stderr)
         return None
-    # The container is the one that is called as the target.
     arguments = " ".join(podman.OPTIONS)
-    return {"ansible_connection": "containers.podman.podman", "ansible_podman_extra_args": arguments}
+    way = {"ansible_connection": "containers.podman.podman", "ansible_podman_extra_args": arguments}
+    return {**way, "ansible_host": "podman"}
 
 
 if __name__ == "__main__":

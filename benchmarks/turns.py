@@ -10,11 +10,13 @@ from pathlib import Path
 TASKS = 25
 
 
-def task_seconds(controller, task: dict, targets: list[str], *options: str, on=None) -> dict[str, list[float]]:
-    """Seconds that each of TASKS tasks took on each of `targets`, where Ansible runs one at a time.
+def task_seconds(controller, task: dict, *options: str, on=None) -> dict[str, list[float]]:
+    """Seconds that each of TASKS tasks took on each target of the inventory, where Ansible runs one at a time.
 
-    The first of `targets` is left out, for what comes between two tasks falls to it. `options` are ansible-playbook's,
-    and `on` is where it runs, as in Controller.run.
+    Each comes after another of its own kind, which is not counted, for what a task leaves to be cleared away takes time
+    from the next. Nor are the first and the last one counted: to those falls what comes between two tasks, and while
+    the last one runs Ansible does nothing but wait. `options` are ansible-playbook's, and `on` is where it runs, as in
+    Controller.run.
     """
     log = controller.directory / "results"
     log.write_text("")
@@ -24,11 +26,15 @@ def task_seconds(controller, task: dict, targets: list[str], *options: str, on=N
     )  # fmt: skip
     # As users have it: compiled once.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    controller.write_play(*[task] * TASKS, hosts=targets)
+    targets = controller.inventory
+    hosts = {f"{before}{name}": targets[name] for name in targets for before in ("before-", "")}
+    controller.inventory = {**hosts, "last": next(iter(targets.values()))}
+    controller.write_play(*[task] * TASKS, hosts=list(controller.inventory))
     controller.run("ansible-playbook", *options, "play.yml", on=on)
+    controller.inventory = targets
     results = [(name, float(when)) for name, when in (line.split() for line in log.read_text().splitlines())]
     taken = defaultdict(list)
     for (_, before), (name, after) in pairwise(results):
-        taken[name].append(after - before)
-    del taken[targets[0]]
+        if name in targets:
+            taken[name].append(after - before)
     return taken
