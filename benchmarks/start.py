@@ -235,7 +235,7 @@ def inside(rounds: int) -> None:
 
     put, content = put_program()
     subprocess.run(put, shell=True, input=content, check=True)
-    client = Client(request_of("idle", "root", "exec /bin/true"), sys.executable).command
+    client = Client(["own", *request_of("idle", "root", "exec /bin/true")], sys.executable).command
     # Its own streams are pipes, as those of ssh are.
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     contestants = {

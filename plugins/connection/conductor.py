@@ -24,8 +24,9 @@ notes:
     O(host_become_password).
   - A task is fastest where ssh keeps its connection (C(ControlPersist), as by default) and the host's sshd forwards
     sockets (C(AllowStreamLocalForwarding), as by default), for then nothing has to be started on the host for it. With
-    O(host_become) each task is a command there. And Ansible loads this plugin once instead of once a task where the
-    inventory plugin or M(conductor.containers.conductor_target) is in use.
+    O(host_become) root is become once in a run then, and not once a task, as sudo's log will show. And Ansible loads
+    this plugin once instead of once a task where the inventory plugin or M(conductor.containers.conductor_target) is in
+    use.
   - The host needs perl, which each Debian has, and Python 3.
   - A command that is long under way goes on where the connection is cut, as with ssh.
 extends_documentation_fragment:
@@ -99,18 +100,19 @@ EXAMPLES = r"""
 """
 
 import contextlib
+import importlib.util
 import os
 import re
 import secrets
 import shlex
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ansible import constants as C
 from ansible.errors import AnsibleConnectionFailure, AnsibleError, AnsibleFileNotFound
 from ansible.plugins.connection import ConnectionBase
 from ansible.utils.display import Display
-from ansible_collections.conductor.containers.plugins.plugin_utils import stream
-from ansible_collections.conductor.containers.plugins.plugin_utils.found_once import found_once, served
 
 if TYPE_CHECKING:
     from ansible_collections.conductor.containers.plugins.plugin_utils.managed_host import ManagedHost
@@ -125,6 +127,25 @@ _FETCH = 4 << 20
 _NO_PYTHON = rb"(\S*python[\d.]*): (?:not found|No such file)"
 
 
+def _with_byte_code(name: str) -> ModuleType:
+    """The module plugin_utils.`name`, which each task needs, and each task is a process of its own.
+
+    Ansible's import of a collection compiles it anew each time, and that takes longer than all else that a task does
+    here. Python's own keeps what it has compiled, as Ansible's does for plugins.
+    """
+    full_name = f"ansible_collections.conductor.containers.plugins.plugin_utils.{name}"
+    if full_name not in sys.modules:
+        path = os.path.join(os.path.dirname(os.path.dirname(__file__)), "plugin_utils", f"{name}.py")
+        spec = importlib.util.spec_from_file_location(full_name, path)
+        sys.modules[full_name] = module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    return sys.modules[full_name]
+
+
+found_once = _with_byte_code("found_once")
+stream = _with_byte_code("stream")
+
+
 def _own_options(ssh: dict) -> dict:
     """Our options, of those of ssh's plugin."""
     from ansible.module_utils.common.yaml import yaml_load
@@ -136,7 +157,7 @@ def _own_options(ssh: dict) -> dict:
 # Each task is a process of its own, in which Ansible reads our documentation, with all of ssh's options in it. Where
 # ansible-playbook has read those, as it does before its first task (PlaybookExecutor), ours are made of them instead.
 if _ssh_options := C.config.get_configuration_definitions("connection", "ssh"):
-    _options = found_once("options", lambda: _own_options(_ssh_options))
+    _options = found_once.found_once("options", lambda: _own_options(_ssh_options))
     C.config.initialize_plugin_configuration_definitions("connection", __name__, _options)
 
 
@@ -178,8 +199,9 @@ class Connection(ConnectionBase):
 
     def reset(self) -> None:
         """Close the connection to the host, as where the user's groups there have changed."""
-        path = stream.path_to(served()[1], self.get_option)
-        if path is not None and not stream.is_here(self.get_option("host")):
+        socket = found_once.served()[1]
+        path = stream.path_to(socket, self.get_option)
+        if path not in (None, socket):
             # The connection that is left to others until it ends is not to be used any more.
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
@@ -237,22 +259,24 @@ class Connection(ConnectionBase):
 
     def _outcome(self, request: list[str], data: bytes | None) -> tuple[int, bytes, bytes]:
         """Status, output and errors of what is asked of the server. Raises NotRun, Lost, AnsibleConnectionFailure."""
-        socket = served()[1]
+        socket = found_once.served()[1]
         path = stream.path_to(socket, self.get_option)
         if path is not None:
             with contextlib.suppress(stream.NotTaken):
                 return stream.run(path, request, data or b"")
         outcome = self._outcome_of_client(request, data)
-        # Now somebody serves there.
-        if path is not None:
-            self.managed_host.forward(socket, path, stream.is_answered)
+        # Now somebody serves there. On this very machine root needs no other way.
+        if path not in (None, socket):
+            from ansible_collections.conductor.containers.plugins.plugin_utils.opening import open_way
+
+            open_way(self.managed_host, socket, path, self.get_option("host_python"))
         return outcome
 
     def _outcome_of_client(self, request: list[str], data: bytes | None) -> tuple[int, bytes, bytes]:
         """The same by a command on the host, which starts the server where there is none."""
         from ansible_collections.conductor.containers.plugins.plugin_utils.client import Client, ProgramMissing
 
-        host, client = self.managed_host, Client(request, self.get_option("host_python"))
+        host, client = self.managed_host, Client(["own", *request], self.get_option("host_python"))
         for _ in range(2):
             try:
                 return client.outcome(*host.run(client.command, data))

@@ -36,12 +36,13 @@ unless(to){
 -e $p or nay("?");
 system($y,"-I","-S",$p,"serve",$s) and nay("!$y $p did not start");
 to or next}
-$q=pack("N/a*",join("\0","own",@r));
+$q=pack("N/a*",join("\0",@r));
 while(length $q){$n=syswrite(S,$q) or last;substr($q,0,$n)=""}
 $a="";
 1 while sysread(S,$a,4096,length $a);
 $a=~/^\+(\d+)$/ and ($1==255?nay("=255"):exit $1);
 $a=~/^\+?(!.*)/s and nay($1);
+$a=~s/^=// and print($a) and exit 0;
 $a eq "" or nay("!whoever entered the container was killed");
 }
 nay("!$s gives no answer");
@@ -56,7 +57,7 @@ class Client:
     """One call of the client."""
 
     def __init__(self, request: list[str], python: str) -> None:
-        """Have `request` carried out (stream.request_of); `python` is the host's."""
+        """Have `request` carried out, as module_utils/_entry/request.py tells; `python` is the host's."""
         # Known to nobody inside, so that nobody there can speak for the client.
         self._token = f"conductor-{secrets.token_hex(8)}"
         program, socket = served()

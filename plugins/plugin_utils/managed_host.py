@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
 from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.loader import become_loader, connection_loader
+from ansible_collections.conductor.containers.plugins.plugin_utils.forwarding import cancel, forward
 from ansible_collections.conductor.containers.plugins.plugin_utils.stream import is_here
 
 _BECOME = ("user", "password", "exe", "flags")
@@ -22,6 +23,7 @@ class ManagedHost:
         self.name = options("host")
         self.is_here = is_here(self.name)
         self._become = _host_become(options)
+        self.has_become = self._become is not None
         play_context = play_context.copy()
         # By the short names, under which ansible-playbook has read their options before it starts workers: by the long
         # ones each task would read them again.
@@ -50,17 +52,36 @@ class ManagedHost:
             stdout, stderr = self._stripped(stdout), self._become.strip_become_prompt(stderr)
         return rc, stdout, stderr
 
+    def run_unshown(self, command: str) -> tuple[int, bytes, bytes]:
+        """The same where what comes back is a secret: ssh's plugin shows it else, where Ansible is to tell much."""
+        play_context = self._connection._play_context
+        no_log, play_context.no_log = play_context.no_log, True
+        try:
+            return self.run(command)
+        finally:
+            play_context.no_log = no_log
+
     def _stripped(self, stdout: bytes) -> bytes:
         """Output without the line by which the become plugin tells that it has worked."""
         before, mark, after = stdout.partition(self._become.success.encode())
         return before + after.lstrip(b"\r").removeprefix(b"\n") if mark else stdout
 
-    def forward(self, socket: str, path: str, is_answered: Callable[[str], bool]) -> None:
-        """Have `socket` of the host at `path` on this machine; `is_answered` tells of a path whether it leads there."""
-        if not self.is_here:
-            from ansible_collections.conductor.containers.plugins.plugin_utils.forwarding import forward
+    def user_id(self) -> str:
+        """Number of the user who logs in on the host; what their shell says when it starts may come before it."""
+        _, stdout, _ = self._connection.exec_command("id -u", in_data=None, sudoable=False)
+        return "".join(stdout.decode(errors="replace").split()[-1:])
 
-            forward(self._connection, socket, path, is_answered)
+    def bring(self, socket: str, path: str) -> bool:
+        """Have `socket` of the host at `path`, where nothing is; whether it could be done."""
+        if self.is_here:
+            os.symlink(socket, path)
+            return True
+        return forward(self._connection, socket, path)
+
+    def drop(self, socket: str, path: str) -> None:
+        """Undo `bring`, but for what stands at `path`."""
+        if not self.is_here:
+            cancel(self._connection, socket, path)
 
     def reset(self) -> None:
         """Have another connection made from now on."""

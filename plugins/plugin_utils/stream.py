@@ -27,9 +27,10 @@ _TAKEN = b"+"
 _HEAD = struct.Struct("!cI")
 # Bytes read at a time.
 _PIECE = 1 << 18
-# Options that tell one connection of ssh from another.
+# Options that tell one connection of ssh from another, and what it leads to.
 _WHICH = (
-    "host", "port", "host_user", "private_key_file", "control_path", "ssh_args", "ssh_common_args", "ssh_extra_args"
+    "host", "port", "host_user", "private_key_file", "control_path", "ssh_args", "ssh_common_args", "ssh_extra_args",
+    "host_become", "host_become_method", "host_become_user",
 )  # fmt: skip
 
 
@@ -60,13 +61,12 @@ def path_to(socket_there: str, option: Callable[[str], Any]) -> str | None:
 
     There need not be anything at it yet. `option` is get_option of a plugin with the options for a host.
     """
-    if option("host_become"):
-        return None
-    if is_here(option("host")):
+    here = is_here(option("host"))
+    if here and not option("host_become"):
         return socket_there
     which = [socket_there, *(str(option(name)) for name in _WHICH)]
     name = f"conductor-{hashlib.sha256(repr(which).encode()).hexdigest()[:10]}"
-    path = os.path.join(unfrackpath(option("control_path_dir")), name)
+    path = os.path.join(C.DEFAULT_LOCAL_TMP if here else unfrackpath(option("control_path_dir")), name)
     return None if os.path.exists(refused_mark(path)) else path
 
 
@@ -75,10 +75,15 @@ def refused_mark(path: str) -> str:
     return os.path.join(C.DEFAULT_LOCAL_TMP, f"{os.path.basename(path)}-refused")
 
 
-def is_answered(path: str) -> bool:
-    """Whether somebody at `path` takes requests. Nothing is run."""
+def secret_file(path: str) -> str:
+    """File that has, in this run of Ansible, what requests at `path` begin with, where root is become on the host."""
+    return os.path.join(C.DEFAULT_LOCAL_TMP, f"{os.path.basename(path)}-secret")
+
+
+def is_answered(path: str, at: str | None = None) -> bool:
+    """Whether somebody at `path` takes requests, or at `at`, which is to become that. Nothing is run."""
     try:
-        _ask(path, []).close()
+        _ask(path, [], at).close()
     except NotTaken:
         return False
     return True
@@ -110,15 +115,15 @@ def run(path: str, request: list[str], data: bytes) -> tuple[int, bytes, bytes]:
     return received.outcome()
 
 
-def _ask(path: str, request: list[str]) -> socket.socket:
-    """A connection to whoever listens at `path` and has taken `request`. Raises NotTaken."""
+def _ask(path: str, request: list[str], at: str | None = None) -> socket.socket:
+    """A connection to whoever listens at `path`, or at `at`, and has taken `request`. Raises NotTaken."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        connection.connect(path)
+        connection.connect(at or path)
         # Whoever could put another one there would be told all.
         _, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-        body = "\0".join(["relayed", *request]).encode(errors="surrogateescape")
-        if uid == os.geteuid():
+        body = "\0".join([*_secret(path), "relayed", *request]).encode(errors="surrogateescape")
+        if uid in (0, os.geteuid()):
             connection.sendall(struct.pack("!I", len(body)) + body)
             if connection.recv(1) == _TAKEN:
                 return connection
@@ -127,6 +132,14 @@ def _ask(path: str, request: list[str]) -> socket.socket:
         pass
     connection.close()
     raise NotTaken
+
+
+def _secret(path: str) -> list[str]:
+    try:
+        with open(secret_file(path), encoding="ascii") as file:
+            return [file.read()]
+    except FileNotFoundError:
+        return []
 
 
 class _Received:

@@ -1,12 +1,18 @@
 """Who may enter a container, and as whom: an unprivileged user of the host's, users inside, passwords on both ways."""
 
+import subprocess
+import tempfile
+from pathlib import Path
+
 import pytest
 from ansible_collections.conductor.containers.plugins.plugin_utils import stream
 from ansible_collections.conductor.containers.plugins.plugin_utils.client import Client
 from controller import Controller
 from image_cache import mount_image
+from testhost import PYTHON
 
 SLEEP = ["/bin/sleep", "infinity"]
+RAW = "[{ansible.builtin.raw: 'true'}]"
 WHO = """
 - ansible.builtin.command: whoami
   register: who
@@ -99,6 +105,84 @@ def test_root_by_sudo_on_the_host(host, box):
     assert "who.stdout: root" in box.playbook(WHO)
 
 
+@pytest.mark.parametrize("how", ["NOPASSWD:", ""])
+def test_root_is_become_once_in_a_run(host, box, how):
+    allow(host, how)
+    box.variables.update(conductor_host_become=True, conductor_host_become_password="out side")
+    assert box.commands_on_the_host(RAW) > 3
+    log = box.ssh_log()
+    more = f"{RAW[:-1]}, {{ansible.builtin.ping: }}, {{ansible.builtin.setup: }}]"
+    # The task itself, who logs in, and root who admits them.
+    assert box.commands_on_the_host(RAW) == box.commands_on_the_host(more) == 3
+    # What an earlier run has opened is of use.
+    assert "-O forward" not in log.read_text()
+    (forwarded,) = box.forwarded()
+    assert forwarded.is_socket() and forwarded.stat().st_mode & 0o077 == 0
+
+
+def test_what_root_tells_is_not_kept_when_a_run_has_ended(host, box):
+    allow(host)
+    box.variables["conductor_host_become"] = True
+    box.playbook(RAW)
+    (path,) = box.forwarded()
+    assert stream.is_answered(str(path)) is False
+    kept = host.run("sh", "-c", "cat /run/conductor/entry/*-[0-9]*").stdout
+    assert len(kept) == 64
+    for file in box.directory.rglob("*"):
+        assert not file.is_file() or kept not in file.read_text(errors="replace"), file
+
+
+def test_what_root_tells_is_not_shown(host, box):
+    allow(host)
+    box.variables["conductor_host_become"] = True
+    printed = box.playbook(RAW, options=["-vvvvv"])
+    assert "stdout and stderr censored" in printed
+    assert host.run("sh", "-c", "cat /run/conductor/entry/*-[0-9]*").stdout not in printed
+
+
+def test_a_shell_that_says_something_when_it_starts_is_not_in_the_way(host, box):
+    allow(host)
+    says = 'ForceCommand echo welcome, 7 and 8; exec sh -c "$SSH_ORIGINAL_COMMAND"'
+    host.run("tee", "-a", "/run/ssh/sshd_config", stdin=f"{says}\n")
+    box.variables["conductor_host_become"] = True
+    box.playbook(RAW)
+    assert len(box.forwarded()) == 1
+
+
+def test_root_is_become_for_each_task_where_nothing_is_forwarded(host, box):
+    allow(host)
+    host.run("sh", "-c", "echo AllowStreamLocalForwarding no >> /run/ssh/sshd_config")
+    box.variables["conductor_host_become"] = True
+    box.playbook(RAW)
+    log = box.ssh_log()
+    assert box.commands_on_the_host(f"{RAW[:-1]}, {RAW[1:-1]}, {RAW[1:-1]}]") == 5
+    assert log.read_text().count("-O forward") == 1
+    assert box.forwarded() == []
+
+
+def test_who_was_admitted_is_admitted_again_by_another_server(host, box):
+    allow(host)
+    box.variables["conductor_host_become"] = True
+    kill = {"ansible.builtin.command": "pkill -9 -f 'entry-.* serve'", "delegate_to": "of-the-host"}
+    box.add_host("of-the-host", host)
+    box.inventory["of-the-host"] |= {"ansible_python_interpreter": PYTHON}
+    assert "who.stdout: root" in box.playbook(RAW, kill, WHO, hosts="box")
+
+
+def test_an_unprivileged_user_enters_containers_of_the_machine_itself(host, box):
+    allow(host)
+    # In a directory that the user can get to.
+    with tempfile.TemporaryDirectory() as directory:
+        box.directory = Path(directory)
+        box.inventory.clear()
+        box.add("box", conductor_host_become=True)
+        subprocess.run(["chown", host.run("id", "-u", "deploy").stdout.strip(), directory], check=True)
+        printed = box.playbook(RAW, WHO, on=host.user("deploy"), options=["-vvv"])
+        assert "who.stdout: root" in printed
+        # The task itself with the program for it, who that user is, and root who admits them.
+        assert printed.count("> EXEC ") == 5
+
+
 def test_root_by_sudo_with_a_password_on_the_host(host, box):
     allow(host, "")
     box.variables.update(conductor_host_become=True, conductor_host_become_password="out side")
@@ -146,7 +230,7 @@ def test_whoever_enters_hands_pipes_over_and_nothing_else(host, box):
     allow(host)
     box.variables["conductor_host_become"] = True
     box.playbook(WHO)
-    client = Client(stream.request_of("box", "root", "ls -l /proc/self/fd"), "/usr/bin/python3").command
+    client = Client(["own", *stream.request_of("box", "root", "ls -l /proc/self/fd")], "/usr/bin/python3").command
     for given in ("< /", "< /etc/passwd", "< /dev/null", "> /run/output"):
         told = host.run("sh", "-c", f"{{ {client} {given}; }} 2>&1 | cat", check=False).stdout
         assert "standard input, output and error must be pipes" in told, given

@@ -26,27 +26,12 @@ def box(host, tmp_path):
     controller.leave(host)
 
 
-def commands_on_the_host(controller, tasks=RAW, **options):
-    """How many commands of the host's a play takes."""
-    return controller.playbook(tasks, options=["-vvv"], **options).count("SSH: EXEC")
-
-
 def ssh_that_stays(controller):
     """Pid of the ssh that keeps the connection."""
     return re.search(r"pid=(\d+)", subprocess.run(
         ["ssh", "-O", "check", "-S", next((controller.directory / "cp").glob("[0-9a-f]" * 10)), "any"],
         capture_output=True, text=True, check=True,
     ).stderr)[1]  # fmt: skip
-
-
-def ssh_log(controller):
-    """File in which there is a line for each ssh that is executed from now on."""
-    log, wrapper = controller.directory / "ssh.log", controller.directory / "ssh"
-    wrapper.write_text(f'#!/bin/sh\necho "$*" >> {log}\nexec ssh "$@"\n')
-    wrapper.chmod(0o755)
-    for variables in controller.inventory.values():
-        variables["ansible_ssh_executable"] = str(wrapper)
-    return log
 
 
 @contextlib.contextmanager
@@ -61,8 +46,8 @@ def using(controller):
 
 
 def test_after_the_first_task_nothing_is_run_on_the_host(box):
-    assert commands_on_the_host(box) > 0
-    assert commands_on_the_host(box, f"{RAW[:-1]}, {{ansible.builtin.ping: }}, {{ansible.builtin.setup: }}]") == 0
+    assert box.commands_on_the_host(RAW) > 0
+    assert box.commands_on_the_host(f"{RAW[:-1]}, {{ansible.builtin.ping: }}, {{ansible.builtin.setup: }}]") == 0
     (forwarded,) = box.forwarded()
     assert forwarded.is_socket() and forwarded.stat().st_mode & 0o077 == 0
 
@@ -74,8 +59,8 @@ def test_where_it_cannot_be_each_task_is_a_command_and_it_is_tried_once(host, bo
     else:
         box.inventory["box"]["ansible_ssh_args"] = "-o ControlMaster=no"
     box.playbook(RAW)
-    log = ssh_log(box)
-    assert commands_on_the_host(box, f"{RAW[:-1]}, {{ansible.builtin.ping: }}, {{ansible.builtin.ping: }}]") == 3
+    log = box.ssh_log()
+    assert box.commands_on_the_host(f"{RAW[:-1]}, {{ansible.builtin.ping: }}, {{ansible.builtin.ping: }}]") == 3
     assert log.read_text().count("-O forward") == 1
     assert box.forwarded() == []
 
@@ -88,11 +73,11 @@ def test_many_at_once_have_one(host, box):
     # So that they begin together, with the program there and the connection open.
     box.playbook(RAW, hosts="box")
     box.forwarded()[0].unlink()
-    log = ssh_log(box)
+    log = box.ssh_log()
     box.playbook("[{ansible.builtin.raw: 'true'}, {ansible.builtin.raw: 'true'}]", options=["--forks", "8"])
     assert log.read_text().count("-O forward") == 1
     assert len(box.forwarded()) == 1
-    assert commands_on_the_host(box) == 0
+    assert box.commands_on_the_host(RAW) == 0
 
 
 def test_a_connection_that_ended_leaves_nothing_that_is_in_the_way(box):
@@ -102,8 +87,8 @@ def test_a_connection_that_ended_leaves_nothing_that_is_in_the_way(box):
     (stale,) = box.forwarded()
     with socket.socket(socket.AF_UNIX) as probe:
         until(lambda: probe.connect_ex(str(stale)), "nobody listens")
-    assert commands_on_the_host(box) == 1
-    assert commands_on_the_host(box) == 0
+    assert box.commands_on_the_host(RAW) == 1
+    assert box.commands_on_the_host(RAW) == 0
 
 
 def test_a_connection_that_is_reset_is_another_one(box):
@@ -112,15 +97,15 @@ def test_a_connection_that_is_reset_is_another_one(box):
     with using(box):
         box.playbook(f"[{{ansible.builtin.meta: reset_connection}}, {RAW[1:]}")
         assert ssh_that_stays(box) != before
-    assert commands_on_the_host(box) == 0
+    assert box.commands_on_the_host(RAW) == 0
 
 
 def test_the_server_that_ended_is_started_again(host, box):
     box.playbook(RAW)
     for signal in ("-15", "-9"):
         host.run("pkill", signal, "-f", "entry-.* serve")
-        assert commands_on_the_host(box) == 1
-        assert commands_on_the_host(box) == 0
+        assert box.commands_on_the_host(RAW) == 1
+        assert box.commands_on_the_host(RAW) == 0
 
 
 def test_a_connection_that_is_cut_is_told_and_the_command_goes_on(host, box):

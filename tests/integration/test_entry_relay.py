@@ -4,43 +4,21 @@ import contextlib
 import json
 import os
 import socket
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from ansible_collections.conductor.containers.plugins.plugin_utils import found_once, program, stream
+from ansible_collections.conductor.containers.plugins.plugin_utils import stream
+from entry_server import EntryServer
 from testhost import PYTHON, module_environment
 from waiting import until
 
 RUN = "/var/lib/conductor/containers/box/rootfs/run"
 
 
-class Server:
-    """The entry server of a test host, where the container `box` runs."""
-
-    def __init__(self, host) -> None:
-        self.host = host
-        command, content = program.put_program()
-        subprocess.run([*host.enter, "sh", "-c", command], input=content, check=True)
-        file, path = found_once.served()
-        host.run(PYTHON, "-I", "-S", file, "serve", path)
-        self.path = f"/proc/{host.pid}/root{path}"
-
-    def run(self, command, data=b"", container="box"):
-        return stream.run(self.path, [container, "root", "/bin/sh", "-c", command], data)
-
-    def ask(self, command) -> socket.socket:
-        """Have a request taken, and no more."""
-        return stream._ask(self.path, ["box", "root", "/bin/sh", "-c", command])
-
-    def exists(self, name) -> bool:
-        return self.host.run("test", "-e", f"{RUN}/{name}", check=False).returncode == 0
-
-
 @pytest.fixture
 def server(host):
     host.module("conductor_container", name="box", image="debian", command=["/bin/sleep", "infinity"])
-    return Server(host)
+    return EntryServer(host)
 
 
 def test_as_much_comes_back_as_is_sent_at_the_same_time(server):
@@ -90,6 +68,27 @@ def test_a_command_goes_on_when_who_asked_has_gone(server):
     until(lambda: server.exists("done"), "it goes on to its end")
 
 
+@pytest.fixture
+def impatient():
+    """No socket of this process is waited for without end."""
+    socket.setdefaulttimeout(60)
+    yield
+    socket.setdefaulttimeout(None)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_who_comes_while_others_are_served_is_served(server):
+    begun = [server.ask(f"touch /run/begun{number}; read line; echo $line") for number in range(5)]
+    for connection in begun:
+        connection.sendall((3).to_bytes(8, "big"))
+    until(lambda: all(server.exists(f"begun{number}") for number in range(5)), "all run at the same time")
+    assert server.run("echo another") == (0, b"another\n", b"")
+    for connection in reversed(begun):
+        connection.sendall(b"in\n")
+        with connection.makefile("rb") as answers:
+            assert answers.read() == b"1\0\0\0\3in\n.\0\0\0\0010"
+
+
 def test_why_nothing_was_run_is_told(server):
     with pytest.raises(stream.NotRun, match="there is no container 'other' on this host"):
         server.run("true", container="other")
@@ -105,6 +104,13 @@ def test_a_request_that_is_none_is_not_taken(server):
             connection.shutdown(socket.SHUT_WR)
             with contextlib.suppress(ConnectionResetError):
                 assert connection.recv(1) == b"", sent
+
+
+def test_who_says_nothing_is_not_waited_for(server):
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(server.path)
+        connection.settimeout(60)
+        assert connection.recv(1) == b""
 
 
 # Tells what the process that answers has opened and loaded since it went into the container, whose files it sees.
@@ -163,8 +169,14 @@ def test_cve_2019_14271_nothing_is_loaded_by_who_answers_inside(server):
 
 
 def workers(host) -> list[str]:
-    """Processes that serve somebody: all that run the server's program but the server itself."""
-    return host.run("pgrep", "-f", "entry-.* serve").stdout.split()[1:]
+    """Processes that serve somebody: not the server and the one that waits for who comes next, which hear of them."""
+    accepting = "00010000"
+    sockets = [line.split() for line in host.run("cat", "/proc/net/unix").stdout.splitlines()]
+    (inode,) = (found[6] for found in sockets if found[3] == accepting and "/conductor/entry/" in found[-1])
+    pids = host.run("pgrep", "-f", "entry-.* serve").stdout.split()
+    # One that has just ended has nothing open.
+    opened = {pid: host.run("ls", "-l", f"/proc/{pid}/fd", check=False).stdout for pid in pids}
+    return [pid for pid, found in opened.items() if found and f"socket:[{inode}]" not in found]
 
 
 # Tells what the command's process has open when it has entered all but its user namespace.

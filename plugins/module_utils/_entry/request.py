@@ -9,12 +9,16 @@ taken, after which nobody asks a second time; and then by the exit status as a n
 
 Streams are `own`, the standard ones of the process that asks, which must be pipes: the answer goes to the end of the
 connection. Or they are `relayed` by the connection itself, for who is not on this host: relay.py.
+
+A request may also be `admit` and a user's number. It is answered by "=", a secret and a path: where requests are taken
+from that user, too, if they begin with the secret (admission.py).
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import hmac
 import os
 import socket
 import stat
@@ -33,37 +37,68 @@ from .._model.names import parse_name
 from .._store import containers as store
 from .._store.seccomp_filters import filter_at
 from .._store.settings import Settings
-from . import relay
+from . import admission, relay
 
 TAKEN = b"+"
 _LONGEST = 1 << 20
+# Seconds in which a request has to come, for a process waits for it.
+_PATIENCE = 10.0
 
 
 def answer(connection: socket.socket) -> None:
-    """Carry out what is asked on `connection`, and answer."""
-    pid, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    if uid != 0:
-        return
-    request = _receive(connection)
+    """Carry out what root asks on `connection`, and answer."""
+    pid, uid = _asker(connection)
+    request = _receive(connection) if uid == 0 else None
     if request is None:
         return
-    streams, *asked = request
+    kind, *asked = request
     # Who asked may be gone, as where a connection was cut.
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        if streams == "relayed":
-            connection.sendall(TAKEN)
-            size = relay.data_size(connection)
-            if size is not None:
-                run = functools.partial(relay.run_relayed, connection, size)
-                relay.send(connection, relay.END, _said(lambda: _enter(asked, run)))
+        if kind == "relayed":
+            _enter_relayed(asked, connection)
+        elif kind == "admit":
+            connection.sendall(_said(lambda: _admit(asked, connection)))
         else:
             connection.sendall(_said(lambda: _enter_with_streams_of(pid, asked, connection)))
 
 
-def _said(entered: Callable[[], int]) -> bytes:
-    """The status that `entered` returns, or why there is none."""
+def answer_admitted(uid: int, secret: bytes, connection: socket.socket) -> None:
+    """The same for user `uid`, who has been admitted: only `relayed`, and only where `secret` comes first."""
+    request = _receive(connection) if _asker(connection)[1] == uid else None
+    if request is None or not hmac.compare_digest(request[0].encode(errors="surrogateescape"), secret):
+        return
+    kind, *asked = request[1:] or [""]
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        if kind == "relayed":
+            _enter_relayed(asked, connection)
+
+
+def _asker(connection: socket.socket) -> tuple[int, int]:
+    """Who has connected: pid and uid (SO_PEERCRED, unix(7))."""
+    pid, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    return pid, uid
+
+
+def _admit(asked: list[str], connection: socket.socket) -> str:
+    """What to tell who asks for user `asked` to be admitted. Raises InvalidInput."""
+    if len(asked) != 1 or not asked[0].isascii() or not asked[0].isdigit():
+        raise InvalidInput("who is admitted is a user's number")
+    secret, path = admission.admit(int(asked[0]), connection.getsockname(), answer_admitted)
+    return f"={secret.decode()} {path}"
+
+
+def _enter_relayed(asked: list[str], connection: socket.socket) -> None:
+    connection.sendall(TAKEN)
+    size = relay.data_size(connection)
+    if size is not None:
+        run = functools.partial(relay.run_relayed, connection, size)
+        relay.send(connection, relay.END, _said(lambda: _enter(asked, run)))
+
+
+def _said(carry_out: Callable[[], int | str]) -> bytes:
+    """What `carry_out` returns, as a status, or why there is nothing."""
     try:
-        said = str(entered())
+        said = str(carry_out())
     except ConductorError as error:
         said = f"!{error}"
     except OSError as error:
@@ -89,13 +124,26 @@ def _run_with(streams: tuple[int, int, int], process: ProcessId, cgroup: Cgroup,
 
 def _receive(connection: socket.socket) -> list[str] | None:
     """The parts of the request; None where it was not sent to its end."""
-    with connection.makefile("rb") as stream:
-        head = stream.read(4)
+    connection.settimeout(_PATIENCE)
+    try:
+        head = _exactly(4, connection)
         size = int.from_bytes(head, "big")
-        body = stream.read(size) if len(head) == 4 and size <= _LONGEST else b""
-    if not body or len(body) != size:
+        body = _exactly(size, connection) if size <= _LONGEST else b""
+    except OSError:
+        return None
+    connection.settimeout(None)
+    if not body:
         return None
     return body.decode(errors="surrogateescape").split("\0")
+
+
+def _exactly(size: int, connection: socket.socket) -> bytes:
+    """The next `size` bytes; none where there are not so many."""
+    parts = []
+    while size and (part := connection.recv(size)):
+        parts.append(part)
+        size -= len(part)
+    return b"" if size else b"".join(parts)
 
 
 def _streams(pid: int) -> tuple[int, int, int]:

@@ -9,20 +9,14 @@ ssh_config(5) keeps a connection). It only serves root, by a socket that only ro
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
-import select
 import signal
-import socket
-import sys
 
 from .._container.cgroup import cgroup_of_entry
 from .._container.process import close_others
+from .listening import is_answered, listen, serve
 from .request import answer
-
-# Seconds without a request after which it ends.
-_IDLE = 600
 
 
 def start(path: str) -> None:
@@ -31,26 +25,15 @@ def start(path: str) -> None:
     with open(f"{path}.lock", "w", encoding="ascii") as lock:
         # Two that come at the same time would take the socket away from each other.
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if _listens(path):
+        if is_answered(path):
             return
         _leave_session()
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-        umask = os.umask(0o177)
-        listener.bind(path)
-        os.umask(umask)
-        listener.listen(128)
+        listener = listen(path)
     if os.fork():
         return
     _detach(listener.fileno())
-    _serve(listener, path)
+    serve(listener, answer)
     os._exit(0)
-
-
-def _listens(path: str) -> bool:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        return probe.connect_ex(path) == 0
 
 
 def _leave_session() -> None:
@@ -72,30 +55,3 @@ def _detach(keep: int) -> None:
     for fd in (0, 1, 2):
         os.dup2(null, fd)
     close_others({keep})
-
-
-def _serve(listener: socket.socket, path: str) -> None:
-    # Children that answer are nobody's to wait for.
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    while select.select([listener], [], [], _IDLE)[0]:
-        # Tells that the program is in use: what nobody has used for long is deleted by the next release.
-        with contextlib.suppress(OSError):
-            os.utime(sys.argv[0])
-        _accept(listener)
-    # Nobody finds it from now on; who has connected before is served still.
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
-    while select.select([listener], [], [], 0)[0]:
-        _accept(listener)
-
-
-def _accept(listener: socket.socket) -> None:
-    connection, _ = listener.accept()
-    with connection:
-        if os.fork() == 0:
-            listener.close()
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            try:
-                answer(connection)
-            finally:
-                os._exit(0)

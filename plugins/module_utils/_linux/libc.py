@@ -38,6 +38,7 @@ MOUNT_ATTR_IDMAP = 0x00100000
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.mount.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_char_p]
 _libc.umount2.argtypes = [ctypes.c_char_p, ctypes.c_int]
+_libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 _libc.unshare.argtypes = [ctypes.c_int]
 _libc.setns.argtypes = [ctypes.c_int, ctypes.c_int]
 _libc.prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
@@ -69,6 +70,9 @@ class _CloneArgs(ctypes.Structure):
             "flags pidfd child_tid parent_tid exit_signal stack stack_size tls set_tid set_tid_size cgroup".split()
         )
     ]
+
+
+_CAPABILITY_VERSION_3 = 0x20080522
 
 
 class _CapHeader(ctypes.Structure):
@@ -182,8 +186,8 @@ def new_session_keyring() -> None:
 
 
 def capset(mask: int, inheritable: int = 0) -> None:
-    """Set effective and permitted capabilities to `mask` (capset(2), version 3: two 32-bit words)."""
-    header = _CapHeader(0x20080522, 0)
+    """Set effective and permitted capabilities to `mask` (capset(2)): two 32-bit words."""
+    header = _CapHeader(_CAPABILITY_VERSION_3, 0)
     data = (_CapData * 2)()
     for word in (0, 1):
         bits = (mask >> (32 * word)) & 0xFFFFFFFF
@@ -193,9 +197,11 @@ def capset(mask: int, inheritable: int = 0) -> None:
 
 
 def permitted_capabilities() -> int:
-    """The mask of capabilities that this process may use (CapPrm of proc(5)); on some hosts even root lacks some."""
-    with open("/proc/self/status", "rb") as file:
-        return next(int(line.split()[1], 16) for line in file if line.startswith(b"CapPrm:"))
+    """The mask of capabilities that this process may use (capget(2)); on some hosts even root lacks some."""
+    header = _CapHeader(_CAPABILITY_VERSION_3, 0)
+    data = (_CapData * 2)()
+    _check(_libc.capget(ctypes.byref(header), ctypes.byref(data)), "capget")
+    return data[0].permitted | data[1].permitted << 32
 
 
 def set_file_owner(owner: int) -> None:
@@ -236,6 +242,11 @@ def mount_setattr(fd: int, attr_set: int = 0, userns_fd: int | None = None) -> N
     flags = AT_EMPTY_PATH | AT_RECURSIVE
     result = _syscall(SYS_mount_setattr, fd, b"", flags, ctypes.byref(attr), ctypes.sizeof(attr))
     _check(result, "mount_setattr")
+
+
+def madvise(address: int, length: int, advice: int) -> bool:
+    """madvise(2); whether the kernel has taken the advice."""
+    return _libc.madvise(address, length, advice) == 0
 
 
 def bpf(command: int, attributes: bytes) -> int:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 # Gone after a reboot, and that is right: pids, locks and sockets mean nothing then.
 RUN_DIR = "/run/conductor"
 LOCK_DIR = "/run/conductor/locks"
+# Sockets of users, which they have to get to.
+ADMITTED_DIR = "/run/conductor/admitted"
 NETNS_DIR = "/run/netns"
 # The same directory that ip-netns(8) uses; the prefix keeps us off other programs' names.
 NETNS_PREFIX = "conductor-"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
-from testhost import PYTHON, ROOT, Host
+from testhost import PYTHON, ROOT, Host, Node
 
 SSHD = """
 HostKey /run/ssh/host_key
@@ -73,6 +73,19 @@ class Controller:
         host.run("pkill", "sshd", check=False)
         host.run("rm", "-r", "/run/ssh", "/run/sshd")
 
+    def commands_on_the_host(self, tasks: str, **options) -> int:
+        """How many commands of the host's a play takes."""
+        return self.playbook(tasks, options=["-vvv"], **options).count("SSH: EXEC")
+
+    def ssh_log(self) -> Path:
+        """File in which there is a line for each ssh that is executed from now on."""
+        log, wrapper = self.directory / "ssh.log", self.directory / "ssh"
+        wrapper.write_text(f'#!/bin/sh\necho "$*" >> {log}\nexec ssh "$@"\n')
+        wrapper.chmod(0o755)
+        for variables in self.inventory.values():
+            variables["ansible_ssh_executable"] = str(wrapper)
+        return log
+
     def forwarded(self) -> list[Path]:
         """Sockets of managed hosts that ssh forwards."""
         return list((self.directory / "cp").glob("conductor-*"))
@@ -91,7 +104,7 @@ class Controller:
         way = {key.replace("conductor_host", "ansible_host"): value for key, value in self.let_in(host).items()}
         self.inventory[name] = {**way, "ansible_user": "root", **variables}
 
-    def playbook(self, *tasks: dict | str, on: Host | None = None, check: bool = True, options=(), **play) -> str:
+    def playbook(self, *tasks: dict | str, on: Node | None = None, check: bool = True, options=(), **play) -> str:
         """Run a play of `tasks` (YAML where it is text) on all targets; what was printed.
 
         It runs on this machine, or with `on` on a managed host, as there for containers of the host's own.
@@ -106,7 +119,7 @@ class Controller:
         text = yaml.safe_dump([{"hosts": "all:!managed", "gather_facts": False, "tasks": tasks, **play}])
         (self.directory / "play.yml").write_text(text)
 
-    def run(self, program: str, *arguments: str, on: Host | None = None, check: bool = True) -> str:
+    def run(self, program: str, *arguments: str, on: Node | None = None, check: bool = True) -> str:
         """Run a program of Ansible's with the inventory; what was printed, to either stream."""
         process = self.start(program, *arguments, on=on)
         try:
@@ -117,7 +130,7 @@ class Controller:
             raise AssertionError(f"{program} exited {process.returncode}: {printed}")
         return printed
 
-    def start(self, program: str, *arguments: str, on: Host | None = None) -> subprocess.Popen:
+    def start(self, program: str, *arguments: str, on: Node | None = None) -> subprocess.Popen:
         """The same without waiting for its end."""
         groups = {"targets": {"hosts": self.inventory}}
         (self.directory / "hosts.json").write_text(json.dumps({"all": {"children": groups}}))

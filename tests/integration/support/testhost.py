@@ -40,6 +40,12 @@ class Node:
             raise AssertionError(f"{argv} exited {done.returncode}: {done.stdout}{done.stderr}")
         return done
 
+    def user(self, name: str) -> Node:
+        """The same where commands run as user `name`, who can read all files, as the code of this project."""
+        as_user = ["setpriv", "--reuid", name, "--regid", name, "--clear-groups"]
+        able = ["--inh-caps", "+dac_read_search", "--ambient-caps", "+dac_read_search"]
+        return Node([*self.enter[1:-1], "--", *as_user, *able])
+
     def popen(self, *argv: str, **options) -> subprocess.Popen:
         """Start a command that goes on; it ends with the test host at the latest."""
         return subprocess.Popen([*self.enter, *argv], **options)

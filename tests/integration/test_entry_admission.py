@@ -1,0 +1,134 @@
+"""A user whom root has admitted asks the server that enters containers: by a socket of their own, with a secret."""
+
+import ast
+import fcntl
+import os
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from entry_server import EntryServer
+from waiting import until
+
+UID, OTHER = "12345", "12346"
+ADMITTED = "/run/conductor/admitted"
+RUN = ["box", "root", "/bin/sh", "-c", "cat; id -u"]
+# Arguments: a socket, and the parts of a request. Prints all that comes back.
+ASK = """
+import socket, struct, sys
+path, *parts = sys.argv[1:]
+connection = socket.socket(socket.AF_UNIX)
+connection.connect(path)
+body = "\\0".join(parts).encode()
+try:
+    connection.sendall(struct.pack("!I", len(body)) + body)
+    answer = connection.recv(1)
+except ConnectionError:
+    answer = b""
+if answer == b"+":
+    connection.sendall(struct.pack("!Q", 3) + b"in\\n")
+while part := connection.recv(4096):
+    answer += part
+print(answer)
+"""
+
+
+def frame(kind, data):
+    return kind + len(data).to_bytes(4, "big") + data
+
+
+RAN = b"+" + frame(b"1", b"in\n") + frame(b"1", b"0\n") + frame(b".", b"0")
+
+
+class Admitting(EntryServer):
+    """The server, and who asks it as one user of the host or another."""
+
+    def ask_as(self, uid, path, *parts) -> bytes:
+        as_user = ["setpriv", "--reuid", uid, "--regid", uid, "--clear-groups"] if uid else []
+        done = self.host.run(*as_user, "/usr/bin/python3", "-c", ASK, path, *parts, check=False)
+        return ast.literal_eval(done.stdout) if done.returncode == 0 else done.stderr.splitlines()[-1]
+
+    def admit(self, uid=UID) -> tuple[str, str]:
+        """The secret and the path that root is told."""
+        told = re.fullmatch(r"=([0-9a-f]{64}) (\S+)", self.ask_as(None, self.path_there, "admit", uid).decode())
+        return told[1], told[2]
+
+
+@pytest.fixture
+def server(host):
+    host.module("conductor_container", name="box", image="debian", command=["/bin/sleep", "infinity"])
+    return Admitting(host)
+
+
+def together(parts: bytes) -> bytes:
+    """The same where a command's output came in one piece."""
+    return parts.replace(frame(b"1", b"in\n0\n"), frame(b"1", b"in\n") + frame(b"1", b"0\n"))
+
+
+def test_who_is_admitted_enters_with_the_secret(server):
+    secret, path = server.admit()
+    assert together(server.ask_as(UID, path, secret, "relayed", *RUN)) == RAN
+
+
+@pytest.mark.parametrize("parts", [
+    ["relayed", *RUN], ["", "relayed", *RUN], ["0" * 64, "relayed", *RUN], ["S\u00e4", "relayed", *RUN],
+    ["SECRET"], ["SECRET", "own", *RUN], ["SECRET", "admit", UID], ["SECRET", "SECRET", "relayed", *RUN], [""],
+], ids=str)  # fmt: skip
+def test_nobody_enters_otherwise(server, parts):
+    secret, path = server.admit()
+    assert server.ask_as(UID, path, *(secret if part == "SECRET" else part for part in parts)) == b""
+
+
+def test_another_user_has_no_use_for_the_secret(server):
+    secret, path = server.admit()
+    request = [secret, "relayed", *RUN]
+    assert server.ask_as(OTHER, path, *request).startswith("PermissionError")
+    # Its mode is not all that keeps others out; nor does one who is admitted for themselves get in by another's way.
+    server.host.run("chmod", "666", path)
+    assert server.ask_as(OTHER, path, *request) == b""
+    assert server.ask_as(None, path, *request) == b""
+    _, path_of_other = server.admit(OTHER)
+    assert server.ask_as(OTHER, path_of_other, *request) == b""
+    assert server.ask_as(OTHER, server.path_there, *request).startswith("PermissionError")
+
+
+def test_what_there_is_to_see_for_a_user(server):
+    secret, path = server.admit()
+    stat = ["stat", "-c", "%a %u", "/run/conductor", ADMITTED, path, f"{server.path_there}-{UID}"]
+    assert server.host.run(*stat).stdout.splitlines() == ["711 0", "711 0", f"600 {UID}", "600 0"]
+    assert secret not in server.host.run("sh", "-c", "cat /proc/[0-9]*/cmdline /proc/net/unix").stdout
+
+
+def test_all_who_are_admitted_are_told_the_same(server):
+    with ThreadPoolExecutor() as pool:
+        (told,) = set(pool.map(lambda _: server.admit(), range(8)))
+    assert server.admit() == told
+    assert together(server.ask_as(UID, told[1], told[0], "relayed", *RUN)) == RAN
+
+
+def test_one_is_admitted_after_the_other(server):
+    told = server.admit()
+    with open(server.outside(f"{server.path_there}-{UID}"), "rb") as kept, ThreadPoolExecutor() as pool:
+        fcntl.flock(kept, fcntl.LOCK_EX)
+        waits = f"-> FLOCK  ADVISORY  WRITE [0-9]+ [0-9a-f:]+:{os.fstat(kept.fileno()).st_ino} "
+        again = pool.submit(server.admit)
+        until(lambda: re.search(waits, Path("/proc/locks").read_text()), "it waits")
+        fcntl.flock(kept, fcntl.LOCK_UN)
+        assert again.result() == told
+
+
+def test_with_another_server_there_is_another_secret(server):
+    before, path = server.admit()
+    server.host.run("pkill", "-9", "-f", "entry-.* serve")
+    until(lambda: "Refused" in str(server.ask_as(UID, path, before, "relayed", *RUN)), "it has ended")
+    server.start()
+    after, path = server.admit()
+    assert after != before
+    assert server.ask_as(UID, path, before, "relayed", *RUN) == b""
+    assert together(server.ask_as(UID, path, after, "relayed", *RUN)) == RAN
+
+
+@pytest.mark.parametrize("who", ["", "root", "-1", "1 2", "\u0661"])
+def test_who_is_no_user_is_not_admitted(server, who):
+    assert server.ask_as(None, server.path_there, "admit", who) == b"!who is admitted is a user's number"
