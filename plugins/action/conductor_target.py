@@ -9,6 +9,7 @@ import re
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.conductor.containers.plugins.plugin_utils.templates import IN_RESULTS
 from ansible_collections.conductor.containers.plugins.plugin_utils.way import CONNECTION, way_into
 
 _LOCAL = ("local", "ansible.builtin.local")
@@ -44,6 +45,8 @@ class ActionModule(ActionBase):
         result.update(
             changed=False, target=name, add_host={"host_name": name, "groups": groups, "host_vars": variables}
         )
+        # There may be passwords among what is given by value; no verbosity shows it then.
+        result["_ansible_verbose_override"] = not IN_RESULTS
         return result
 
     def _way(self, managed_host: str, variables: dict) -> dict:
@@ -52,7 +55,7 @@ class ActionModule(ActionBase):
         kind = variables.get("ansible_connection", context.connection)
         if kind not in (*_LOCAL, *_SSH):
             raise AnsibleActionFail(f"{managed_host} is reached by {kind}, its containers only by ssh or local")
-        way = way_into(managed_host, {**variables, "ansible_connection": kind}, {})
+        way = way_into(managed_host, {**variables, "ansible_connection": kind}, {}, by_value=not IN_RESULTS)
         if context.become:
             # The keywords of a play or a task, which are no variables.
             way.setdefault("conductor_host_become", True)

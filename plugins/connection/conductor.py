@@ -220,6 +220,8 @@ class Connection(ConnectionBase):
 
         Whether it was asked for or not, what stands before the mark is not the command's.
         """
+        from ansible_collections.conductor.containers.plugins.plugin_utils.prompts import without_prompt
+
         mark = f"MARK-{secrets.token_hex(8)}"
         success = f"{self._shell.ECHO} {self.become.success}"
         # Without a quote, as it stands within some already.
@@ -233,7 +235,7 @@ class Connection(ConnectionBase):
                 raise AnsibleError(f"Incorrect {self.become.name} password")
             if self.become.check_missing_password(stdout + stderr):
                 raise AnsibleError(f"Missing {self.become.name} password")
-        return rc, stdout, self.become.strip_become_prompt(stderr)
+        return rc, stdout, without_prompt(self.become, stderr)
 
     def _enter(self, cmd: str, data: bytes | None = None) -> tuple[int, bytes, bytes]:
         """Run `cmd` as it is, as the user inside. Raises AnsibleConnectionFailure where it was not run."""

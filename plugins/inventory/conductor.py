@@ -94,7 +94,7 @@ from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructa
 from ansible.plugins.loader import connection_loader
 from ansible.utils.vars import combine_vars
 from ansible_collections.conductor.containers.plugins.plugin_utils.listing import list_containers
-from ansible_collections.conductor.containers.plugins.plugin_utils.templates import template
+from ansible_collections.conductor.containers.plugins.plugin_utils.templates import template, untrusted
 from ansible_collections.conductor.containers.plugins.plugin_utils.way import CONNECTION, way_into
 
 _NAME = template("{{ name }}.{{ managed_host }}")
@@ -124,7 +124,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         for name in hosts:
             for facts in found.get(name, []):
                 if not states or facts["state"] in states:
-                    self._add(name, facts, ways[name])
+                    self._add(name, untrusted(facts), ways[name])
 
     def _cached(self, key: str) -> dict | None:
         """What was found last time; None where nothing is known."""
@@ -200,7 +200,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def _add(self, managed_host: str, facts: dict, way: dict) -> None:
         """Make one container a host of the inventory, with its groups."""
         self.templar.available_variables = {**facts, "managed_host": managed_host}
-        name = self.templar.template(self.get_option("name") or _NAME)
+        # The text as such: before ansible-core 2.19 it would remember that it is made of what is not trusted.
+        name = str.__str__(self.templar.template(self.get_option("name") or _NAME))
         self.inventory.add_host(name)
         own = {"conductor_container": facts["name"], "conductor_facts": facts, "managed_host": managed_host}
         for key, value in {**way, "ansible_connection": CONNECTION, **own}.items():

@@ -11,6 +11,7 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.loader import become_loader, connection_loader
 from ansible_collections.conductor.containers.plugins.plugin_utils.forwarding import cancel, forward
+from ansible_collections.conductor.containers.plugins.plugin_utils.prompts import without_prompt
 from ansible_collections.conductor.containers.plugins.plugin_utils.stream import is_here
 
 _BECOME = ("user", "password", "exe", "flags")
@@ -49,7 +50,7 @@ class ManagedHost:
             command = self._become.build_become_command(command, self._connection._shell)
         rc, stdout, stderr = self._connection.exec_command(command, in_data=data, sudoable=self._become is not None)
         if self._become is not None:
-            stdout, stderr = self._stripped(stdout), self._become.strip_become_prompt(stderr)
+            stdout, stderr = self._stripped(stdout), without_prompt(self._become, stderr)
         return rc, stdout, stderr
 
     def run_unshown(self, command: str) -> tuple[int, bytes, bytes]:

@@ -5,12 +5,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 try:
     from ansible.template import trust_as_template as template
+
+    IN_RESULTS = True
+
+    def untrusted(value: Any) -> Any:
+        """`value`, in which no text is a template: none is that is not made one."""
+        return value
 except ImportError:
-    # Before ansible-core 2.19 each text may be one.
+    # Before ansible-core 2.19 each text may be one, but for those in the result of a task: there, none is.
+    from ansible.utils.unsafe_proxy import wrap_var as untrusted
+
+    IN_RESULTS = False
+
     def template(text: str) -> str:
         return text
 
 
-__all__ = ["template"]
+__all__ = ["IN_RESULTS", "template", "untrusted"]

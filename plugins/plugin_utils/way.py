@@ -25,11 +25,11 @@ _BECOME = {
 }
 
 
-def way_into(name: str, variables: dict, options: dict) -> dict:
+def way_into(name: str, variables: dict, options: dict, by_value: bool = False) -> dict:
     """Variables by which the connection plugin reaches the managed host `name`, which has `variables`.
 
-    What the inventory has of the host is named and not copied, so that a secret stays where it is. `options` are those
-    of the plugin, by name, that are given for all hosts.
+    What the inventory has of the host is named and not copied, so that a secret stays where it is, unless it is to be
+    given `by_value`. `options` are those of the plugin, by name, that are given for all hosts.
     """
     definitions = C.config.get_configuration_definitions("connection", _LOADED_AS)
     given = {
@@ -39,7 +39,7 @@ def way_into(name: str, variables: dict, options: dict) -> dict:
     }
     passed_on = {var: var for var in C.config.get_plugin_vars("connection", _LOADED_AS)}
     ours = {
-        there: template(f"{{{{ hostvars['{name}']['{here}'] }}}}")
+        there: variables[here] if by_value else template(f"{{{{ hostvars['{name}']['{here}'] }}}}")
         for here, there in {**_BECOME, **passed_on}.items()
         if here in variables and here != "inventory_hostname"
     }
