@@ -1,0 +1,41 @@
+"""What a container's target is told of the way to its host."""
+
+import json
+import subprocess
+import sys
+
+HOST = {"ansible_host": "a.example.com", "ansible_port": 2222, "ansible_become_password": "out side", "other": 1}
+# Ansible's own loader of collections has to be in place.
+PROGRAM = """
+import json, sys
+from ansible.plugins.loader import init_plugin_loader
+init_plugin_loader()
+from ansible_collections.conductor.containers.plugins.plugin_utils.way import way_into
+print(json.dumps(way_into("alpha", json.loads(sys.argv[1]), {}, by_value=sys.argv[2] == "by value")))
+"""
+
+
+def way_into(variables, how="by name"):
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, json.dumps(variables), how], capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout)
+
+
+def test_what_the_inventory_has_is_named_and_not_copied():
+    way = way_into(HOST)
+    assert way["conductor_host"] == "{{ hostvars['alpha']['ansible_host'] }}"
+    assert way["ansible_port"] == "{{ hostvars['alpha']['ansible_port'] }}"
+    assert way["conductor_host_become_password"] == "{{ hostvars['alpha']['ansible_become_password'] }}"
+    assert "other" not in way
+
+
+def test_or_it_is_given_by_value():
+    way = way_into(HOST, "by value")
+    assert (way["conductor_host"], way["ansible_port"]) == ("a.example.com", 2222)
+    assert way["conductor_host_become_password"] == "out side"
+
+
+def test_a_host_that_says_nothing_is_reached_by_its_name_or_is_this_machine():
+    assert way_into({}) == {"conductor_host": "alpha"}
+    assert way_into({"ansible_connection": "local"})["conductor_host"] == "localhost"
