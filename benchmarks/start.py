@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """Time from the call to the first instruction of the first process, for us and for others, on one root file system.
 
-usage: benchmarks/start.py [ROUNDS]      as root; runc and systemd-nspawn are measured where they are installed
+usage: benchmarks/start.py [ROUNDS]      as root; crun, runc and systemd-nspawn are measured if they are installed
 
 "userns: host" is ours without a user namespace. All take turns in one run, inside a test host, so that what else the
 machine does hits all alike; read the ratios. The first process writes to a FIFO that is mounted into each container.
 Ours is called from a Python that runs already, as a module's is; what a whole Ansible task costs is what
 benchmarks/task.py measures. Also: a command in a running container, by a module that runs already, by the program
-`conductor exec`, and by the connection plugin's way ("client"), against `runc exec` and `podman exec`; and the
+`conductor exec`, and by the connection plugin's way ("client"), against `crun exec`, `runc exec` and `podman exec`; and the
 memory that stays for each idle container.
 """
 
@@ -144,13 +144,14 @@ class Podman:
         subprocess.run(command, check=False, capture_output=True)
 
 
-class Runc:
-    """runc with a bundle of the same root file system."""
+class OciRuntime:
+    """runc or crun with a bundle of the same root file system, and the specification that `runc spec` writes."""
 
-    def __init__(self) -> None:
-        os.makedirs("/run/bundle", exist_ok=True)
-        subprocess.run(["runc", "spec"], cwd="/run/bundle", check=True)
-        self.config = json.loads(Path("/run/bundle/config.json").read_text())
+    def __init__(self, program: str) -> None:
+        self.program, self.bundle_directory, self.number = program, f"/run/bundle-{program}", 0
+        os.makedirs(self.bundle_directory, exist_ok=True)
+        subprocess.run([program, "spec"], cwd=self.bundle_directory, check=True)
+        self.config = json.loads(Path(self.bundle_directory, "config.json").read_text())
         self.config["root"] = {"path": PEER_ROOT, "readonly": False}
         self.config["process"]["terminal"] = False
         # Raising a limit needs a right that not every machine grants to root.
@@ -158,21 +159,28 @@ class Runc:
         self.config["mounts"].append(
             {"destination": "/bench", "source": BENCH, "type": "bind", "options": ["bind", "rw"]}
         )
-        self.number = 0
 
-    def bundle(self, command: list[str]) -> None:
+    @property
+    def name(self) -> str:
+        """The container that was started last."""
+        return f"{self.program}{self.number}"
+
+    def write_bundle(self, command: list[str]) -> None:
         self.config["process"]["args"] = command
-        Path("/run/bundle/config.json").write_text(json.dumps(self.config))
+        Path(self.bundle_directory, "config.json").write_text(json.dumps(self.config))
 
     def start(self) -> None:
         self.number += 1
         subprocess.run(
-            ["runc", "run", "--detach", "--bundle", "/run/bundle", f"b{self.number}"],
+            [self.program, "run", "--detach", "--bundle", self.bundle_directory, self.name],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True,
         )  # fmt: skip
 
+    def exec(self) -> None:
+        subprocess.run([self.program, "exec", self.name, "/bin/true"], check=True)
+
     def clean(self) -> None:
-        subprocess.run(["runc", "delete", "--force", f"b{self.number}"], check=True, stderr=subprocess.DEVNULL)
+        subprocess.run([self.program, "delete", "--force", self.name], check=True, stderr=subprocess.DEVNULL)
 
 
 def nspawn() -> None:
@@ -210,15 +218,15 @@ def inside(rounds: int) -> None:
     # Ready beforehand, for those that do not make it themselves: that is to their favour.
     layers = f"lowerdir={IMAGES}/debian/rootfs,upperdir=/run/peers/upper,workdir=/run/peers/work"
     subprocess.run(["mount", "-t", "overlay", "-o", layers, "overlay", PEER_ROOT], check=True)
-    runc = Runc() if shutil.which("runc") else None
+    runtimes = [OciRuntime(program) for program in ("crun", "runc") if shutil.which(program)]
     contestants = {
         "conductor": (ours.start, lambda: ours.case("stopped")),
         "userns: host": (lambda: ours.start("bare"), lambda: ours.case("stopped", "bare")),
         "shell": (shell, lambda: None),
     }
-    if runc:
-        runc.bundle(SIGNAL)
-        contestants["runc"] = (runc.start, runc.clean)
+    for runtime in runtimes:
+        runtime.write_bundle(SIGNAL)
+        contestants[f"{runtime.program} run"] = (runtime.start, runtime.clean)
     if shutil.which("systemd-nspawn"):
         contestants["systemd-nspawn"] = (nspawn, lambda: None)
     times = take_turns(rounds, contestants, fifo.seconds_until_written)
@@ -246,17 +254,16 @@ def inside(rounds: int) -> None:
         ),
         "client": (lambda: subprocess.run(client, shell=True, check=True, **pipes), lambda: None),
     }
-    if runc:
-        runc.bundle(IDLE)
-        runc.start()
-        command = ["runc", "exec", f"b{runc.number}", "/bin/true"]
-        contestants["runc exec"] = (lambda: subprocess.run(command, check=True), lambda: None)
+    for runtime in runtimes:
+        runtime.write_bundle(IDLE)
+        runtime.start()
+        contestants[f"{runtime.program} exec"] = (runtime.exec, lambda: None)
     peer = Podman() if shutil.which("podman") else None
     if peer and peer.works:
         contestants["podman exec"] = (peer.exec, lambda: None)
     show("exec of /bin/true in a running container", take_turns(rounds, contestants, seconds), "conductor")
-    if runc:
-        runc.clean()
+    for runtime in runtimes:
+        runtime.clean()
     if peer:
         peer.clean()
     ours.case("absent", "idle")
