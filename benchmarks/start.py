@@ -7,8 +7,8 @@ usage: benchmarks/start.py [ROUNDS]      as root; crun, runc and systemd-nspawn 
 machine does hits all alike; read the ratios. The first process writes to a FIFO that is mounted into each container.
 Ours is called from a Python that runs already, as a module's is; what a whole Ansible task costs is what
 benchmarks/task.py measures. Also: a command in a running container, by a module that runs already, by the program
-`conductor exec`, and by the connection plugin's way ("client"), against `crun exec`, `runc exec` and `podman exec`; and the
-memory that stays for each idle container.
+`conductor exec`, and by the connection plugin's way ("client"), against `crun exec`, `runc exec` and `podman exec`; and
+the memory that stays for each idle container.
 """
 
 from __future__ import annotations
