@@ -12,8 +12,10 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
+ROOT = Path(__file__).parents[3]
 CLONE_NEWCGROUP, CLONE_NEWNET = 0x02000000, 0x40000000
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -54,13 +56,28 @@ def cgroups(group: str) -> None:
             Path(hierarchy, "cgroup.subtree_control").write_text(f"+{controller}")
 
 
+def root() -> None:
+    """A root file system of our own: overlayfs over the machine's, so that nothing written here is ever the machine's.
+
+    What was written lies in /run/changed/root/upper, where the leak check sees it. The checkout, with the images that
+    tests share, and the directory of pytest's temporary files are those of the machine: both sides use them.
+    """
+    shared = {str(ROOT), os.path.realpath(ROOT / ".cache" / "images"), tempfile.gettempdir()}
+    sh(
+        "mount -t tmpfs -o mode=755 tmpfs /run; mkdir -p /run/root /run/changed/root/upper /run/changed/root/work; "
+        "cd /run/changed/root; mount -t overlay -o lowerdir=/,upperdir=upper,workdir=work overlay /run/root; "
+        "mount --rbind /dev /run/root/dev; mount --rbind /sys /run/root/sys; mount --bind /run /run/root/run; "
+        "mount -t proc proc /run/root/proc; "
+        + "".join(f"mount --bind '{path}' '/run/root{path}'; " for path in sorted(shared) if os.path.isdir(path))
+        # pivot_root(2), section "pivot_root(".", ".")".
+        + "cd /run/root; pivot_root . .; umount --lazy ."
+    )
+    os.chdir("/")
+    os.rmdir("/run/root")
+
+
 def files(size: str) -> None:
     sh(
-        "mount -t proc proc /proc; "
-        "mount -t tmpfs -o mode=755 tmpfs /run; "
-        "for name in etc var/lib usr/local usr/share; do mkdir -p /run/changed/$name/upper /run/changed/$name/work; "
-        "mount -t overlay -o lowerdir=/$name,upperdir=/run/changed/$name/upper,workdir=/run/changed/$name/work "
-        "overlay /$name; done; "
         # What is installed there shall be all that comes, and not copies of these directories, too.
         "mkdir -p /usr/share/bash-completion/completions; "
         "touch /usr/local/bin /usr/local/sbin /usr/share/bash-completion/completions; "
@@ -75,8 +92,7 @@ def files(size: str) -> None:
     with open("/etc/hosts", "a", encoding="ascii") as file:
         file.write("127.0.1.1 testhost UNKNOWN\n")
     # What root's shell does on this machine when it starts, and how long that takes, is nothing of a managed host's.
-    if os.path.isfile("/root/.bashrc"):
-        sh("mount --bind /dev/null /root/.bashrc")
+    Path("/root/.bashrc").unlink(missing_ok=True)
 
 
 def peer() -> int:
@@ -132,6 +148,7 @@ def main() -> None:
     os.environ["PATH"] = "/usr/sbin:/usr/bin:/sbin:/bin"
     sh("mount --make-rprivate /")
     cgroups(group)
+    root()
     files(size)
     sh("hostname testhost")
     peers = network()

@@ -36,7 +36,8 @@ class Command:
     def spawn(self, *argv, rows=33, columns=101):
         """A command on a terminal of its own."""
         first, *rest = [*self.host.enter, *argv]
-        env = {"PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM": "dumb", "LC_ALL": "C.UTF-8"}
+        path = "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        env = {"PATH": path, "TERM": "dumb", "LC_ALL": "C.UTF-8", "HISTFILE": "/dev/null"}
         return pexpect.spawn(first, rest, dimensions=(rows, columns), encoding="utf-8", timeout=20, env=env)
 
 
