@@ -1,0 +1,41 @@
+"""Role deploy on a managed host, where what it does before its containers run can be seen."""
+
+import json
+
+import pytest
+from controller import Controller
+
+DEPLOY = {"ansible.builtin.include_role": {"name": "conductor.containers.deploy"}}
+# An image that cannot be built: were it tried, that would be the error.
+RECIPE = {"name": "slow", "suite": "trixie", "mirror": "http://192.0.2.99/debian"}
+
+
+@pytest.fixture
+def managed(bare_host, tmp_path):
+    """A controller with the host as its one target."""
+    controller = Controller(tmp_path)
+    controller.add_host("target", bare_host)
+    return controller
+
+
+def deploy(managed, mounts, check=True, options=()):
+    variables = {
+        "conductor_deploy_host": False,
+        "conductor_containers": [{"name": "web", "image": RECIPE, "mounts": mounts, "command": ["/bin/true"]}],
+    }
+    return managed.playbook(DEPLOY, check=check, options=["-e", json.dumps(variables), *options])
+
+
+@pytest.mark.parametrize("kind", [{}, {"type": "bind"}])
+def test_missing_source_of_a_mount_is_found_before_an_image_is_built(bare_host, managed, kind):
+    mounts = [{"type": "tmpfs", "target": "/scratch"}, {"source": "/srv/nothing", "target": "/srv", **kind}]
+    printed = deploy(managed, mounts, check=False)
+    assert "web: /srv/nothing: the source of a mount does not exist" in printed.replace("\\n", " "), printed
+    assert not bare_host.run("ls", "-A", "/var/lib/conductor/images", check=False).stdout
+    # What an earlier task would create is missing in check mode.
+    assert "the source of a mount" not in deploy(managed, mounts, options=["--check"])
+
+
+def test_image_is_built_if_all_sources_exist(managed):
+    printed = deploy(managed, [{"source": "/srv", "target": "/srv"}], check=False)
+    assert "Build images" in printed and "the source of a mount" not in printed
