@@ -1,7 +1,9 @@
 """Real builds from the mirror that this machine's apt uses; they run on the machine, for a test host has no mirror."""
 
+import contextlib
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -25,7 +27,11 @@ def test_each_builder_builds_a_real_debian_that_is_neutral_updated_and_right(bui
     recipe = {"suite": "trixie", "builder": builder, "packages": ["openssh-server"], "commands": COMMANDS}
     directory.mkdir(parents=True)
     try:
-        done = build_on_this_machine(directory, "built", **recipe)
+        with nobody_who_tries(directory) as reached:
+            done = build_on_this_machine(directory, "built", **recipe)
+        assert reached() == ["tried"], "no user of the host reaches the image while it is built"
+        # And yet user _apt, as whom apt downloads, does.
+        assert "unsandboxed" not in (directory / ".logs" / "built.log").read_text()
         rootfs = Path(done["image"]["path"])
         assert done["changed"] and done["image"]["suite"] == "trixie" and done["image"]["size"] > 100_000_000
         assert (done["image"]["builder"], done["image"]["variant"]) == (builder, "minbase")
@@ -39,6 +45,22 @@ def test_each_builder_builds_a_real_debian_that_is_neutral_updated_and_right(bui
         assert sorted(path.name for path in directory.iterdir()) == [".logs", "built"]
     finally:
         shutil.rmtree(directory)
+
+
+@contextlib.contextmanager
+def nobody_who_tries(directory):
+    """User nobody, who looks all the time whether a root file system is in reach: what was found, when the block ends."""
+    script = (
+        'echo tried; while read -t 0.1 line || [ $? -gt 128 ]; do for d in "$0"/.build-*; do '
+        '[ ! -e "$d/rootfs/." ] || echo reached; done; done'
+    )
+    ids = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    trying = subprocess.Popen(
+        [*ids, "bash", "-c", script, directory], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    yield lambda: sorted(set(trying.communicate()[0].split()))
+    if trying.poll() is None:
+        trying.communicate()
 
 
 def nothing_of_the_builder_or_of_one_machine(rootfs):

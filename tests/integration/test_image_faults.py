@@ -72,7 +72,7 @@ def nothing_is_left_but(host, *names):
 def test_a_builder_that_is_killed_half_way_is_told_and_leaves_nothing(bare_host, silent, builder):
     with running_module(bare_host, builder=builder, suite="trixie", mirror=silent) as module:
         # Its own pid is 1 in there; of the two of that name the builder is the younger.
-        pattern = f"{builder} .*{IMAGES}/.build-small"
+        pattern = f"{builder} .*/run/conductor/rootfs"
         until(lambda: pids(bare_host, "^/usr/lib/apt/methods/http|wget .*8080"), "it waits for the mirror")
         bare_host.run("kill", "-KILL", pids(bare_host, pattern)[0])
         result = json.loads(module.communicate()[0])
@@ -187,6 +187,39 @@ def test_a_second_build_waits_for_the_first_and_finds_it_done(bare_host):
         assert first.result()["changed"] and not second.result()["changed"]
     bare_host.run("ip", "link", "del", "go")
     nothing_is_left_but(bare_host, "small")
+
+
+@pytest.mark.parametrize("builder", ["debootstrap", "mmdebstrap"])
+def test_a_builder_that_has_no_key_for_the_archive_does_not_begin(bare_host, builder):
+    """debootstrap takes an archive without looking at its signature then."""
+    bare_host.run(
+        "sh", "-ec", "mount -t tmpfs tmpfs /usr/share/keyrings; rm -f /etc/apt/trusted.gpg /etc/apt/trusted.gpg.d/*"
+    )
+    bare_host.run(
+        "sh", "-ec", "mkdir -p /run/mirror/dists/trixie; echo 'Suite: trixie' > /run/mirror/dists/trixie/Release"
+    )
+    for check in (True, False):
+        refused = image(
+            bare_host, builder=builder, suite="trixie", mirror="file:///run/mirror", check=check, fails=True
+        )
+        assert "/usr/share/keyrings/debian-archive-keyring.gpg does not exist" in refused["msg"]
+        assert "apt-get install debian-archive-keyring" in refused["msg"] and entries(bare_host) == []
+
+
+@pytest.mark.parametrize("builder", ["debootstrap", "mmdebstrap"])
+def test_an_archive_without_a_signature_is_not_taken(bare_host, builder):
+    """Whatever the host's own apt is told of it."""
+    bare_host.run("tee", "/etc/apt/apt.conf.d/90trust", stdin='APT::Get::AllowUnauthenticated "true";\n'
+                  'Acquire::AllowInsecureRepositories "true";\n')  # fmt: skip
+    bare_host.run("tee", "/etc/apt/sources.list", stdin="deb [trusted=yes] file:///run/mirror trixie main\n")
+    bare_host.run("sh", "-ec", "mkdir -p /run/mirror/dists/trixie/main/binary-amd64; cd /run/mirror/dists/trixie; "
+                  "touch main/binary-amd64/Packages; "
+                  "(echo 'Suite: trixie\nCodename: trixie\nComponents: main\nArchitectures: amd64\nSHA256:'; "
+                  "echo \" $(sha256sum < main/binary-amd64/Packages | cut -d' ' -f1) 0 main/binary-amd64/Packages\") "
+                  "> Release")  # fmt: skip
+    refused = image(bare_host, builder=builder, suite="trixie", mirror="file:///run/mirror", fails=True)
+    assert "Release" in refused["msg"] + refused["log_tail"] and "sign" in refused["msg"] + refused["log_tail"]
+    assert entries(bare_host) == []
 
 
 @pytest.mark.parametrize("builder", ["debootstrap", "mmdebstrap"])

@@ -15,7 +15,7 @@ from .._errors import Conflict, Damaged, InvalidInput
 from .._image import archive, builders, staging
 from .._image.apt_settings import proxies
 from .._image.inside import run_commands
-from .._image.layer import check_container, copy_layer, new_layer, whole
+from .._image.layer import check_container, copy_layer, make_directory, whole
 from .._image.neutral import neutralise
 from .._linux.files import remove_tree
 from .._linux.locks import Lock
@@ -107,7 +107,7 @@ class ImageCase:
         if recipe.source is not None:
             return replace(recipe, source=replace(recipe.source, checksum=archive.check_source(recipe.source)))
         recipe = builders.complete(recipe)
-        builders.choose_builder(self.wish.builder, recipe)
+        builders.check_keyring(builders.choose_builder(self.wish.builder, recipe), recipe)
         return recipe
 
     def _changed_checksum(self, image: Image | None) -> str | None:
@@ -183,7 +183,7 @@ class ImageCase:
         if source.container:
             copy_layer(self.settings, source.container, rootfs, log)
         else:
-            new_layer(rootfs)
+            make_directory(rootfs)
         return read_image(self.settings.image_dir, self._base)
 
     def _remove(self) -> None:

@@ -5,18 +5,30 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import re
+from functools import partial
 
 from .._errors import HostNotCapable, InvalidInput, NotFound
 from .._linux.commands import find_program, require_program, run
+from .._linux.files import read_text
 from .._linux.inside_root import write_files
 from .._model.image import VARIANTS, Recipe, with_defaults
+from .._model.layout import RUN_DIR
 from .apt_settings import download_settings, proxies
 from .apt_sources import debian_archive, host_codename, host_sources
+from .builder_mount import ROOT, mount_for_builder
 from .isolated import run_logged
+from .layer import make_directory
 from .neutral import drop_caches, opened
 
 _FALLBACK_SUITE = "trixie"
+# Name of the file with apt's settings for mmdebstrap.
+_SETTINGS = "apt.conf"
+_DEBIAN_KEYRING, _KEYRING_PACKAGE = "/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring"
+# Where apt, and mmdebstrap with it, finds the keys that it trusts (apt-secure(8)).
+_APT_KEYS = ("/etc/apt/trusted.gpg", "/etc/apt/trusted.gpg.d/*.gpg", "/etc/apt/trusted.gpg.d/*.asc")
 # These have no archives of updates and of security fixes beside them.
 _ROLLING = ("sid", "unstable", "testing", "experimental")
 # The kernel's (qemu's) names of Debian's architectures, where they differ.
@@ -66,6 +78,27 @@ def complete(recipe: Recipe) -> Recipe:
     return filled
 
 
+def check_keyring(builder: str, recipe: Recipe) -> None:
+    """Raises HostNotCapable if `builder` has no key on this host to check the archive of `recipe` (complete) with."""
+    if recipe.keyring is not None:
+        return
+    keyring = _default_keyring(builder, recipe.suite or "")
+    trusted = [path for pattern in _APT_KEYS for path in glob.glob(pattern)] if builder == "mmdebstrap" else []
+    if not os.path.exists(keyring) and not trusted:
+        package = _KEYRING_PACKAGE if keyring == _DEBIAN_KEYRING else "the package that has it"
+        raise HostNotCapable(
+            f"keyring {keyring} does not exist on the managed host: {builder} cannot check the archive's signature",
+            f"apt-get install {package}, or set keyring",
+        )
+
+
+def _default_keyring(builder: str, suite: str) -> str:
+    """The keyring that debootstrap's script for the suite names; Debian's if it names none."""
+    script = read_text(f"/usr/share/debootstrap/scripts/{suite}") if builder == "debootstrap" else ""
+    found = re.search(r"^\s*keyring\s+(/\S+)", script, re.MULTILINE)
+    return found[1] if found else _DEBIAN_KEYRING
+
+
 def _runs(architecture: str, host: str) -> bool:
     machine = _MACHINES.get(architecture, architecture)
     return (host, architecture) in _ALSO_RUNS or os.path.exists(f"/proc/sys/fs/binfmt_misc/qemu-{machine}")
@@ -75,15 +108,14 @@ def bootstrap(builder: str, recipe: Recipe, rootfs: str, log: str) -> None:
     """Build `recipe` (complete) into the directory `rootfs`, which must not exist. Raises EffectFailed."""
     lines = sources_list(recipe)
     what = f"{builder} of {recipe.suite}"
+    make_directory(rootfs)
     if builder == "mmdebstrap":
-        settings = f"{rootfs}.apt.conf"
-        with open(settings, "w", encoding="utf-8") as file:
-            os.fchmod(file.fileno(), 0o600)
-            file.write("".join(f"{line}\n" for line in download_settings()))
-        run_logged(_mmdebstrap(recipe, rootfs, lines, settings), log, what)
-        os.unlink(settings)
+        settings = {_SETTINGS: "".join(f"{line}\n" for line in download_settings())}
+        show = partial(mount_for_builder, rootfs, settings)
+        run_logged(_mmdebstrap(recipe, lines), log, what, prepare=show)
     else:
-        run_logged(_debootstrap(recipe, rootfs, lines), log, what, environment=proxies())
+        show = partial(mount_for_builder, rootfs, {})
+        run_logged(_debootstrap(recipe, lines), log, what, prepare=show, environment=proxies())
         if lines:
             # debootstrap itself writes the first line only: no updates would come.
             with opened(rootfs) as root:
@@ -107,20 +139,26 @@ def sources_list(recipe: Recipe) -> list[str]:
     return lines
 
 
-def _mmdebstrap(recipe: Recipe, rootfs: str, lines: list[str], settings: str) -> list[str]:
+def _mmdebstrap(recipe: Recipe, lines: list[str]) -> list[str]:
     argv = ["mmdebstrap", "--mode=root", "--format=directory", f"--variant={recipe.variant}",
             f"--architectures={recipe.architecture}", f"--components={','.join(recipe.components or ())}",
-            f"--aptopt={settings}"]  # fmt: skip
-    return [*argv, *_common(recipe), f"{recipe.suite}", rootfs, *lines]
+            f"--aptopt={os.path.join(RUN_DIR, _SETTINGS)}"]  # fmt: skip
+    return [*argv, *_common(recipe), f"{recipe.suite}", ROOT, *lines]
 
 
-def _debootstrap(recipe: Recipe, rootfs: str, lines: list[str]) -> list[str]:
-    argv = ["debootstrap", f"--arch={recipe.architecture}", f"--components={','.join(recipe.components or ())}"]
+def _debootstrap(recipe: Recipe, lines: list[str]) -> list[str]:
+    # Without that option a missing keyring is a warning, and the archive's signature is not checked.
+    argv = [
+        "debootstrap",
+        "--force-check-gpg",
+        f"--arch={recipe.architecture}",
+        f"--components={','.join(recipe.components or ())}",
+    ]
     # debootstrap's name for a system with all of priority important is no variant at all.
     if recipe.variant != "important":
         argv.append(f"--variant={recipe.variant}")
     mirror = [lines[0].split()[1]] if lines else []
-    return [*argv, *_common(recipe), f"{recipe.suite}", rootfs, *mirror]
+    return [*argv, *_common(recipe), f"{recipe.suite}", ROOT, *mirror]
 
 
 def _common(recipe: Recipe) -> list[str]:

@@ -53,7 +53,7 @@ def copy_layer(settings: Settings, name: str, rootfs: str, log: str) -> None:
     ids = read_ids(paths)
     if ids is not None and os.stat(paths.upper).st_uid == 0:
         # It was never started: nothing is in it, and its root directory belongs to nobody inside.
-        new_layer(rootfs)
+        make_directory(rootfs)
         return
     copy = [require_program("cp", "coreutils"), "--archive", "--preserve=all", "--one-file-system",
             "--no-target-directory"]  # fmt: skip
@@ -70,8 +70,8 @@ def copy_layer(settings: Settings, name: str, rootfs: str, log: str) -> None:
         os.close(fd)
 
 
-def new_layer(rootfs: str) -> None:
-    """An empty layer."""
+def make_directory(rootfs: str) -> None:
+    """Make an empty root directory, which those inside may traverse whatever our umask is."""
     os.mkdir(rootfs)
     os.chmod(rootfs, 0o755)
 

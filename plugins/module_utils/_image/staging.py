@@ -58,16 +58,13 @@ def new_staging(image_dir: str, name: str) -> ImagePaths:
     """A new directory to make the image in."""
     os.makedirs(image_dir, mode=0o711, exist_ok=True)
     directory = _dotted(image_dir, "build", name)
-    os.mkdir(directory)
-    # apt's own user must get through while packages are fetched.
-    os.chmod(directory, 0o711)
+    # Only root may pass, from its first moment: it will hold programs that run as root for whoever starts them.
+    os.mkdir(directory, 0o700)
     return ImagePaths(directory)
 
 
 def put_in_place(staging: ImagePaths, final: ImagePaths) -> None:
     """Make the directory the image, on disk before it has its name; delete the image that was there."""
-    # From now on nobody but root goes in there: it has programs in it that run as root for whoever starts them.
-    os.chmod(staging.directory, 0o700)
     run([require_program("sync", "coreutils"), "--file-system", staging.directory])
     image_dir, name = os.path.split(final.directory)
     trash = _dotted(image_dir, "gone", name)

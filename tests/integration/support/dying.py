@@ -14,7 +14,7 @@ BASE = "ansible_collections.conductor.containers.plugins.module_utils."
 # What each use case does to a host, by module and names in it.
 EFFECTS = {
     "image": {
-        "os": "mkdir rename unlink chmod waitpid rmdir symlink fsync",
+        "os": "mkdir rename unlink chmod waitpid rmdir symlink fsync utime",
         "_linux.libc": "clone3",
     },
     "container": {
@@ -60,14 +60,12 @@ def module(name):
     return importlib.import_module(name if name in ("os", "signal") else BASE + name)
 
 
-def count_down(case, step):
-    """Have each effect of `case` counted, in this process only."""
-    left, main = iter(range(step)), os.getpid()
+def before_each_effect(case, do):
+    """Have `do` called before each effect of `case`, in this process and what it forks."""
 
-    def counted(function):
+    def wrapped(function):
         def wrapper(*args, **kwargs):
-            if os.getpid() == main and next(left, None) is None:
-                os.kill(main, signal.SIGKILL)
+            do()
             return function(*args, **kwargs)
 
         return wrapper
@@ -76,15 +74,25 @@ def count_down(case, step):
         for effect in effects.split():
             owner, _, attribute = effect.rpartition(".")
             place = getattr(module(name), owner) if owner else module(name)
-            setattr(place, attribute, counted(getattr(place, attribute)))
+            setattr(place, attribute, wrapped(getattr(place, attribute)))
+
+
+def case_of(case, options):
+    """The use case with `options`, and defaults for the others."""
+    place = module(f"_case.{case}")
+    build = place.build if case == "network" else getattr(place, f"{case.capitalize()}Case")
+    return build({**DEFAULTS[case], **options}, module("_store.settings").Settings())
 
 
 def main(step, case, options):
-    place = module(f"_case.{case}")
-    build = place.build if case == "network" else getattr(place, f"{case.capitalize()}Case")
-    count_down(case, int(step))
-    wish = build({**DEFAULTS[case], **json.loads(options)}, module("_store.settings").Settings())
-    module("_case.perform").perform(wish)
+    left, main_pid = iter(range(int(step))), os.getpid()
+
+    def die():
+        if os.getpid() == main_pid and next(left, None) is None:
+            os.kill(main_pid, signal.SIGKILL)
+
+    before_each_effect(case, die)
+    module("_case.perform").perform(case_of(case, json.loads(options)))
     print("survived")
 
 
