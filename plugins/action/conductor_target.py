@@ -9,15 +9,20 @@ import re
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible.release import __version__ as core_version
 from ansible_collections.conductor.containers.plugins.plugin_utils.templates import IN_RESULTS
 from ansible_collections.conductor.containers.plugins.plugin_utils.way import CONNECTION, way_into
 
 _LOCAL = ("local", "ansible.builtin.local")
 _SSH = ("ssh", "ansible.builtin.ssh")
+# The first release of ansible-core that ignores the key add_host of a result; its actions have a method for it.
+_RESULT_IS_IGNORED = (2, 21)
+# Settings of the managed host that all modules of the action group have. A target depends on none of them.
+_SETTINGS = {"image_dir": {"type": "path"}, "container_dir": {"type": "path"}, "lock_timeout": {"type": "float"}}
 
 
 class ActionModule(ActionBase):
-    """The strategy adds the host that a result names under C(add_host), as it does for ansible.builtin.add_host."""
+    """Adds a host to the inventory as ansible.builtin.add_host does, for each host of a play."""
 
     _requires_connection = False
     _supports_check_mode = True
@@ -29,25 +34,41 @@ class ActionModule(ActionBase):
                 "container": {"type": "str", "required": True},
                 "name": {"type": "str"},
                 "groups": {"type": "list", "elements": "str", "default": []},
+                **_SETTINGS,
             }
         )
-        container, managed_host = arguments["container"], task_vars["inventory_hostname"]
-        if not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,62}", container):
+        container, hostvars = arguments["container"], task_vars["hostvars"]
+        managed_host = self._task.delegate_to or task_vars["inventory_hostname"]
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", container):
             raise AnsibleActionFail(f"container: {container!r} is not a container's name")
+        if managed_host not in hostvars:
+            raise AnsibleActionFail(f"{managed_host}: not a host of the inventory. Delegate to a host of the inventory.")
         name = arguments["name"] or f"{container}.{managed_host}"
+        if name in task_vars["groups"]:
+            raise AnsibleActionFail(f"{name}: already a group of the inventory. Set another name.")
+        if name in hostvars and not _is_target(hostvars[name], container, managed_host):
+            raise AnsibleActionFail(f"{name}: already another host of the inventory. Set another name.")
         variables = {
-            **self._way(managed_host, task_vars["hostvars"][managed_host]),
+            **self._way(managed_host, hostvars[managed_host]),
             "ansible_connection": CONNECTION,
             "conductor_container": container,
             "managed_host": managed_host,
         }
-        groups = ["conductor", *arguments["groups"]]
-        result.update(
-            changed=False, target=name, add_host={"host_name": name, "groups": groups, "host_vars": variables}
-        )
+        added = {"host_name": name, "groups": ["conductor", *arguments["groups"]], "host_vars": variables}
+        self._add(added)
+        result.update(changed=False, target=name, add_host=added)
         # There may be passwords among what is given by value; no verbosity shows it then.
         result["_ansible_verbose_override"] = not IN_RESULTS
         return result
+
+    def _add(self, added: dict) -> None:
+        """Have ansible-core add the host: by its method, or else by the result. Raises AnsibleActionFail."""
+        if hasattr(self, "add_host"):
+            self.add_host(
+                host_name=added["host_name"], parent_group_names=added["groups"], host_vars=added["host_vars"]
+            )
+        elif tuple(int(part) for part in core_version.split(".")[:2]) >= _RESULT_IS_IGNORED:
+            raise AnsibleActionFail(f"ansible-core {core_version}: no known way to add a host. Use a known release.")
 
     def _way(self, managed_host: str, variables: dict) -> dict:
         """Variables by which the container's host is reached. Raises AnsibleActionFail."""
@@ -62,3 +83,8 @@ class ActionModule(ActionBase):
             way.setdefault("conductor_host_become_method", context.become_method)
             way.setdefault("conductor_host_become_user", context.become_user or "root")
         return way
+
+
+def _is_target(variables: dict, container: str, managed_host: str) -> bool:
+    """Whether a host with `variables` is `container` of `managed_host` already, by us or by the inventory plugin."""
+    return (variables.get("conductor_container"), variables.get("managed_host")) == (container, managed_host)

@@ -33,7 +33,9 @@ extends_documentation_fragment:
   - conductor.containers.managed_host
 options:
   container:
-    description: Name of the container.
+    description:
+      - Name of the container.
+      - Defaults to the name of the target in the inventory. With C(delegate_to) the target is the delegated host.
     type: str
     default: inventory_hostname
     vars:
@@ -161,6 +163,18 @@ if _ssh_options := C.config.get_configuration_definitions("connection", "ssh"):
     C.config.initialize_plugin_configuration_definitions("connection", __name__, _options)
 
 
+def _of_delegated_host(name: str, variables: dict) -> dict:
+    """Variables of a task's options that are those of the host `name`, to which the task is delegated.
+
+    ansible-core has inventory_hostname be the delegating host even there, and makes ansible_host of the name if the
+    host has none (PlayContext.set_task_and_variable_override).
+    """
+    own = {"conductor_container": name, **variables}
+    if own.get("ansible_host") == name:
+        del own["ansible_host"]
+    return own
+
+
 class Connection(ConnectionBase):
     """Commands and files of one container."""
 
@@ -175,6 +189,9 @@ class Connection(ConnectionBase):
         self._managed_host: ManagedHost | None = None
 
     def set_options(self, task_keys: Any = None, var_options: Any = None, direct: Any = None) -> None:
+        delegated = (task_keys or {}).get("delegate_to")
+        if delegated:
+            var_options = _of_delegated_host(delegated, var_options or {})
         super().set_options(task_keys=task_keys, var_options=var_options, direct=direct)
         self._given = (task_keys, var_options)
         self._managed_host = None

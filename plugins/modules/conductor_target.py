@@ -18,6 +18,9 @@ description:
     the managed host is reached, and how one becomes root there, is as it is for the task; passwords that were asked for
     on the command line are not passed on.
   - The container need not exist yet.
+  - The managed host is the host of the task. With C(delegate_to) it is the delegated host.
+extends_documentation_fragment:
+  - conductor.containers.settings
 attributes:
   check_mode:
     support: full
@@ -33,13 +36,20 @@ attributes:
     support: full
     platforms: posix
     description: Target OS/families that can be operated against.
+  action_group:
+    description: Use C(group/conductor.containers.conductor) in C(module_defaults) to set defaults for this module.
+    support: full
+    membership:
+      - conductor.containers.conductor
 options:
   container:
     description: Name of the container.
     type: str
     required: true
   name:
-    description: Name of the host in the inventory. Default is the container's name, a dot, and the managed host's name.
+    description:
+      - Name of the host in the inventory. Defaults to the container's name, a dot, and the managed host's name.
+      - A name that another host of the inventory has is an error.
     type: str
   groups:
     description: Groups that it shall be in, besides C(conductor).

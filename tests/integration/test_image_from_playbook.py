@@ -159,6 +159,49 @@ def test_a_container_is_a_target_of_later_plays_and_tasks(host, controller):
     for wrong in ("../box", "-x"):
         task = {"conductor.containers.conductor_target": {"container": wrong}}
         assert "is not a container's name" in controller.playbook(task, hosts="alpha", check=False)
-    controller.inventory["alpha"]["ansible_connection"] = "paramiko_ssh"
+    controller.inventory["alpha"]["ansible_connection"] = "winrm"
     printed = controller.playbook(play, hosts="alpha", check=False)
-    assert "alpha is reached by paramiko_ssh, its containers only by ssh or local" in " ".join(printed.split())
+    assert "alpha is reached by winrm, its containers only by ssh or local" in " ".join(printed.split())
+
+
+# Ways to have a task that is delegated to the container run elsewhere: here on the managed host itself.
+ELSEWHERE = {
+    "keyword": {"connection": "local"},
+    "play variable": {"vars": {"greeting": "hello", "ansible_connection": "local"}},
+    "extra variable": {"options": ["-e", "ansible_connection=local"]},
+    "another container": {"options": ["-e", "conductor_container=other"]},
+    "environment": {"environment": {"ANSIBLE_CONNECTION": "local", "ANSIBLE_TRANSPORT": "local"}},
+}
+
+
+@pytest.fixture
+def own_files(host):
+    """A host whose own programs and home directory can be written to, and nobody else notices."""
+    script = """for name in usr/sbin root var/cache var/lib/apt; do mkdir -p /run/own/$name/upper /run/own/$name/work
+mount -t overlay -o lowerdir=/$name,upperdir=/run/own/$name/upper,workdir=/run/own/$name/work overlay /$name; done"""
+    host.run("sh", "-euc", script)
+    yield host
+    host.run("umount", "--lazy", "/usr/sbin", "/root", "/var/cache", "/var/lib/apt")
+    host.run("rm", "-r", "/run/own")
+
+
+@pytest.mark.parametrize("how", ELSEWHERE)
+def test_roles_never_run_anywhere_but_in_the_container(own_files, controller, how):
+    """Whatever the connection of the play is, the roles are applied to the container or not at all."""
+    host = own_files
+    host.module("conductor_container", name="other", image="debian", command=["/bin/sleep", "infinity"])
+    controller.inventory["alpha"] = {"ansible_python_interpreter": PYTHON}
+    if how != "keyword":
+        controller.inventory["alpha"]["ansible_connection"] = "local"
+    marks = ["/etc/site", "/etc/below", "/etc/extra", "/etc/site.restarted", "/usr/sbin/policy-rc.d"]
+    host.run("rm", "-f", *marks)
+    host.run("touch", "/var/lib/apt/lists/kept")
+    given = {"vars": {"greeting": "hello"}, **ELSEWHERE[how]}
+    printed = controller.playbook(PLAY, hosts="alpha", **given, check=False, on=host)
+    for root in ("", "/var/lib/conductor/containers/other/upper"):
+        found = [mark for mark in marks if host.run("test", "-e", root + mark, check=False).returncode == 0]
+        assert found == [], f"written below {root or '/'}: {printed}"
+    assert host.run("test", "-e", "/var/lib/apt/lists/kept", check=False).returncode == 0
+    images = [one["name"] for one in info(host)]
+    assert ("site" in images) == ("failed=0" in printed)
+    assert "site" not in images or read(host, "/etc/below") == "below"
