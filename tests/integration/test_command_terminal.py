@@ -233,7 +233,7 @@ def hook(event, arguments):
     if inside and event in ("import", "open", "ctypes.dlopen", "compile", "exec"):
         seen.append(f"{{event}} {{arguments[0]!r}}")
 sys.addaudithook(hook)
-setns, execute = libc.setns, process.os.execvpe
+setns, execute = libc.setns, process.os.execve
 def watched(fd, kind=0):
     setns(fd, kind)
     if os.path.exists("/marks-the-container"):
@@ -243,7 +243,7 @@ def tell(*arguments):
     with open("/tmp/audit", "w") as file:
         json.dump(seen, file)
     execute(*arguments)
-libc.setns, process.os.execvpe = watched, tell
+libc.setns, process.os.execve = watched, tell
 {weaken}
 sys.argv = ["conductor", "exec", "box", "--", "/usr/bin/tty"]
 importlib.import_module(BASE + "_command.main").main()

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from .._errors import ConductorError, EffectFailed
 from .._linux import libc, seccomp
+from .._linux.execute import execute, to_bytes
 from .._linux.rlimits import Limits, set_limits
 from .._model import capabilities
 from .._model.container import ContainerSpec
@@ -82,13 +83,13 @@ def become_and_exec(
         raise EffectFailed(f"becoming user {user}: {os.strerror(error.errno)}", _hint(error, confinement)) from None
     environment = {"PATH": DEFAULT_PATH, "HOME": who.home, "container": "conductor", **dict(env)}
     try:
-        os.chdir(working_dir)
+        os.chdir(to_bytes(working_dir))
     except OSError as error:
         raise EffectFailed(
             f"working directory {working_dir}: {error.strerror}", _hint(error, confinement, "correct it, or make it")
         ) from None
     try:
-        os.execvpe(argv[0], list(argv), environment)
+        execute(argv, environment)
     except OSError as error:
         raise EffectFailed(
             f"{argv[0]}: {error.strerror}",
@@ -138,9 +139,13 @@ def drop_bounding(keep: frozenset[str]) -> None:
 
 
 def report(error: BaseException) -> bytes:
-    """An error as one line for the other end of a pipe."""
+    """An error as one line for the other end of a pipe. Never fails, and imports nothing."""
+    text = f"{type(error).__name__}: {error}"
     if isinstance(error, ConductorError):
-        return str(error).encode()
-    if isinstance(error, OSError):
-        return f"{error.strerror}{f' ({error.filename})' if error.filename else ''}".encode()
-    return f"{type(error).__name__}: {error}".encode()
+        text = str(error)
+    elif isinstance(error, OSError):
+        where = error.filename
+        # Bytes as a text: repr() would need no codec, but shows what no user wrote.
+        where = where.decode("utf-8", "backslashreplace") if isinstance(where, bytes) else where
+        text = f"{error.strerror}{f' ({where})' if where else ''}"
+    return text.encode("utf-8", "backslashreplace")

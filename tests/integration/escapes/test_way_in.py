@@ -144,14 +144,14 @@ def watch(name, when):
 watch("pivot_root", lambda *_: True)
 watch("setns", lambda fd, kind=0: os.path.exists("/marks-the-container"))
 process = module_utils("_container.process")
-execute = process.os.execvpe
+execute = process.os.execve
 def tell(*arguments):
     busy.append(1)
     with open("/tmp/audit.tmp", "w") as file:
         json.dump({"seen": seen, "mapped": sorted(mapped() - before)}, file)
     os.rename("/tmp/audit.tmp", "/tmp/audit")
     execute(*arguments)
-process.os.execvpe = tell
+process.os.execve = tell
 """
 LAZY = """
 process = module_utils("_container.process")

@@ -12,8 +12,9 @@ from testhost import PYTHON, Host
 class EntryServer:
     """The entry server of a test host, where the container `box` runs."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, python: str = PYTHON) -> None:
         self.host = host
+        self.python = python
         command, content = program.put_program()
         subprocess.run([*host.enter, "sh", "-c", command], input=content, check=True)
         self.program, self.path_there = found_once.served()
@@ -22,7 +23,7 @@ class EntryServer:
 
     def start(self) -> None:
         """Have it serve, if it does not."""
-        self.host.run(PYTHON, "-I", "-S", self.program, "serve", self.path_there)
+        self.host.run(self.python, "-I", "-S", self.program, "serve", self.path_there)
 
     def outside(self, path: str) -> str:
         """A path of the host's, as this process can reach it."""
