@@ -5,6 +5,8 @@ import json
 import pytest
 import yaml
 
+pytestmark = pytest.mark.core
+
 SLEEP = ["/bin/sleep", "infinity"]
 PLUGIN = {"plugin": "conductor.containers.conductor", "hosts": ["targets"]}
 CACHE = {"cache": True, "cache_plugin": "ansible.builtin.jsonfile", "cache_timeout": 3600}

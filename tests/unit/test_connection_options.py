@@ -6,6 +6,8 @@ import subprocess
 import pytest
 from ansible_core import PYTHON
 
+pytestmark = pytest.mark.core
+
 COLLECTION = "conductor.containers"
 NAME = f"{COLLECTION}.conductor"
 PROGRAM = f"""

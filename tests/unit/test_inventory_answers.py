@@ -10,6 +10,8 @@ import pytest
 import yaml
 from ansible_core import PYTHON
 
+pytestmark = pytest.mark.core
+
 WEB = {
     "name": "web", "image": "debian", "state": "running", "labels": {"tier": "front"}, "addresses": ["10.88.0.2"],
     "hostname": "web", "init": False, "restart_policy": "no", "memory": 0, "cpus": 0.5,

@@ -3,7 +3,10 @@
 import json
 import subprocess
 
+import pytest
 from ansible_core import PYTHON
+
+pytestmark = pytest.mark.core
 
 HOST = {"ansible_host": "a.example.com", "ansible_port": 2222, "ansible_become_password": "out side", "other": 1}
 # Ansible's own loader of collections has to be in place.
