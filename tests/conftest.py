@@ -1,8 +1,10 @@
-"""Make the checkout importable as its collection, the way script/bootstrap lays it out."""
+"""Make the checkout importable as its collection, the way script/bootstrap lays it out; and what tests share."""
 
 import sys
 from pathlib import Path
 
 COLLECTIONS = Path(__file__).parents[1] / ".venv" / "collections"
-if str(COLLECTIONS) not in sys.path:
-    sys.path.insert(0, str(COLLECTIONS))
+SUPPORT = Path(__file__).parent / "integration" / "support"
+for directory in (COLLECTIONS, SUPPORT):
+    if str(directory) not in sys.path:
+        sys.path.insert(0, str(directory))

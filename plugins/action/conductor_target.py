@@ -42,7 +42,9 @@ class ActionModule(ActionBase):
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", container):
             raise AnsibleActionFail(f"container: {container!r} is not a container's name")
         if managed_host not in hostvars:
-            raise AnsibleActionFail(f"{managed_host}: not a host of the inventory. Delegate to a host of the inventory.")
+            raise AnsibleActionFail(
+                f"{managed_host}: not a host of the inventory. Delegate to a host of the inventory."
+            )
         name = arguments["name"] or f"{container}.{managed_host}"
         if name in task_vars["groups"]:
             raise AnsibleActionFail(f"{name}: already a group of the inventory. Set another name.")

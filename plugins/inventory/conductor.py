@@ -18,7 +18,10 @@ description:
   - Groups are C(conductor), C(conductor_host_NAME), C(conductor_image_NAME), C(conductor_state_STATE), and
     C(conductor_label_NAME_VALUE) for each label; characters that groups cannot have become C(_).
   - A host that does not answer is a warning. What the cache has of its containers is kept.
+  - Answers are foreign input. A container whose facts are not valid, or whose name in the inventory belongs to another
+    host or group, is left out with a warning.
 notes:
+  - List this source after all sources with managed hosts and other hosts, so that it sees the names that they have.
   - All that is known of a container is in its variable C(conductor_facts). It has C(name), C(image), C(state),
     C(labels), C(addresses), C(hostname), C(init), C(restart_policy), C(memory) and C(cpus).
   - Reading a container's list takes root's rights on its host, as entering it does.
@@ -46,7 +49,7 @@ options:
       - Default is the container's name, a dot, and the managed host's name.
     type: str
   states:
-    description: Which containers to list, by their state. All where it is empty.
+    description: States of the containers to list. Defaults to all states.
     type: list
     elements: str
     choices: [created, running, restarting, exited, stopped]
@@ -55,6 +58,18 @@ options:
     description: How many hosts are asked at the same time.
     type: int
     default: 20
+  timeout:
+    description:
+      - Seconds within which a managed host has to answer. Time to connect and to log in is included.
+      - The variable C(ansible_timeout) of a managed host is the limit for ssh to connect.
+    type: float
+    default: 30
+  strict:
+    description:
+      - If V(true), a container for which an expression of O(compose), O(groups) or O(keyed_groups) is not valid is left
+        out with a warning. If V(false), only that expression is skipped.
+    type: bool
+    default: false
 seealso:
   - plugin: conductor.containers.conductor
     plugin_type: connection
@@ -82,22 +97,36 @@ cache_plugin: ansible.builtin.jsonfile
 cache_connection: /var/cache/ansible
 """
 
+import functools
 import re
-from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatchcase
 from typing import Any
 
+from ansible import constants as C
 from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.inventory.helpers import get_group_vars
 from ansible.playbook.play_context import PlayContext
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 from ansible.plugins.loader import connection_loader
 from ansible.utils.vars import combine_vars
+from ansible_collections.conductor.containers.plugins.module_utils._errors import shown
+from ansible_collections.conductor.containers.plugins.plugin_utils.answer import (
+    LONGEST,
+    BadAnswer,
+    parse_answer,
+    parse_containers,
+)
+from ansible_collections.conductor.containers.plugins.plugin_utils.bounded_calls import CallFailed, bounded_calls
 from ansible_collections.conductor.containers.plugins.plugin_utils.listing import list_containers
 from ansible_collections.conductor.containers.plugins.plugin_utils.templates import template, untrusted
 from ansible_collections.conductor.containers.plugins.plugin_utils.way import CONNECTION, way_into
 
 _NAME = template("{{ name }}.{{ managed_host }}")
+# Names that mean something else to Ansible.
+_RESERVED = ("all", "ungrouped", *C.LOCALHOST)
+# What a pattern of hosts, a file's name or a range would be made of, and what is no text.
+_IN_NO_NAME = re.compile(r"[\s/\\,;&!*?~'\"<>|$`\[\]{}()#]|^[.@-]")
+_LONGEST_NAME = 253
 
 
 class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
@@ -113,44 +142,80 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         config = self._read_config_data(path)
         key, hosts = self.get_cache_key(path), self._managed_hosts()
         known = self._cached(key)
-        ways = {name: way_into(name, self._variables(name), config) for name in hosts}
+        # This plugin's timeout is not the one of ssh with the same name.
+        way_options = {name: value for name, value in config.items() if name != "timeout"}
+        self._asked = frozenset(hosts)
+        self._added: dict[str, str] = {}
+        # What is wrong with containers in the answer of a host.
+        self._unread: dict[str, list[str]] = {}
+        ways = {name: way_into(name, self._variables(name), way_options) for name in hosts}
         if cache and self.get_option("cache") and known is not None:
             found = known
         else:
             found = self._ask_all(ways, known or {})
             if self.get_option("cache"):
                 self._cache[key] = found
+        self._problems: dict[str, list[str]] = {name: [] for name in hosts}
         states = self.get_option("states")
         for name in hosts:
             for facts in found.get(name, []):
                 if not states or facts["state"] in states:
-                    self._add(name, untrusted(facts), ways[name])
+                    try:
+                        self._add(name, untrusted(facts), ways[name])
+                    except (AnsibleError, ValueError) as error:
+                        self._problems[name].append(f"{facts['name']}: {shown(str(error), 200)}")
+        self._remove_ambiguous()
+        for name in hosts:
+            problems = [*self._unread.get(name, []), *self._problems[name]]
+            if problems:
+                more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
+                self.display.warning(f"{name}: left out is the container {problems[0]}{more}")
+
+    def _remove_ambiguous(self) -> None:
+        """Remove containers by whose name or groups a pattern for another host or group would match them, too."""
+        for name, managed_host in self._added.items():
+            host = self.inventory.hosts[name]
+            named = [group.name for group in host.get_groups() if group.name in self.inventory.hosts]
+            if name in self.inventory.groups or named:
+                self.inventory.remove_host(host)
+                what = f"its group {named[0]} has the name of a host" if named else "a group has its name"
+                self._problems[managed_host].append(f"{name}: {what}")
+                for group in named:
+                    # remove_group takes a name before ansible-core 2.19, and a group since.
+                    if not self.inventory.groups[group].get_hosts():
+                        del self.inventory.groups[group]
 
     def _cached(self, key: str) -> dict | None:
-        """What was found last time; None where nothing is known."""
+        """What was found last time, as far as it can be understood; None if nothing is known."""
         if not self.get_option("cache"):
             return None
         try:
-            return self._cache[key]
-        except KeyError:
+            return {name: parse_containers(containers)[0] for name, containers in self._cache[key].items()}
+        except (KeyError, AttributeError, BadAnswer):
             return None
 
     def _ask_all(self, ways: dict[str, dict], known: dict) -> dict[str, list[dict]]:
-        """Containers by managed host: each host's own answer, or what is `known` of it where it has none."""
-        # Plugins are loaded here, and only used in the threads.
-        connections = {name: self._connection(name, way) for name, way in ways.items()}
-        with ThreadPoolExecutor(max(1, self.get_option("parallel"))) as pool:
-            answers = {
-                name: pool.submit(list_containers, connection.managed_host, connection.get_option("host_python"))
-                for name, connection in connections.items()
-            }
-        found = {}
-        for name, answer in answers.items():
+        """Containers by managed host: each host's own answer, or what is `known` of it if it has none."""
+        calls, failures = {}, {}
+        for name, way in ways.items():
+            # Plugins are loaded here, and only used in the processes that ask.
             try:
-                found[name] = answer.result()
+                connection = self._connection(name, way)
+                python = connection.get_option("host_python")
+                calls[name] = functools.partial(list_containers, connection.managed_host, python)
             except AnsibleError as error:
+                failures[name] = CallFailed(str(error))
+        limits = {"parallel": self.get_option("parallel"), "timeout": self.get_option("timeout"), "most": LONGEST}
+        answers = {**failures, **bounded_calls(calls, **limits)}
+        found = {}
+        for name in ways:
+            try:
+                if isinstance(answers[name], CallFailed):
+                    raise answers[name]
+                found[name], self._unread[name] = parse_answer(answers[name])
+            except (CallFailed, BadAnswer) as error:
                 kept = f"{len(known[name])} are kept from the cache" if name in known else "and the cache has none"
-                self.display.warning(f"{name} did not tell its containers, {kept}: {error}")
+                self.display.warning(f"{name} did not tell its containers, {kept}: {shown(str(error), 500)}")
                 found[name] = known.get(name, [])
         return found
 
@@ -198,21 +263,42 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         return {} if host is None else combine_vars(get_group_vars(host.get_groups()), host.get_vars())
 
     def _add(self, managed_host: str, facts: dict, way: dict) -> None:
-        """Make one container a host of the inventory, with its groups."""
+        """Make one container a host of the inventory, with its groups. Raises AnsibleError, ValueError."""
         self.templar.available_variables = {**facts, "managed_host": managed_host}
         # The text as such: before ansible-core 2.19 it would remember that it is made of what is not trusted.
-        name = str.__str__(self.templar.template(self.get_option("name") or _NAME))
+        name = str.__str__(str(self.templar.template(self.get_option("name") or _NAME)))
+        own = {"conductor_container": facts["name"], "managed_host": managed_host}
+        self._ensure_free(name, own)
         self.inventory.add_host(name)
-        own = {"conductor_container": facts["name"], "conductor_facts": facts, "managed_host": managed_host}
-        for key, value in {**way, "ansible_connection": CONNECTION, **own}.items():
+        for key, value in {**way, "ansible_connection": CONNECTION, **own, "conductor_facts": facts}.items():
             self.inventory.set_variable(name, key, value)
         groups = [f"host_{managed_host}", f"state_{facts['state']}"]
         # A container that is damaged has neither.
         groups += [f"image_{facts['image']}"] if "image" in facts else []
         groups += [f"label_{key}_{value}" for key, value in facts.get("labels", {}).items()]
-        for group in ("conductor", *(f"conductor_{group}" for group in groups)):
-            self.inventory.add_child(self.inventory.add_group(self._sanitize_group_name(group)), name)
-        self._construct(name)
+        try:
+            for group in ("conductor", *(f"conductor_{group}" for group in groups)):
+                self.inventory.add_child(self.inventory.add_group(self._sanitize_group_name(group)), name)
+            self._construct(name)
+        except (AnsibleError, ValueError):
+            self.inventory.remove_host(self.inventory.hosts[name])
+            raise
+        self._added[name] = managed_host
+
+    def _ensure_free(self, name: str, own: dict) -> None:
+        """Raise ValueError if a container cannot have `name`; `own` are variables by which we know ours again."""
+        if not name or len(name) > _LONGEST_NAME or _IN_NO_NAME.search(name) or not name.isprintable():
+            raise ValueError(f"{shown(name, 80)!r} cannot be the name of a host")
+        if (
+            name in _RESERVED
+            or re.fullmatch("conductor(_.*)?", name)
+            or name in self.inventory.groups
+            or name in self._asked
+        ):
+            raise ValueError(f"{name} is the name of another host or group")
+        host = self.inventory.hosts.get(name)
+        if host is not None and {key: host.vars.get(key) for key in own} != own:
+            raise ValueError(f"{name} is the name of another host")
 
     def _construct(self, name: str) -> None:
         strict = self.get_option("strict")

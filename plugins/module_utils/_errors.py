@@ -1,9 +1,25 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The errors that a user reads. Anything else that escapes is a bug."""
+"""The errors that a user reads, and how foreign text is shown in them. Anything else that escapes is a bug."""
 
 from __future__ import annotations
+
+
+def printable(text: str, keep: str = "") -> str:
+    """`text` with every character that could act on a terminal as an escape, except those of `keep`.
+
+    That includes line ends, bytes that are no text (surrogates) and characters that change the direction of text.
+    """
+    return "".join(c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in text)
+
+
+def shown(data: bytes | str, most: int = 1000) -> str:
+    """What a program, a container or a host said, as one line of at most `most` characters for a message."""
+    text = data.decode(errors="replace") if isinstance(data, bytes) else data
+    # Cut first: a text without end costs nothing.
+    line = printable(" ".join(text[: 4 * most].split()))
+    return line if len(line) <= most else f"{line[: most - 3]}..."
 
 
 class ConductorError(Exception):

@@ -1,21 +1,21 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The containers of a managed host, as the host tells them."""
+"""The containers of a managed host, as the host reports them: `answer.py` reads it."""
 
 from __future__ import annotations
 
-import json
 import shlex
 
 from ansible.errors import AnsibleConnectionFailure
+from ansible_collections.conductor.containers.plugins.module_utils._errors import shown
 from ansible_collections.conductor.containers.plugins.plugin_utils.found_once import served
 from ansible_collections.conductor.containers.plugins.plugin_utils.managed_host import ManagedHost
 from ansible_collections.conductor.containers.plugins.plugin_utils.program import put_program
 
 
-def list_containers(host: ManagedHost, python: str) -> list[dict]:
-    """What `_entry/listing.py` tells there; `python` is the host's. Raises AnsibleConnectionFailure."""
+def list_containers(host: ManagedHost, python: str) -> bytes:
+    """What `_entry/listing.py` prints there; `python` is the host's. Raises AnsibleConnectionFailure."""
     program, _ = served()
     command = shlex.join(["/bin/sh", "-c", '[ -e "$1" ] || exit 9; exec "$0" -I -S "$1" list', python, program])
     rc, stdout, stderr = host.run(command)
@@ -25,8 +25,5 @@ def list_containers(host: ManagedHost, python: str) -> list[dict]:
         if rc == 0:
             rc, stdout, stderr = host.run(command)
     if rc:
-        raise AnsibleConnectionFailure(stderr.decode(errors="replace").strip() or f"exit status {rc}")
-    try:
-        return json.loads(stdout)["containers"]
-    except (ValueError, KeyError):
-        raise AnsibleConnectionFailure(f"it answered {stdout[:200]!r}") from None
+        raise AnsibleConnectionFailure(shown(stderr) or f"exit status {rc}")
+    return stdout

@@ -48,6 +48,7 @@ def box_by(host, box, request):
     return box
 
 
+@pytest.mark.core
 def test_tasks_run_inside_and_leave_nothing_on_the_host(host, box):
     box.playbook("""
 - ansible.builtin.setup: {gather_subset: [min]}
@@ -65,6 +66,7 @@ def test_tasks_run_inside_and_leave_nothing_on_the_host(host, box):
     assert host.run("find", upper, *begun).stdout.split() == [f"{upper}/root/x"]
 
 
+@pytest.mark.core
 def test_a_container_of_the_controller_itself(host, tmp_path):
     start(host)
     local = Controller(tmp_path)
@@ -75,6 +77,7 @@ def test_a_container_of_the_controller_itself(host, tmp_path):
     assert "who.stdout: root" in printed and "n.stdout: box" in printed
 
 
+@pytest.mark.core
 def test_a_commands_status_comes_back_whatever_it_is(box_by):
     """That of a signal as in a shell: 128 and its number."""
     box_by.playbook("""
@@ -195,6 +198,7 @@ def test_a_container_that_is_restarted_between_two_tasks(host, box):
     )
 
 
+@pytest.mark.core
 def test_async_tasks_go_on_inside(box):
     box.playbook("""
 - ansible.builtin.command: sh -c 'sleep 1; echo done'
@@ -210,6 +214,7 @@ def test_async_tasks_go_on_inside(box):
 """)
 
 
+@pytest.mark.core
 def test_reset_connection_and_wait_for_connection(box):
     box.playbook("""
 - ansible.builtin.raw: 'true'
@@ -228,3 +233,32 @@ def test_who_enters_is_in_no_session_of_the_host_and_does_not_hold_up_its_end(ho
     host.run("kill", server)
     until(lambda: host.run("pgrep", "-f", "entry-.* serve", check=False).returncode, "both have ended")
     box.playbook("[{ansible.builtin.raw: 'true'}]", hosts="box")
+
+
+@pytest.mark.core
+@pytest.mark.parametrize("where", ["over ssh", "on the controller"])
+def test_a_task_that_is_delegated_to_a_container_runs_in_that_container(host, box, where):
+    """Without conductor_container the target's name is the container's, also if the task is another target's."""
+    start(host, "other")
+    if where == "over ssh":
+        box.inventory["other"] = dict(box.inventory["box"])
+    else:
+        box.inventory = {}
+        box.add("box")
+        box.add("other")
+    box.playbook(
+        """
+- ansible.builtin.command: touch /run/own
+- ansible.builtin.command: touch /run/delegated
+  delegate_to: other
+- ansible.builtin.command: touch /run/looped-{{ item }}
+  delegate_to: "{{ item }}"
+  loop: [box, other]
+""",
+        hosts="box",
+        on=host if where == "on the controller" else None,
+    )
+    for name, files in (("box", ["looped-box", "own"]), ("other", ["delegated", "looped-other"])):
+        upper = f"/var/lib/conductor/containers/{name}/upper/run"
+        found = host.run("find", upper, "-type", "f", "-newer", "/run/ssh/sshd_config", "-printf", "%f\\n").stdout
+        assert sorted(set(found.split()) & {"own", "delegated", "looped-box", "looped-other"}) == files

@@ -77,6 +77,7 @@ def test_without_a_way_to_root_nobody_enters(box):
     assert "unreachable=1" in printed
 
 
+@pytest.mark.core
 @pytest.mark.parametrize("told", ["by a keyword", "by variables"])
 def test_a_target_that_a_play_adds_is_reached_as_root_like_its_host(host, box, told):
     ssh = {name.replace("conductor_host", "ansible_host"): value for name, value in box.variables.items()}
@@ -192,6 +193,7 @@ def test_root_by_sudo_with_a_password_on_the_host(host, box):
     assert "Incorrect sudo password" in printed and "failed=1" in printed
 
 
+@pytest.mark.core
 @pytest.mark.parametrize("asked", [True, False])
 def test_passwords_on_both_ways_and_one_is_not_taken_for_the_other(host, box, asked):
     """Inside it is sent whether it is asked for or not: then it must not be taken for the data."""

@@ -211,6 +211,7 @@ OTHERS = """
 """
 
 
+@pytest.mark.core
 def test_files_of_the_controller_in_a_play(host, tmp_path):
     start(host, "box")
     controller = Controller(tmp_path)

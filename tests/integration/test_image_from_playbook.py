@@ -143,6 +143,7 @@ def test_on_the_controller_itself_what_an_interrupted_run_left_is_taken(host, co
     assert read(host, "/etc/below") == "below"
 
 
+@pytest.mark.core
 def test_a_container_is_a_target_of_later_plays_and_tasks(host, controller):
     host.module("conductor_container", name="box", image="debian", command=["/bin/sleep", "infinity"])
     play = """
@@ -156,6 +157,13 @@ def test_a_container_is_a_target_of_later_plays_and_tasks(host, controller):
 - ansible.builtin.assert: {that: name.stdout == "box"}
 """
     controller.playbook(play, hosts="alpha")
+    # All that modules of the action group have in common.
+    settings = {"image_dir": "/var/lib/conductor/images", "container_dir": "/var/lib/conductor/containers"}
+    defaults = [{"group/conductor.containers.conductor": {**settings, "lock_timeout": 300}}]
+    controller.playbook(play, hosts="alpha", module_defaults=defaults)
+    for taken in ("alpha", "localhost", "all"):
+        task = {"conductor.containers.conductor_target": {"container": "box", "name": taken}}
+        assert f"{taken}: already" in controller.playbook(task, hosts="alpha", check=False)
     for wrong in ("../box", "-x"):
         task = {"conductor.containers.conductor_target": {"container": wrong}}
         assert "is not a container's name" in controller.playbook(task, hosts="alpha", check=False)
@@ -174,6 +182,9 @@ ELSEWHERE = {
 }
 
 
+MARKS = {how: pytest.mark.core for how in ("keyword", "extra variable")}
+
+
 @pytest.fixture
 def own_files(host):
     """A host whose own programs and home directory can be written to, and nobody else notices."""
@@ -185,7 +196,7 @@ mount -t overlay -o lowerdir=/$name,upperdir=/run/own/$name/upper,workdir=/run/o
     host.run("rm", "-r", "/run/own")
 
 
-@pytest.mark.parametrize("how", ELSEWHERE)
+@pytest.mark.parametrize("how", [pytest.param(how, marks=MARKS.get(how, ())) for how in ELSEWHERE])
 def test_roles_never_run_anywhere_but_in_the_container(own_files, controller, how):
     """Whatever the connection of the play is, the roles are applied to the container or not at all."""
     host = own_files

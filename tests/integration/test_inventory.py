@@ -50,6 +50,7 @@ def test_the_graph_shows_containers_in_groups_by_host_image_state_and_label(flee
     assert "|--@conductor_host_beta:" in ask(fleet, "--graph")
 
 
+@pytest.mark.core
 def test_tasks_run_in_what_was_listed(fleet):
     ask(fleet, "--list", states=["running"])
     fleet.write_play(
@@ -65,6 +66,7 @@ def test_tasks_run_in_what_was_listed(fleet):
     assert printed.count("failed=0") == 2 and "old" not in printed
 
 
+@pytest.mark.core
 def test_names_groups_and_variables_of_ones_own(fleet):
     found = listed(
         fleet,
@@ -80,6 +82,7 @@ def test_names_groups_and_variables_of_ones_own(fleet):
     assert found["_meta"]["hostvars"]["beta-web"]["shown"] == {"__ansible_unsafe": "web!"}
 
 
+@pytest.mark.core
 def test_a_host_that_does_not_answer_is_a_warning_and_keeps_what_the_cache_has(fleet):
     assert "web.beta" in listed(fleet, **CACHE)["conductor"]["hosts"]
     box(fleet.hosts["alpha"], "new")

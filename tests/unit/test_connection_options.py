@@ -2,9 +2,11 @@
 
 import json
 import subprocess
-import sys
 
 import pytest
+from ansible_core import PYTHON
+
+pytestmark = pytest.mark.core
 
 COLLECTION = "conductor.containers"
 NAME = f"{COLLECTION}.conductor"
@@ -28,7 +30,7 @@ TEXT = ("description", "version_added", "version_added_collection")
 
 
 def ask(*arguments):
-    process = subprocess.run([sys.executable, "-c", PROGRAM, *arguments], capture_output=True, text=True, check=True)
+    process = subprocess.run([PYTHON, "-c", PROGRAM, *arguments], capture_output=True, text=True, check=True)
     values, definitions, documentation = json.loads(process.stdout)
     return values, bare(definitions), documentation
 
@@ -60,5 +62,5 @@ init_plugin_loader()
 assert {loader}_loader.get("{name}", class_only=True)
 print("ansible_collections.{COLLECTION}.plugins.connection.conductor" in sys.modules)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run([PYTHON, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "True\n"

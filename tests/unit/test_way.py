@@ -2,7 +2,11 @@
 
 import json
 import subprocess
-import sys
+
+import pytest
+from ansible_core import PYTHON
+
+pytestmark = pytest.mark.core
 
 HOST = {"ansible_host": "a.example.com", "ansible_port": 2222, "ansible_become_password": "out side", "other": 1}
 # Ansible's own loader of collections has to be in place.
@@ -17,7 +21,7 @@ print(json.dumps(way_into("alpha", json.loads(sys.argv[1]), {}, by_value=sys.arg
 
 def way_into(variables, how="by name"):
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, json.dumps(variables), how], capture_output=True, text=True, check=True
+        [PYTHON, "-c", PROGRAM, json.dumps(variables), how], capture_output=True, text=True, check=True
     )
     return json.loads(done.stdout)
 

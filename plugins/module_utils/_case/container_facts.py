@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from datetime import datetime, timezone
 
-from .._errors import Damaged
+from .._errors import Damaged, printable
 from .._linux.processes import ProcessId
 from .._model.layout import ContainerPaths
 from .._store import containers as store
@@ -84,4 +84,4 @@ def log_tail(path: str) -> str:
         return ""
     if size > _LOG_TAIL:
         text = text.partition("\n")[2]
-    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
+    return printable(text, keep="\n\t")

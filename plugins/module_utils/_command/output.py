@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .._errors import printable
+
 
 def print_json(result: dict) -> None:
     """A result as one JSON document."""
@@ -29,7 +31,7 @@ def one_line(text: str) -> str:
 
 def shown(text: str) -> str:
     """`text` with characters that act on a terminal as escapes, except ends of lines and tabs."""
-    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
+    return printable(text, keep="\n\t")
 
 
 def shortened(text: str, most: int) -> str:

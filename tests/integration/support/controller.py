@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
+from ansible_core import BIN
 from testhost import PYTHON, ROOT, Host, Node
 
 SSHD = """
@@ -23,8 +24,6 @@ UsePAM no
 PermitRootLogin yes
 MaxSessions 100
 """
-# Directory with the programs of the ansible-core under test: script/test runs them with several releases.
-CORE = Path(os.environ.get("CONDUCTOR_TEST_CORE", ROOT / ".venv/bin"))
 PLAIN = {
     "ANSIBLE_COLLECTIONS_PATH": f"{ROOT}/.venv/collections",
     "ANSIBLE_NOCOLOR": "1",
@@ -137,7 +136,7 @@ class Controller:
         groups = {"targets": {"hosts": self.inventory}}
         (self.directory / "hosts.json").write_text(json.dumps({"all": {"children": groups}}))
         command = [*(on.enter if on else []), "env", f"--chdir={self.directory}"]
-        command += [str(CORE / program), "-i", "hosts.json", *arguments]
+        command += [str(BIN / program), "-i", "hosts.json", *arguments]
         return subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             env={**os.environ, **PLAIN, "ANSIBLE_HOME": str(self.directory / "home")},
