@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from .._errors import Conflict, NotFound
 from .._model.container import LIVE, OF_THE_ROOT, ContainerSpec
+from .._model.ids import IdRange
 from .action import Action, Plan
-from .ids import IdsView, choose
+from .ids import OWNER, IdsView, choose
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class ContainerView:
     incomplete: bool = False
     # Where a range of ids is to be chosen.
     ids: IdsView | None = None
+    # Ranges to register for the user conductor, so that no user of the host gets them.
+    unregistered: tuple[IdRange, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,15 @@ class Wish:
     state: str
     recreate: bool = False
     force: bool = False
+
+
+@dataclass(frozen=True)
+class RegisterIds(Action):
+    ranges: tuple[IdRange, ...]
+
+    def describe(self) -> str:
+        shown = ", ".join(f"{found.base} to {found.end - 1}" for found in self.ranges)
+        return f"register ids {shown} for the user {OWNER} in /etc/subuid and /etc/subgid"
 
 
 @dataclass(frozen=True)
@@ -152,7 +164,8 @@ def _present(wanted: ContainerSpec, view: ContainerView, wish: Wish) -> list[Act
         actions.append(StartProcess(wanted))
     elif wish.state == "started" and not view.supervised:
         actions.append(Supervise(wanted.name))
-    return actions
+    # First: from then on no user of the host gets them.
+    return [RegisterIds(view.unregistered), *actions] if view.unregistered else actions
 
 
 def _changes(present: ContainerSpec, wanted: ContainerSpec, view: ContainerView, wish: Wish) -> list[Action]:
