@@ -132,7 +132,16 @@ class RemoveContainer(Action):
 def plan_container(wanted: ContainerSpec | None, name: str, view: ContainerView, wish: Wish) -> Plan:
     """Actions from `view` to `wanted` (None where it is to be absent). Raises Conflict, NotFound."""
     actions = _absent(name, view) if wish.state == "absent" else _present(wanted, view, wish)
-    return Plan(tuple(actions), before=_shown(view.spec, _state(view)), after=_after(wanted, view, wish, actions))
+    before, after = _shown(view.spec, _state(view)), _after(wanted, view, wish, actions)
+    return Plan(tuple(actions), **_without_values({"before": before, "after": after}))
+
+
+def _without_values(diff: dict[str, dict]) -> dict[str, dict]:
+    """Both sides without the values of variables, which may be secret; that one changes is shown."""
+    old, new = (side.get("env", {}) for side in diff.values())
+    words = [dict.fromkeys(old, "(hidden)"), {name: "(hidden)" for name in new}]
+    words[1].update({name: "(hidden, changed)" for name in new if name in old and new[name] != old[name]})
+    return {key: {**side, "env": env} if "env" in side else side for (key, side), env in zip(diff.items(), words)}
 
 
 def _absent(name: str, view: ContainerView) -> list[Action]:
