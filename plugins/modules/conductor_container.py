@@ -47,7 +47,10 @@ options:
       - C(/run), C(/run/lock) and C(/tmp) are then of type tmpfs, and the container's cgroup is writable.
     type: bool
   env:
-    description: Environment variables of the command. Values must be strings; numbers are taken as written.
+    description:
+      - Environment variables of the command. Values must be strings; numbers are taken as written.
+      - Values are shown neither in the log of the host, nor in the diff, nor in C(invocation). As with docker, they are
+        part of RV(container), and whoever is root on the host can read them.
     type: dict
   working_dir:
     description: Directory inside in which the command starts. Default is V(/).

@@ -35,14 +35,14 @@ options:
     description: The command and its arguments in one string, which is split by the quoting rules of a shell.
     type: str
   stdin:
-    description: What the command reads on its standard input.
+    description: What the command reads on its standard input. It is not shown in the log of the host.
     type: str
   stdin_add_newline:
     description: Whether a newline is added to O(stdin) where it does not end with one.
     type: bool
     default: true
   env:
-    description: Environment variables, over those of the container.
+    description: Environment variables, over those of the container. Values are not shown in the log of the host.
     type: dict
   chdir:
     description:

@@ -317,3 +317,76 @@ def test_images_on_a_file_system_that_cannot_be_mapped_are_told_before_anything_
     made = bare_host.module("conductor_container", **wish, userns="host")["container"]
     assert made["state"] == "running" and made["ids"] is None
     bare_host.module("conductor_container", name="web", state="absent")
+
+
+REGISTERED = "conductor:524288:268435456"
+
+
+@pytest.fixture
+def own_etc(host):
+    """The host with a copy of its /etc, which is gone after the test."""
+    host.run("sh", "-c", "mount -t tmpfs tmpfs /media; cp -a /etc /media; mount --bind /media/etc /etc")
+    yield host
+    host.run("umount", "/etc", "/media")
+
+
+def id_lines(host):
+    return host.run("cat", "/etc/subuid").stdout.splitlines(), host.run("cat", "/etc/subgid").stdout.splitlines()
+
+
+def test_no_new_user_of_the_host_gets_ids_of_a_container(own_etc):
+    """Six users fill the room before the ids of containers."""
+    host = own_etc
+    host.run("sh", "-c", ": > /etc/subuid; : > /etc/subgid; chmod 640 /etc/subuid")
+    wish = {"action": "register ids 524288 to 268959743 for the user conductor in /etc/subuid and /etc/subgid"}
+    planned = host.module("conductor_container", **WEB, check=True)
+    assert wish["action"] in planned["actions"] and id_lines(host) == ([], [])
+    assert host.module("conductor_container", **WEB)["actions"] == planned["actions"]
+    assert id_lines(host) == ([REGISTERED], [REGISTERED])
+    assert host.run("stat", "-c", "%a %U", "/etc/subuid").stdout == "640 root\n"
+    for number in range(8):
+        host.run("useradd", f"user{number}")
+    for lines in id_lines(host):
+        given = [line.split(":") for line in lines if not line.startswith("conductor:")]
+        assert len(given) == 8
+        assert all(int(base) + 65536 <= 524288 or int(base) >= 524288 + 268435456 for _, base, _ in given)
+    assert not host.module("conductor_container", **WEB)["changed"]
+    host.module("conductor_container", name="web", state="absent")
+    assert REGISTERED in id_lines(host)[0], "they stay, for the next container"
+
+
+def test_a_range_that_is_asked_for_is_registered_and_one_of_an_older_release_too(own_etc):
+    host = own_etc
+    host.run("sh", "-c", "printf 'conductor:3000000:65536' | tee /etc/subuid > /etc/subgid")
+    start(host, userns={"base": 800000})
+    expected = ["conductor:3000000:65536", "conductor:800000:65536"]
+    assert id_lines(host) == (expected, expected)
+    host.run("sh", "-c", "sed -i /800000/d /etc/subuid")
+    assert host.module("conductor_container", **WEB)["actions"] == [
+        "register ids 800000 to 865535 for the user conductor in /etc/subuid and /etc/subgid"
+    ]
+    assert id_lines(host) == (expected, expected)
+
+
+def test_where_users_get_no_such_ids_nothing_is_registered(own_etc):
+    host = own_etc
+    host.run("rm", "/etc/subuid", "/etc/subgid")
+    assert start(host)["ids"]["base"] == 524288
+    host.run("useradd", "somebody")
+    assert host.run("ls", "/etc/subuid", check=False).stdout == ""
+
+
+def test_another_program_that_changes_users_is_waited_for(own_etc):
+    host = own_etc
+    hold = """
+import fcntl, sys
+with open("/etc/.pwd.lock", "w") as lock:
+    fcntl.lockf(lock, fcntl.LOCK_EX)
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+    with host.popen("python3", "-c", hold, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout.readline() == b"held\n"
+        failed = host.module("conductor_container", **WEB, lock_timeout=0.2, fails=True)
+        assert "/etc/.pwd.lock is locked by another program" in failed["msg"]
+    assert start(host)["ids"]["base"] == 524288

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from ansible_collections.conductor.containers.plugins.module_utils._errors import Conflict, NotFound
 from ansible_collections.conductor.containers.plugins.module_utils._model.container import LIVE, ContainerSpec
+from ansible_collections.conductor.containers.plugins.module_utils._model.ids import IdRange
 from ansible_collections.conductor.containers.plugins.module_utils._plan import container as plan
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -34,6 +35,7 @@ def views(draw):
         leftovers=() if running else draw(leftovers),
         limits_applied=draw(st.booleans()),
         incomplete=spec is None and draw(st.booleans()),
+        unregistered=draw(st.sampled_from([(), (IdRange(524288),)])),
     )
 
 
@@ -47,6 +49,8 @@ wishes = st.builds(
 
 def simulate(view, action):  # noqa: PLR0911
     """What the host is like after one action: the specification that the effects are held to on a real kernel."""
+    if isinstance(action, plan.RegisterIds):
+        return replace(view, unregistered=())
     if isinstance(action, plan.StopProcesses):
         left = ("cgroup", "run state") if view.running else view.leftovers
         return replace(view, running=False, to_run=False, leftovers=left)

@@ -6,7 +6,13 @@ import pytest
 from ansible_collections.conductor.containers.plugins.module_utils._container.rootfs import check_kernel
 from ansible_collections.conductor.containers.plugins.module_utils._errors import Conflict, HostNotCapable, InvalidInput
 from ansible_collections.conductor.containers.plugins.module_utils._model.ids import END, SIZE, IdRange, parse_userns
-from ansible_collections.conductor.containers.plugins.module_utils._plan.ids import IdsView, choose
+from ansible_collections.conductor.containers.plugins.module_utils._plan.ids import (
+    DEFAULT,
+    IdsView,
+    choose,
+    lines_of,
+    unregistered,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,11 +69,28 @@ def test_with_entries_of_ours_only_those_are_used():
         choose("auto", IdsView("conductor:100:65536\n", ""))
 
 
-def test_the_last_range_is_below_the_ids_that_mean_none():
-    last = IdRange(END - SIZE)
+def test_the_last_range_of_the_default_is_the_end():
+    last = IdRange(DEFAULT.end - SIZE)
     assert choose("auto", IdsView(taken={"all": IdRange(524288, last.base - 524288)})) == last
     with pytest.raises(HostNotCapable):
-        choose("auto", IdsView(taken={"all": IdRange(524288, END - 524288)}))
+        choose("auto", IdsView(taken={"all": DEFAULT}))
+    assert DEFAULT.end + 1000 * SIZE < 600100000, "useradd has room for its users behind it"
+
+
+def test_what_is_registered_is_what_nobody_has_yet():
+    auto, far = IdRange(524288), IdRange(3000000)
+    assert unregistered(auto, IdsView()) == (DEFAULT,)
+    assert unregistered(far, IdsView()) == (DEFAULT,), "it is in the default"
+    outside = IdRange(DEFAULT.end)
+    assert unregistered(outside, IdsView()) == (DEFAULT, outside)
+    ours = lines_of([DEFAULT])
+    assert ours == "conductor:524288:268435456\n"
+    assert unregistered(auto, IdsView(ours, ours)) == ()
+    own_pool = "alice:100000:65536\nconductor:3000000:131072\n"
+    assert unregistered(far, IdsView(own_pool, own_pool)) == ()
+    assert unregistered(auto, IdsView(own_pool, own_pool)) == (auto,), "of an older release, or asked for"
+    assert unregistered(IdRange(100000), IdsView(own_pool, own_pool)) == (), "somebody has them already"
+    assert unregistered(far, IdsView(own_pool, "")) == (far,)
 
 
 def test_a_range_that_somebody_has_is_a_conflict_that_names_him():

@@ -31,10 +31,10 @@ from .._model.layout import LOCK_DIR, ContainerPaths, ImagePaths
 from .._network.attachment import forget
 from .._plan import container as plan
 from .._plan.action import Action, Plan
-from .._plan.ids import IdsView, choose
+from .._plan.ids import IdsView, choose, lines_of, unregistered
 from .._store import containers as store
 from .._store import seccomp_filters
-from .._store.ids import SUBGID, SUBUID, taken_ids
+from .._store.ids import SUBGID, SUBUID, append_ids, id_files, id_files_locked, read_ids, taken_ids
 from .._store.images import image_layers
 from .._store.settings import Settings
 from .container_facts import container_facts
@@ -89,6 +89,7 @@ class ContainerCase:
         if store.has_staging(self.paths):
             leftovers = (*leftovers, "half-made directory")
         image = self.changes.get("image") or (spec.image if spec else "")
+        ids = self._observe_ids(spec, image)
         view = plan.ContainerView(
             spec=spec,
             running=running,
@@ -100,20 +101,32 @@ class ContainerCase:
             or not running
             or cgroup_of(self.name).has_limits(spec.memory, spec.cpus, spec.pids),
             damage=damage,
-            ids=self._observe_ids(spec, image),
+            ids=ids,
+            unregistered=self._unregistered(spec, ids),
             incomplete=spec is None and os.path.lexists(self.paths.directory),
         )
         return Observed(view, process, supervisor)
 
     def _observe_ids(self, spec: ContainerSpec | None, image: str) -> IdsView | None:
         """What a choice of ids needs, where there is one to make. Raises HostNotCapable."""
-        userns = self.changes.get("userns", spec.userns if spec else ContainerSpec.userns)
+        userns = self._userns(spec)
         if self.wish.state == "absent" or (spec is not None and userns == spec.userns):
             return None
         view = self._ids_view()
         if userns != "host" and image and os.path.exists(ImagePaths.of(self.settings.image_dir, image).spec):
             check_idmap(image_layers(self.settings.image_dir, image), choose(userns, view))
         return view
+
+    def _userns(self, spec: ContainerSpec | None) -> str | IdRange:
+        return self.changes.get("userns", spec.userns if spec else ContainerSpec.userns)
+
+    def _unregistered(self, spec: ContainerSpec | None, view: IdsView | None) -> tuple[IdRange, ...]:
+        """Ranges to register before this container has its ids, or because it has them. Raises as `choose` does."""
+        if self.wish.state == "absent" or self._userns(spec) == "host" or not id_files():
+            return ()
+        ids = read_ids(self.paths) if view is None else choose(self._userns(spec), view)
+        texts = view or IdsView(read_text(SUBUID), read_text(SUBGID))
+        return unregistered(ids, texts) if ids else ()
 
     def _ids_view(self) -> IdsView:
         taken = taken_ids(self.settings.container_dir, self.name)
@@ -149,6 +162,11 @@ class ContainerCase:
 
     def result(self, observed: Observed) -> dict:
         return {"container": container_facts(self.settings, self.name)}
+
+    def _register(self, action: plan.RegisterIds) -> None:
+        with id_files_locked(self.settings.lock_timeout):
+            for path in id_files():
+                append_ids(path, lines_of(found for found in action.ranges if lines_of([found]) not in read_text(path)))
 
     def _create(self, action: plan.CreateContainer) -> None:
         with self._chosen_ids(action.spec) as ids:
@@ -216,6 +234,7 @@ class ContainerCase:
 
 
 _EFFECTS = {
+    plan.RegisterIds: ContainerCase._register,
     plan.CreateContainer: ContainerCase._create,
     plan.UpdateSpec: ContainerCase._update,
     plan.ApplyLimits: ContainerCase._limit,

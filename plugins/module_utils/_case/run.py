@@ -16,10 +16,42 @@ from .._store.containers import require_one_directory
 from .._store.settings import SETTINGS_SPEC, Settings
 from .perform import UseCase, check, perform
 
+# As Ansible writes it for what must not be logged.
+_HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+
+
+class _Module(AnsibleModule):
+    """One whose secrets go neither to syslog nor into `invocation`: values of `env`, whose names stay, and texts.
+
+    The option no_log would do so, and would also hide each occurrence of such a value in the result: "1", or "/".
+    """
+
+    def _log_invocation(self) -> None:
+        params = self.params
+        self.params = without_secrets(params)
+        try:
+            super()._log_invocation()
+        finally:
+            self.params = params
+
+    def _return_formatted(self, kwargs: dict) -> None:
+        super()._return_formatted({"invocation": {"module_args": without_secrets(self.params)}, **kwargs})
+
+
+def without_secrets(params: dict) -> dict:
+    """Parameters of a module as others may see them."""
+    shown = dict(params)
+    for name in ("stdin", "content"):
+        if shown.get(name) is not None:
+            shown[name] = _HIDDEN
+    if isinstance(shown.get("env"), dict):
+        shown["env"] = dict.fromkeys(shown["env"], _HIDDEN)
+    return shown
+
 
 def run_module(spec: dict, build: Callable[[dict, Settings], UseCase], **module_options: Any) -> None:
     """Run a module to its exit: `spec` is its argument_spec without the shared settings, `build` makes its use case."""
-    module = AnsibleModule(argument_spec={**SETTINGS_SPEC, **spec}, supports_check_mode=True, **module_options)
+    module = _Module(argument_spec={**SETTINGS_SPEC, **spec}, supports_check_mode=True, **module_options)
     try:
         if os.geteuid():
             raise HostNotCapable("this needs root on the managed host", "set become: true")

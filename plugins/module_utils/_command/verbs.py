@@ -195,7 +195,9 @@ def do_ps(args: Namespace) -> int:
 def do_logs(args: Namespace) -> int:
     settings = _settings()
     if args.json:
-        print_json(_one_container(settings, args.name))
+        (container,) = _one_container(settings, args.name)["containers"]
+        # Whoever shares a log does not mean to share what is secret in the options.
+        print_json({"containers": [{key: value for key, value in container.items() if key != "env"}]})
         return 0
     from .logs import print_log
 

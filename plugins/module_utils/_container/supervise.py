@@ -23,6 +23,8 @@ from .._linux.ending import ask_to_end
 _BACKOFF_FIRST, _BACKOFF_MOST = 0.1, 60.0
 # A run as long as this counts as a good one: the pause before the next restart begins anew (as docker does).
 _GOOD_RUN = 10.0
+_PYTHON = "/usr/bin/python3"
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _HELD = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 
@@ -59,8 +61,21 @@ def supervise(container_dir: str, name: str) -> None:
     # What comes from now on waits for the container's next life.
     hold_signals()
     if spec is not None and spec.get("wanted") == "running" and not _wait({request}, 0):
-        runtime = sys.argv[0]
-        os.execv(sys.executable, [sys.executable, "-I", "-S", runtime, "start", container_dir, name])
+        exec_runtime(sys.argv[0], "start", container_dir, name)
+
+
+def exec_runtime(runtime: str, *arguments: str) -> None:
+    """Replace the process by the program `runtime`, with nothing of the caller's environment. Never returns.
+
+    By this interpreter, or where an upgrade has taken it away by the host's. Raises OSError.
+    """
+    environment = {"PATH": _PATH, "HOME": "/root"}
+    for python in (sys.executable, _PYTHON):
+        try:
+            os.execve(python, [python, "-I", "-S", runtime, *arguments], environment)
+        except FileNotFoundError:
+            if python == _PYTHON:
+                raise
 
 
 def hold_signals() -> None:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 
 from .._errors import EffectFailed
@@ -16,7 +15,7 @@ from .._store.containers import write_run_state
 from .cgroup import cgroup_of_supervisors
 from .process import close_others
 from .runtime import install_runtime
-from .supervise import hold_signals
+from .supervise import exec_runtime, hold_signals
 
 
 def spawn_supervisor(body: Callable[[], None]) -> None:
@@ -43,8 +42,7 @@ def spawn_supervisor(body: Callable[[], None]) -> None:
 
 def exec_supervisor(paths: ContainerPaths, runtime: str) -> None:
     """Become the small supervisor: the same process, hence still the parent of the first process."""
-    arguments = ["supervise", os.path.dirname(paths.directory), paths.name]
-    os.execv(sys.executable, [sys.executable, "-I", "-S", runtime, *arguments])
+    exec_runtime(runtime, "supervise", os.path.dirname(paths.directory), paths.name)
 
 
 def detach(keep: set[int]) -> None:

@@ -15,6 +15,7 @@ import signal
 
 from .._container.cgroup import cgroup_of_entry
 from .._container.process import close_others
+from .._linux.memory import forget_environment
 from .listening import is_answered, listen, serve
 from .request import answer
 
@@ -48,7 +49,7 @@ def _detach(keep: int) -> None:
     os.setsid()
     os.chdir("/")
     os.umask(0o022)
-    os.environ.clear()
+    forget_environment()
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     null = os.open("/dev/null", os.O_RDWR)

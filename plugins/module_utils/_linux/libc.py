@@ -9,9 +9,11 @@ system calls above 424 have one number on every architecture.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
+from collections.abc import Iterator
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 0x1, 0x2, 0x4, 0x8
 MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE, MS_SLAVE, MS_SHARED = 0x20, 0x1000, 0x4000, 0x40000, 0x80000, 0x100000
@@ -212,6 +214,22 @@ def set_file_owner(owner: int) -> None:
         _libc.setfsuid(owner)
         # Those on files went out of force with that.
         capset(permitted)
+
+
+@contextlib.contextmanager
+def effective_user(uid: int) -> Iterator[None]:
+    """For the block, the process's effective user is `uid`, with all capabilities as before (credentials(7)).
+
+    For root. Its real and saved ids stay, by which it comes back.
+    """
+    permitted = permitted_capabilities()
+    os.setresuid(-1, uid, -1)
+    try:
+        # Those in force went with the user.
+        capset(permitted)
+        yield
+    finally:
+        os.setresuid(-1, 0, -1)
 
 
 def openat2(dirfd: int, path: str, flags: int, resolve: int, mode: int = 0) -> int:

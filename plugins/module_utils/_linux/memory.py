@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+
 from . import libc
 
 _MADV_POPULATE_WRITE = 23
@@ -22,3 +25,15 @@ def copy_all() -> None:
         if permissions == b"rw-p":
             start, end = (int(address, 16) for address in region.split(b"-"))
             libc.madvise(start, end - start, _MADV_POPULATE_WRITE)
+
+
+def forget_environment() -> None:
+    """Empty the environment, also where the kernel shows what the process began with: /proc/PID/environ.
+
+    That is the memory from env_start to env_end (fields 50 and 51 of proc_pid_stat(5)), to which nothing refers then.
+    """
+    os.environ.clear()
+    with open("/proc/self/stat", "rb") as file:
+        fields = file.read().rpartition(b")")[2].split()
+    start, end = int(fields[47]), int(fields[48])
+    ctypes.memset(start, 0, end - start)

@@ -24,10 +24,12 @@ _AT_MOST = 5
 def new(id_map: str, flags: int = 0) -> Iterator[int]:
     """The pid of a process in a new user namespace, and in the others of `flags` which that one owns, for the block.
 
-    `id_map`: a line of /proc/PID/uid_map, for users and groups alike. Raises HostNotCapable.
+    `id_map`: a line of /proc/PID/uid_map, for users and groups alike. Its root is the namespace's owner, so what the
+    kernel counts for a user (inotify(7), namespaces(7)) is counted for that id and not for the host's root
+    (kernel/ucount.c). Raises HostNotCapable.
     """
     try:
-        with rlimits.lifted_for_namespaces():
+        with rlimits.lifted_for_namespaces(), libc.effective_user(int(id_map.split()[1])):
             child = libc.clone_sleeping(libc.CLONE_NEWUSER | flags, _AT_MOST)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EINVAL, errno.EPERM):

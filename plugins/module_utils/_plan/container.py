@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from .._errors import Conflict, NotFound
 from .._model.container import LIVE, OF_THE_ROOT, ContainerSpec
+from .._model.ids import IdRange
 from .action import Action, Plan
-from .ids import IdsView, choose
+from .ids import OWNER, IdsView, choose
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class ContainerView:
     incomplete: bool = False
     # Where a range of ids is to be chosen.
     ids: IdsView | None = None
+    # Ranges to register for the user conductor, so that no user of the host gets them.
+    unregistered: tuple[IdRange, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,15 @@ class Wish:
     state: str
     recreate: bool = False
     force: bool = False
+
+
+@dataclass(frozen=True)
+class RegisterIds(Action):
+    ranges: tuple[IdRange, ...]
+
+    def describe(self) -> str:
+        shown = ", ".join(f"{found.base} to {found.end - 1}" for found in self.ranges)
+        return f"register ids {shown} for the user {OWNER} in /etc/subuid and /etc/subgid"
 
 
 @dataclass(frozen=True)
@@ -120,7 +132,16 @@ class RemoveContainer(Action):
 def plan_container(wanted: ContainerSpec | None, name: str, view: ContainerView, wish: Wish) -> Plan:
     """Actions from `view` to `wanted` (None where it is to be absent). Raises Conflict, NotFound."""
     actions = _absent(name, view) if wish.state == "absent" else _present(wanted, view, wish)
-    return Plan(tuple(actions), before=_shown(view.spec, _state(view)), after=_after(wanted, view, wish, actions))
+    before, after = _shown(view.spec, _state(view)), _after(wanted, view, wish, actions)
+    return Plan(tuple(actions), **_without_values({"before": before, "after": after}))
+
+
+def _without_values(diff: dict[str, dict]) -> dict[str, dict]:
+    """Both sides without the values of variables, which may be secret; that one changes is shown."""
+    old, new = (side.get("env", {}) for side in diff.values())
+    words = [dict.fromkeys(old, "(hidden)"), {name: "(hidden)" for name in new}]
+    words[1].update({name: "(hidden, changed)" for name in new if name in old and new[name] != old[name]})
+    return {key: {**side, "env": env} if "env" in side else side for (key, side), env in zip(diff.items(), words)}
 
 
 def _absent(name: str, view: ContainerView) -> list[Action]:
@@ -152,7 +173,8 @@ def _present(wanted: ContainerSpec, view: ContainerView, wish: Wish) -> list[Act
         actions.append(StartProcess(wanted))
     elif wish.state == "started" and not view.supervised:
         actions.append(Supervise(wanted.name))
-    return actions
+    # First: from then on no user of the host gets them.
+    return [RegisterIds(view.unregistered), *actions] if view.unregistered else actions
 
 
 def _changes(present: ContainerSpec, wanted: ContainerSpec, view: ContainerView, wish: Wish) -> list[Action]:

@@ -5,15 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from .._errors import Conflict, HostNotCapable
-from .._model.ids import END, SIZE, IdRange
+from .._model.ids import SIZE, IdRange
 
 OWNER = "conductor"
-# Below are those that useradd(8) hands out; systemd-nspawn's own begin here, too (systemd.io/UIDS-GIDS).
-_DEFAULT = IdRange(524288, END - 524288)
+# For 4096 containers. systemd-nspawn's begin here, too (systemd.io/UIDS-GIDS), and useradd(8), which goes up to
+# 600100000 (login.defs(5)), has room behind it for 5000 users.
+DEFAULT = IdRange(524288, 4096 * SIZE)
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,27 @@ def choose(userns: str | IdRange, view: IdsView) -> IdRange | None:
     )
 
 
+def unregistered(ids: IdRange, view: IdsView) -> tuple[IdRange, ...]:
+    """What to register for the user conductor, so that useradd(8) gives no user the `ids` of a container.
+
+    The default where it has none in either file, and `ids` where they are outside of all that is registered.
+    """
+    users, groups = _entries(view.subuid), _entries(view.subgid)
+    missing: list[IdRange] = []
+    if OWNER not in (*(name for name, _ in users), *(name for name, _ in groups)):
+        missing.append(DEFAULT)
+    for entries in (users, groups):
+        known = [*(found for _, found in entries), *missing]
+        if not any(found.base <= ids.base and ids.end <= found.end for found in known):
+            missing.append(ids)
+    return tuple(missing)
+
+
+def lines_of(ranges: Iterable[IdRange]) -> str:
+    """As subuid(5) has them, for the user conductor."""
+    return "".join(f"{OWNER}:{found.base}:{found.size}\n" for found in ranges)
+
+
 def _first_free(pool: IdRange, blocked: list[IdRange]) -> IdRange | None:
     base = pool.base
     while base + SIZE <= pool.end:
@@ -68,7 +90,7 @@ def _pools(view: IdsView) -> list[IdRange]:
     """Where to choose from: what is conductor's in both files; where it has none at all, the default."""
     users, groups = _entries(view.subuid), _entries(view.subgid)
     if OWNER not in (*(name for name, _ in users), *(name for name, _ in groups)):
-        return [_DEFAULT]
+        return [DEFAULT]
     return [
         IdRange(max(user.base, group.base), min(user.end, group.end) - max(user.base, group.base))
         for name, user in users

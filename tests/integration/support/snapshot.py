@@ -22,6 +22,7 @@ COMMANDS = {
     "sysctl": "sysctl -a 2>/dev/null | grep -E '^net\\.ipv[46]\\.(ip_forward|conf\\.(all|default|wan0|lan0)\\.)' "
     "| grep -vE 'stable_secret|mtu'",
     "etc": "sha256sum /etc/resolv.conf /etc/hosts /etc/hostname",
+    "subids": "cat /etc/subuid /etc/subgid",
 }
 # Ours, and right to stay on a host that has no containers: directories, the runtime by its hash, the bare table.
 EXPECTED = re.compile(
@@ -31,6 +32,9 @@ EXPECTED = re.compile(
     r"|^process: \S+ -I -S /var/lib/conductor/lib/entry-[0-9a-f]+\.pyz serve "
     r"|^mount: .* /run/netns "
     r"|^cgroup: /sys/fs/cgroup(/[^/]+)?/conductor(/\.(supervisors|entry))?$"
+    # The ids of containers are registered for good, so that no user of the host gets them.
+    r"|^file: /run/changed/etc/upper/(subuid|subgid|\.pwd\.lock)$"
+    r"|^subids: conductor:524288:268435456$"
     # What conductor_network's option `forwarding` names; the kernel sets the others along (inet_forward_change).
     r"|^sysctl: net\.ipv[46]\.(ip_forward|conf\.\w+\.((mc_)?forwarding|accept_redirects)) = [01]$"
     r"|^process: (sh|find|ip|nft|sed|grep|tr) "
