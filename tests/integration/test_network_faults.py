@@ -217,6 +217,30 @@ def test_a_pool_that_overlaps_the_hosts_networks_is_refused_and_names_them(bare_
         assert "overlaps" in said and clash in said and option in said
 
 
+def test_routes_that_a_pool_takes_nothing_from_do_not_stand_in_its_way(bare_host):
+    """A VPN that takes all (openvpn's def1, WireGuard's AllowedIPs in pieces), discarded networks, other tables."""
+    for route in (
+        "0.0.0.0/1 via 192.0.2.1", "128.0.0.0/1 via 192.0.2.1", "8.0.0.0/7 via 192.0.2.1",
+        "blackhole 10.0.0.0/8", "unreachable 10.87.0.0/16", "prohibit 10.87.4.0/24", "throw 10.87.5.0/24",
+        "10.87.0.0/16 via 192.0.2.1 table 700", "blackhole 10.87.0.0/24 table 700",
+        "8000::/1 via 2001:db8:1::1", "blackhole fd00::/8", "fd87:c04d:c70::/48 via 2001:db8:1::1 table 700",
+    ):  # fmt: skip
+        bare_host.run("ip", "route", "add", *route.split())
+    web = Box(bare_host, "web")
+    assert web.network()["changed"]
+    serve(web, 8080)
+    for address in web.addresses():
+        assert reaches(bare_host, address, 8080)
+
+
+def test_a_network_in_a_table_that_rules_name_is_a_conflict(bare_host):
+    Box(bare_host, "web")
+    bare_host.run("ip", "route", "add", "10.87.0.0/16", "via", "192.0.2.1", "table", "700")
+    bare_host.run("ip", "rule", "add", "to", "10.87.0.0/16", "lookup", "700")
+    said = bare_host.module("conductor_network", container="web", fails=True)["msg"]
+    assert "10.87.0.0/16 on wan0" in said and "pool4" in said
+
+
 def test_another_pool_moves_the_container(bare_host, web):
     result = web.network(pool4="10.99.0.0/24", pool6="fd99::/64")["network"]
     assert (result["ipv4"], result["gateway4"], result["ipv6"]) == ("10.99.0.2", "10.99.0.1", "fd99::2")

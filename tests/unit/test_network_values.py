@@ -131,6 +131,41 @@ def test_default_routes_do_not_overlap_a_pool_but_others_do():
     assert overlapping(pool, [("10.87.3.4/24", "eth1")]) == ("10.87.3.0/24", "eth1")
 
 
+@pytest.mark.parametrize(
+    ("pool", "way_out"),
+    [
+        ("10.87.0.0/16", ["0.0.0.0/1", "128.0.0.0/1"]),
+        ("10.87.0.0/16", ["0.0.0.0/5", "8.0.0.0/7", "10.0.0.0/7"]),
+        ("192.168.7.0/24", ["192.0.0.0/9", "192.128.0.0/9", "192.168.0.0/15", "128.0.0.0/1"]),
+        ("172.20.0.0/16", ["172.0.0.0/8", "160.0.0.0/3"]),
+        ("100.64.9.0/24", ["100.0.0.0/8"]),
+        ("198.51.0.0/16", ["128.0.0.0/1", "192.0.0.0/2", "198.0.0.0/7"]),
+        ("fd87::/64", ["::/0", "8000::/1", "2000::/3", "fc00::/6"]),
+    ],
+)
+def test_a_way_out_in_pieces_takes_no_pool(pool, way_out):
+    assert overlapping(ipaddress.ip_network(pool), [(network, "tun0") for network in way_out]) is None
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_a_network_within_the_private_block_is_a_conflict_exactly_if_it_shares_addresses(data):
+    block, least = data.draw(st.sampled_from([("10.0.0.0/8", 8), ("192.168.0.0/16", 16), ("fc00::/7", 7)]))
+    base = ipaddress.ip_network(block)
+
+    def network():
+        length = data.draw(st.integers(least, base.max_prefixlen - 2))
+        address = int(base.network_address) + data.draw(st.integers(0, base.num_addresses - 1))
+        return ipaddress.ip_network((address, length), strict=False)
+
+    pool, other = network(), network()
+    if data.draw(st.booleans()):
+        other = data.draw(st.sampled_from([pool, pool.supernet(new_prefix=least), next(pool.subnets())]))
+    assert (overlapping(pool, [("0.0.0.0/0", "a"), ("::/0", "a"), (str(other), "b")]) is not None) == pool.overlaps(
+        other
+    )
+
+
 @settings(deadline=None)
 @given(st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1, max_size=63))
 def test_a_links_name_fits_the_kernel_whatever_the_containers(name):

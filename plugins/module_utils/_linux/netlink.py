@@ -1,7 +1,9 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Links, addresses and routes: the one file that imports pyroute2, and only what 0.7.2 and 0.9 have alike."""
+"""Links, addresses and routes. They are read by rtnetlink.py and changed by pyroute2, which this file alone imports,
+and only what 0.7.2 and 0.9 have alike.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ import contextlib
 import errno
 import os
 import socket
+import struct
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,10 +19,37 @@ from typing import Any, NamedTuple
 
 from .._errors import EffectFailed, HostNotCapable
 from . import libc
+from .rtnetlink import (
+    MOST_OF_ONE,
+    RTM_GETADDR,
+    RTM_GETLINK,
+    RTM_GETROUTE,
+    RTM_GETRULE,
+    Message,
+    Reader,
+    parse_attributes,
+)
 
-# include/uapi/linux/rtnetlink.h, if_addr.h, if.h
-RT_TABLE_LOCAL, RT_SCOPE_LINK, RTPROT_KERNEL, RTN_UNICAST, RTN_LOCAL = 255, 253, 2, 1, 2
+# include/uapi/linux/rtnetlink.h, if_addr.h, if_link.h, if.h, fib_rules.h
+RT_TABLE_MAIN, RT_TABLE_LOCAL, RT_SCOPE_LINK, RTPROT_KERNEL, RTPROT_RA = 254, 255, 253, 2, 9
+RTN_UNICAST, RTN_LOCAL = 1, 2
 IFA_F_NODAD, IFF_UP = 0x02, 0x1
+IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINKINFO, IFLA_EXT_MASK, IFLA_PROP_LIST, IFLA_ALT_IFNAME = (
+    1,
+    3,
+    4,
+    18,
+    29,
+    52,
+    53,
+)
+IFLA_INFO_KIND, RTEXT_FILTER_SKIP_STATS = 1, 8
+IFA_ADDRESS, RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_MULTIPATH, RTA_TABLE = 1, 1, 4, 5, 9, 15
+FRA_TABLE, FR_ACT_TO_TBL = 15, 1
+# struct ifinfomsg: family, type, index, flags, change; ifaddrmsg: family, prefixlen, flags, scope, index; rtmsg and
+# fib_rule_hdr: family, dst_len, src_len, tos, table, protocol (of rules: res1, res2), scope, type (action), flags.
+_LINK, _ADDRESS, _ROUTE = struct.Struct("=BxHiII"), struct.Struct("=BBBBI"), struct.Struct("=8BI")
+_SHORT = {IFLA_EXT_MASK: struct.pack("=I", RTEXT_FILTER_SKIP_STATS)}
 
 
 class Route(NamedTuple):
@@ -77,19 +107,19 @@ def routing(netns_fd: int | None = None) -> Iterator[Routing]:
             "the Python library pyroute2 is missing",
             "apt-get install python3-pyroute2, or pip install pyroute2 for Ansible's interpreter",
         ) from None
-    with entered(netns_fd) if netns_fd is not None else contextlib.nullcontext():
-        ipr = IPRoute()
-    try:
-        yield Routing(ipr, NetlinkError)
-    except NetlinkError as error:
-        if error.code == errno.ENODEV:
-            raise EffectFailed(
-                "an interface vanished while the network was looked at or changed: something else has deleted it, or "
-                "its container has ended; run this again"
-            ) from error
-        raise EffectFailed(f"the kernel refused a change of the network ({error})") from error
-    finally:
-        ipr.close()
+    with contextlib.ExitStack() as stack:
+        with entered(netns_fd) if netns_fd is not None else contextlib.nullcontext():
+            reader = stack.enter_context(Reader())
+            ipr = stack.enter_context(contextlib.closing(IPRoute()))
+        try:
+            yield Routing(reader, ipr, NetlinkError)
+        except NetlinkError as error:
+            if error.code == errno.ENODEV:
+                raise EffectFailed(
+                    "an interface vanished while the network was changed: something else has deleted it, or its "
+                    "container has ended; run this again"
+                ) from error
+            raise EffectFailed(f"the kernel refused a change of the network ({error})") from error
 
 
 def _find_libraries() -> None:
@@ -103,91 +133,111 @@ def _find_libraries() -> None:
 class Routing:
     """rtnetlink(7) in one network namespace."""
 
-    def __init__(self, ipr: Any, refusal: type[Exception]) -> None:
+    def __init__(self, reader: Reader, ipr: Any, refusal: type[Exception]) -> None:
+        self._reader = reader
         self._ipr = ipr
         self._refusal = refusal
-        self._addresses: dict[int, set[str]] | None = None
-        self._routes: dict[int, set[Route]] | None = None
 
-    def _link(self, name: str) -> Any | None:
-        try:
-            return self._ipr.link("get", ifname=name)[0]
-        except self._refusal as error:
-            if error.code == errno.ENODEV:
-                return None
-            raise
+    def _link(self, name: str = "", index: int = 0) -> Message | None:
+        named = {IFLA_IFNAME: name.encode() + b"\0"} if name else {}
+        return self._reader.get(RTM_GETLINK, _LINK, (0, 0, index, 0, 0), {**named, **_SHORT})
 
     def index(self, name: str) -> int | None:
         """The number of the interface `name`, or None."""
         link = self._link(name)
-        return link["index"] if link is not None else None
+        return link.fixed[2] if link is not None else None
 
     def interface(self, name: str) -> Interface | None:
-        """The interface `name`, or None.
+        """The interface `name`, or None. The kernel is asked for its addresses and routes alone.
 
-        Its addresses and routes are as at the first such look: the kernel tells those of all interfaces at once, which
-        on a host with many containers is asked for once.
+        Raises EffectFailed if it has more than 4096 of them.
         """
         link = self._link(name)
         if link is None:
             return None
-        index = link["index"]
-        names = link.get_attr("IFLA_PROP_LIST")
+        index, attributes = link.fixed[2], link.attributes
+        try:
+            addresses, routes = self._addresses(index), self._routes_by(index)
+        except OSError as error:
+            if error.errno == errno.ENODEV:
+                return None  # it went between two looks
+            raise
+        info = dict(parse_attributes(attributes.get(IFLA_LINKINFO, b"")))
+        names = parse_attributes(attributes.get(IFLA_PROP_LIST, b""))
         return Interface(
             index,
-            link.get_attr("IFLA_IFNAME"),
-            link.get_nested("IFLA_LINKINFO", "IFLA_INFO_KIND") or "",
-            link.get_attr("IFLA_ADDRESS") or "",
-            link.get_attr("IFLA_MTU"),
-            bool(link["flags"] & IFF_UP),
-            frozenset(names.get_attrs("IFLA_ALT_IFNAME")) if names else frozenset(),
-            frozenset(self._all_addresses().get(index, ())),
-            frozenset(self._all_routes().get(index, ())),
+            _text(attributes[IFLA_IFNAME]),
+            _text(info.get(IFLA_INFO_KIND, b"")),
+            ":".join(f"{byte:02x}" for byte in attributes.get(IFLA_ADDRESS, b"")),
+            struct.unpack("=I", attributes[IFLA_MTU])[0],
+            bool(link.fixed[3] & IFF_UP),
+            frozenset(_text(value) for number, value in names if number == IFLA_ALT_IFNAME),
+            frozenset(address for address, _index in addresses),
+            routes,
         )
 
-    def _all_addresses(self) -> dict[int, set[str]]:
-        if self._addresses is None:
-            self._addresses = {}
-            for found in self._ipr.get_addr():
-                address = f"{found.get_attr('IFA_ADDRESS')}/{found['prefixlen']}"
-                self._addresses.setdefault(found["index"], set()).add(address)
-        return self._addresses
+    def _addresses(self, index: int = 0) -> list[tuple[str, int]]:
+        """(address with prefix length, number of its interface), of one interface or of all."""
+        most = MOST_OF_ONE if index else None
+        found = self._reader.dump(RTM_GETADDR, _ADDRESS, (0, 0, 0, 0, index), {}, most)
+        return [
+            (f"{_ip(a.attributes[IFA_ADDRESS])}/{a.fixed[1]}", a.fixed[4]) for a in found if IFA_ADDRESS in a.attributes
+        ]
 
-    def _all_routes(self) -> dict[int, set[Route]]:
-        if self._routes is None:
-            self._routes = {}
-            for family in (socket.AF_INET, socket.AF_INET6):
-                for found in self._ipr.get_routes(family=family):
-                    if found["proto"] != RTPROT_KERNEL and found["type"] in (RTN_UNICAST, RTN_LOCAL):
-                        route = Route(_destination(found), found.get_attr("RTA_GATEWAY"), found["type"] == RTN_LOCAL)
-                        self._routes.setdefault(found.get_attr("RTA_OIF"), set()).add(route)
-        return self._routes
+    def _routes(self, index: int = 0) -> Iterator[Message]:
+        """Routes of both IP versions, by one interface or by all; some may come more than once."""
+        oif = {RTA_OIF: struct.pack("=I", index)} if index else {}
+        for family in (socket.AF_INET, socket.AF_INET6):
+            request = (family, 0, 0, 0, 0, 0, 0, 0, 0)
+            yield from self._reader.dump(RTM_GETROUTE, _ROUTE, request, oif, MOST_OF_ONE if index else None)
+            # The kernel does not say that a dump of IPv6's routes is torn (inet6_dump_fib), which happens once in a
+            # hundred if they change all the time; routes by one interface come in one piece.
+            for _again in range(2 if family == socket.AF_INET6 and not index else 0):
+                yield from self._reader.dump(RTM_GETROUTE, _ROUTE, request, oif)
+
+    def _routes_by(self, index: int) -> frozenset:
+        found = set()
+        for route in self._routes(index):
+            kind = route.fixed[7]
+            if route.fixed[5] != RTPROT_KERNEL and kind in (RTN_UNICAST, RTN_LOCAL):
+                gateway = route.attributes.get(RTA_GATEWAY)
+                found.add(Route(_destination(route), _ip(gateway) if gateway else None, kind == RTN_LOCAL))
+        return frozenset(found)
+
+    def _names(self) -> dict[int, str]:
+        links = self._reader.dump(RTM_GETLINK, _LINK, (0, 0, 0, 0, 0), _SHORT)
+        return {link.fixed[2]: _text(link.attributes[IFLA_IFNAME]) for link in links}
 
     def names(self, prefix: str) -> list[str]:
         """Interfaces whose name begins with `prefix`."""
-        found = (link.get_attr("IFLA_IFNAME") for link in self._ipr.get_links())
-        return sorted(name for name in found if name.startswith(prefix))
+        return sorted(name for name in self._names().values() if name.startswith(prefix))
 
     def networks(self) -> list[tuple[str, str]]:
-        """(network, interface) of every address and route, without the default ones and link-local IPv6."""
-        names = {link["index"]: link.get_attr("IFLA_IFNAME") for link in self._ipr.get_links()}
-        found = [
-            (f"{a.get_attr('IFA_ADDRESS')}/{a['prefixlen']}", names.get(a["index"], "?")) for a in self._ipr.get_addr()
-        ]
-        for family in (socket.AF_INET, socket.AF_INET6):
-            for route in self._ipr.get_routes(family=family):
-                if route.get_attr("RTA_TABLE") != RT_TABLE_LOCAL and route["dst_len"]:
-                    found.append((_destination(route), names.get(route.get_attr("RTA_OIF"), "?")))
-        return sorted({entry for entry in found if not entry[0].startswith(("fe80:", "ff00:"))})
+        """(network, interface) of every address, and of every route that leads somewhere (unicast), or to the host
+        itself, in a table that ip-rule(8) names. Routes that discard packets (blackhole and others) lead nowhere.
+        """
+        names, tables = self._names(), self._tables()
+        found = {(address, names.get(index, "?")) for address, index in self._addresses()}
+        for route in self._routes():
+            if route.fixed[7] in (RTN_UNICAST, RTN_LOCAL) and _table(route) in tables:
+                found.add((_destination(route), names.get(_interface_of(route), "?")))
+        return sorted(found)
 
-    def learned_default(self, family: int = socket.AF_INET6) -> list[str]:
-        """Interfaces with a default route that came by router advertisement (RTPROT_RA)."""
-        found = []
-        for route in self._ipr.get_routes(family=family):
-            if not route["dst_len"] and route["proto"] == 9:
-                link = self._ipr.link("get", index=route.get_attr("RTA_OIF"))[0]
-                found.append(link.get_attr("IFLA_IFNAME"))
-        return sorted(set(found))
+    def _tables(self) -> set[int]:
+        """The tables in which the kernel looks for routes, as its rules say."""
+        tables = set()
+        for family in (socket.AF_INET, socket.AF_INET6):
+            for rule in self._reader.dump(RTM_GETRULE, _ROUTE, (family, 0, 0, 0, 0, 0, 0, 0, 0), {}):
+                if rule.fixed[7] == FR_ACT_TO_TBL:
+                    tables.add(_table(rule, FRA_TABLE))
+        return tables
+
+    def learned_default(self) -> list[str]:
+        """Interfaces with a default route of IPv6 that came by router advertisement (RTPROT_RA)."""
+        names = self._names()
+        defaults = (r for r in self._routes() if r.fixed[0] == socket.AF_INET6 and not r.fixed[1])
+        found = {_interface_of(route) for route in defaults if route.fixed[5] == RTPROT_RA}
+        return sorted(names[index] for index in found if index in names)
 
     def add_veth(self, name: str, peer: str, peer_netns: int, *, mac: str, mtu: int) -> None:
         """A veth pair: `name` here, `peer` (with the address `mac`) in the namespace of the descriptor `peer_netns`."""
@@ -221,16 +271,38 @@ class Routing:
 
     def delete(self, name: str) -> None:
         """Delete the interface `name`, and with it its addresses, routes and its peer. Nothing happens without it."""
-        link = self._link(name)
-        if link is None:
+        index = self.index(name)
+        if index is None:
             return
         try:
-            self._ipr.link("del", index=link["index"])
+            self._ipr.link("del", index=index)
         except self._refusal as error:
             if error.code != errno.ENODEV:
                 raise
 
 
-def _destination(route: Any) -> str:
-    address = route.get_attr("RTA_DST") or ("::" if route["family"] == socket.AF_INET6 else "0.0.0.0")
-    return f"{address}/{route['dst_len']}"
+def _text(raw: bytes) -> str:
+    """A name as the kernel has it, which need not be of any encoding."""
+    return raw.rstrip(b"\0").decode("utf-8", "surrogateescape")
+
+
+def _ip(raw: bytes) -> str:
+    return socket.inet_ntop(socket.AF_INET6 if len(raw) == 16 else socket.AF_INET, raw)
+
+
+def _destination(route: Message) -> str:
+    family, length = route.fixed[:2]
+    address = route.attributes.get(RTA_DST) or bytes(16 if family == socket.AF_INET6 else 4)
+    return f"{_ip(address)}/{length}"
+
+
+def _table(message: Message, attribute: int = RTA_TABLE) -> int:
+    wide = message.attributes.get(attribute)
+    return struct.unpack("=I", wide)[0] if wide else message.fixed[4]
+
+
+def _interface_of(route: Message) -> int:
+    """The number of the interface of `route`, of the first one if it has several (struct rtnexthop); 0 without one."""
+    hops = route.attributes.get(RTA_MULTIPATH, b"")
+    index = route.attributes.get(RTA_OIF) or hops[4:8]
+    return struct.unpack("=I", index)[0] if index else 0

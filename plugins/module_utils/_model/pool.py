@@ -74,10 +74,26 @@ def allocate(pool: Network, taken: Collection[str]) -> str:
     return str(type(pool.network_address)(candidate))
 
 
+# Address blocks that no router of the internet knows (RFC 1918, RFC 6598, RFC 2544, RFC 4193).
+_PRIVATE = tuple(
+    ipaddress.ip_network(block)
+    for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "198.18.0.0/15", "fc00::/7")
+)
+_PUBLIC_BLOCK = {4: 8, 6: 16}
+
+
 def overlapping(pool: Network, networks: Iterable[tuple[str, str]]) -> tuple[str, str] | None:
-    """The first of `networks` (network, interface) that shares addresses with `pool`; default routes do not count."""
+    """The first of `networks` (network, interface) that a pool would take addresses away from.
+
+    It shares addresses with `pool` and is no wider than the block that the pool is from: the private block around it,
+    or its /8 elsewhere, /16 for IPv6. A wider one is a way out of the host as the default route is,
+    also in pieces: a full-tunnel VPN's 0.0.0.0/1 and 128.0.0.0/1, or 8.0.0.0/7. The routes of containers win over it,
+    and nobody outside is called by a private address.
+    """
+    block = next((b for b in _PRIVATE if b.version == pool.version and pool.subnet_of(b)), None)
+    widest = block.prefixlen if block else min(_PUBLIC_BLOCK[pool.version], pool.prefixlen)
     for network, interface in networks:
         other = ipaddress.ip_network(network, strict=False)
-        if other.version == pool.version and other.prefixlen and other.overlaps(pool):
+        if other.version == pool.version and other.prefixlen >= widest and other.overlaps(pool):
             return str(other), interface
     return None

@@ -1,0 +1,76 @@
+"""A host whose links, addresses and routes come and go all the time: looks are whole, and runs end well."""
+
+import json
+import subprocess
+
+import pytest
+from netbox import Box
+from testhost import PYTHON, module_environment
+
+# Links with an address, made and deleted without end; and routes at the head of the table, so that a dump that goes
+# on after a change begins at another place than where it was.
+CHURN = """
+import os, subprocess, sys, threading
+threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
+print("ready", flush=True)
+routes = [f"2001:db8:8:{i}::/64 dev lan0" for i in range(10)]
+changes = [f"route {verb} {route}" for verb in ("add", "del") for route in routes]
+changes += ["addr add 172.20.1.1/24 dev churn", "addr del 172.20.1.1/24 dev churn"]
+lines = ["link add churn type veth peer name churnp", "link set churn up", *changes * 20, "link del churn"]
+while True:
+    subprocess.run(["ip", "-batch", "-"], input="\\n".join(lines), text=True, check=True, stdout=subprocess.DEVNULL)
+"""
+LASTING = 400
+LOOKS = """
+import json
+from ansible_collections.conductor.containers.plugins.module_utils._errors import ConductorError
+from ansible_collections.conductor.containers.plugins.module_utils._linux import rtnetlink
+from ansible_collections.conductor.containers.plugins.module_utils._linux.netlink import routing
+repeated = []
+class Counted(rtnetlink.Interrupted):
+    def __init__(self):
+        repeated.append(self)
+rtnetlink.Interrupted = Counted
+wanted = {f"2001:db8:9:{i:x}::/64" for i in range(1, 401)}
+links = {f"still{i}" for i in range(60)}
+failed, torn = [], 0
+for _ in range(30):
+    try:
+        with routing() as host:
+            torn += bool(wanted - {network for network, _link in host.networks()})
+            torn += set(host.names("still")) != links
+            torn += host.index("lan0") is None or "198.51.100.1/24" not in host.interface("lan0").addresses
+            host.learned_default()
+    except ConductorError as error:
+        failed.append(str(error))
+print(json.dumps({"failed": failed, "torn": torn, "repeated": bool(repeated)}))
+"""
+
+
+@pytest.fixture
+def restless(bare_host):
+    """The host, with lasting links and routes, while others come and go until the test is over."""
+    lines = [f"route add 2001:db8:9:{i:x}::/64 dev lan0" for i in range(1, LASTING + 1)]
+    lines += [f"link add still{i} type veth peer name still{30 + i}" for i in range(30)]
+    bare_host.run("ip", "-batch", "-", stdin="\n".join(lines) + "\n")
+    churn = bare_host.popen("python3", "-c", CHURN, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert churn.stdout.readline() == b"ready\n"
+    yield bare_host
+    assert churn.poll() is None, "the links came and went until the end"
+    churn.communicate()
+
+
+def test_each_look_is_whole_and_none_fails_while_links_come_and_go(restless):
+    found = json.loads(restless.run(PYTHON, "-c", LOOKS, env=module_environment()).stdout)
+    assert found == {"failed": [], "torn": 0, "repeated": True}
+
+
+def test_modules_run_while_links_come_and_go(restless):
+    boxes = [Box(restless, name) for name in ("one", "two")]
+    for box in boxes:
+        assert box.network()["changed"]
+        assert not box.network()["changed"]
+    for _ in range(3):
+        seen = restless.module("conductor_network_info")
+        assert [network["drift"] for network in seen["networks"]] == [[], []] and seen["drift"] == []
+    assert restless.module("conductor_network", state="reconciled")["actions"] == []
