@@ -9,6 +9,7 @@ import contextlib
 import errno
 import os
 import socket
+import struct
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -81,6 +82,8 @@ def routing(netns_fd: int | None = None) -> Iterator[Routing]:
         ipr = IPRoute()
     try:
         yield Routing(ipr, NetlinkError)
+    except (UnicodeDecodeError, struct.error) as error:
+        raise EffectFailed(f"what the kernel tells of a link cannot be understood ({error})") from error
     except NetlinkError as error:
         if error.code == errno.ENODEV:
             raise EffectFailed(

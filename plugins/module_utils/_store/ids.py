@@ -10,21 +10,20 @@ import os
 from .._errors import Damaged
 from .._model.ids import IdRange
 from .._model.layout import ContainerPaths
-from .containers import container_names
-from .json_files import read_json
+from .containers import container_names, read_kept
 
 SUBUID, SUBGID = "/etc/subuid", "/etc/subgid"
 
 
 def read_ids(paths: ContainerPaths) -> IdRange | None:
     """The container's range, or None where it has the host's own ids, or there is none. Raises Damaged."""
-    spec = read_json(paths.spec)
-    if spec is None or spec.get("userns", "host") == "host":
+    kept = read_kept(paths)
+    if kept is None or kept.get("userns", "host") == "host":
         return None
-    try:
-        return IdRange(int(spec["ids"]["base"]), int(spec["ids"]["size"]))
-    except (KeyError, TypeError, ValueError):
-        raise Damaged(f"{paths.spec} is damaged (it has no ids)", "remove the container with force=true") from None
+    ids = kept.get("ids")
+    if ids is None:
+        raise Damaged(f"{paths.spec} is damaged (it has no ids)", "remove the container with force=true")
+    return IdRange(ids["base"], ids["size"])
 
 
 def taken_ids(container_dir: str, but: str) -> dict[str, IdRange]:
