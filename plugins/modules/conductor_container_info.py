@@ -52,9 +52,9 @@ containers:
       type: str
       returned: always
     error:
-      description: What is wrong with a damaged one.
+      description: Files of it that cannot be read, and why. All else is told as far as it is known.
       type: str
-      returned: when it is damaged
+      returned: when there is such a file
     usage:
       description: Null where it does not run.
       type: dict
@@ -73,7 +73,9 @@ containers:
           type: int
           returned: where the host counts it
         network:
-          description: Bytes and packets received and sent, for each link.
+          description:
+            - Bytes and packets received and sent, for each of at most 256 links.
+            - Bytes of a name that are no UTF-8 are shown as escapes.
           type: dict
           returned: always
 """

@@ -59,8 +59,14 @@ options:
     description: A path or glob pattern inside. Where it does not exist, the command is not run.
     type: str
   timeout:
-    description: Seconds after which the command and its process group are killed and the module fails.
+    description: Seconds after which the command and what it has begun are killed and the module fails.
     type: float
+  output_limit:
+    description:
+      - Bytes of each output stream that are kept, a number or text like V(64m), up to V(1g). What comes after them is
+        thrown away, with a warning.
+    type: raw
+    default: 16m
   detach:
     description: Leave the command running and do not wait for it. Its output goes to the container's log.
     type: bool
@@ -116,6 +122,14 @@ stdout_lines:
   returned: not detached
   type: list
   elements: str
+stdout_truncated:
+  description: Whether it printed more than O(output_limit) bytes there, of which RV(stdout) has the first.
+  returned: not detached
+  type: bool
+stderr_truncated:
+  description: The same for RV(stderr).
+  returned: not detached
+  type: bool
 stderr:
   description: Standard error.
   returned: not detached
@@ -165,6 +179,7 @@ def main() -> None:
             "creates": {"type": "str"},
             "removes": {"type": "str"},
             "timeout": {"type": "float"},
+            "output_limit": {"type": "raw", "default": "16m"},
             "detach": {"type": "bool", "default": False},
         },
         ExecCase,

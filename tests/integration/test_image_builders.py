@@ -49,7 +49,7 @@ def test_each_builder_builds_a_real_debian_that_is_neutral_updated_and_right(bui
 
 @contextlib.contextmanager
 def nobody_who_tries(directory):
-    """User nobody, who looks all the time whether a root file system is in reach: what was found, when the block ends."""
+    """User nobody, who looks all the time for a root file system in reach; what was found when the block ends."""
     script = (
         'echo tried; while read -t 0.1 line || [ $? -gt 128 ]; do for d in "$0"/.build-*; do '
         '[ ! -e "$d/rootfs/." ] || echo reached; done; done'

@@ -15,6 +15,7 @@ from .._container import start, stop
 from .._container.cgroup import cgroup_of
 from .._container.devices import check_devices
 from .._container.enter import run_inside
+from .._container.kept_output import Last
 from .._container.limits import check_limits
 from .._container.process import Confinement
 from .._container.rootfs import check_idmap
@@ -62,6 +63,7 @@ class ContainerCase:
         self.wait = tuple(params.get("wait") or ())
         self.wait_timeout = params["wait_timeout"]
         self._started = False
+        self._warnings: list[str] = []
         if self.wait and self.wish.state != "started":
             raise InvalidInput(f"wait is for state=started, not for state={self.wish.state}")
 
@@ -161,7 +163,8 @@ class ContainerCase:
             wait_ready(self.settings, self.paths, self.wait, self.wait_timeout)
 
     def result(self, observed: Observed) -> dict:
-        return {"container": container_facts(self.settings, self.name)}
+        facts = container_facts(self.settings, self.name)
+        return {"container": facts, **({"warnings": self._warnings} if self._warnings else {})}
 
     def _register(self, action: plan.RegisterIds) -> None:
         with id_files_locked(self.settings.lock_timeout):
@@ -218,7 +221,7 @@ class ContainerCase:
         self._started = True
         store.write_spec(self.paths, action.spec, running=True)
         try:
-            start.start(self.settings, self.paths, action.spec)
+            self._warnings += start.start(self.settings, self.paths, action.spec)
         except (ConductorError, OSError):
             store.write_spec(self.paths, action.spec, running=False)
             stop.clean_up(self.settings, self.paths)
@@ -266,6 +269,10 @@ def _check_source(source: str) -> None:
         raise InvalidInput(f"mounts: source {source} leads by a link to {real}", f"write {real} if that is meant")
 
 
+# Bytes of the output of `wait` that are kept, for its message.
+_SAID = 4096
+
+
 def wait_ready(settings: Settings, paths: ContainerPaths, argv: tuple[str, ...], timeout: float) -> None:
     """Run `argv` inside again and again until it exits 0. Raises EffectFailed after `timeout` seconds, or where the
     container ends before.
@@ -284,7 +291,8 @@ def wait_ready(settings: Settings, paths: ContainerPaths, argv: tuple[str, ...],
         try:
             seccomp = seccomp_filters.filter_at((store.read_run_state(paths) or {}).get("seccomp", ""), spec)
             command = Command(argv, spec.user, spec.env, spec.working_dir, Confinement.of(spec, seccomp))
-            outcome = run_inside(process, cgroup_of(paths.name), command, b"", max(left, 0.1))
+            until = time.monotonic() + max(left, 0.1)
+            outcome = run_inside(process, cgroup_of(paths.name), command, b"", until, lambda: Last(_SAID))
             if outcome.rc == 0:
                 return
             said = (outcome.stderr or outcome.stdout).decode(errors="replace").strip()[-500:]

@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 from datetime import datetime, timezone
 
+from .._container.log import open_log
 from .._errors import Damaged, printable
 from .._linux.processes import ProcessId
 from .._model.layout import ContainerPaths
 from .._store import containers as store
-from .._store.json_files import read_json
+from .._store.networks import read_network
 from .._store.settings import Settings
 
 _LOG_TAIL = 4096
@@ -27,7 +28,12 @@ def container_facts(settings: Settings, name: str) -> dict | None:
     state = store.read_run_state(paths) or {}
     process, supervisor = store.process_in(state), store.process_in(state, "supervisor")
     running = process is not None and process.alive()
-    ended, kept = _ended(paths), read_json(paths.spec) or {}
+    kept = store.read_kept(paths) or {}
+    ended, damage = _ended(paths)
+    addresses, more = _addresses(settings, name)
+    damage += more
+    log, more = _log(paths)
+    damage += more
     return {
         **spec.to_json(),
         **{key: kept.get(key) for key in ("id", "ids")},
@@ -37,12 +43,14 @@ def container_facts(settings: Settings, name: str) -> dict | None:
         "finished_at": None if running else _iso(ended.get("finished_at")),
         "exit_code": None if running else ended.get("exit_code"),
         "restarts": state.get("restarts", 0),
-        "addresses": _addresses(paths),
+        "addresses": addresses,
         "network_namespace": paths.netns if os.path.exists(paths.netns) else None,
         "directory": paths.directory,
         "rootfs": paths.rootfs,
         "log_path": paths.log,
-        "log": log_tail(paths.log),
+        "log": log,
+        # What of it cannot be read; that must not hide the rest.
+        **({"error": "; ".join(damage)} if damage else {}),
     }
 
 
@@ -56,17 +64,25 @@ def _state(running: bool, supervisor: ProcessId | None, state: dict, ended: dict
     return "stopped" if ended else "created"
 
 
-def _ended(paths: ContainerPaths) -> dict:
+def _ended(paths: ContainerPaths) -> tuple[dict, list[str]]:
     try:
-        return read_json(paths.exit) or {}
-    except Damaged:
-        # How it ended once is lost; that must not hide how it is.
-        return {}
+        return store.read_exit(paths) or {}, []
+    except Damaged as error:
+        return {}, [str(error)]
 
 
-def _addresses(paths: ContainerPaths) -> list[str]:
-    network = read_json(paths.network) or {}
-    return [str(network[key]) for key in ("ipv4", "ipv6") if network.get(key)]
+def _addresses(settings: Settings, name: str) -> tuple[list[str], list[str]]:
+    network = read_network(settings.container_dir, name)
+    if network is None or network.spec is None:
+        return [], [network.damage] if network is not None and network.damage else []
+    return [address for address in (network.spec.ipv4, network.spec.ipv6) if address], []
+
+
+def _log(paths: ContainerPaths) -> tuple[str, list[str]]:
+    try:
+        return log_tail(paths.log), []
+    except OSError as error:
+        return "", [f"{paths.log} cannot be read ({error.strerror})"]
 
 
 def _iso(seconds: float | None) -> str | None:
@@ -74,14 +90,18 @@ def _iso(seconds: float | None) -> str | None:
 
 
 def log_tail(path: str) -> str:
-    """The last lines of the log, at most 4 KiB; characters that would act on a terminal are shown as escapes."""
+    """The last lines of the log, at most 4 KiB; characters that would act on a terminal are shown as escapes.
+
+    Raises OSError: those inside have it open, and may hold a lease on it.
+    """
     try:
-        with open(path, "rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - _LOG_TAIL))
-            text = file.read(_LOG_TAIL).decode(errors="replace")
+        fd = open_log(path)
     except FileNotFoundError:
         return ""
+    with open(fd, "rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - _LOG_TAIL))
+        text = file.read(_LOG_TAIL).decode(errors="replace")
     if size > _LOG_TAIL:
         text = text.partition("\n")[2]
     return printable(text, keep="\n\t")

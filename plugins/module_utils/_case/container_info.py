@@ -12,6 +12,9 @@ from .._store.settings import Settings
 from .container_facts import container_facts
 from .info import InfoCase, parse_names
 
+# Links that are told of, and bytes that are read of the kernel's table of them.
+_LINKS, _MOST_OF_LINKS = 256, 1 << 16
+
 
 class ContainerInfoCase(InfoCase):
     """Containers with the names that are asked for."""
@@ -28,6 +31,8 @@ class ContainerInfoCase(InfoCase):
             except ConductorError as error:
                 # One damaged container must not hide the others.
                 facts = {"name": name, "state": "damaged", "error": str(error)}
+            except OSError as error:
+                facts = {"name": name, "state": "damaged", "error": f"{error.strerror} ({error.filename})"}
             if facts is not None:
                 found.append({**facts, "usage": self._usage(name, facts)})
         return found
@@ -42,21 +47,27 @@ class ContainerInfoCase(InfoCase):
 
 
 def _traffic(pid: int) -> dict[str, dict[str, int]]:
-    """Bytes and packets of each link but lo, from the container's own view (proc_pid_net(5), /proc/PID/net/dev)."""
-    links = {}
+    """Bytes and packets of each link but lo, from the container's own view (proc_pid_net(5), /proc/PID/net/dev).
+
+    Those inside may make links, as many as they like and with names of any bytes: these are shown as escapes.
+    """
     try:
-        with open(f"/proc/{pid}/net/dev", encoding="ascii") as file:
-            for line in list(file)[2:]:
-                link, _, numbers = line.partition(":")
-                counts = [int(number) for number in numbers.split()]
-                if link.strip() != "lo":
-                    links[link.strip()] = {
-                        "received_bytes": counts[0],
-                        "received_packets": counts[1],
-                        "sent_bytes": counts[8],
-                        "sent_packets": counts[9],
-                    }
+        with open(f"/proc/{pid}/net/dev", "rb") as file:
+            # The last line may be cut.
+            lines = file.read(_MOST_OF_LINKS).split(b"\n")[2:-1]
     except OSError:
         # It ended while we looked.
         return {}
+    links = {}
+    for line in lines[:_LINKS]:
+        link, _, numbers = line.partition(b":")
+        counts = [int(number) for number in numbers.split()]
+        name = link.strip(b" ").decode("utf-8", errors="backslashreplace")
+        if name != "lo" and len(counts) > 9:
+            links[name] = {
+                "received_bytes": counts[0],
+                "received_packets": counts[1],
+                "sent_bytes": counts[8],
+                "sent_packets": counts[9],
+            }
     return links

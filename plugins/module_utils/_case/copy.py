@@ -17,6 +17,7 @@ from .._container.open_root import open_root
 from .._container.users import resolve_user
 from .._errors import InvalidInput, NotFound
 from .._linux import transfer
+from .._linux.inside_root import open_inside
 from .._linux.locks import Lock
 from .._model.layout import ContainerPaths
 from .._model.mounts import parse_path
@@ -210,7 +211,7 @@ class CopyCase:
 
 def _open(root_fd: int | None, path: str, flags: int) -> int:
     """Open a path as those inside find it, or without `root_fd` as the host does."""
-    return os.open(path, flags | os.O_CLOEXEC) if root_fd is None else transfer.open_inside(root_fd, path, flags)
+    return os.open(path, flags | os.O_CLOEXEC) if root_fd is None else open_inside(root_fd, path, flags)
 
 
 def _parse_mode(value: object, option: str) -> int | None:

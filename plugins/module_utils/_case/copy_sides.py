@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from .._errors import EffectFailed, InvalidInput, NotFound
 from .._linux import transfer
+from .._linux.inside_root import KernelFile, kernel_file_system, reopen
 from .._linux.placing import Attributes, Spot
 from .._model.ids import IdRange
 from .._plan.copy import SHOWN, FileView, below
@@ -44,6 +45,7 @@ class Source:
                 # One that has gone since its directory was read is none of it.
                 if kind != "missing":
                     with told(self._where(path)):
+                        self._refuse_kernel_files(path, path_fd)
                         views[path] = self._view(path, path_fd)
                         if views[path].kind == "directory":
                             names = transfer.names_in(path_fd, _MOST)
@@ -60,11 +62,17 @@ class Source:
             return FileView(kind, to=transfer.read_link(path_fd))
         if kind != "file":
             raise InvalidInput(f"{self._where(path)} is a {kind}", "only files, directories and links are copied")
-        fd = transfer.reopen(path_fd)
+        fd = reopen(path_fd)
         try:
             return FileView(kind, transfer.size_of(fd), mode=mode)
         finally:
             os.close(fd)
+
+    def _refuse_kernel_files(self, path: str, fd: int) -> None:
+        """Raises KernelFile for what the host's root would read there with more rights than those inside have."""
+        kind = kernel_file_system(fd) if self.inside else None
+        if kind:
+            raise KernelFile(kind, path)
 
     @contextlib.contextmanager
     def opened(self, path: str) -> Iterator[int]:
@@ -74,7 +82,8 @@ class Source:
             try:
                 if transfer.kind_of(path_fd) != "file":
                     raise InvalidInput(f"{self._where(path)} is no file any more", "run this again")
-                fd = transfer.reopen(path_fd)
+                self._refuse_kernel_files(path, path_fd)
+                fd = reopen(path_fd)
             finally:
                 os.close(path_fd)
         try:
@@ -115,6 +124,9 @@ class Place:
         with transfer.entry(self.directory_fd, self._path(path)) as (kind, path_fd):
             if kind not in ("file", "directory", "link"):
                 return FileView(kind)
+            kernel = kernel_file_system(path_fd)
+            if kernel:
+                return FileView(f"{kind} of {kernel}")
             status = os.fstat(path_fd)
             owner, group = self._inside(status.st_uid), self._inside(status.st_gid)
             view = FileView(kind, mode=status.st_mode & 0o7777, owner=owner, group=group)
@@ -127,9 +139,9 @@ class Place:
     def text(self, path: str, size: int) -> bytes | None:
         """Content of the file at `path`, of `size` bytes; None where that is too much to be shown, or is no file."""
         with transfer.entry(self.directory_fd, self._path(path)) as (kind, path_fd):
-            if kind != "file" or size > SHOWN:
+            if kind != "file" or size > SHOWN or kernel_file_system(path_fd):
                 return None
-            fd = transfer.reopen(path_fd)
+            fd = reopen(path_fd)
         try:
             return os.pread(fd, size, 0)
         finally:
@@ -146,6 +158,9 @@ class Place:
         with self._writing(path), contextlib.ExitStack() as stack:
             directory_fd = transfer.open_below(self.directory_fd, directory, os.O_RDONLY | os.O_DIRECTORY)
             stack.callback(os.close, directory_fd)
+            kind = kernel_file_system(directory_fd)
+            if kind:
+                raise KernelFile(kind, path)
             spot = Spot(directory_fd, name, base, purpose)
             if wanted.kind == "directory":
                 spot.put_directory(attributes)
@@ -181,6 +196,8 @@ def told(where: str) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise NotFound(f"{where} does not exist") from None
+    except KernelFile as error:
+        raise InvalidInput(f"{where} is not copied: {error.strerror}", "use conductor_exec for it") from None
     except OSError as error:
         if error.errno == errno.ENOTDIR:
             raise InvalidInput(f"{where} is, or leads through, something that is no directory") from None
@@ -192,7 +209,7 @@ def told(where: str) -> Iterator[None]:
 
 
 def _digest(path_fd: int, size: int) -> str:
-    fd = transfer.reopen(path_fd)
+    fd = reopen(path_fd)
     try:
         return transfer.digest(fd, size)
     finally:

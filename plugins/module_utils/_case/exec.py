@@ -5,32 +5,38 @@
 
 from __future__ import annotations
 
-import fnmatch
-import glob
 import os
 import shlex
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from .._container.cgroup import cgroup_of
-from .._container.enter import Outcome, run_inside, start_inside
+from .._container.enter import OUTPUT_LIMIT, Outcome, run_inside, start_inside
+from .._container.kept_output import First
 from .._container.process import Confinement
 from .._container.spawn import Command, ended_before, is_ending
 from .._container.users import resolve_user
 from .._errors import Conflict, EffectFailed, InvalidInput, NotFound
 from .._linux.cgroups import Cgroup
-from .._linux.libc import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, openat2
+from .._linux.glob_inside import TooMany, pattern_exists
 from .._linux.locks import Lock
 from .._linux.processes import ProcessId
 from .._model.container import ContainerSpec, parse_env, parse_user
 from .._model.layout import ContainerPaths
 from .._model.mounts import parse_path
 from .._model.names import parse_name
+from .._model.sizes import parse_size
 from .._plan.action import Action, Plan
 from .._store import containers as store
 from .._store.seccomp_filters import filter_at
 from .._store.settings import Settings
+
+# Seconds: a time that every clock can tell.
+_LONGEST = 1e9
+_MOST_OUTPUT = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -70,8 +76,11 @@ class ExecCase:
             parse_path(params[name], name) if params[name] is not None else None for name in ("creates", "removes")
         )
         self.timeout = params["timeout"]
-        if self.timeout is not None and self.timeout <= 0:
+        if self.timeout is not None and not 0 < self.timeout < _LONGEST:
             raise InvalidInput(f"timeout {self.timeout:g} is not a number of seconds above 0")
+        # From here on, for all that follows is in the hands of those inside.
+        self.deadline = None if self.timeout is None else time.monotonic() + self.timeout
+        self.output_limit = _output_limit(params.get("output_limit"))
         self.detach = params["detach"]
         if self.detach and (self.timeout is not None or params["stdin"] is not None):
             raise InvalidInput("detach leaves the command running, so timeout and stdin cannot go with it")
@@ -93,7 +102,7 @@ class ExecCase:
             raise NotFound(f"there is no container {self.name!r}", "create it with conductor_container")
         state = store.read_run_state(self.paths)
         process = store.process_in(state)
-        if process is None or not process.wait_executed():
+        if process is None or not process.wait_executed(*self._left()):
             raise Conflict(f"container {self.name} is not running", "start it with conductor_container state=started")
         try:
             guard = self._guard(spec, f"/proc/{process.pid}/root")
@@ -104,11 +113,14 @@ class ExecCase:
             raise
         return Observed(spec, process, state.get("seccomp", ""), guard)
 
+    def _left(self) -> tuple[float, ...]:
+        return () if self.deadline is None else (max(0.0, self.deadline - time.monotonic()),)
+
     def _guard(self, spec: ContainerSpec, root: str) -> str:
         """Why the command need not run, or "". Raises InvalidInput where its user is not known in `root`."""
-        if self.creates and _exists_inside(root, self.creates):
+        if self.creates and _exists_inside(root, self.creates, "creates"):
             return f"skipped, since {self.creates} exists"
-        if self.removes and not _exists_inside(root, self.removes):
+        if self.removes and not _exists_inside(root, self.removes, "removes"):
             return f"skipped, since {self.removes} does not exist"
         resolve_user(self.user or spec.user, [root])
         return ""
@@ -138,7 +150,8 @@ class ExecCase:
         if self.detach:
             self._pid = start_inside(process, cgroup, command, self.paths.log)
         else:
-            self._outcome = run_inside(process, cgroup, command, self.stdin, self.timeout)
+            keep = partial(First, self.output_limit)
+            self._outcome = run_inside(process, cgroup, command, self.stdin, self.deadline, keep)
 
     def settle(self) -> None:
         """Raises EffectFailed, with all that the result would have, where the command did not exit 0."""
@@ -146,7 +159,10 @@ class ExecCase:
             return
         facts = {"changed": True, **self._facts()}
         if self._outcome.rc is None:
-            raise EffectFailed(f"{shlex.join(self.argv)} ran longer than {self.timeout:g} s and was killed", **facts)
+            raise EffectFailed(
+                f"container {self.name}: {shlex.join(self.argv)} ran longer than {self.timeout:g} s and was killed",
+                **facts,
+            )
         raise EffectFailed("non-zero return code", **facts)
 
     def result(self, observed: Observed) -> dict:
@@ -160,6 +176,8 @@ class ExecCase:
                 "stderr": "",
                 "stdout_lines": [],
                 "stderr_lines": [],
+                "stdout_truncated": False,
+                "stderr_truncated": False,
             }
         begin, end = self._times
         times = {"cmd": list(self.argv), "start": str(begin), "end": str(end), "delta": str(end - begin)}
@@ -170,7 +188,27 @@ class ExecCase:
             for text in (self._outcome.stdout, self._outcome.stderr)
         )
         lines = {"stdout_lines": stdout.splitlines(), "stderr_lines": stderr.splitlines()}
-        return {**times, "rc": self._outcome.rc, "stdout": stdout, "stderr": stderr, **lines}
+        facts = {**times, "rc": self._outcome.rc, "stdout": stdout, "stderr": stderr, **lines}
+        for stream in ("stdout", "stderr"):
+            facts[f"{stream}_truncated"] = getattr(self._outcome, f"{stream}_truncated")
+        cut = [stream for stream in ("stdout", "stderr") if facts[f"{stream}_truncated"]]
+        if cut:
+            facts["warnings"] = [
+                f"container {self.name}: {' and '.join(cut)} has more than {self.output_limit} bytes (output_limit); "
+                "the rest was thrown away"
+            ]
+        return facts
+
+
+def _output_limit(value: object) -> int:
+    if value is None:
+        return OUTPUT_LIMIT
+    limit = parse_size(value, "output_limit")
+    if not 0 < limit <= _MOST_OUTPUT:
+        raise InvalidInput(
+            f"output_limit {value!r} is not from 1 to 1g", "redirect the output to a file, and copy that"
+        )
+    return limit
 
 
 def _argv(params: dict) -> tuple[str, ...]:
@@ -203,38 +241,12 @@ def _stdin(params: dict) -> bytes:
     return text.encode("utf-8", errors="surrogateescape")
 
 
-def _exists_inside(root: str, pattern: str) -> bool:
-    """Whether a path, or a glob pattern, exists as the container sees it: no link leads out of its root."""
+def _exists_inside(root: str, pattern: str, option: str) -> bool:
+    """Whether a path, or a glob pattern, exists as the container sees it. Raises InvalidInput."""
     root_fd = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        if not glob.has_magic(pattern):
-            return _openable(root_fd, pattern)
-        return _match(root_fd, [part for part in pattern.split("/") if part], "")
+        return pattern_exists(root_fd, pattern)
+    except TooMany:
+        raise InvalidInput(f"{option} {pattern}: too many files to compare with", "name a file instead") from None
     finally:
         os.close(root_fd)
-
-
-def _openable(root_fd: int, path: str) -> bool:
-    try:
-        os.close(openat2(root_fd, path.lstrip("/") or ".", os.O_PATH, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS))
-    except OSError:
-        return False
-    return True
-
-
-def _match(root_fd: int, parts: list[str], base: str) -> bool:
-    if not parts:
-        return True
-    if not glob.has_magic(parts[0]):
-        path = f"{base}/{parts[0]}"
-        return _openable(root_fd, path) and _match(root_fd, parts[1:], path)
-    flags = os.O_RDONLY | os.O_DIRECTORY
-    try:
-        fd = openat2(root_fd, base.lstrip("/") or ".", flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
-    except OSError:
-        return False
-    try:
-        names = fnmatch.filter(os.listdir(fd), parts[0])
-    finally:
-        os.close(fd)
-    return any(_match(root_fd, parts[1:], f"{base}/{name}") for name in names)

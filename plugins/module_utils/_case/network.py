@@ -15,11 +15,12 @@ from .._linux.netlink import routing
 from .._model.names import parse_name
 from .._model.network import LINK_PREFIX
 from .._model.network_options import NetworkOptions
-from .._network.apply import apply
+from .._network.apply import EachAlone
 from .._network.observe import observe
 from .._network.other_firewalls import blocking_chains
 from .._plan.action import Action, Plan
 from .._plan.network import plan_projection
+from .._plan.network_drift import warnings_of
 from .._plan.network_result import network_result
 from .._plan.network_spec import (
     RemoveNetworkSpec,
@@ -43,6 +44,7 @@ class NetworkCase(UseCase):
         self.name = parse_name(params["container"], "container")
         self.present = params["state"] == "present"
         self.options = NetworkOptions.parse(params, settings.pool4, settings.pool6, settings.interface)
+        self._each = EachAlone(settings, {self.name})
 
     def locks(self) -> Iterable[Lock]:
         return [container_lock(self.name), network_lock()]
@@ -85,7 +87,8 @@ class NetworkCase(UseCase):
         return _with_diff((*self._project(after), *remove), view, after, self.name)
 
     def _project(self, after: NetworkView) -> tuple[Action, ...]:
-        return plan_projection(after, self._focus(after), self.settings.forwarding, self.settings.firewall)
+        actions = plan_projection(after, self._focus(after), self.settings.forwarding, self.settings.firewall)
+        return self._each.left(actions)
 
     def apply(self, action: Action) -> None:
         if isinstance(action, WriteNetworkSpec):
@@ -93,16 +96,17 @@ class NetworkCase(UseCase):
         elif isinstance(action, RemoveNetworkSpec):
             remove_network(self.settings.container_dir, action.container)
         else:
-            apply(self.settings, action)
+            self._each.apply(action)
 
     def result(self, observed: NetworkView) -> dict:
         blocked = blocking_chains("forward")
         result = {"network": network_result(observed, self.name), "blocked_by": blocked}
+        warnings = [*self._each.warnings, *warnings_of(observed, self._focus(observed))]
         if blocked and self.present:
-            result["warnings"] = [
+            warnings.append(
                 "another firewall may drop this container's packets, whatever conductor allows: " + ", ".join(blocked)
-            ]
-        return result
+            )
+        return {**result, **({"warnings": warnings} if warnings else {})}
 
 
 class ReconcileCase(UseCase):
@@ -112,6 +116,7 @@ class ReconcileCase(UseCase):
         if params.get("container"):
             raise InvalidInput("state reconciled is for all containers", "leave out container")
         self.settings = settings
+        self._each = EachAlone(settings)
 
     def locks(self) -> Iterable[Lock]:
         return [network_lock()]
@@ -120,14 +125,17 @@ class ReconcileCase(UseCase):
         return observe(self.settings, others=True)
 
     def plan(self, observed: NetworkView) -> Plan:
-        actions = plan_projection(observed, set(observed.containers), self.settings.forwarding, self.settings.firewall)
+        names = set(observed.containers)
+        actions = plan_projection(observed, names, self.settings.forwarding, self.settings.firewall)
+        actions = self._each.left(actions)
         return Plan(actions, {"drift": [action.describe() for action in actions]}, {"drift": []})
 
     def apply(self, action: Action) -> None:
-        apply(self.settings, action)
+        self._each.apply(action)
 
     def result(self, observed: NetworkView) -> dict:
-        return {"blocked_by": blocking_chains("forward")}
+        warnings = [*self._each.warnings, *warnings_of(observed, observed.containers)]
+        return {"blocked_by": blocking_chains("forward"), **({"warnings": warnings} if warnings else {})}
 
 
 def _with_diff(actions: tuple[Action, ...], before: NetworkView, after: NetworkView, name: str) -> Plan:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from .._linux.locks import Lock
-from .._network.apply import apply
+from .._network.apply import EachAlone
 from .._network.observe import observe
 from .._plan.action import Action, Plan
 from .._plan.network import plan_projection
+from .._plan.network_drift import warnings_of
 from .._plan.network_spec import WriteNetworkSpec
 from .._plan.network_view import NetworkView
 from .._plan.peer import PeerOptions, peer_result, plan_peer
@@ -28,6 +29,7 @@ class PeerCase(UseCase):
         self.settings = settings
         self.options = PeerOptions.parse(params)
         self._focus = {self.options.container, self.options.peer}
+        self._each = EachAlone(settings, self._focus)
 
     def locks(self) -> Iterable[Lock]:
         return [*(container_lock(name) for name in sorted(self._focus)), network_lock()]
@@ -37,7 +39,8 @@ class PeerCase(UseCase):
 
     def plan(self, observed: NetworkView) -> Plan:
         writes, after = plan_peer(observed, self.options)
-        actions = (*writes, *plan_projection(after, self._focus, self.settings.forwarding, self.settings.firewall))
+        projected = plan_projection(after, self._focus, self.settings.forwarding, self.settings.firewall)
+        actions = (*writes, *self._each.left(projected))
         return Plan(
             actions,
             {"peers": peer_result(observed, self.options)},
@@ -48,7 +51,8 @@ class PeerCase(UseCase):
         if isinstance(action, WriteNetworkSpec):
             write_network(self.settings.container_dir, action.container, action.spec)
         else:
-            apply(self.settings, action)
+            self._each.apply(action)
 
     def result(self, observed: NetworkView) -> dict:
-        return {"peers": peer_result(observed, self.options)}
+        warnings = [*self._each.warnings, *warnings_of(observed, self._focus)]
+        return {"peers": peer_result(observed, self.options), **({"warnings": warnings} if warnings else {})}

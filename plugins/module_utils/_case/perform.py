@@ -34,7 +34,7 @@ class UseCase(Protocol):
         """Carry out one action."""
 
     def settle(self) -> None:
-        """Wait for what takes its time after the last action; changes nothing."""
+        """Wait for what takes its time after the last action, with no lock held; changes nothing."""
 
     def result(self, observed: Any) -> dict:
         """Values for the module's result, documented in its RETURN."""
@@ -64,8 +64,9 @@ def perform(case: UseCase) -> dict:
             left = case.plan(observed).actions
             if left:
                 raise EffectFailed(f"did not converge, still to do: {'; '.join(a.describe() for a in left)}")
-        case.settle()
-        return _report(case, observed, plan)
+    # Foreign code may run in there, and nobody is to wait for that at a lock.
+    case.settle()
+    return _report(case, observed, plan)
 
 
 def _report(case: UseCase, observed: Any, plan: Plan) -> dict:

@@ -10,6 +10,7 @@ import os
 import time
 
 from .._case.container_facts import container_facts
+from .._container.log import open_log
 from .._model.layout import ContainerPaths
 from .._store.settings import Settings
 from .output import shown
@@ -24,7 +25,7 @@ def print_log(settings: Settings, name: str, follow: bool) -> None:
     path = ContainerPaths.of(settings.container_dir, name).log
     write = _to_terminal if os.isatty(1) else _write_all
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        fd = open_log(path)
     except FileNotFoundError:
         # It never ran.
         return

@@ -5,54 +5,83 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import selectors
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from .._errors import EffectFailed
 from .._linux.cgroups import Cgroup
+from .._linux.ending import send, wait_ended
 from .._linux.processes import ProcessId
+from .kept_output import First, Kept
+from .kill_descendants import kill_descendants
+from .log import open_log
 from .spawn import Command, pipes, spawn
+
+# Bytes of each output stream that are kept, unless the caller says otherwise.
+OUTPUT_LIMIT = 16 << 20
+# Bytes that are read at once, and that a pipe holds at most (pipe(7), pipe-max-size of an unprivileged user).
+_PIECE, _PIPE = 1 << 16, 1 << 20
+# Seconds to wait for the end of what was killed.
+_LAST_WAIT = 5.0
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How it ended: `rc` negative for a signal, None where it ran over its time."""
+    """How it ended: `rc` negative for a signal, None where it ran over its time; and what it printed, as far as that
+    was kept.
+    """
 
     rc: int | None
     stdout: bytes
     stderr: bytes
+    stdout_truncated: bool = False
+    stderr_truncated: bool = False
 
 
-def run_inside(process: ProcessId, cgroup: Cgroup, command: Command, stdin: bytes, timeout: float | None) -> Outcome:
-    """Run `command` to its end, or for `timeout` seconds, after which its process group is killed.
+def run_inside(
+    process: ProcessId,
+    cgroup: Cgroup,
+    command: Command,
+    stdin: bytes,
+    deadline: float | None,
+    keep: Callable[[], Kept] = lambda: First(OUTPUT_LIMIT),
+) -> Outcome:
+    """Run `command` to its end, or until `deadline` (time.monotonic()), at which all that it has begun is killed.
 
-    Raises Conflict where the container has ended, EffectFailed where the command cannot be executed.
+    `keep` makes what its output is kept in. Raises Conflict where the container has ended, EffectFailed where the
+    command cannot be executed.
     """
     streams, (in_w, out_r, err_r) = pipes()
     try:
-        helper, inner = spawn(process, cgroup, command, streams, wait=True)
-    except BaseException:
+        helper, inner = spawn(process, cgroup, command, streams, wait=True, deadline=deadline)
+    except BaseException as error:
         for fd in (in_w, out_r, err_r):
             os.close(fd)
+        if isinstance(error, TimeoutError):
+            return Outcome(None, b"", b"")
         raise
     finally:
         for fd in streams:
             os.close(fd)
     pidfd = os.pidfd_open(helper)
+    stdout, stderr = keep(), keep()
     try:
-        timed_out, stdout, stderr = _pump(pidfd, in_w, out_r, err_r, stdin, timeout)
+        timed_out = _pump(pidfd, in_w, {out_r: stdout, err_r: stderr}, stdin, deadline)
         if timed_out:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(inner, signal.SIGKILL)
+            kill_descendants(inner, cgroup)
+            if not wait_ended(pidfd, _LAST_WAIT):
+                send(pidfd, signal.SIGKILL)
         _, status = os.waitpid(helper, 0)
     finally:
         os.close(pidfd)
     code = os.waitstatus_to_exitcode(status)
     # The helper passes a signal on as 256 cannot be: it ends itself by the same signal.
-    return Outcome(None if timed_out else code, stdout, stderr)
+    rc = None if timed_out else code
+    return Outcome(rc, stdout.content, stderr.content, stdout.truncated, stderr.truncated)
 
 
 def start_inside(process: ProcessId, cgroup: Cgroup, command: Command, log: str) -> int:
@@ -60,7 +89,11 @@ def start_inside(process: ProcessId, cgroup: Cgroup, command: Command, log: str)
     # Nothing to read, as from /dev/null: but that one would be the host's, within reach of who is root there, too.
     null, writer = os.pipe()
     os.close(writer)
-    out = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        out = open_log(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    except OSError as error:
+        os.close(null)
+        raise EffectFailed(f"{log} cannot be opened for the command's output ({error.strerror})") from None
     try:
         helper, inner = spawn(process, cgroup, command, (null, out, out), wait=False)
         os.waitpid(helper, 0)
@@ -70,17 +103,13 @@ def start_inside(process: ProcessId, cgroup: Cgroup, command: Command, log: str)
     return inner
 
 
-def _pump(
-    helper: int, stdin_fd: int, stdout_fd: int, stderr_fd: int, stdin: bytes, timeout: float | None
-) -> tuple[bool, bytes, bytes]:
-    """Feed `stdin` and collect output until the helper has ended; whether the time ran out before that.
+def _pump(helper: int, stdin_fd: int, output: dict[int, Kept], stdin: bytes, deadline: float | None) -> bool:
+    """Feed `stdin` and collect `output` until the helper has ended; whether the time ran out before that.
 
     What a process in the background keeps open is not waited for, as with ansible.builtin.command.
     """
-    output: dict[int, list[bytes]] = {stdout_fd: [], stderr_fd: []}
-    deadline = None if timeout is None else time.monotonic() + timeout
     view = memoryview(stdin)
-    for fd in (stdin_fd, stdout_fd, stderr_fd):
+    for fd in (stdin_fd, *output):
         os.set_blocking(fd, False)
     timed_out = ended = False
     with selectors.DefaultSelector() as selector:
@@ -94,7 +123,6 @@ def _pump(
         while not ended and not timed_out:
             left = None if deadline is None else deadline - time.monotonic()
             events = selector.select(None if left is None else max(0.0, left))
-            timed_out = left is not None and left <= 0 and not events
             for key, _ in events:
                 if key.fd == helper:
                     ended = True
@@ -102,22 +130,30 @@ def _pump(
                     view = _feed(selector, stdin_fd, view)
                 elif not _take(key.fd, output[key.fd]):
                     selector.unregister(key.fd)
+            # Also where there is always something to read.
+            timed_out = not ended and left is not None and left <= 0
         if stdin_fd in selector.get_map():
             os.close(stdin_fd)
-    for fd, chunks in output.items():
-        while _take(fd, chunks):
-            pass
-        os.close(fd)
-    return timed_out, b"".join(output[stdout_fd]), b"".join(output[stderr_fd])
+    for fd, kept in output.items():
+        _drain(fd, kept)
+    return timed_out
 
 
-def _take(fd: int, chunks: list[bytes]) -> bool:
+def _drain(fd: int, kept: Kept) -> None:
+    """Take what is in a pipe, and no more: somebody in the background may go on to fill it."""
+    for _ in range(_PIPE // _PIECE):
+        if not _take(fd, kept):
+            break
+    os.close(fd)
+
+
+def _take(fd: int, kept: Kept) -> bool:
     """Read what is there; whether there may be more."""
     try:
-        data = os.read(fd, 1 << 16)
+        data = os.read(fd, _PIECE)
     except BlockingIOError:
         return False
-    chunks.append(data)
+    kept.add(data)
     return bool(data)
 
 

@@ -14,6 +14,7 @@ from .._model.layout import ContainerPaths
 from .._store.containers import read_run_state, read_spec
 from .._store.seccomp_filters import filter_at
 from .._store.settings import Settings
+from .log import open_log
 from .start import launch, prepare
 from .supervisor import exec_supervisor
 
@@ -27,9 +28,15 @@ def restart(container_dir: str, name: str) -> None:
         if spec is None:
             return
         prepared = prepare(settings, paths, spec, filter_at(state.get("seccomp", ""), spec))
+        for warning in prepared.warnings:
+            _tell(paths, warning)
         launch(paths, spec, prepared, state.get("restarts", 0) + 1)
     except (ConductorError, OSError) as error:
-        with open(paths.log, "a", encoding="utf-8") as log:
-            log.write(f"conductor: {time.strftime('%FT%TZ', time.gmtime())} restart failed: {error}\n")
+        _tell(paths, f"restart failed: {error}")
         return
     exec_supervisor(paths, os.path.abspath(sys.argv[0]))
+
+
+def _tell(paths: ContainerPaths, text: str) -> None:
+    with open(open_log(paths.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "a", encoding="utf-8") as log:
+        log.write(f"conductor: {time.strftime('%FT%TZ', time.gmtime())} {text}\n")

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import stat
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -25,6 +27,10 @@ _NAMESPACES = ("ipc", "uts", "net", "pid", "mnt")
 # nsdelegate (systemd's hosts) nobody gets in there from outside. The user namespace last, for who enters it is nobody
 # outside.
 _LAST = ("cgroup", "user")
+
+# Seconds from the first step to the exec of the command's program. In between its process is within reach of those
+# inside, who may stop it, or freeze its cgroup.
+_PATIENCE = 30.0
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,7 @@ def spawn(
     streams: tuple[int, ...],
     wait: bool,
     arrange: Callable[[], tuple[int, int, int]] | None = None,
+    deadline: float | None = None,
 ) -> tuple[int, int]:
     """Fork a helper that enters the container and starts the command there: the helper's pid and the command's.
 
@@ -58,9 +65,13 @@ def spawn(
     its standard ones; with `arrange` these are what it returns, called inside by the leader of the command's session,
     and `streams` are descriptors that it needs.
 
-    Raises Conflict where the container has ended, EffectFailed where the command cannot be executed.
+    Raises Conflict where the container has ended, and EffectFailed where the command cannot be executed, or was not
+    within 30 seconds; TimeoutError where it was not by `deadline` (time.monotonic()). It has been killed then.
     """
-    way = _Way.to(process)
+    latest = _latest_exec()
+    own = deadline is None or deadline > latest
+    deadline = latest if own else deadline
+    way = _Way.to(process, deadline)
     error_r, error_w = os.pipe()
     pid_r, pid_w = os.pipe()
     helper = libc.clone3()
@@ -81,14 +92,55 @@ def spawn(
             os._exit(127)
     os.close(error_w)
     os.close(pid_w)
-    with open(error_r, "rb") as pipe:
-        error = pipe.read()
-    with open(pid_r, "rb") as pipe:
-        inner = int(pipe.read() or b"0")
+    inner = 0
+    try:
+        # To the end it may never come: a process that is frozen as it is born has this open, too.
+        inner = int(_read(pid_r, deadline) or b"0")
+        error = _read_to_end(error_r, deadline)
+    except TimeoutError:
+        # The command first: without its parent it would be its container's, whoever that lets live.
+        for pid in filter(None, (inner, helper)):
+            os.kill(pid, signal.SIGKILL)
+        os.waitpid(helper, 0)
+        way.close()
+        if own:
+            raise _not_begun(cgroup) from None
+        raise
+    finally:
+        os.close(pid_r)
+        os.close(error_r)
     if error:
         os.waitpid(helper, 0)
     way.arrived(error)
     return helper, inner
+
+
+def _latest_exec() -> float:
+    return time.monotonic() + _PATIENCE
+
+
+def _read(fd: int, deadline: float) -> bytes:
+    """What is written next to a pipe, nothing where it is closed. Raises TimeoutError."""
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+        raise TimeoutError
+    return os.read(fd, 1 << 16)
+
+
+def _read_to_end(fd: int, deadline: float) -> bytes:
+    """All that is written to a pipe until it is closed. Raises TimeoutError."""
+    parts = []
+    while part := _read(fd, deadline):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _not_begun(cgroup: Cgroup) -> EffectFailed:
+    return EffectFailed(
+        f"container {os.path.basename(cgroup.path)}: the command did not begin within {_PATIENCE:g} s, and was killed",
+        "something inside stops what enters, or has frozen its cgroup: stop the container",
+    )
 
 
 def step_in_and_start(process: ProcessId, cgroup: Cgroup, command: Command, streams: tuple[int, int, int]) -> int:
@@ -97,7 +149,8 @@ def step_in_and_start(process: ProcessId, cgroup: Cgroup, command: Command, stre
     It saves the fork of a helper. For a process that is there for this alone, and has one thread: it has the command's
     limits and its place in the order of whom the kernel kills first, and nobody can trace it. Raises as `spawn` does.
     """
-    way = _Way.to(process)
+    deadline = _latest_exec()
+    way = _Way.to(process, deadline)
     error_r, error_w = os.pipe()
     inner, error = 0, b""
     back = [os.open(f"/proc/self/ns/{name}", os.O_RDONLY | os.O_CLOEXEC) for name in _NAMESPACES]
@@ -110,8 +163,16 @@ def step_in_and_start(process: ProcessId, cgroup: Cgroup, command: Command, stre
         # Else its mounts would be in use for as long as somebody reads slowly what the command has written.
         libc.setns(fd)
         os.close(fd)
-    with open(error_r, "rb") as pipe:
-        error += pipe.read()
+    try:
+        error += _read_to_end(error_r, deadline)
+    except TimeoutError:
+        if inner:
+            os.kill(inner, signal.SIGKILL)
+            os.waitpid(inner, 0)
+        way.close()
+        raise _not_begun(cgroup) from None
+    finally:
+        os.close(error_r)
     way.arrived(error)
     return inner
 
@@ -128,10 +189,10 @@ class _Way:
     root_id: int
 
     @classmethod
-    def to(cls, process: ProcessId) -> _Way:
+    def to(cls, process: ProcessId, deadline: float) -> _Way:
         """Raises Conflict where the container has ended."""
         # Before that its namespaces, or some of them, are the host's.
-        if not process.wait_executed():
+        if not process.wait_executed(max(0.0, deadline - time.monotonic())):
             raise ended_before()
         opened: list[int] = []
         try:
@@ -162,8 +223,11 @@ class _Way:
             if error:
                 raise EffectFailed(error.decode(errors="replace"))
         finally:
-            for fd in self.descriptors:
-                os.close(fd)
+            self.close()
+
+    def close(self) -> None:
+        for fd in self.descriptors:
+            os.close(fd)
 
 
 def _step_in(

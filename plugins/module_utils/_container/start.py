@@ -14,7 +14,7 @@ from typing import NamedTuple
 from .._errors import EffectFailed
 from .._linux import libc, netns
 from .._linux.cgroups import CgroupEntry
-from .._linux.inside_root import write_files
+from .._linux.inside_root import try_write_files
 from .._linux.processes import ProcessId, has_executed
 from .._model.container import ContainerSpec
 from .._model.ids import IdRange
@@ -36,19 +36,21 @@ from .supervisor import detach, exec_supervisor, spawn_supervisor
 
 class Prepared(NamedTuple):
     """What the host has made ready: the way into the container's cgroup, the host's id of root inside, the filter for
-    system calls, and the path of the supervisor's program.
+    system calls, the path of the supervisor's program, and what could not be done in the container.
     """
 
     entry: CgroupEntry
     root_id: int
     seccomp: SeccompFilter
     runtime: str
+    warnings: tuple[str, ...] = ()
 
 
-def start(settings: Settings, paths: ContainerPaths, spec: ContainerSpec) -> None:
+def start(settings: Settings, paths: ContainerPaths, spec: ContainerSpec) -> tuple[str, ...]:
     """Start the container's first process under a supervisor of its own; returns when it has been executed.
 
-    Raises EffectFailed and others where it could not; what was prepared until then is for `clean_up`.
+    Its warnings are what could not be done inside. Raises EffectFailed and others where it could not; what was prepared
+    until then is for `clean_up`.
     """
     # Before the supervisor is born: while memory is shared with a child, each page that we write costs a copy.
     prepared = prepare(settings, paths, spec, filter_for(spec))
@@ -62,6 +64,7 @@ def start(settings: Settings, paths: ContainerPaths, spec: ContainerSpec) -> Non
     if said != b"started":
         message = said.decode(errors="replace") or "the supervisor ended before it said why"
         raise EffectFailed(f"container {spec.name} did not start: {message}")
+    return prepared.warnings
 
 
 def prepare(settings: Settings, paths: ContainerPaths, spec: ContainerSpec, seccomp: SeccompFilter) -> Prepared:
@@ -84,10 +87,11 @@ def prepare(settings: Settings, paths: ContainerPaths, spec: ContainerSpec, secc
     root_fd = os.open(paths.rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         files = {"/etc/hostname": f"{spec.hostname}\n".encode(), **inside_files(settings, spec.name, spec.hostname)}
-        write_files(root_fd, files)
+        problems = try_write_files(root_fd, files)
     finally:
         os.close(root_fd)
-    return Prepared(cgroup.open(), root_id, seccomp, install_runtime())
+    warnings = [f"container {spec.name}: {path} inside cannot be written: {why}" for path, why in problems.items()]
+    return Prepared(cgroup.open(), root_id, seccomp, install_runtime(), tuple(warnings))
 
 
 def _network_namespace(paths: ContainerPaths, ids: IdRange | None) -> int | None:

@@ -43,6 +43,7 @@ def stop_process(process: ProcessId, stop_signal: int, timeout: float) -> None:
 
 def kill_all(cgroup: Cgroup) -> None:
     """End all processes of a container whose run state does not tell which is the first. Raises EffectFailed."""
+    cgroup.kill()
     for pid in cgroup.processes():
         try:
             pidfd = os.pidfd_open(pid)

@@ -36,7 +36,7 @@ def supervise(container_dir: str, name: str) -> None:
     # As in _model/layout.py, which is not imported for its cost: a supervisor stays for each container.
     state_path = f"/run/conductor/containers/{name}.json"
     state = _read(state_path)
-    if state is None:
+    if state is None or not all(_is_number(state.get(key)) for key in ("pid", "start_time", "started_at")):
         return
     spec_path = os.path.join(directory, "container.json")
     code = _watch(state["pid"], state["start_time"], spec_path, request)
@@ -51,7 +51,7 @@ def supervise(container_dir: str, name: str) -> None:
         },
     )
     spec = _read(spec_path)
-    restarts = state.get("restarts", 0)
+    restarts = state["restarts"] if _is_number(state.get("restarts")) else 0
     if spec is None or not wants_restart(spec, code, restarts):
         return
     # At once where it has come before: it is never read.
@@ -108,14 +108,11 @@ def wants_restart(spec: dict, code: int | None, restarts: int) -> bool:
     """
     if spec.get("wanted") != "running":
         return False
-    if spec["restart_policy"] == "always":
+    policy, retries = spec.get("restart_policy"), spec.get("restart_retries", 0)
+    if policy == "always":
         return True
-    failed = code != 0
-    return (
-        spec["restart_policy"] == "on-failure"
-        and failed
-        and (spec["restart_retries"] == 0 or restarts < spec["restart_retries"])
-    )
+    limited = _is_number(retries) and retries > 0
+    return policy == "on-failure" and code != 0 and (not limited or restarts < retries)
 
 
 def backoff(restarts: int) -> float:
@@ -147,7 +144,10 @@ def _watch(pid: int, start_time: int, spec_path: str, request: int) -> int | Non
         if pidfd not in _wait({pidfd, request}):
             # As they are by now: both may change while it runs. Without a spec it is killed, as by `stop`.
             spec = _read(spec_path) or {}
-            ask_to_end(pidfd, pid, spec.get("stop_signal", signal.SIGTERM), spec.get("stop_timeout", 0))
+            stop_signal, timeout = spec.get("stop_signal", signal.SIGTERM), spec.get("stop_timeout", 0)
+            if not (_is_number(stop_signal) and 0 < stop_signal < signal.NSIG and _is_number(timeout)):
+                stop_signal, timeout = signal.SIGTERM, 0
+            ask_to_end(pidfd, pid, stop_signal, timeout)
             _wait({pidfd})
         os.close(pidfd)
     try:
@@ -181,12 +181,18 @@ def _wait(descriptors: set[int], seconds: float | None = None) -> set[int]:
     return set(readable)
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 def _read(path: str) -> dict | None:
+    """The JSON object in a file of ours; None where there is none, or it is damaged: there is nobody here to tell."""
     try:
         with open(path, "rb") as file:
-            return json.load(file)
-    except (OSError, ValueError):
+            value = json.load(file)
+    except (OSError, ValueError, RecursionError):
         return None
+    return value if isinstance(value, dict) else None
 
 
 def _write(path: str, value: dict) -> None:

@@ -12,7 +12,10 @@ import os
 from dataclasses import dataclass
 
 from .._errors import InvalidInput
-from .._linux.libc import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, openat2
+from .._linux.inside_root import exists_inside, read_inside
+
+# Bytes of /etc/passwd and /etc/group that are read.
+_LONGEST = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -70,20 +73,16 @@ def _is_id(text: str) -> bool:
 
 
 def _read(root: str, path: str) -> str | None:
+    """The text of a file below `root`: None if it does not exist there, empty if it is no file."""
     try:
         root_fd = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError:
         return None
     try:
-        fd = openat2(root_fd, path, os.O_RDONLY | os.O_NONBLOCK, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
+        if not exists_inside(root_fd, path):
+            return None
+        return (read_inside(root_fd, path, _LONGEST) or b"").decode(errors="replace")
     except OSError:
-        return None
-    finally:
-        os.close(root_fd)
-    try:
-        return os.read(fd, 1 << 20).decode(errors="replace")
-    except OSError:
-        # A directory, or a pipe that somebody has open: it names nobody.
         return ""
     finally:
-        os.close(fd)
+        os.close(root_fd)

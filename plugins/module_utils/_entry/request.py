@@ -32,6 +32,7 @@ from .._errors import ConductorError, Conflict, InvalidInput, NotFound
 from .._linux.cgroups import Cgroup
 from .._linux.libc import pidfd_getfd
 from .._linux.processes import ProcessId
+from .._model.container import parse_user
 from .._model.layout import ContainerPaths
 from .._model.names import parse_name
 from .._store import containers as store
@@ -58,8 +59,10 @@ def answer(connection: socket.socket) -> None:
             _enter_relayed(asked, connection)
         elif kind == "admit":
             connection.sendall(_said(lambda: _admit(asked, connection)))
-        else:
+        elif kind == "own":
             connection.sendall(_said(lambda: _enter_with_streams_of(pid, asked, connection)))
+        else:
+            connection.sendall(b"!the request is of a kind that this release does not know")
 
 
 def answer_admitted(uid: int, secret: bytes, connection: socket.socket) -> None:
@@ -181,7 +184,7 @@ def _enter(asked: list[str], run: Callable[[ProcessId, Cgroup, Command], int]) -
         raise Conflict(f"container {name} is not running", "start it with conductor_container state=started")
     command = Command(
         argv=tuple(argv),
-        user=user,
+        user=parse_user(user, "user"),
         env=spec.env,
         working_dir=spec.working_dir,
         confinement=Confinement.of(spec, filter_at(state.get("seccomp", ""), spec)),

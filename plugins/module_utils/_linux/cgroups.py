@@ -9,6 +9,7 @@ CPUs, pids in processes; 0 lifts a limit.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import time
@@ -118,6 +119,15 @@ class Cgroup:
             if "cgroup.procs" in files:
                 found += [int(pid) for pid in _read(os.path.join(directory, "cgroup.procs")).split()]
         return found
+
+    def kill(self) -> None:
+        """Send SIGKILL to all in it and below it at once, also to what is frozen and what forks meanwhile.
+
+        By cgroup.kill of version 2 (Linux 5.14); nothing happens where the host has no such file.
+        """
+        if self._v2:
+            with contextlib.suppress(FileNotFoundError):
+                _write(os.path.join(self._v2, "cgroup.kill"), "1")
 
     def set_limits(self, memory: int, cpus: float, pids: int) -> None:
         """Raises HostNotCapable where a limit is wanted whose controller this host does not have."""
@@ -259,7 +269,8 @@ def _rmdir(directory: str) -> bool:
 
 
 def _read(path: str) -> str:
-    with open(path, encoding="ascii") as file:
+    # Those inside may name cgroups of their own.
+    with open(path, encoding="utf-8", errors="surrogateescape") as file:
         return file.read()
 
 

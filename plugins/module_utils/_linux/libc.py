@@ -239,6 +239,13 @@ def openat2(dirfd: int, path: str, flags: int, resolve: int, mode: int = 0) -> i
     return _check(result, "openat2", path)
 
 
+def fstatfs_type(fd: int) -> int:
+    """The type of the file system that `fd` is open on (fstatfs(2), f_type: the first 32 bits of the answer)."""
+    answer = (ctypes.c_uint32 * 64)()
+    _check(_libc.fstatfs(fd, ctypes.byref(answer)), "fstatfs")
+    return answer[0]
+
+
 def open_tree(path: str, recursive: bool = True, dirfd: int = -100) -> int:
     """open_tree(2): a detached copy of the mount (tree) at `path`. Close-on-exec."""
     flags = OPEN_TREE_CLONE | os.O_CLOEXEC | AT_EMPTY_PATH | (AT_RECURSIVE if recursive else 0)

@@ -69,6 +69,15 @@ def has_executed(pid: int) -> bool:
     return not int(_stat_fields(pid)[6]) & 0x40
 
 
+def parent_and_session(pid: int) -> tuple[int, int] | None:
+    """Parent's pid and session of a process (fields 4 and 6 of /proc/PID/stat), or None where it has ended."""
+    try:
+        fields = _stat_fields(pid)
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return int(fields[1]), int(fields[3])
+
+
 def _stat(pid: int) -> tuple[str, int] | None:
     """State letter and start time: fields 3 and 22 of /proc/PID/stat."""
     try:

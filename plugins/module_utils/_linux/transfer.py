@@ -17,9 +17,8 @@ import stat
 from collections.abc import Iterator
 
 from .files import mount_id
-from .libc import RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, openat2
+from .libc import RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, openat2
 
-_RULES = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS
 _NO_LINKS = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS
 _CHUNK = 1 << 20
 # Of a file that says it is empty so much is read, for those of /proc and /sys say so of themselves.
@@ -33,18 +32,6 @@ _KINDS = {
     stat.S_IFCHR: "device",
     stat.S_IFBLK: "device",
 }
-
-
-def open_inside(root_fd: int, path: str, flags: int) -> int:
-    """Open `path` as somebody whose root is `root_fd` would find it; no link leads further than that root."""
-    for _ in range(100):
-        try:
-            return openat2(root_fd, path, flags, _RULES)
-        except OSError as error:
-            # Something was renamed while a ".." was followed: the kernel cannot tell then, and says so (openat2(2)).
-            if error.errno != errno.EAGAIN:
-                raise
-    raise OSError(errno.EAGAIN, "its directories are renamed all the time", path)
 
 
 def open_below(top_fd: int, path: str, flags: int) -> int:
@@ -89,15 +76,6 @@ def _is_mounted(top_fd: int, path: str, fd: int) -> bool:
         return mount_id(fd) != mount_id(directory_fd)
     finally:
         os.close(directory_fd)
-
-
-def reopen(path_fd: int) -> int:
-    """A descriptor to read the file that `path_fd` (O_PATH) is open on: that very file, whatever its path is now.
-
-    Only for what `kind_of` calls a file: opening a FIFO waits, opening a device may do something. A regular file can
-    have a lease, which O_NONBLOCK does not wait for (fcntl(2)).
-    """
-    return os.open(f"/proc/self/fd/{path_fd}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def names_in(path_fd: int, most: int) -> list[str]:

@@ -18,6 +18,7 @@ from .names import parse_name
 from .seccomp import parse_seccomp
 from .signals import parse_signal
 from .sizes import parse_size
+from .typed import flag, list_of, map_of, maybe, number, object_with, one_of, text, whole, wrong
 from .ulimits import Ulimit, parse_oom_score_adj, parse_ulimits
 
 # What was so before there was an option for it.
@@ -90,13 +91,20 @@ class ContainerSpec:
 
         An option that an older release did not know has its default, or what was so without it. Raises Damaged.
         """
+        remedy = "restore it, or remove the container with state=absent and force=true"
+        problem = wrong(value, KINDS, ("name", "image"))
+        if problem:
+            raise Damaged(f"{path} is damaged ({problem})", remedy)
         try:
             defaults = {field.name: field.default for field in fields(cls) if field.default is not MISSING}
             values = {field.name: value[field.name] for field in fields(cls) if field.name not in defaults}
             values.update({name: value.get(name, default) for name, default in {**defaults, **_BEFORE}.items()})
             for name in ("env", "labels"):
                 values[name] = tuple(sorted(dict(values[name]).items()))
-            values["mounts"] = tuple(Mount(**mount) for mount in values["mounts"])
+            known = {field.name for field in fields(Mount)}
+            values["mounts"] = tuple(
+                Mount(**{name: part for name, part in mount.items() if name in known}) for mount in values["mounts"]
+            )
             values["devices"] = parse_devices(values["devices"], "devices")
             values["ulimits"] = parse_ulimits(values["ulimits"], "ulimits")
             for name in ("command", "capabilities_add", "capabilities_drop"):
@@ -105,10 +113,7 @@ class ContainerSpec:
                 values["userns"] = IdRange(**values["userns"])
             return cls(**values)
         except (KeyError, TypeError, AttributeError, InvalidInput) as error:
-            raise Damaged(
-                f"{path} is damaged ({type(error).__name__}: {error})",
-                "restore it, or remove the container with state=absent and force=true",
-            ) from None
+            raise Damaged(f"{path} is damaged ({error})", remedy) from None
 
     def changed_by(self, wanted: ContainerSpec) -> list[str]:
         """Names of the options in which `wanted` differs."""
@@ -244,3 +249,28 @@ _PARSERS = {
     "restart_retries": _number(0, int),
     "labels": _labels,
 }
+
+_MOST = (1 << 31) - 1
+_ID = whole(0, (1 << 32) - 1)
+_IDS = object_with({"base": _ID, "size": _ID}, ("base", "size"))
+_MOUNT = {
+    "type": one_of("bind", "tmpfs"),
+    "target": text,
+    "source": text,
+    "read_only": flag,
+    "size": whole(0),
+    "idmap": flag,
+}
+
+# What container.json has, by key: the options, and what else is kept there.
+KINDS = {
+    "name": text, "image": text, "command": list_of(text), "init": flag, "env": map_of(text), "working_dir": text,
+    "user": text, "hostname": text, "mounts": list_of(object_with(_MOUNT, ("type", "target"))),
+    "userns": lambda value: value in ("auto", "host") or _IDS(value), "dev": one_of("private", "host"),
+    "devices": list_of(text), "read_only": flag, "capabilities_add": list_of(text), "capabilities_drop": list_of(text),
+    "privileged": flag, "seccomp": text, "no_new_privileges": flag, "memory": whole(0), "cpus": number(0, _MOST),
+    "pids": whole(0, _MOST), "ulimits": list_of(text), "oom_score_adj": whole(-1000, 1000), "stop_signal": whole(1, 64),
+    "stop_timeout": number(0, _MOST), "restart_policy": one_of("no", "on-failure", "always"),
+    "restart_retries": whole(0, _MOST), "labels": map_of(text),
+    "id": text, "wanted": one_of("running", "stopped"), "ids": maybe(_IDS),
+}  # fmt: skip

@@ -11,6 +11,7 @@ from typing import Union
 
 from .._errors import Damaged, InvalidInput
 from .names import parse_name
+from .typed import list_of, map_of, maybe, object_with, text, whole, wrong
 
 # One for the image's shell, or a program with its arguments.
 Command = Union[str, tuple]
@@ -68,15 +69,16 @@ class Recipe:
 
     @classmethod
     def from_json(cls, value: dict) -> Recipe:
-        """The recipe that `to_json` wrote. Raises TypeError, ValueError or AttributeError where it is none."""
-        given = dict(value)
+        """The recipe that `to_json` wrote, with values of the kinds that `Image.from_json` has looked for."""
+        given = {field.name: value[field.name] for field in fields(cls) if field.name in value}
         for name in ("components", "packages"):
             if name in given:
-                given[name] = tuple(map(str, given[name]))
+                given[name] = tuple(given[name])
         if "commands" in given:
             given["commands"] = tuple(c if isinstance(c, str) else tuple(c) for c in given["commands"])
         if "source" in given:
-            given["source"] = Source(**given["source"])
+            source = given["source"]
+            given["source"] = Source(**{field.name: source.get(field.name) for field in fields(Source)})
         return cls(**given)
 
 
@@ -112,16 +114,17 @@ class Image:
     @classmethod
     def from_json(cls, value: dict, where: str) -> Image:
         """Raises Damaged, naming the file `where`."""
-        try:
-            return cls(**{
-                **value,
-                "recipe": Recipe.from_json(value["recipe"]),
-                "exports": {path: tuple(stat) for path, stat in value.get("exports", {}).items()},
-                "archive_stat": tuple(value.get("archive_stat", ())),
-                "base": Base(**value["base"]) if value.get("base") else None,
-            })  # fmt: skip
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise Damaged(f"{where} is damaged ({error})", "set force: true to build or remove the image") from None
+        problem = wrong(value, _OF_IMAGE, ("name", "id", "created", "recipe", "builder", "size"))
+        if problem:
+            raise Damaged(f"{where} is damaged ({problem})", "set force: true to build or remove the image")
+        base = value.get("base")
+        return cls(**{
+            **{field.name: value[field.name] for field in fields(cls) if field.name in value},
+            "recipe": Recipe.from_json(value["recipe"]),
+            "exports": {path: tuple(stat) for path, stat in value.get("exports", {}).items()},
+            "archive_stat": tuple(value.get("archive_stat", ())),
+            "base": Base(base["name"], base["id"]) if base else None,
+        })  # fmt: skip
 
 
 def parse_recipe(params: dict) -> Recipe:
@@ -222,3 +225,19 @@ def with_defaults(recipe: Recipe, suite: str, architecture: str) -> Recipe:
         packages=recipe.packages or (),
         commands=recipe.commands or (),
     )
+
+
+_TEXTS, _STAT = list_of(text), list_of(whole(-(1 << 63)))
+_SOURCE = {name: maybe(text) for name in ("archive", "checksum", "container", "digest", "image")}
+_RECIPE = {
+    **dict.fromkeys(("suite", "mirror", "variant", "architecture", "keyring"), text),
+    **dict.fromkeys(("components", "packages"), _TEXTS),
+    "commands": list_of(lambda command: text(command) or _TEXTS(command)),
+    "source": object_with(_SOURCE),
+}
+# What image.json has, by key.
+_OF_IMAGE = {
+    "name": text, "id": text, "created": text, "builder": text, "size": whole(0), "recipe": object_with(_RECIPE),
+    "exports": map_of(_STAT), "archive_stat": _STAT,
+    "base": maybe(object_with({"name": text, "id": text}, ("name", "id"))),
+}  # fmt: skip

@@ -14,6 +14,7 @@ from typing import Any
 
 from .._errors import ConductorError, Damaged, InvalidInput
 from .ports import Expose, PortRange, parse_exposes, parse_port_ranges
+from .typed import Kind, flag, list_of, maybe, object_with, one_of, text, whole, wrong
 
 # An interface's name has 15 characters at most: prefix and 10 hexadecimal digits of the container's name's hash.
 LINK_PREFIX = "cdtr-"
@@ -66,10 +67,9 @@ def parse_dns(values: list) -> tuple[str, ...]:
     return tuple(servers)
 
 
-def _typed(value: Mapping, name: str, kind: Any) -> Any:
-    if not isinstance(value[name], kind):
-        raise ValueError(f"{name} is {value[name]!r}")
-    return value[name]
+def _ports(value: object) -> bool:
+    """A port, or a range of them as text."""
+    return text(value) or whole(1, 65535)(value)
 
 
 def _require_version(version: int, *addresses: object) -> None:
@@ -121,10 +121,14 @@ class NetworkSpec:
     @classmethod
     def from_dict(cls, value: Mapping, path: str) -> NetworkSpec:
         """What `to_dict` gave, read from `path`. Raises Damaged."""
+        remedy = "remove the file and run conductor_network for its container again"
+        problem = wrong({**_ADDED_LATER, **value}, _KINDS, _KINDS)
+        if problem:
+            raise Damaged(f"{path} is damaged ({problem})", remedy)
         try:
             value = {**_ADDED_LATER, **value}
             spec = cls(
-                **{name: _typed(value, name, kind) for name, kind in _PLAIN.items()},
+                **{name: value[name] for name in _PLAIN},
                 dns=None if value["dns"] is None else parse_dns(value["dns"]),
                 expose=parse_exposes(value["expose"]),
                 peers=tuple(
@@ -134,22 +138,31 @@ class NetworkSpec:
             _require_version(4, spec.ipv4, spec.gateway4)
             if spec.ipv6 is not None:
                 _require_version(6, spec.ipv6, spec.gateway6)
+            if spec.interface is not None:
+                parse_interface(spec.interface)
             parse_mac(spec.mac)
             parse_mtu(spec.mtu)
-        except (KeyError, TypeError, ValueError, ConductorError) as error:
-            raise Damaged(
-                f"{path} is damaged ({type(error).__name__}: {error})",
-                "remove the file and run conductor_network for its container again",
-            ) from None
+        except (ValueError, ConductorError) as error:
+            raise Damaged(f"{path} is damaged ({error})", remedy) from None
         return spec
 
 
-_MAYBE_TEXT = (str, type(None))
-_PLAIN: Mapping[str, Any] = {
-    "container_id": str, "ipv4": str, "gateway4": str, "ipv6": _MAYBE_TEXT, "gateway6": _MAYBE_TEXT,
-    "mac": str, "mtu": int, "internet": bool, "interface": _MAYBE_TEXT, "host_access": bool,
-    "metadata": bool,
+_PORT = {
+    "container_port": _ports, "host_port": _ports, "protocol": one_of("tcp", "udp"), "host_ip": maybe(text)
 }  # fmt: skip
+_PEER = {"peer": text, "peer_id": text, "ports": list_of(_ports)}
+# What is the same in network.json, the spec and results.
+_PLAIN: Mapping[str, Kind] = {
+    "container_id": text, "ipv4": text, "gateway4": text, "ipv6": maybe(text), "gateway6": maybe(text),
+    "mac": text, "mtu": whole(LEAST_MTU, MOST_MTU), "internet": flag, "interface": maybe(text), "host_access": flag,
+    "metadata": flag,
+}  # fmt: skip
+_KINDS: Mapping[str, Kind] = {
+    **_PLAIN,
+    "dns": maybe(list_of(text)),
+    "expose": list_of(object_with(_PORT, ("container_port", "host_port", "protocol"))),
+    "peers": list_of(object_with(_PEER, _PEER)),
+}
 
 # What files of earlier versions lack.
 _ADDED_LATER: Mapping[str, Any] = {"metadata": False}

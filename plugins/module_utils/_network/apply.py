@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+
+from .._errors import ConductorError, EffectFailed
 from .._linux.conntrack import forget_udp
 from .._linux.inside_root import write_files
 from .._linux.nft import apply_batch
@@ -45,7 +48,48 @@ def apply(settings: Settings, action: Action) -> None:
         apply_batch(commands_for(action))
     elif isinstance(action, WriteInsideFiles):
         with root_of(ContainerPaths.of(settings.container_dir, action.container)) as root:
-            if root is not None:
-                write_files(root, action.files)
+            for path, content in action.files.items() if root is not None else ():
+                _write_inside(root, path, content)
     else:
         raise TypeError(f"{action!r} is no action of a network")
+
+
+def _write_inside(root: int, path: str, content: bytes) -> None:
+    try:
+        write_files(root, {path: content})
+    except OSError as error:
+        raise EffectFailed(f"{path} inside cannot be written: {error.strerror}") from error
+
+
+class EachAlone:
+    """Carries out the actions of a network's plan, where one container can only hinder itself.
+
+    What fails in a container is left out from then on, and told in `warnings`. Only what fails for the host as a whole,
+    and a link of one of `own`, for which all is done, is an error.
+    """
+
+    def __init__(self, settings: Settings, own: Collection[str] = ()) -> None:
+        self._settings = settings
+        self._own = frozenset(own)
+        self._failed: dict[str, str] = {}
+
+    def apply(self, action: Action) -> None:
+        """Carry out one action. Raises ConductorError."""
+        name = getattr(action, "container", None)
+        try:
+            apply(self._settings, action)
+        except (ConductorError, OSError) as error:
+            if name is None:
+                raise
+            reason = f"{error.strerror} ({error.filename})" if isinstance(error, OSError) else str(error)
+            if name in self._own and isinstance(action, Connect):
+                raise EffectFailed(f"container {name}: {reason}") from error
+            self._failed[name] = reason
+
+    def left(self, actions: Iterable[Action]) -> tuple[Action, ...]:
+        """`actions` without those for containers where one has failed."""
+        return tuple(action for action in actions if getattr(action, "container", None) not in self._failed)
+
+    @property
+    def warnings(self) -> list[str]:
+        return [f"container {name}: {reason}" for name, reason in self._failed.items()]

@@ -36,7 +36,7 @@ def forget(settings: Settings, name: str) -> None:
     """To be called when the container `name` is gone from disk: those that could call it by name forget that name."""
     from .._plan.network import plan_projection
     from .._plan.network_view import NetworkView
-    from .apply import apply
+    from .apply import EachAlone
     from .observe import observe, observe_specs
 
     def callers(view: NetworkView) -> set[str]:
@@ -46,8 +46,9 @@ def forget(settings: Settings, name: str) -> None:
         if not callers(observe_specs(settings)):
             return
         view = observe(settings, callers)
+        each = EachAlone(settings)
         for action in plan_projection(view, callers(view), settings.forwarding, settings.firewall):
-            apply(settings, action)
+            each.apply(action)
 
 
 def inside_files(settings: Settings, name: str, hostname: str) -> dict[str, bytes]:
@@ -68,17 +69,19 @@ def _project(settings: Settings, name: str, gone: bool = False) -> None:
     from .._errors import Damaged
     from .._plan.network import plan_projection
     from .._plan.network_view import ContainerView
-    from .apply import apply
+    from .apply import EachAlone
     from .link import look_at_pairs
     from .observe import observe
 
     with locked(LOCK_DIR, Lock("network"), settings.lock_timeout):
-        view = observe(settings, lambda _view: {name})
+        # Where it goes, nothing that those inside have made may stand in the way: not even a look at it.
+        view = observe(settings, lambda _view: set() if gone else {name})
         container = view.containers.get(name)
         if gone:
             left = ContainerView(name, pair=look_at_pairs({link_name(name): None}).get(link_name(name)))
             view = replace(view, containers={**view.containers, name: left})
         elif container is not None and container.damage:
             raise Damaged(container.damage)
+        each = EachAlone(settings, {name})
         for action in plan_projection(view, {name}, settings.forwarding, settings.firewall):
-            apply(settings, action)
+            each.apply(action)

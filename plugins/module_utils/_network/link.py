@@ -9,8 +9,10 @@ import contextlib
 import os
 import socket
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from .._errors import Conflict
+from .._linux.foreign_interface import look_at_interface
 from .._linux.netlink import Interface, Route, Routing, entered, routing
 from .._linux.sysctl import read_sysctl, write_sysctl
 from .._model.network import INNER_LINK, Link
@@ -27,24 +29,37 @@ from .._plan.link import (
 )
 
 
-def look_at_pairs(names: Mapping[str, str | None]) -> dict[str, Pair]:
-    """The pairs with the host ends `names` that exist; each one's other end is looked for in the namespace named."""
-    present = {name: netns for name, netns in names.items() if link_exists(name)}
+class Inner(NamedTuple):
+    """Where a pair's other end is to be: the path of a network namespace, and the routes that it shall have."""
+
+    netns: str
+    routes: tuple[Route, ...] = ()
+
+    @classmethod
+    def of(cls, netns: str, link: Link | None) -> Inner:
+        return cls(netns, tuple(Route(*route) for route in inner_routes(link)) if link else ())
+
+
+def look_at_pairs(names: Mapping[str, Inner | None]) -> dict[str, Pair]:
+    """The pairs with the host ends `names` that exist; each one's other end is looked for where it is to be."""
+    present = {name: inner for name, inner in names.items() if link_exists(name)}
     if not present:
         return {}  # no need of pyroute2 to say so
     with routing() as outside:
-        found = {name: _look_at_pair(outside, name, netns) for name, netns in present.items()}
+        found = {name: _look_at_pair(outside, name, inner) for name, inner in present.items()}
     return {name: pair for name, pair in found.items() if pair is not None}
 
 
-def _look_at_pair(outside: Routing, name: str, netns: str | None) -> Pair | None:
+def _look_at_pair(outside: Routing, name: str, where: Inner | None) -> Pair | None:
     outer = outside.interface(name)
-    inner = None
-    if netns is not None:
-        with _opened(netns) as netns_fd, routing(netns_fd) as inside:
-            inner = inside.interface(INNER_LINK)
     if outer is None:
         return None
+    inner = None
+    # Whatever those inside have done to it, it is not as it should be, which is all that there is to say.
+    with contextlib.suppress(OSError):
+        if where is not None:
+            with _opened(where.netns) as netns_fd:
+                inner = look_at_interface(netns_fd, INNER_LINK, where.routes)
     return Pair(_end(outer), inner and _end(inner), {key: read_sysctl(key) for key in sysctl_names(name)})
 
 
@@ -77,7 +92,9 @@ def make_link(link: Link, netns: str) -> None:
     """
     with _opened(netns) as netns_fd, routing() as outside, routing(netns_fd) as inside:
         outside.delete(link.outer)
-        if inside.index(INNER_LINK) is not None:
+        with entered(netns_fd):
+            taken = link_exists(INNER_LINK)
+        if taken:
             raise Conflict(f"{netns} has an interface {INNER_LINK} that is not ours", "remove it inside the container")
         outside.add_veth(link.outer, INNER_LINK, netns_fd, mac=link.mac, mtu=link.mtu)
         with entered(netns_fd):

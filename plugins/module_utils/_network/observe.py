@@ -14,13 +14,13 @@ from .._linux.netlink import routing
 from .._linux.nft import list_table
 from .._linux.sysctl import read_sysctl
 from .._model.layout import ContainerPaths
-from .._model.network import LINK_PREFIX, link_name
+from .._model.network import LINK_PREFIX, Link, link_name
 from .._plan.firewall import FAMILY, TABLE, parse_listing
 from .._plan.inside_files import HOSTS, RESOLV
 from .._plan.network_view import ContainerView, Forwarding, NetworkView
 from .._store.networks import StoredNetwork, read_networks
 from .._store.settings import Settings
-from .link import look_at_pairs
+from .link import Inner, look_at_pairs
 from .other_firewalls import look_at_others
 from .resolvers import host_resolvers
 from .root import root_of
@@ -38,14 +38,14 @@ def observe(
 ) -> NetworkView:
     """Specs and kernel.
 
-    Links and files are looked at for the containers that `focus` names when shown the specs; without it for all, and
-    then for links of ours that belong to none. Other firewalls are looked at where `others` or the setting asks for it.
+    Links and files are looked at, inside, too, for the containers that `focus` names when shown the specs; without it
+    for all, and then for links of ours that belong to none. Other firewalls are looked at where `others` or the setting
+    asks for it.
     """
     view = observe_specs(settings)
     names = set(view.containers) if focus is None else set(focus(view))
     looked_at = [c for name, c in view.containers.items() if name in names]
-    namespaces = {c.name: ContainerPaths.of(settings.container_dir, c.name).netns for c in looked_at if c.attached}
-    pairs = look_at_pairs({link_name(c.name): namespaces.get(c.name) for c in looked_at})
+    pairs = look_at_pairs({link_name(c.name): _inner(settings, c) for c in looked_at})
     containers = {
         **view.containers,
         **{c.name: _with_files(settings, replace(c, pair=pairs.get(link_name(c.name)))) for c in looked_at},
@@ -75,11 +75,21 @@ def is_netns(path: str) -> bool:
         return False
 
 
+def _inner(settings: Settings, container: ContainerView) -> Inner | None:
+    if not container.attached:
+        return None
+    link = Link.of(container.name, container.spec) if container.spec else None
+    return Inner.of(ContainerPaths.of(settings.container_dir, container.name).netns, link)
+
+
 def _with_files(settings: Settings, container: ContainerView) -> ContainerView:
     if not container.attached:
         return container
+    unwritable: dict[str, str] = {}
     with root_of(ContainerPaths.of(settings.container_dir, container.name)) as root:
-        return container if root is None else replace(container, files=read_files(root, [HOSTS, RESOLV]))
+        if root is None:
+            return container
+        return replace(container, files=read_files(root, [HOSTS, RESOLV], unwritable), unwritable=unwritable)
 
 
 def _stray_links(containers: Collection[str]) -> tuple[str, ...]:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from .._model.network import Link, link_name
 from .firewall import BASE
 from .inside_files import inside_files
@@ -32,7 +34,21 @@ def drift_of(view: NetworkView, name: str) -> list[str]:
         for path, content in sorted(inside_files(view, name, container.hostname).items()):
             if path in container.files and container.files[path] != content:
                 drift.append(f"{path} inside differs")
-    return drift
+    return drift + unwritable_files(view, name)
+
+
+def unwritable_files(view: NetworkView, name: str) -> list[str]:
+    """Which files that name hosts cannot be written in the container `name`, and why."""
+    container = view.containers.get(name)
+    if container is None or not container.unwritable:
+        return []
+    wanted = inside_files(view, name, container.hostname)
+    return [f"{path} inside cannot be written: {why}" for path, why in container.unwritable.items() if path in wanted]
+
+
+def warnings_of(view: NetworkView, names: Iterable[str]) -> list[str]:
+    """What those inside the containers `names` keep us from."""
+    return [f"container {name}: {problem}" for name in sorted(names) for problem in unwritable_files(view, name)]
 
 
 def _stray_elements(view: NetworkView) -> list[str]:

@@ -22,6 +22,7 @@ class ContainerView:
     `pair`: its link as found, None where the host end is missing.
     `files`: content of its files that name hosts, None for one that is missing; without those that are not ours to
     write (somebody mounted them). None where it does not run.
+    `unwritable`: those that cannot be written, since of what those inside have in their place, each with the reason.
     """
 
     name: str
@@ -32,6 +33,7 @@ class ContainerView:
     attached: bool = False
     pair: Pair | None = None
     files: Mapping[str, bytes | None] | None = None
+    unwritable: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

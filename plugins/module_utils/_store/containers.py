@@ -12,12 +12,27 @@ from .._errors import Conflict, Damaged
 from .._linux.ending import wait_ended
 from .._linux.files import remove_tree, sync_directory
 from .._linux.processes import ProcessId
+from .._model.container import KINDS as CONTAINER_KINDS
 from .._model.container import ContainerSpec
 from .._model.ids import IdRange
 from .._model.layout import RUN_DIR, STAGING_PREFIX, ContainerPaths
+from .._model.typed import maybe, moment, object_with, text, whole
 from .json_files import read_json, write_json
 
 _STATES = os.path.join(RUN_DIR, "containers")
+_STOP_IT = "stop the container with force: true"
+
+# The greatest pid is 2^22 (proc(5), pid_max).
+_PROCESS = {"pid": whole(1, 1 << 22), "start_time": whole(0)}
+_RUN_STATE = {
+    **_PROCESS,
+    "supervisor": object_with(_PROCESS, _PROCESS),
+    "started_at": moment,
+    "restarts": whole(0),
+    "seccomp": text,
+    "container_dir": text,
+}
+_EXIT = {"exit_code": maybe(whole(0, 255)), "signal": maybe(whole(1, 64)), "finished_at": moment}
 
 
 def container_names(container_dir: str) -> list[str]:
@@ -32,7 +47,21 @@ def container_names(container_dir: str) -> list[str]:
 def read_spec(paths: ContainerPaths) -> ContainerSpec | None:
     """The container's spec, or None where there is none. Raises Damaged."""
     value = read_json(paths.spec)
-    return None if value is None else ContainerSpec.from_json(value, paths.spec)
+    if value is None:
+        return None
+    spec = ContainerSpec.from_json(value, paths.spec)
+    # Its cgroup, links and lock have this name.
+    if spec.name != paths.name:
+        raise Damaged(f"{paths.spec} is damaged (its name is {spec.name!r})", "restore it, or remove the container")
+    return spec
+
+
+def read_kept(paths: ContainerPaths) -> dict | None:
+    """What container.json has besides the options, or None: {id, hostname, image, wanted, userns, ids}. Raises Damaged.
+
+    What a later release would keep there, too, stays unread.
+    """
+    return read_json(paths.spec, CONTAINER_KINDS)
 
 
 def write_spec(paths: ContainerPaths, spec: ContainerSpec, *, running: bool | None = None) -> None:
@@ -40,19 +69,19 @@ def write_spec(paths: ContainerPaths, spec: ContainerSpec, *, running: bool | No
 
     The container's id stays for as long as the container: peers and leases are bound to it. Its ids stay, too.
     """
-    old = read_json(paths.spec) or {}
+    old = read_kept(paths) or {}
     wanted = old.get("wanted", "stopped") if running is None else ("running" if running else "stopped")
     _write(paths, spec, old.get("id") or os.urandom(8).hex(), wanted, old.get("ids"))
 
 
 def is_to_run(paths: ContainerPaths) -> bool:
     """Whether what is stored says that the container shall run. Raises Damaged."""
-    return (read_json(paths.spec) or {}).get("wanted") == "running"
+    return (read_kept(paths) or {}).get("wanted") == "running"
 
 
 def write_spec_and_ids(paths: ContainerPaths, spec: ContainerSpec, ids: IdRange | None) -> None:
     """Write the spec of a container that does not run, and its range of ids, which `spec.userns` asks for."""
-    old = read_json(paths.spec) or {}
+    old = read_kept(paths) or {}
     _write(paths, spec, old.get("id") or os.urandom(8).hex(), "stopped", ids and asdict(ids))
 
 
@@ -104,7 +133,12 @@ def has_staging(paths: ContainerPaths) -> bool:
 
 def read_run_state(paths: ContainerPaths) -> dict | None:
     """{pid, start_time, supervisor, started_at, restarts, ...} of the last start, or None. Raises Damaged."""
-    return read_json(paths.run_state)
+    return read_json(paths.run_state, _RUN_STATE, remedy=_STOP_IT)
+
+
+def read_exit(paths: ContainerPaths) -> dict | None:
+    """{exit_code, signal, finished_at} of the last run that has ended, or None. Raises Damaged."""
+    return read_json(paths.exit, _EXIT, remedy="remove it, or start the container")
 
 
 def write_run_state(paths: ContainerPaths, state: dict) -> None:
@@ -120,7 +154,8 @@ def require_one_directory(container_dir: str) -> None:
         return
     for entry in entries:
         try:
-            other = (read_json(os.path.join(_STATES, entry)) or {}).get("container_dir", container_dir)
+            state = read_json(os.path.join(_STATES, entry), _RUN_STATE, remedy=_STOP_IT) or {}
+            other = state.get("container_dir", container_dir)
         except Damaged:
             # Told by whoever needs it.
             continue
@@ -139,10 +174,9 @@ def process_in(state: dict | None, key: str = "") -> ProcessId | None:
     part = (state or {}).get(key) if key else state
     if not part:
         return None
-    try:
-        return ProcessId(int(part["pid"]), int(part["start_time"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise Damaged(f"the run state has no process in it ({error})", "stop the container with force: true") from None
+    if "pid" not in part or "start_time" not in part:
+        raise Damaged("the run state has no process in it", _STOP_IT)
+    return ProcessId(part["pid"], part["start_time"])
 
 
 def observe_process(

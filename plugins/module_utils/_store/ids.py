@@ -16,8 +16,7 @@ from .._errors import Damaged, HostNotCapable, LockTimeout
 from .._linux.files import read_text, write_atomic
 from .._model.ids import IdRange
 from .._model.layout import ContainerPaths
-from .containers import container_names
-from .json_files import read_json
+from .containers import container_names, read_kept
 
 SUBUID, SUBGID = "/etc/subuid", "/etc/subgid"
 _PASSWD_LOCK = "/etc/.pwd.lock"
@@ -25,13 +24,13 @@ _PASSWD_LOCK = "/etc/.pwd.lock"
 
 def read_ids(paths: ContainerPaths) -> IdRange | None:
     """The container's range, or None where it has the host's own ids, or there is none. Raises Damaged."""
-    spec = read_json(paths.spec)
-    if spec is None or spec.get("userns", "host") == "host":
+    kept = read_kept(paths)
+    if kept is None or kept.get("userns", "host") == "host":
         return None
-    try:
-        return IdRange(int(spec["ids"]["base"]), int(spec["ids"]["size"]))
-    except (KeyError, TypeError, ValueError):
-        raise Damaged(f"{paths.spec} is damaged (it has no ids)", "remove the container with force=true") from None
+    ids = kept.get("ids")
+    if ids is None:
+        raise Damaged(f"{paths.spec} is damaged (it has no ids)", "remove the container with force=true")
+    return IdRange(ids["base"], ids["size"])
 
 
 def taken_ids(container_dir: str, but: str) -> dict[str, IdRange]:

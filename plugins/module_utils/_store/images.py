@@ -11,7 +11,7 @@ from .._errors import ConductorError, Damaged, InvalidInput, NotFound
 from .._model.image import Image
 from .._model.layout import ContainerPaths, ImagePaths
 from .._model.names import parse_name
-from .containers import container_names
+from .containers import container_names, read_kept
 from .json_files import read_json, write_json
 
 
@@ -29,7 +29,12 @@ def read_image(image_dir: str, name: str) -> Image | None:
     paths = ImagePaths.of(image_dir, name)
     value = read_json(paths.spec)
     if value is not None:
-        return Image.from_json(value, paths.spec)
+        image = Image.from_json(value, paths.spec)
+        if image.name != name:
+            raise Damaged(
+                f"{paths.spec} is damaged (its name is {image.name!r})", "set force: true to remove the image"
+            )
+        return image
     if os.path.lexists(paths.directory):
         raise Damaged(f"{paths.directory} has no image.json", "move it away: it was not made by conductor_image")
     return None
@@ -94,10 +99,10 @@ def image_users(container_dir: str) -> tuple[dict[str, tuple[str, ...]], str]:
 
 
 def _image_of(paths: ContainerPaths) -> str:
-    spec = read_json(paths.spec)
-    image = None if spec is None else spec.get("image")
-    if not isinstance(image, str):
-        raise Damaged(f"{paths.spec} is {'missing' if spec is None else 'damaged (it has no image)'}")
+    kept = read_kept(paths)
+    image = None if kept is None else kept.get("image")
+    if image is None:
+        raise Damaged(f"{paths.spec} is {'missing' if kept is None else 'damaged (it has no image)'}")
     return image
 
 

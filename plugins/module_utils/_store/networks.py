@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from .._errors import Damaged
 from .._model.layout import STAGING_PREFIX, ContainerPaths
 from .._model.network import NetworkSpec
+from .containers import read_kept
 from .json_files import read_json, write_json
 
 
@@ -33,11 +34,11 @@ def read_network(container_dir: str, name: str) -> StoredNetwork | None:
     """
     paths = ContainerPaths.of(container_dir, name)
     try:
-        container = read_json(paths.spec)
+        container = read_kept(paths)
         if container is None:
             return None
         container_id = container.get("id")
-        if not isinstance(container_id, str) or not container_id:
+        if not container_id:
             raise Damaged(f"{paths.spec} is damaged (it has no id)", "remove the container and create it anew")
         value = read_json(paths.network)
         spec = None if value is None else NetworkSpec.from_dict(value, paths.network)
@@ -45,8 +46,7 @@ def read_network(container_dir: str, name: str) -> StoredNetwork | None:
         return StoredNetwork(name, damage=str(error))
     if spec is not None and spec.container_id != container_id:
         spec = None
-    hostname = container.get("hostname")
-    return StoredNetwork(name, container_id, hostname if isinstance(hostname, str) and hostname else name, spec)
+    return StoredNetwork(name, container_id, container.get("hostname") or name, spec)
 
 
 def read_networks(container_dir: str, names: Iterable[str] | None = None) -> dict[str, StoredNetwork]:

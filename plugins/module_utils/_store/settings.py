@@ -10,6 +10,8 @@ from dataclasses import dataclass, fields
 
 from .._errors import Damaged, InvalidInput
 from .._model import layout
+from .._model.typed import maybe, number, text, wrong
+from .json_files import read_object
 
 SETTINGS_SPEC = {
     "image_dir": {"type": "path"},
@@ -51,19 +53,19 @@ class Settings:
         return settings
 
 
-def _read_config(path: str, known: list[str]) -> dict:
-    import json
+_KINDS = {**dict.fromkeys((field.name for field in fields(Settings)), text), "lock_timeout": number(0, 1e6)}
+_KINDS["interface"] = maybe(text)
 
-    try:
-        with open(path, "rb") as file:
-            values = json.load(file)
-    except FileNotFoundError:
+
+def _read_config(path: str, known: list[str]) -> dict:
+    remedy = "correct it, or run role conductor.containers.host"
+    values = read_object(path, remedy)
+    if values is None:
         return {}
-    except ValueError as error:
-        raise Damaged(
-            f"{path} is no valid JSON ({error})", "correct it, or run role conductor.containers.host"
-        ) from None
-    unknown = sorted(set(values) - set(known)) if isinstance(values, dict) else ["(not an object)"]
+    unknown = sorted(set(values) - set(known))
     if unknown:
         raise Damaged(f"{path} has unknown settings: {', '.join(unknown)}", f"known are {', '.join(known)}")
+    problem = wrong(values, _KINDS)
+    if problem:
+        raise Damaged(f"{path} is damaged ({problem})", remedy)
     return values

@@ -16,8 +16,8 @@ from copying import SRV
 # As docker did: the path is judged, and then used by its name. Until the link was there at the right moment.
 CHECK_THEN_USE = """
 import os, time
-transfer = module_utils("_linux.transfer")
-checked = transfer.openat2
+inside_root = module_utils("_linux.inside_root")
+checked = inside_root.openat2
 def openat2(root_fd, path, flags, rules):
     if not path.startswith("/"):
         # Not the container's path, but a name that was found in a directory.
@@ -30,7 +30,7 @@ def openat2(root_fd, path, flags, rules):
             return fd
         os.close(fd)
     raise AssertionError("the attacker did not come")
-transfer.openat2 = openat2
+inside_root.openat2 = openat2
 """
 OUT = {"container": "box", "direction": "out", "src": "/srv/dir/secret", "dest": "/run/got"}
 IN = {"container": "box", "src": "/run/mine", "dest": "/srv/dir/new"}
@@ -64,8 +64,8 @@ def test_cve_2018_15664_a_link_that_is_swapped_leads_no_file_onto_the_host(swapp
 
 FOLLOW = """
 import os
-transfer = module_utils("_linux.transfer")
-transfer.openat2 = lambda fd, path, flags, rules: os.open(path.lstrip("/") or ".", flags, dir_fd=fd)
+inside_root = module_utils("_linux.inside_root")
+inside_root.openat2 = lambda fd, path, flags, rules: os.open(path.lstrip("/") or ".", flags, dir_fd=fd)
 """
 
 

@@ -1,0 +1,115 @@
+"""Those inside stop or freeze what enters their container: whoever waits for it waits no longer than was said, holds no
+lock meanwhile, and can always stop the container.
+"""
+
+import threading
+import time
+
+import pytest
+from attacks import SLEEP, inside, patched, start
+from hostile import STORM, program
+from waiting import until
+
+# Long enough for a busy machine, and far below the time for which the tricks hold.
+GENEROUS = 25
+
+
+def module(host, module, /, **params):
+    """A module's result, failed or not; the test fails where it takes too long."""
+    began = time.monotonic()
+    try:
+        return host.module(module, **params)
+    except AssertionError as error:
+        assert hasattr(error, "result"), error
+        return error.result
+    finally:
+        assert time.monotonic() - began < GENEROUS, (module, params)
+
+
+@pytest.fixture(params=["stopped", "frozen"])
+def trap(host, request):
+    """Container box, in which nothing that enters ever runs its program."""
+    if request.param == "stopped":
+        start(host, "box", command=program(STORM), stop_timeout=1)
+        log = "/var/lib/conductor/containers/box/console.log"
+        until(lambda: "ready" in host.run("cat", log).stdout, "the storm blows")
+        return host
+    freeze(host)
+    return host
+
+
+def freeze(host):
+    """Start container box with systemd, and have its first process frozen, and with it what enters."""
+    start(host, "box", init=True, command=None, stop_timeout=1)
+    frozen = "/sys/fs/cgroup/init.scope"
+    until(lambda: inside(host, "box", f"return os.path.isdir('{frozen}')") == "True", "systemd has its cgroup")
+    # By one who is not in there.
+    body = f"""
+    if os.fork() == 0:
+        os.setsid()
+        os.makedirs("/sys/fs/cgroup/aside", exist_ok=True)
+        open("/sys/fs/cgroup/aside/cgroup.procs", "w").write("0")
+        time.sleep(0.5)
+        open("{frozen}/cgroup.freeze", "w").write("1")
+        os._exit(0)
+    return "soon"
+    """
+    inside(host, "box", body)
+    events = "cat $(find /sys/fs/cgroup -path '*conductor/box/init.scope/cgroup.events')"
+    until(lambda: "frozen 1" in host.run("sh", "-c", events).stdout, "pid 1 is frozen")
+
+
+def processes(host):
+    """Pids in the container's cgroup."""
+    where = "cat $(find /sys/fs/cgroup -path '*conductor/box*' -name cgroup.procs)"
+    return set(host.run("sh", "-c", where).stdout.split())
+
+
+def test_a_command_ends_with_its_timeout_and_leaves_nothing(trap):
+    before = processes(trap)
+    found = module(trap, "conductor_exec", container="box", argv=["/bin/sleep", "1000"], timeout=3)
+    assert "box" in found["msg"] and "ran longer than 3 s" in found["msg"] and found["rc"] is None
+    until(lambda: processes(trap) <= before, "what entered is gone")
+
+
+def test_a_container_can_be_stopped_while_somebody_waits_for_it(trap):
+    said, before = [], processes(trap)
+    wish = {"name": "box", "wait": ["/bin/true"], "wait_timeout": 600}
+    waiting = threading.Thread(target=lambda: said.append(trap.module("conductor_container", **wish, fails=True)))
+    waiting.start()
+    until(lambda: processes(trap) - before, "somebody has entered")
+    found = module(trap, "conductor_container", name="box", state="stopped")
+    assert found["changed"] and found["container"]["state"] in ("stopped", "exited")
+    waiting.join(GENEROUS)
+    assert said and "container box ended while it was waited for" in said[0]["msg"], said
+    assert module(trap, "conductor_container", name="box", state="absent")["changed"]
+
+
+def test_waiting_for_a_container_ends_with_its_timeout(trap):
+    found = module(trap, "conductor_container", name="box", wait=["/bin/true"], wait_timeout=3)
+    assert "container box was not ready after 3 s" in found["msg"]
+
+
+def test_a_stopped_first_process_is_killed_after_its_stop_timeout(host):
+    start(host, "box", command=SLEEP, stop_timeout=1)
+    pid = host.module("conductor_container_info", name=["box"])["containers"][0]["pid"]
+    host.run("kill", "-STOP", str(pid))
+    assert module(host, "conductor_container", name="box", state="stopped")["changed"]
+
+
+def test_output_without_end_does_not_outrun_a_timeout(host):
+    """There is always something to read, so that nobody ever waits."""
+    start(host, "box")
+    argv = ["/bin/sh", "-c", "setsid yes & exec yes"]
+    found = module(host, "conductor_exec", container="box", argv=argv, timeout=2, output_limit="1m")
+    assert "container box" in found["msg"] and len(found["stdout"]) <= 1 << 20 and found["stdout_truncated"]
+    where = "$(find /sys/fs/cgroup -path '*conductor/box' -type d | head -1)/cgroup.procs"
+    names = f"for p in $(cat {where}); do cat /proc/$p/comm; done"
+    until(lambda: host.run("sh", "-c", names).stdout.split() == ["sleep"], "all that it has begun is gone")
+
+
+def test_a_command_that_cannot_begin_is_an_error_in_any_case(host):
+    freeze(host)
+    patch = "module_utils('_container.spawn')._PATIENCE = 2.0"
+    found = patched(host, "conductor_exec", patch, fails=True, container="box", argv=["/bin/true"])
+    assert "container box: the command did not begin within 2 s" in found["msg"]

@@ -1,0 +1,156 @@
+"""One reader for all files of ours: whatever is in them is of the right type, or Damaged with the file's name."""
+
+import json
+import os
+
+import pytest
+from ansible_collections.conductor.containers.plugins.module_utils._errors import Damaged
+from ansible_collections.conductor.containers.plugins.module_utils._model.container import ContainerSpec
+from ansible_collections.conductor.containers.plugins.module_utils._model.image import Image
+from ansible_collections.conductor.containers.plugins.module_utils._model.layout import ContainerPaths
+from ansible_collections.conductor.containers.plugins.module_utils._store import containers as store
+from ansible_collections.conductor.containers.plugins.module_utils._store.ids import read_ids
+from ansible_collections.conductor.containers.plugins.module_utils._store.images import read_image
+from ansible_collections.conductor.containers.plugins.module_utils._store.json_files import read_json
+from ansible_collections.conductor.containers.plugins.module_utils._store.networks import read_network
+from ansible_collections.conductor.containers.plugins.module_utils._store.settings import Settings
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+NOT_OURS = {
+    "empty": b"",
+    "no JSON": b"{",
+    "bytes": b"\xff\xfe{}",
+    "a list": b"[1]",
+    "a number": b"1",
+    "no version": b"{}",
+    "a true version": b'{"version": true}',
+    "a text version": b'{"version": "1"}',
+    "version 0": b'{"version": 0}',
+    "nested": b'{"version": 1, "a": ' + b"[" * 200000 + b"]" * 200000 + b"}",
+    "NaN": b'{"version": 1, "a": NaN}',
+    "infinity": b'{"version": 1, "a": -Infinity}',
+    "a name twice": b'{"version": 1, "a": 1, "a": 2}',
+    "a name twice below": b'{"version": 1, "a": {"b": 1, "b": 2}}',
+    "huge": b'{"version": 1, "a": "' + b"x" * (17 << 20) + b'"}',
+}
+
+
+@pytest.mark.parametrize("text", NOT_OURS.values(), ids=NOT_OURS)
+def test_what_is_not_ours_is_damaged_and_the_file_is_named(tmp_path, text):
+    path = tmp_path / "container.json"
+    path.write_bytes(text)
+    with pytest.raises(Damaged, match=r"container\.json is damaged") as raised:
+        read_json(str(path))
+    assert len(str(raised.value)) < 500
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_what_is_no_file_is_damaged_and_not_waited_for(tmp_path, make):
+    path = str(tmp_path / "container.json")
+    make(path)
+    with pytest.raises(Damaged, match=r"container\.json"):
+        read_json(path)
+
+
+def test_a_file_of_a_newer_release_is_told_so(tmp_path):
+    path = tmp_path / "image.json"
+    path.write_text(json.dumps({"version": 2, "name": {"a": "form of tomorrow"}}))
+    with pytest.raises(Damaged, match=r"image\.json was written by a newer release of conductor\.containers"):
+        read_json(str(path))
+
+
+def test_a_key_of_a_newer_release_is_left_out(tmp_path):
+    """A format version that is the same means that what is new may be ignored."""
+    value = ContainerSpec("box", "debian").to_json()
+    assert ContainerSpec.from_json({**value, "tomorrow": 1}, "x") == ContainerSpec("box", "debian")
+    known = {"name": "i", "id": "a", "created": "x", "recipe": {"tomorrow": [1]}, "builder": "b", "size": 1}
+    assert Image.from_json({**known, "tomorrow": {}}, "x").name == "i"
+
+
+ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3) | st.just(10**400),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=4,
+)
+CONTAINER = {
+    **json.loads(json.dumps(ContainerSpec("box", "debian").to_json())),
+    "id": "abc", "wanted": "running", "ids": {"base": 524288, "size": 65536},
+}  # fmt: skip
+NETWORK = {
+    "container_id": "abc", "ipv4": "10.87.0.2", "gateway4": "10.87.0.1", "ipv6": None, "gateway6": None,
+    "mac": "02:00:00:00:00:01", "mtu": 1500, "internet": True, "interface": None, "host_access": True,
+    "metadata": False, "dns": ["192.0.2.1"],
+    "expose": [{"container_port": 80, "host_port": "8080", "protocol": "tcp", "host_ip": None}],
+    "peers": [{"peer": "db", "peer_id": "x", "ports": ["80/tcp"]}],
+}  # fmt: skip
+STATE = {
+    "pid": 1, "start_time": 1, "supervisor": {"pid": 1, "start_time": 1}, "started_at": 1.5, "restarts": 0,
+    "seccomp": "", "container_dir": "/x",
+}  # fmt: skip
+EXIT = {"exit_code": 0, "signal": None, "finished_at": 1.5}
+IMAGE = {
+    "name": "i", "id": "a", "created": "x", "builder": "b", "size": 1, "exports": {"/x": [1, 2]},
+    "archive_stat": [1, 2],
+    "base": {"name": "b", "id": "c"},
+    "recipe": {"suite": "trixie", "packages": ["a"], "commands": ["a", ["b"]], "source": {"archive": "/x"}},
+}  # fmt: skip
+SETTINGS = {"container_dir": "/c", "lock_timeout": 1, "interface": None, "firewall": "report"}
+
+
+def read_all_of_container(directory):
+    paths = ContainerPaths.of(str(directory), "box")
+    store.read_spec(paths)
+    kept = store.read_kept(paths)
+    read_ids(paths)
+    stored = read_network(str(directory), "box")
+    assert stored.damage is not None or kept["id"]
+
+
+def read_state(path):
+    state = read_json(str(path), store._RUN_STATE)
+    for key in ("", "supervisor"):
+        found = store.process_in(state, key)
+        assert found is None or found.pid > 0
+
+
+FILES = {
+    "container": (CONTAINER, "box/container.json", read_all_of_container),
+    "network": (NETWORK, "box/network.json", read_all_of_container),
+    "exit": (EXIT, "box/exit.json", lambda top: store.read_exit(ContainerPaths.of(str(top), "box"))),
+    "state": (STATE, "state.json", lambda top: read_state(top / "state.json")),
+    "image": (IMAGE, "i/image.json", lambda top: read_image(str(top), "i")),
+    "settings": (SETTINGS, "conductor.json", lambda top: Settings.load({}, str(top / "conductor.json"))),
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_any_value_in_any_place_is_understood_or_damaged(tmp_path_factory, kind, data):
+    value, name, read = FILES[kind]
+    top = tmp_path_factory.mktemp("store", numbered=True)
+    for directory in ("box", "i"):
+        (top / directory).mkdir()
+    for other, path in ((CONTAINER, "box/container.json"), (NETWORK, "box/network.json")):
+        (top / path).write_text(json.dumps({"version": 1, **other}))
+    changed = json.loads(json.dumps(value))
+    place = changed
+    key = data.draw(st.sampled_from(sorted(place)))
+    while isinstance(place[key], (dict, list)) and place[key] and data.draw(st.booleans()):
+        place = place[key]
+        key = data.draw(st.sampled_from(sorted(place))) if isinstance(place, dict) else 0
+    if data.draw(st.booleans()):
+        place[key] = data.draw(ANY)
+    else:
+        del place[key]
+    if kind != "settings":
+        changed["version"] = 1
+    (top / name).write_text(json.dumps(changed))
+    try:
+        read(top)
+    except Damaged as error:
+        assert name.rpartition("/")[2] in str(error) or "run state" in str(error)
+    except Exception as error:
+        # Options of the host have rules of their own, and say which.
+        assert kind == "settings" and type(error).__name__ == "InvalidInput", error
