@@ -1,4 +1,4 @@
-"""docs/requirements.md and docs/security.md name tests that exist, in every row, for every fault."""
+"""docs/requirements.md, docs/security.md and docs/faults.md name tests that exist, in every row, for every fault."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 TABLE = (ROOT / "docs" / "requirements.md").read_text()
 SECURITY = (ROOT / "docs" / "security.md").read_text()
+FAULTS = (ROOT / "docs" / "faults.md").read_text()
 PROMISES = SECURITY.partition("## What is promised")[2].partition("## What is not promised")[0]
 ROWS = [
     line
-    for line in TABLE.splitlines() + PROMISES.splitlines()
-    if line.startswith("| ") and not re.match(r"\| (In the|In demand|#|Promise) ", line)
+    for line in TABLE.splitlines() + PROMISES.splitlines() + FAULTS.splitlines()
+    if line.startswith("| ") and not re.match(r"\| (In the|In demand|#|Promise|Fault) ", line)
 ]
 TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 
@@ -26,7 +27,7 @@ def names_in(path: str) -> set[str]:
 
 
 def test_every_test_that_is_named_exists():
-    missing = [f"{path}::{name}" for path, name in TEST.findall(TABLE + SECURITY) if name not in names_in(path)]
+    missing = [f"{path}::{name}" for path, name in TEST.findall(TABLE + SECURITY + FAULTS) if name not in names_in(path)]
     assert not missing
 
 
@@ -37,3 +38,8 @@ def test_every_row_names_a_test():
 
 def test_each_of_the_18_faults_has_a_row():
     assert {int(number) for number in re.findall(r"(?m)^\| (\d+) \|", TABLE)} == set(range(1, 19))
+
+
+def test_each_fault_of_november_2026_has_a_row():
+    wanted = {f"A{number}" for number in range(1, 22)} | {f"B{number}" for number in range(1, 30)}
+    assert wanted == set(re.findall(r"(?m)^\| ([AB]\d+) \|", FAULTS))
