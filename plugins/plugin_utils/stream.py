@@ -124,8 +124,8 @@ def _ask(path: str, request: list[str], at: str | None = None) -> socket.socket:
     """A connection to whoever listens at `path`, or at `at`, and has taken `request`. Raises NotTaken."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        connection.settimeout(_PATIENCE)
         connection.connect(at or path)
+        connection.settimeout(_PATIENCE)
         # Whoever could put another one there would be told all.
         _, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
         body = "\0".join([*_secret(path), "relayed", *request]).encode(errors="surrogateescape")

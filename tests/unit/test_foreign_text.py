@@ -56,7 +56,8 @@ def test_a_status_that_is_none_is_an_error(end):
 
 @pytest.mark.parametrize("told", [
     b"", b"secret /run/conductor/admitted/ab-1", b"0" * 64 + b" /run/conductor/admitted/../x-1",
-    b"0" * 64 + b" /etc/passwd", b"0" * 64 + b" /run/conductor/admitted/ab-1:22", b"0" * 63 + b" /run/conductor/admitted/ab-1",
+    b"0" * 64 + b" /etc/passwd", b"0" * 64 + b" /run/conductor/admitted/ab-1:22",
+    b"0" * 63 + b" /run/conductor/admitted/ab-1",
     b"0" * 64 + b" /run/conductor/admitted/ab-1 -oProxyCommand=x",
 ])  # fmt: skip
 def test_a_secret_or_socket_that_is_none_is_refused(told):

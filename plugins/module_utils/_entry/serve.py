@@ -16,7 +16,7 @@ import signal
 from .._container.cgroup import cgroup_of_entry
 from .._container.process import close_others
 from .listening import is_answered, listen, serve
-from .request import answer
+from .request import admits_root, answer
 
 
 def start(path: str) -> None:
@@ -32,7 +32,7 @@ def start(path: str) -> None:
     if os.fork():
         return
     _detach(listener.fileno())
-    serve(listener, answer)
+    serve(listener, admits_root, answer)
     os._exit(0)
 
 
