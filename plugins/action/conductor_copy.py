@@ -17,6 +17,7 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.common.text.converters import to_bytes, to_text
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
+from ansible_collections.conductor.containers.plugins.module_utils._errors import shown
 
 _MODULE = "conductor.containers.conductor_copy"
 
@@ -99,7 +100,7 @@ class ActionModule(ActionBase):
         command = f"mkdir {source} && tar -xpf {archive} --no-same-owner -C {source} && rm {archive}"
         done = self._low_level_execute_command(command)
         if done["rc"]:
-            raise AnsibleActionFail(f"src {given} cannot be unpacked on the managed host: {done['stderr'].strip()}")
+            raise AnsibleActionFail(f"src {given} cannot be unpacked on the managed host: {shown(done['stderr'])}")
         there = shell.join_path(shell.tmpdir, ".source", _name(local))
         arguments["src"] = there + ("/" if given.endswith("/") else "")
         return there

@@ -163,6 +163,13 @@ if _ssh_options := C.config.get_configuration_definitions("connection", "ssh"):
     C.config.initialize_plugin_configuration_definitions("connection", __name__, _options)
 
 
+def _shown(said: bytes | str) -> str:
+    """What a host or a container said, for a message. Tasks without an error do not load this."""
+    from ansible_collections.conductor.containers.plugins.module_utils._errors import shown
+
+    return shown(said)
+
+
 def _of_delegated_host(name: str, variables: dict) -> dict:
     """Variables of a task's options that are those of the host `name`, to which the task is delegated.
 
@@ -263,14 +270,14 @@ class Connection(ConnectionBase):
         try:
             rc, stdout, stderr = self._outcome(request, data)
         except stream.NotRun as error:
-            raise AnsibleConnectionFailure(f"container {where}: {error}") from None
+            raise AnsibleConnectionFailure(f"container {where}: {_shown(str(error))}") from None
         except stream.Lost as error:
-            why = f"the connection was lost while a command was under way: {error}"
+            why = f"the connection was lost while a command was under way: {_shown(str(error))}"
             raise AnsibleConnectionFailure(f"container {where}: {why}") from None
         missing = re.search(_NO_PYTHON, stderr) if rc == 127 else None
         if missing:
             hint = (
-                f"container {where} has no {missing[1].decode(errors='replace')}, which modules need; "
+                f"container {where} has no {_shown(missing[1])}, which modules need; "
                 "install it: ansible.builtin.raw: apt-get update && apt-get install -y python3"
             )
             display.warning(hint)
@@ -305,7 +312,7 @@ class Connection(ConnectionBase):
                 command, content = put_program()
                 rc, _, stderr = host.run(command, content)
                 if rc:
-                    raise AnsibleConnectionFailure(f"{host.name}: {stderr.decode(errors='replace').strip()}") from None
+                    raise AnsibleConnectionFailure(f"{host.name}: {_shown(stderr)}") from None
         raise AnsibleConnectionFailure(f"{host.name}: our program cannot be kept there")
 
     def put_file(self, in_path: str, out_path: str) -> None:
@@ -336,5 +343,5 @@ class Connection(ConnectionBase):
     def _file_command(self, command: str, data: bytes | None = None) -> bytes:
         rc, stdout, stderr = self._enter(command, data)
         if rc:
-            raise AnsibleError(f"container {self.get_option('container')}: {stderr.decode(errors='replace').strip()}")
+            raise AnsibleError(f"container {self.get_option('container')}: {_shown(stderr)}")
         return stdout

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
+from ansible_collections.conductor.containers.plugins.module_utils._errors import printable
+
 DOCUMENTATION = r"""
 name: status_table
 short_description: A table of containers to read
@@ -71,7 +73,8 @@ def _row(container: dict, network: dict | None) -> tuple:
         " ".join(_peer(one) for one in about.get("peers") or []),
         "; ".join(about.get("drift") or []),
     )
-    return tuple(str(cell or "-") for cell in cells)
+    # A container's facts are text of the managed host, and a table is printed as it is.
+    return tuple(printable(" ".join(str(cell or "-").split("\n"))) for cell in cells)
 
 
 def _expose(one: dict) -> str:

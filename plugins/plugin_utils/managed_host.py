@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from typing import Any
 
-from ansible.errors import AnsibleError
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.loader import become_loader, connection_loader
+from ansible_collections.conductor.containers.plugins.module_utils._errors import printable, shown
 from ansible_collections.conductor.containers.plugins.plugin_utils.forwarding import cancel, forward
 from ansible_collections.conductor.containers.plugins.plugin_utils.prompts import without_prompt
 from ansible_collections.conductor.containers.plugins.plugin_utils.stream import is_here
@@ -48,7 +51,8 @@ class ManagedHost:
         """Run `command`, which is for a shell, as root on the host, fed with `data`: its status, output and errors."""
         if self._become is not None:
             command = self._become.build_become_command(command, self._connection._shell)
-        rc, stdout, stderr = self._connection.exec_command(command, in_data=data, sudoable=self._become is not None)
+        with _shown_errors():
+            rc, stdout, stderr = self._connection.exec_command(command, in_data=data, sudoable=self._become is not None)
         if self._become is not None:
             stdout, stderr = self._stripped(stdout), without_prompt(self._become, stderr)
         return rc, stdout, stderr
@@ -69,8 +73,10 @@ class ManagedHost:
 
     def user_id(self) -> str:
         """Number of the user who logs in on the host; what their shell says when it starts may come before it."""
-        _, stdout, _ = self._connection.exec_command("id -u", in_data=None, sudoable=False)
-        return "".join(stdout.decode(errors="replace").split()[-1:])
+        with _shown_errors():
+            _, stdout, _ = self._connection.exec_command("id -u", in_data=None, sudoable=False)
+        # A uid has ten digits at most; anything else is refused by who is asked to admit it.
+        return "".join(stdout[-4096:].decode(errors="replace").split()[-1:])
 
     def bring(self, socket: str, path: str) -> bool:
         """Have `socket` of the host at `path`, where nothing is; whether it could be done."""
@@ -91,6 +97,18 @@ class ManagedHost:
 
     def close(self) -> None:
         self._connection.close()
+
+
+@contextlib.contextmanager
+def _shown_errors() -> Iterator[None]:
+    """Errors of ssh's plugin with what the host says in them, such as a banner, unable to act on a terminal."""
+    try:
+        yield
+    except AnsibleConnectionFailure as error:
+        message = str(error)
+        if printable(message, keep="\n\t") == message:
+            raise
+        raise type(error)(shown(message)) from None
 
 
 def _host_become(options: Any) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 
 from ansible.errors import AnsibleError
 from ansible.utils.path import makedirs_safe
@@ -19,6 +20,10 @@ from ansible_collections.conductor.containers.plugins.plugin_utils.stream import
     refused_mark,
     secret_file,
 )
+
+# What root says (module_utils/_entry/request.py) after whatever a shell says when it starts: a secret and a socket.
+_TOLD = re.compile(rb"(?:^|\s)([0-9a-f]{64}) (/run/conductor/admitted/[0-9a-f]+-[0-9]+)\s*$")
+_LONGEST = 4096
 
 
 def open_way(host: ManagedHost, socket: str, path: str, python: str) -> None:
@@ -64,10 +69,10 @@ def _admitted(host: ManagedHost, path: str, python: str) -> str:
     """Have who logs in admitted by root: their socket on the host. What root tells is kept. Raises NotRun."""
     client = Client(["admit", host.user_id()], python)
     rc, stdout, _ = client.outcome(*host.run_unshown(client.command))
-    told = stdout.decode(errors="replace").split()[-2:]
-    if rc or len(told) != 2:
-        raise NotRun("root tells nothing")
-    secret, socket = told
+    told = _TOLD.search(stdout[-_LONGEST:])
+    if rc or not told:
+        raise NotRun("the host's answer is no secret and socket")
+    secret, socket = (part.decode() for part in told.groups())
     kept = secret_file(path)
     with open(f"{kept}.{os.getpid()}", "w", encoding="ascii", opener=_for_us) as file:
         file.write(secret)

@@ -27,6 +27,11 @@ _TAKEN = b"+"
 _HEAD = struct.Struct("!cI")
 # Bytes read at a time.
 _PIECE = 1 << 18
+# Bytes of one frame and of the answer at the end: the server sends less (module_utils/_entry/relay.py).
+_LONGEST_FRAME = 1 << 20
+_LONGEST_ANSWER = 1 << 14
+# Seconds within which a server takes a request: one that is stopped must not stop a run.
+_PATIENCE = 60.0
 # Options that tell one connection of ssh from another, and what it leads to.
 _WHICH = (
     "host", "port", "host_user", "private_key_file", "control_path", "ssh_args", "ssh_common_args", "ssh_extra_args",
@@ -120,12 +125,14 @@ def _ask(path: str, request: list[str], at: str | None = None) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         connection.connect(at or path)
+        connection.settimeout(_PATIENCE)
         # Whoever could put another one there would be told all.
         _, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
         body = "\0".join([*_secret(path), "relayed", *request]).encode(errors="surrogateescape")
         if uid in (0, os.geteuid()):
             connection.sendall(struct.pack("!I", len(body)) + body)
             if connection.recv(1) == _TAKEN:
+                connection.settimeout(None)
                 return connection
     # Also where a path is too long for a socket.
     except OSError:
@@ -151,12 +158,14 @@ class _Received:
         self._output: dict[bytes, list[bytes]] = {_STDOUT: [], _STDERR: []}
 
     def add(self, data: bytes) -> None:
-        """Take what was received. Raises OSError where that is the end before the answer."""
+        """Take what was received. Raises OSError if that is the end before the answer, or no answer of the server's."""
         if not data:
-            raise ConnectionResetError("it was closed")
+            raise ConnectionResetError(0, "it was closed")
         self._rest += data
         while len(self._rest) >= _HEAD.size:
             kind, size = _HEAD.unpack_from(self._rest)
+            if kind not in (_STDOUT, _STDERR, _END) or size > (_LONGEST_ANSWER if kind == _END else _LONGEST_FRAME):
+                raise ConnectionAbortedError(0, "the server's answer cannot be understood")
             if len(self._rest) < _HEAD.size + size:
                 break
             content = bytes(self._rest[_HEAD.size : _HEAD.size + size])
@@ -167,7 +176,9 @@ class _Received:
                 self._output[kind].append(content)
 
     def outcome(self) -> tuple[int, bytes, bytes]:
-        """Status, output and errors. Raises NotRun."""
+        """Status, output and errors. Raises NotRun, Lost."""
         if self.end.startswith("!"):
             raise NotRun(self.end[1:])
+        if not (self.end.isascii() and self.end.isdigit() and len(self.end) <= 3):
+            raise Lost("the server's answer cannot be understood")
         return int(self.end), b"".join(self._output[_STDOUT]), b"".join(self._output[_STDERR])

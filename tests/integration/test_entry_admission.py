@@ -4,11 +4,14 @@ import ast
 import fcntl
 import os
 import re
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from ansible_collections.conductor.containers.plugins.plugin_utils.client import Client
 from entry_server import EntryServer
+from testhost import PYTHON
 from waiting import until
 
 UID, OTHER = "12345", "12346"
@@ -132,3 +135,82 @@ def test_with_another_server_there_is_another_secret(server):
 @pytest.mark.parametrize("who", ["", "root", "-1", "1 2", "\u0661"])
 def test_who_is_no_user_is_not_admitted(server, who):
     assert server.ask_as(None, server.path_there, "admit", who) == b"!who is admitted is a user's number"
+
+
+# Arguments: a socket, how many connections to open, and "drip" if a byte a second is sent there. Tells when they are
+# open, and how many were closed by the other end.
+SILENT = """
+import select, socket, sys
+path, count, how = sys.argv[1:]
+opened = [socket.socket(socket.AF_UNIX) for _ in range(int(count))]
+for one in opened:
+    one.connect(path)
+    one.settimeout(60)
+print("open", flush=True)
+closed = 0
+while opened:
+    for one in select.select(opened, [], [], 1)[0]:
+        try:
+            assert one.recv(1) == b""
+        except ConnectionResetError:
+            pass
+        opened.remove(one)
+        closed += 1
+    for one in opened if how == "drip" else ():
+        try:
+            one.send(b"\\0")
+        except OSError:
+            pass
+print(closed)
+"""
+
+
+def silent(server, path, count, how="silent"):
+    """Connections of the user's that do not say what they want, when they are open."""
+    as_user = ["setpriv", "--reuid", UID, "--regid", UID, "--clear-groups", "/usr/bin/python3", "-c", SILENT]
+    process = server.host.popen(*as_user, path, str(count), how, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "open\n"
+    return process
+
+
+def test_who_says_nothing_holds_no_process_and_keeps_nobody_out(server):
+    secret, path = server.admit()
+    before = set(server.host.run("pgrep", "-f", "entry-.* serve").stdout.split())
+    many = silent(server, path, 150)
+    after = set(server.host.run("pgrep", "-f", "entry-.* serve").stdout.split())
+    assert len(after) <= len(before) == 4
+    assert together(server.ask_as(UID, path, secret, "relayed", *RUN)) == RAN
+    assert many.communicate(timeout=120)[0] == "150\n"
+
+
+def test_who_speaks_slowly_has_the_same_time_as_others(server):
+    _, path = server.admit()
+    assert silent(server, path, 3, "drip").communicate(timeout=120)[0] == "3\n"
+
+
+# Has pidfd_getfd(2) and ptrace(2) refused as Yama's ptrace_scope 3 does, which lasts until the machine is booted again.
+REFUSED = """
+import ctypes, os, struct, sys
+numbers = [438, {"x86_64": 101, "aarch64": 117}[os.uname().machine]]
+program = [(0x20, 0, 0, 0)]
+for number in numbers:
+    program += [(0x15, 0, 1, number), (0x06, 0, 0, 0x00050001)]
+program.append((0x06, 0, 0, 0x7FFF0000))
+code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *one) for one in program))
+class Program(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.prctl(22, 2, ctypes.byref(Program(len(program), ctypes.addressof(code))), 0, 0) == 0
+assert libc.syscall(438, -1, 0, 0) == -1 and ctypes.get_errno() == 1
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def test_streams_are_taken_where_root_may_not_trace(server):
+    server.host.run("pkill", "-f", "entry-.* serve")
+    until(lambda: server.host.run("pgrep", "-f", "entry-.* serve", check=False).returncode, "it has ended")
+    start = [PYTHON, "-I", "-S", server.program, "serve", server.path_there]
+    server.host.run("/usr/bin/python3", "-c", REFUSED, *start)
+    client = Client(["own", "box", "root", "/bin/sh", "-c", "cat; echo to stderr >&2; exit 3"], PYTHON)
+    done = server.host.run("sh", "-c", client.command, stdin="given", check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "given", "to stderr\n")

@@ -128,8 +128,8 @@ setns, answer = libc.setns, serve.answer
 def watched(fd, kind=0):
     setns(fd, kind)
     inside.append(True)
-def answered(connection):
-    answer(connection)
+def answered(*request):
+    answer(*request)
     inside.clear()
     with open("/run/audited/new", "w") as file:
         json.dump(seen, file)

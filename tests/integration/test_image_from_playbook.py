@@ -94,6 +94,10 @@ def test_roles_make_an_image_once(host, controller):
     image = {one["name"]: one for one in info(host)}["site"]
     assert image["base"]["name"] == "debian" and image["size"] < 1 << 20
     layer = host.run("find", "/var/lib/conductor/images/site/rootfs", "!", "-type", "d", "-printf", "%P ").stdout
+    # What is emptied looks old, so that apt reads its lists anew.
+    lists = "/var/lib/conductor/images/site/rootfs/var/lib/apt/lists"
+    assert host.run("stat", "-c", "%Y", lists).stdout == "0\n"
+    assert ".conductor-target" not in layer
     assert "etc/debian_version" in layer and "policy-rc.d" not in layer and ".ansible" not in layer
     again = make(controller)
     assert changed(again) == 0 and info(host)[1] == image

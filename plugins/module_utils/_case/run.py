@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from .._errors import ConductorError, HostNotCapable
+from .._errors import ConductorError, HostNotCapable, printable
 from .._store.containers import require_one_directory
 from .._store.settings import SETTINGS_SPEC, Settings
 from .perform import UseCase, check, perform
@@ -60,8 +60,23 @@ def run_module(spec: dict, build: Callable[[dict, Settings], UseCase], **module_
         case = build(module.params, settings)
         result = check(case) if module.check_mode else perform(case)
     except ConductorError as error:
-        module.fail_json(msg=str(error), **error.facts)
+        module.fail_json(msg=_shown(str(error)), **error.facts)
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
-        module.fail_json(msg=f"{error.strerror or error}{where}")
+        module.fail_json(msg=_shown(f"{error.strerror or error}{where}"))
+    if "diff" in result:
+        result["diff"] = _shown_diff(result["diff"])
     module.exit_json(**result)
+
+
+def _shown(text: str) -> str:
+    """Text that Ansible prints as it is."""
+    return printable(text, keep="\n\t")
+
+
+def _shown_diff(diff: Any) -> Any:
+    """A diff without characters that act on a terminal: file names and content may come from a container."""
+    if isinstance(diff, list):
+        return [_shown_diff(each) for each in diff]
+    # What is no text is printed as JSON.
+    return {key: _shown(value) if isinstance(value, str) else value for key, value in diff.items()}

@@ -19,8 +19,13 @@ from .._model.layout import ADMITTED_DIR, RUN_DIR
 from .listening import is_answered, listen, serve
 
 
-def admit(uid: int, path_of_root: str, answer: Callable[[int, bytes, socket.socket], None]) -> tuple[bytes, str]:
-    """The secret of user `uid` and the path of their socket, where a process of its own serves: `answer` is given both.
+def admit(
+    uid: int,
+    path_of_root: str,
+    admits: Callable[[int, bytes, socket.socket, list[str]], list[str] | None],
+    answer: Callable[[socket.socket, list[str]], None],
+) -> tuple[bytes, str]:
+    """The secret of user `uid` and the path of their socket, where a process of its own serves: `admits` is given both.
 
     All who are admitted while it does have the same. `path_of_root` is the socket at which it was asked for.
     """
@@ -45,7 +50,7 @@ def admit(uid: int, path_of_root: str, answer: Callable[[int, bytes, socket.sock
     if os.fork() == 0:
         try:
             close_others({listener.fileno()})
-            serve(listener, lambda connection: answer(uid, secret, connection))
+            serve(listener, lambda connection, request: admits(uid, secret, connection, request), answer)
         finally:
             os._exit(0)
     return secret, path

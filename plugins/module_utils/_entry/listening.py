@@ -11,9 +11,11 @@ import select
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable
 
 from .._linux.memory import copy_all
+from .reception import Admits, Reception
 
 # Seconds without a request after which it ends.
 _IDLE = 600
@@ -38,52 +40,77 @@ def listen(path: str, uid: int = 0) -> socket.socket:
     return listener
 
 
-def serve(listener: socket.socket, answer: Callable[[socket.socket], None]) -> None:
-    """Have a process `answer` each connection, until there was none for a while.
+def serve(listener: socket.socket, admits: Admits, answer: Callable[[socket.socket, list[str]], None]) -> None:
+    """Have a process `answer` each request that `admits` lets in, until there was none for a while.
 
     The next one waits ahead of need, with memory of its own: to copy that page by page takes as long as to answer.
     """
     # Children that answer are nobody's to wait for.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    while _next(listener, answer):
-        # Tells that the program is in use: what nobody has used for long is deleted by the next release.
-        with contextlib.suppress(OSError):
-            os.utime(sys.argv[0])
-    # Nobody finds it from now on; who has connected before is served still.
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(listener.getsockname())
-    while _comes(listener, 0):
-        _next(listener, answer)
+    reception = Reception(listener, admits)
+    worker, is_busy = _start(listener, reception, answer), False
+    ends, is_ending = time.monotonic() + _IDLE, False
+    while True:
+        came, requests = reception.receive(max(0.0, ends - time.monotonic()), [worker] if is_busy else [])
+        if is_busy and came:
+            # The last one is done, so that this takes no time from it; or somebody comes.
+            worker.close()
+            worker, is_busy = _start(listener, reception, answer), False
+        for connection, request in requests:
+            while is_busy or not _give(worker, connection, request):
+                worker.close()
+                worker, is_busy = _start(listener, reception, answer), False
+            connection.close()
+            is_busy, ends = True, time.monotonic() + (0.0 if is_ending else _IDLE)
+            # Tells that the program is in use: what nobody has used for long is deleted by the next release.
+            with contextlib.suppress(OSError):
+                os.utime(sys.argv[0])
+        if time.monotonic() >= ends and not is_ending:
+            # Nobody finds it from now on; who has connected before is served still.
+            is_ending = True
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(listener.getsockname())
+        elif is_ending and not came and reception.is_empty():
+            return
 
 
-def _next(listener: socket.socket, answer: Callable[[socket.socket], None]) -> bool:
-    """Have a process wait for the next connection; whether one came. Returns when it is time for another process.
+def _give(worker: socket.socket, connection: socket.socket, request: list[str]) -> bool:
+    """Have the process at the other end of `worker` answer; whether it is there."""
+    body = "\0".join(request).encode(errors="surrogateescape")
+    try:
+        socket.send_fds(worker, [len(body).to_bytes(4, "big")], [connection.fileno()])
+        worker.sendall(body)
+    except OSError:
+        return False
+    return True
 
-    That is when this one is done, so that it does not take time from what is asked of it; or when somebody comes.
+
+def _start(
+    listener: socket.socket, reception: Reception, answer: Callable[[socket.socket, list[str]], None]
+) -> socket.socket:
+    """Have a process wait for what it is given to answer; our end of the socket to it.
+
+    It is closed when the process ends, or has closed all.
     """
     ours, its = socket.socketpair()
     if os.fork() == 0:
         try:
             ours.close()
+            reception.close()
             if not _comes(listener, 0):
                 copy_all()
             # The other end is also closed when the server ends.
-            ready, _, _ = select.select([listener, its], [], [], _IDLE)
-            if ready == [listener]:
-                connection, _ = listener.accept()
-                its.send(b"+")
+            head, fds, _, _ = socket.recv_fds(its, 4, 1)
+            if fds:
+                size = int.from_bytes(head, "big")
+                body = its.recv(size, socket.MSG_WAITALL)
                 listener.close()
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                answer(connection)
+                answer(socket.socket(fileno=fds[0]), body.decode(errors="surrogateescape").split("\0"))
         finally:
             os._exit(0)
     its.close()
-    with ours:
-        came = bool(ours.recv(1))
-        if came:
-            # Until that process ends, or has closed all.
-            select.select([ours, listener], [], [])
-    return came
+    return ours
 
 
 def _comes(listener: socket.socket, timeout: float) -> bool:

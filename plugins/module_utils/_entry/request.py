@@ -20,6 +20,7 @@ import contextlib
 import functools
 import hmac
 import os
+import signal
 import socket
 import stat
 import struct
@@ -30,7 +31,6 @@ from .._container.process import Confinement
 from .._container.spawn import Command, step_in_and_start
 from .._errors import ConductorError, Conflict, InvalidInput, NotFound
 from .._linux.cgroups import Cgroup
-from .._linux.libc import pidfd_getfd
 from .._linux.processes import ProcessId
 from .._model.container import parse_user
 from .._model.layout import ContainerPaths
@@ -41,17 +41,25 @@ from .._store.settings import Settings
 from . import admission, relay
 
 TAKEN = b"+"
-_LONGEST = 1 << 20
-# Seconds in which a request has to come, for a process waits for it.
-_PATIENCE = 10.0
+# Bytes of an answer at most.
+_LONGEST_ANSWER = 1 << 13
 
 
-def answer(connection: socket.socket) -> None:
-    """Carry out what root asks on `connection`, and answer."""
-    pid, uid = _asker(connection)
-    request = _receive(connection) if uid == 0 else None
-    if request is None:
-        return
+def admits_root(connection: socket.socket, request: list[str]) -> list[str] | None:
+    """All that root asks."""
+    return request if _asker(connection)[1] == 0 else None
+
+
+def admits_user(uid: int, secret: bytes, connection: socket.socket, request: list[str]) -> list[str] | None:
+    """What user `uid` asks, who has been admitted: only `relayed`, and only if `secret` comes first."""
+    told = request[0].encode(errors="surrogateescape")
+    if _asker(connection)[1] != uid or not hmac.compare_digest(told, secret) or request[1:2] != ["relayed"]:
+        return None
+    return request[1:]
+
+
+def answer(connection: socket.socket, request: list[str]) -> None:
+    """Carry out what is asked on `connection`, and answer."""
     kind, *asked = request
     # Who asked may be gone, as where a connection was cut.
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
@@ -60,20 +68,10 @@ def answer(connection: socket.socket) -> None:
         elif kind == "admit":
             connection.sendall(_said(lambda: _admit(asked, connection)))
         elif kind == "own":
+            pid, _ = _asker(connection)
             connection.sendall(_said(lambda: _enter_with_streams_of(pid, asked, connection)))
         else:
             connection.sendall(b"!the request is of a kind that this release does not know")
-
-
-def answer_admitted(uid: int, secret: bytes, connection: socket.socket) -> None:
-    """The same for user `uid`, who has been admitted: only `relayed`, and only where `secret` comes first."""
-    request = _receive(connection) if _asker(connection)[1] == uid else None
-    if request is None or not hmac.compare_digest(request[0].encode(errors="surrogateescape"), secret):
-        return
-    kind, *asked = request[1:] or [""]
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        if kind == "relayed":
-            _enter_relayed(asked, connection)
 
 
 def _asker(connection: socket.socket) -> tuple[int, int]:
@@ -86,7 +84,7 @@ def _admit(asked: list[str], connection: socket.socket) -> str:
     """What to tell who asks for user `asked` to be admitted. Raises InvalidInput."""
     if len(asked) != 1 or not asked[0].isascii() or not asked[0].isdigit():
         raise InvalidInput("who is admitted is a user's number")
-    secret, path = admission.admit(int(asked[0]), connection.getsockname(), answer_admitted)
+    secret, path = admission.admit(int(asked[0]), connection.getsockname(), admits_user, answer)
     return f"={secret.decode()} {path}"
 
 
@@ -106,7 +104,7 @@ def _said(carry_out: Callable[[], int | str]) -> bytes:
         said = f"!{error}"
     except OSError as error:
         said = f"!{error.strerror}{f' ({error.filename})' if error.filename else ''}"
-    return said.encode(errors="surrogateescape")
+    return said.encode(errors="surrogateescape")[:_LONGEST_ANSWER]
 
 
 def _enter_with_streams_of(pid: int, asked: list[str], connection: socket.socket) -> int:
@@ -125,43 +123,42 @@ def _run_with(streams: tuple[int, int, int], process: ProcessId, cgroup: Cgroup,
     return os.waitstatus_to_exitcode(status)
 
 
-def _receive(connection: socket.socket) -> list[str] | None:
-    """The parts of the request; None where it was not sent to its end."""
-    connection.settimeout(_PATIENCE)
-    try:
-        head = _exactly(4, connection)
-        size = int.from_bytes(head, "big")
-        body = _exactly(size, connection) if size <= _LONGEST else b""
-    except OSError:
-        return None
-    connection.settimeout(None)
-    if not body:
-        return None
-    return body.decode(errors="surrogateescape").split("\0")
-
-
-def _exactly(size: int, connection: socket.socket) -> bytes:
-    """The next `size` bytes; none where there are not so many."""
-    parts = []
-    while size and (part := connection.recv(size)):
-        parts.append(part)
-        size -= len(part)
-    return b"" if size else b"".join(parts)
-
-
 def _streams(pid: int) -> tuple[int, int, int]:
-    """Copies of the standard streams of process `pid`. Raises Conflict where one of them is no pipe.
+    """The pipes that are the standard streams of process `pid`. Raises Conflict if one of them is no pipe.
 
     What is inside gets them as they are: a terminal, a file or a directory of the host's would be more than a stream.
+    They are opened anew by /proc/PID/fd, for pidfd_getfd(2) asks for the right to trace, which Yama may keep from root
+    (Documentation/admin-guide/LSM/Yama.rst, ptrace_scope 3).
     """
     pidfd = os.pidfd_open(pid)
     try:
-        streams = tuple(pidfd_getfd(pidfd, number) for number in (0, 1, 2))
+        streams = tuple(
+            _stream(pid, number, mode) for number, mode in enumerate((os.O_RDONLY, os.O_WRONLY, os.O_WRONLY))
+        )
+        # Then it was this very process's until now.
+        signal.pidfd_send_signal(pidfd, 0)
+    except ProcessLookupError:
+        raise BrokenPipeError("who asked has gone") from None
     finally:
         os.close(pidfd)
-    if not all(stat.S_ISFIFO(os.fstat(fd).st_mode) for fd in streams):
-        raise Conflict("standard input, output and error must be pipes", "as those of ssh without a terminal are")
     return streams
+
+
+def _stream(pid: int, number: int, mode: int) -> int:
+    path = f"/proc/{pid}/fd/{number}"
+    conflict = Conflict("standard input, output and error must be pipes", "as those of ssh without a terminal are")
+    try:
+        # Looked at first: to open a device or a named pipe may act.
+        if not stat.S_ISFIFO(os.stat(path).st_mode):
+            raise conflict
+        # Not blocking, or it would wait for the other end.
+        fd = os.open(path, mode | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise conflict from None
+    os.set_blocking(fd, True)
+    if not stat.S_ISFIFO(os.fstat(fd).st_mode):
+        raise conflict
+    return fd
 
 
 def _enter(asked: list[str], run: Callable[[ProcessId, Cgroup, Command], int]) -> int:

@@ -17,7 +17,7 @@ from .._container.cgroup import cgroup_of_entry
 from .._container.process import close_others
 from .._linux.memory import forget_environment
 from .listening import is_answered, listen, serve
-from .request import answer
+from .request import admits_root, answer
 
 
 def start(path: str) -> None:
@@ -33,7 +33,7 @@ def start(path: str) -> None:
     if os.fork():
         return
     _detach(listener.fileno())
-    serve(listener, answer)
+    serve(listener, admits_root, answer)
     os._exit(0)
 
 

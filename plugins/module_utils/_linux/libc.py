@@ -28,7 +28,7 @@ PR_SET_DUMPABLE, PR_CAPBSET_READ, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 4, 23, 
 PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 
 SYS_open_tree, SYS_move_mount, SYS_clone3, SYS_close_range, SYS_openat2 = 428, 429, 435, 436, 437
-SYS_pidfd_getfd, SYS_mount_setattr = 438, 442
+SYS_mount_setattr = 442
 _SYS_KEYCTL = {"x86_64": 250, "aarch64": 219, "riscv64": 219, "loongarch64": 219, "ppc64le": 271, "s390x": 280}
 _SYS_BPF = {"x86_64": 321, "aarch64": 280, "riscv64": 280, "loongarch64": 280, "ppc64le": 361, "s390x": 351}
 
@@ -156,11 +156,6 @@ def close_range(first: int, last: int = (1 << 32) - 1) -> None:
     """close_range(2): close the descriptors from `first` to `last`; nothing where the first is the greater."""
     if first <= last:
         _check(_syscall(SYS_close_range, first, last, 0), "close_range")
-
-
-def pidfd_getfd(pidfd: int, fd: int) -> int:
-    """pidfd_getfd(2): a copy, close-on-exec, of descriptor `fd` of another process."""
-    return _check(_syscall(SYS_pidfd_getfd, pidfd, fd, 0), "pidfd_getfd")
 
 
 def sethostname(name: str) -> None:

@@ -1,0 +1,111 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Requests on their way in: all connections are received by one process, within a deadline, and only so many at a time.
+
+A user of the host who says nothing, or says it slowly, holds a descriptor for some seconds, and no process.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+# Bytes of a request at most.
+_LONGEST = 1 << 20
+# Seconds within which a request has to be there as a whole.
+_PATIENCE = 10.0
+# Connections at a time; those beyond wait in the listener's queue.
+_MOST = 64
+
+# What of a request of a connection is to be answered, by its parts; None if nothing is.
+Admits = Callable[[socket.socket, list[str]], "list[str] | None"]
+
+
+@dataclass
+class _Pending:
+    connection: socket.socket
+    ends: float
+    received: bytearray = field(default_factory=bytearray)
+
+
+class Reception:
+    """The connections to a listener whose requests are not complete yet."""
+
+    def __init__(self, listener: socket.socket, admits: Admits) -> None:
+        self._listener = listener
+        self._listener.setblocking(False)
+        self._admits = admits
+        self._pending: list[_Pending] = []
+
+    def close(self) -> None:
+        """Let go of all connections, in a process that has them by a fork."""
+        for pending in self._pending:
+            pending.connection.close()
+
+    def is_empty(self) -> bool:
+        """Whether nobody is on the way in."""
+        return not self._pending
+
+    def receive(self, timeout: float, also: list[socket.socket]) -> tuple[bool, list[tuple[socket.socket, list[str]]]]:
+        """Whether anything came within `timeout` seconds, on one of `also` too; and the requests that are complete."""
+        listening = [self._listener] if len(self._pending) < _MOST else []
+        connections = [pending.connection for pending in self._pending]
+        left = [pending.ends - time.monotonic() for pending in self._pending]
+        ready, _, _ = select.select([*listening, *connections, *also], [], [], max(0.0, min([timeout, *left])))
+        complete = []
+        for pending in list(self._pending):
+            parts = None
+            if pending.connection in ready:
+                try:
+                    parts = _receive(pending)
+                except OSError:
+                    self._drop(pending)
+                    continue
+            if parts is not None:
+                self._pending.remove(pending)
+                admitted = self._admits(pending.connection, parts)
+                if admitted:
+                    pending.connection.setblocking(True)
+                    complete.append((pending.connection, admitted))
+                else:
+                    pending.connection.close()
+            elif pending.ends <= time.monotonic():
+                self._drop(pending)
+        if self._listener in ready:
+            self._accept()
+        return bool(ready), complete
+
+    def _accept(self) -> None:
+        try:
+            connection, _ = self._listener.accept()
+        except OSError:
+            # It has gone already.
+            return
+        connection.setblocking(False)
+        self._pending.append(_Pending(connection, time.monotonic() + _PATIENCE))
+
+    def _drop(self, pending: _Pending) -> None:
+        self._pending.remove(pending)
+        pending.connection.close()
+
+
+def _receive(pending: _Pending) -> list[str] | None:
+    """The parts of the request, if it is complete now; nothing behind it is read. Raises OSError if it is none."""
+    have = len(pending.received)
+    size = int.from_bytes(pending.received[:4], "big") if have >= 4 else 0
+    part = pending.connection.recv(4 + size - have)
+    if not part:
+        raise ConnectionResetError
+    pending.received += part
+    if len(pending.received) < 4:
+        return None
+    size = int.from_bytes(pending.received[:4], "big")
+    if not 0 < size <= _LONGEST:
+        raise ConnectionAbortedError
+    if len(pending.received) < 4 + size:
+        return None
+    return bytes(pending.received[4:]).decode(errors="surrogateescape").split("\0")

@@ -1,0 +1,66 @@
+"""What a host or a container says is shown without acting on a terminal, and bounded."""
+
+import pytest
+from ansible_collections.conductor.containers.plugins.filter.status_table import status_table
+from ansible_collections.conductor.containers.plugins.module_utils._case import run
+from ansible_collections.conductor.containers.plugins.module_utils._errors import printable, shown
+from ansible_collections.conductor.containers.plugins.plugin_utils import stream
+from ansible_collections.conductor.containers.plugins.plugin_utils.opening import _TOLD
+
+# Clears the screen, sets the title, goes back over what was printed, turns the direction of text.
+HOSTILE = "\x1b[2J\x1b]0;x\x07\r\b\x7f\x9b1m\u202e\udc9b\u2028\0"
+
+
+def test_nothing_that_acts_on_a_terminal_is_left():
+    assert printable(HOSTILE).isprintable() and printable(HOSTILE).isascii()
+    assert printable("a\n\tb\x1b", keep="\n\t") == "a\n\tb\\x1b"
+    assert printable("caf\u00e9 \u65e5\u672c") == "caf\u00e9 \u65e5\u672c"
+
+
+def test_what_is_shown_in_a_message_is_one_line_and_bounded():
+    assert (
+        shown(f"  a\n b{HOSTILE}").startswith("a b\\x1b[2J") and shown(HOSTILE.encode("utf-8", "replace")).isprintable()
+    )
+    assert len(shown("x" * 10_000_000)) == 1000 and len(shown(b"\x1b" * 10_000_000, 100)) == 100
+
+
+def test_a_table_of_containers():
+    one = {"name": f"web{HOSTILE}", "state": f"running\n{HOSTILE}", "image": HOSTILE, "addresses": [HOSTILE]}
+    networks = [{"container": one["name"], "drift": [HOSTILE], "peers": [{"peer": HOSTILE}]}]
+    assert all(line.isprintable() for line in status_table([one], networks))
+
+
+def test_diffs_and_errors_of_modules():
+    diff = [{"before": f"a\n{HOSTILE}", "after_header": HOSTILE, "after": {"name": HOSTILE}}]
+    (told,) = run._shown_diff(diff)
+    assert told["before"].startswith("a\n\\x1b") and told["after_header"].isprintable()
+    assert run._shown(f"file {HOSTILE}").isprintable()
+
+
+@pytest.mark.parametrize("data", [
+    b"9" + bytes(4), b"1" + b"\xff" * 4, b"1" + (1 << 21).to_bytes(4, "big"), b"." + (1 << 15).to_bytes(4, "big"),
+    b"HTTP/1.1 400 Bad Request",
+], ids=repr)  # fmt: skip
+def test_frames_that_no_server_sends_are_not_waited_for(data):
+    with pytest.raises(OSError, match="cannot be understood"):
+        stream._Received().add(data)
+
+
+@pytest.mark.parametrize("end", ["", "x", "-1", "1e3", "\u0661", "1234", " 1"])
+def test_a_status_that_is_none_is_an_error(end):
+    received = stream._Received()
+    received.add(b"." + len(end.encode()).to_bytes(4, "big") + end.encode())
+    with pytest.raises(stream.Lost, match="cannot be understood"):
+        received.outcome()
+
+
+@pytest.mark.parametrize("told", [
+    b"", b"secret /run/conductor/admitted/ab-1", b"0" * 64 + b" /run/conductor/admitted/../x-1",
+    b"0" * 64 + b" /etc/passwd", b"0" * 64 + b" /run/conductor/admitted/ab-1:22",
+    b"0" * 63 + b" /run/conductor/admitted/ab-1",
+    b"0" * 64 + b" /run/conductor/admitted/ab-1 -oProxyCommand=x",
+])  # fmt: skip
+def test_a_secret_or_socket_that_is_none_is_refused(told):
+    assert _TOLD.search(told) is None
+    good = b"0" * 64 + b" /run/conductor/admitted/ab-1"
+    assert _TOLD.search(b"welcome, 7\n" + good) and _TOLD.search(good + b"\n")

@@ -1,0 +1,34 @@
+"""A release is rehearsed on a copy of the tree: the changelog reads well, and the archive is complete."""
+
+import re
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_first_release_can_be_made(tmp_path):
+    files = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    ).stdout
+    present = b"\0".join(name for name in files.split(b"\0") if name and (ROOT / name.decode()).exists())
+    packed = subprocess.run(
+        ["tar", "-c", "--null", "--no-recursion", "-T", "-"], cwd=ROOT, input=present, capture_output=True, check=True
+    ).stdout
+    subprocess.run(["tar", "-x", "-C", tmp_path], input=packed, check=True)
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv/bin").symlink_to(ROOT / ".venv/bin")
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    version = re.search(r"^version: (\S+)$", (ROOT / "galaxy.yml").read_text(), re.M)[1]
+    done = subprocess.run(["script/release", version], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    text = (tmp_path / "CHANGELOG.md").read_text().replace("\\", "")
+    assert f"## v{version}" in text and "### Release Summary" in text and "conductor_container" in text
+    assert not re.findall(r"\b(?:O|C|V|RV|E|P|M|B|I)\([^)]*\)", text)
+    # What was never released has no faults that a user could have met.
+    assert "### Bugfixes" not in text and "### Security Fixes" not in text
+    again = subprocess.run(["script/release", "99.0.0"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert again.returncode == 1 and "set version: 99.0.0" in again.stderr
