@@ -7,6 +7,7 @@ import time
 
 import pytest
 from attacks import SLEEP, start
+from controller import Controller
 from host_command import Command
 from hostile import STORM, program
 from waiting import until
@@ -31,10 +32,6 @@ lease_log()
 for path in ("/etc/hosts", "/etc/resolv.conf", "/etc/hostname", "/etc/passwd", "/etc/group"):
     open(path, "a").close()
     keep(path)
-"""
-FIFOS = """
-for path in ("/etc/hosts", "/etc/resolv.conf", "/etc/hostname", "/etc/passwd", "/etc/group"):
-    replace(path, os.mkfifo)
 """
 LINKS = """
 for path in ("/etc/hosts", "/etc/resolv.conf", "/etc/hostname", "/etc/passwd", "/etc/group"):
@@ -65,13 +62,10 @@ subprocess.run(["ip", "-force", "-batch", "-"], input=lines.encode(), stdout=2, 
 """
 KINDS = {
     "no-etc": [NO_ETC],
-    "directories": [FILES],
+    "no-files": [FILES],
     "leases": [LEASES],
-    "fifos": [FIFOS],
     "links": [LINKS],
-    "huge": [HUGE],
     "network": [NETWORK],
-    "storm": [STORM],
     "all": [NETWORK, HUGE, LEASES, FILES, STORM],
 }
 
@@ -168,3 +162,34 @@ def test_a_hostile_container_only_hurts_itself(evil):
     hosts = evil.well("conductor_exec", container="good", argv=["/bin/cat", "/etc/hosts"])["stdout"]
     assert "evil" not in hosts
     host.run("rm", "-rf", "/run/got")
+
+
+def test_a_controller_works_next_to_a_hostile_container(host, tmp_path):
+    """The connection plugin, the entry server and the inventory plugin."""
+    start(host, "evil", command=program(FILES, STORM), stop_timeout=1)
+    until(lambda: not host.run("ls", f"{ROOTFS}/srv/ready", check=False).returncode, "all tricks are played", 60)
+    start(host, "good")
+    controller = Controller(tmp_path)
+    managed = controller.let_in(host)
+    for name in ("evil", "good"):
+        controller.add(name, ansible_user="root", **managed)
+    play = """
+- ansible.builtin.raw: echo hello from {{ inventory_hostname }}
+  timeout: 30
+  ignore_errors: true
+  ignore_unreachable: true
+  register: said
+- ansible.builtin.assert: {that: said.stdout is search("hello from good")}
+  when: inventory_hostname == "good"
+- ansible.builtin.debug: {var: said}
+"""
+    printed = controller.playbook(play, options=["-f", "2"])
+    assert "hello from good" in printed and "Traceback" not in printed
+    # What waits for a command inside ends with that.
+    assert host.module("conductor_container", name="evil", state="stopped")["changed"]
+    controller.inventory.clear()
+    controller.add_host("alpha", host)
+    (tmp_path / "z.conductor.yml").write_text("{plugin: conductor.containers.conductor, hosts: [targets]}")
+    listed = controller.run("ansible-inventory", "-i", "z.conductor.yml", "--list")
+    assert "good.alpha" in listed and "evil.alpha" in listed
+    controller.leave(host)
