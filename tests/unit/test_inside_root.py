@@ -1,10 +1,20 @@
 """Writing into a root directory that somebody else rules."""
 
+import fcntl
 import os
+import signal
+import stat
 
 import pytest
+from ansible_collections.conductor.containers.plugins.module_utils._linux import glob_inside
+from ansible_collections.conductor.containers.plugins.module_utils._linux.glob_inside import pattern_exists
 from ansible_collections.conductor.containers.plugins.module_utils._linux.inside_root import (
+    KernelFile,
+    exists_inside,
+    open_inside,
     read_files,
+    read_inside,
+    try_write_files,
     write_files,
 )
 
@@ -61,3 +71,75 @@ def test_a_fifo_at_the_target_neither_blocks_nor_stays(root):
     os.mkfifo(directory / "etc/hosts")
     write_files(fd, {"/etc/hosts": b"x"})
     assert (directory / "etc/hosts").read_bytes() == b"x"
+
+
+def test_a_file_with_a_lease_is_not_waited_for_and_replaced(root):
+    """The kernel lets a lease be kept for fs.lease-break-time, 45 seconds, each time that a file is opened."""
+    directory, fd = root
+    path = directory / "etc/hosts"
+    path.write_text("theirs\n")
+    handler = signal.signal(signal.SIGIO, signal.SIG_IGN)
+    with open(path, "r+") as held:
+        fcntl.fcntl(held, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        assert read_files(fd, ["/etc/hosts"]) == {"/etc/hosts": None}
+        with pytest.raises(BlockingIOError):
+            open_inside(fd, "/etc/hosts", os.O_RDONLY)
+        assert read_inside(fd, "/etc/hosts", 10) is None
+        assert write_files(fd, {"/etc/hosts": b"ours\n"}) == ["/etc/hosts"]
+    signal.signal(signal.SIGIO, handler)
+    assert read_files(fd, ["/etc/hosts"]) == {"/etc/hosts": b"ours\n"}
+
+
+@pytest.mark.parametrize("what", ["directory", "no directory above", "link to a file above", "loop above"])
+def test_what_cannot_be_replaced_is_a_problem_of_that_file(root, what):
+    directory, fd = root
+    if what == "directory":
+        (directory / "etc/hosts").mkdir()
+    else:
+        (directory / "etc").rename(directory / "old")
+        if what == "no directory above":
+            (directory / "etc").touch()
+        else:
+            (directory / "file").touch()
+            (directory / "etc").symlink_to("file" if what == "link to a file above" else "etc")
+    problems = {}
+    assert read_files(fd, ["/etc/hosts", "/srv/other"], problems) == {"/srv/other": None}
+    assert list(problems) == ["/etc/hosts"] and problems["/etc/hosts"]
+    assert list(try_write_files(fd, {"/etc/hosts": b"x", "/srv/other": b"y"})) == ["/etc/hosts"]
+    assert (directory / "srv/other").read_bytes() == b"y"
+
+
+def test_a_huge_file_is_replaced_and_not_read(root):
+    directory, fd = root
+    with open(directory / "etc/hosts", "w") as file:
+        os.truncate(file.fileno(), 1 << 40)
+    assert read_files(fd, ["/etc/hosts"]) == {"/etc/hosts": None}
+    write_files(fd, {"/etc/hosts": b"x"})
+    assert (directory / "etc/hosts").read_bytes() == b"x"
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: os.mknod(path, stat.S_IFSOCK), os.mkdir])
+def test_what_is_no_file_is_not_read(root, make):
+    directory, fd = root
+    make(directory / "etc/passwd")
+    assert read_inside(fd, "etc/passwd", 10) is None
+    assert exists_inside(fd, "etc/passwd")
+
+
+def test_files_of_the_kernel_are_refused_unless_they_are_asked_for():
+    fd = os.open("/", os.O_PATH)
+    for path in ("/proc/1/environ", "/sys/kernel", "/proc"):
+        with pytest.raises(KernelFile, match=r"proc|sysfs"):
+            open_inside(fd, path)
+        os.close(open_inside(fd, path, kernel_files=True))
+    os.close(fd)
+
+
+def test_a_pattern_is_compared_with_no_more_entries_than_there_may_be(root, monkeypatch):
+    directory, fd = root
+    for number in range(20):
+        (directory / f"etc/{number}").touch()
+    assert pattern_exists(fd, "/e*/1?") and not pattern_exists(fd, "/etc/x*")
+    monkeypatch.setattr(glob_inside, "_MOST", 10)
+    with pytest.raises(glob_inside.TooMany):
+        pattern_exists(fd, "/etc/x*")

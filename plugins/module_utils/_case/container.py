@@ -22,7 +22,7 @@ from .._container.rootfs import check_idmap
 from .._container.spawn import Command
 from .._container.supervisor import adopt
 from .._container.users import resolve_user
-from .._errors import ConductorError, Damaged, EffectFailed, InvalidInput
+from .._errors import ConductorError, Damaged, EffectFailed, InvalidInput, about_container
 from .._linux.files import read_text, remove_tree
 from .._linux.locks import Lock, locked
 from .._linux.processes import ProcessId
@@ -135,6 +135,10 @@ class ContainerCase:
         return IdsView(read_text(SUBUID), read_text(SUBGID), taken)
 
     def plan(self, observed: Observed) -> Plan:
+        with about_container(self.name):
+            return self._plan(observed)
+
+    def _plan(self, observed: Observed) -> Plan:
         view = observed.view
         wanted = None if self.wish.state == "absent" else merge(view.spec, self.changes)
         if view.incomplete and wanted is not None:
@@ -156,7 +160,8 @@ class ContainerCase:
         return planned
 
     def apply(self, action: Action) -> None:
-        _EFFECTS[type(action)](self, action)
+        with about_container(self.name):
+            _EFFECTS[type(action)](self, action)
 
     def settle(self) -> None:
         if self.wait:

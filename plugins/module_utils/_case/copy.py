@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from .._container.open_root import open_root
 from .._container.users import resolve_user
-from .._errors import InvalidInput, NotFound
+from .._errors import InvalidInput, NotFound, about_container
 from .._linux import transfer
 from .._linux.inside_root import open_inside
 from .._linux.locks import Lock
@@ -79,6 +79,10 @@ class CopyCase:
         return (container_lock(self.name),)
 
     def observe(self) -> Observed:
+        with about_container(self.name):
+            return self._observe()
+
+    def _observe(self) -> Observed:
         with self._opened(writable=False) as (root_fd, source, place):
             if self._copied is None:
                 pairs = self._compare(source, place, *self._ids(root_fd))
@@ -95,6 +99,10 @@ class CopyCase:
         return planned
 
     def apply(self, action: Action) -> None:
+        with about_container(self.name):
+            self._apply(action)
+
+    def _apply(self, action: Action) -> None:
         with self._opened(writable=True) as (_root_fd, source, place):
             done = {path: place.put(path, wanted, source, f"copy/{self.name}") for path, wanted in action.entries}
         self._copied = {**self._wanted, **done}

@@ -134,14 +134,22 @@ class Place:
                 return replace(view, to=transfer.read_link(path_fd))
             if kind == "directory":
                 return view
-            return replace(view, size=status.st_size, digest=_digest(path_fd, size) if status.st_size == size else "")
+            digest = ""
+            if status.st_size == size:
+                # What those inside hold a lease on is not waited for: it is replaced, as a file that differs.
+                with contextlib.suppress(BlockingIOError):
+                    digest = _digest(path_fd, size)
+            return replace(view, size=status.st_size, digest=digest)
 
     def text(self, path: str, size: int) -> bytes | None:
         """Content of the file at `path`, of `size` bytes; None where that is too much to be shown, or is no file."""
         with transfer.entry(self.directory_fd, self._path(path)) as (kind, path_fd):
             if kind != "file" or size > SHOWN or kernel_file_system(path_fd):
                 return None
-            fd = reopen(path_fd)
+            try:
+                fd = reopen(path_fd)
+            except BlockingIOError:
+                return None
         try:
             return os.pread(fd, size, 0)
         finally:

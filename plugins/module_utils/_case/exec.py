@@ -19,7 +19,7 @@ from .._container.kept_output import First
 from .._container.process import Confinement
 from .._container.spawn import Command, ended_before, is_ending
 from .._container.users import resolve_user
-from .._errors import Conflict, EffectFailed, InvalidInput, NotFound
+from .._errors import Conflict, EffectFailed, InvalidInput, NotFound, about_container
 from .._linux.cgroups import Cgroup
 from .._linux.glob_inside import TooMany, pattern_exists
 from .._linux.locks import Lock
@@ -94,6 +94,10 @@ class ExecCase:
         return ()
 
     def observe(self) -> Observed:
+        with about_container(self.name):
+            return self._observe()
+
+    def _observe(self) -> Observed:
         if self._ran is not None:
             # As it was: the command itself may have ended the container, or made what would have been its guard.
             return self._ran
@@ -131,6 +135,10 @@ class ExecCase:
         return Plan((RunCommand(self.name, self.argv),))
 
     def apply(self, action: Action) -> None:
+        with about_container(self.name):
+            self._apply(action)
+
+    def _apply(self, action: Action) -> None:
         observed = self.observe()
         spec = observed.spec
         command = Command(

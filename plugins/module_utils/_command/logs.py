@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import os
 import time
 
@@ -53,6 +54,14 @@ def _copy(fd: int, end: int, write) -> None:
     if end < os.lseek(fd, 0, os.SEEK_CUR):
         os.lseek(fd, 0, os.SEEK_SET)
     while True:
+        # Those inside may have made it as long as they like: of a hole there is nothing to print.
+        try:
+            os.lseek(fd, os.lseek(fd, 0, os.SEEK_CUR), os.SEEK_DATA)
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            os.lseek(fd, end, os.SEEK_SET)
+            return
         left = end - os.lseek(fd, 0, os.SEEK_CUR)
         data = os.read(fd, min(_CHUNK, left)) if left > 0 else b""
         if not data:

@@ -64,31 +64,45 @@ def _write_inside(root: int, path: str, content: bytes) -> None:
 class EachAlone:
     """Carries out the actions of a network's plan, where one container can only hinder itself.
 
-    What fails in a container is left out from then on, and told in `warnings`. Only what fails for the host as a whole,
-    and a link of one of `own`, for which all is done, is an error.
+    What fails in a container is left out from then on, and told in `warnings`; so is what has been done and is not so,
+    for those inside may undo it at once. Only what concerns the host as a whole, and a link of one of `own`, for which
+    all is done, is an error.
     """
 
     def __init__(self, settings: Settings, own: Collection[str] = ()) -> None:
         self._settings = settings
         self._own = frozenset(own)
         self._failed: dict[str, str] = {}
+        self._done: dict[str, str] = {}
 
     def apply(self, action: Action) -> None:
         """Carry out one action. Raises ConductorError."""
         name = getattr(action, "container", None)
         try:
             apply(self._settings, action)
+            if name is not None and not self._is_own_link(action):
+                self._done[name] = action.describe()
         except (ConductorError, OSError) as error:
             if name is None:
                 raise
             reason = f"{error.strerror} ({error.filename})" if isinstance(error, OSError) else str(error)
-            if name in self._own and isinstance(action, Connect):
+            if self._is_own_link(action):
                 raise EffectFailed(f"container {name}: {reason}") from error
             self._failed[name] = reason
 
     def left(self, actions: Iterable[Action]) -> tuple[Action, ...]:
-        """`actions` without those for containers where one has failed."""
-        return tuple(action for action in actions if getattr(action, "container", None) not in self._failed)
+        """`actions` without those for containers where one has failed, or was in vain."""
+        left = []
+        for action in actions:
+            name = getattr(action, "container", None)
+            if name in self._done and not self._is_own_link(action):
+                self._failed.setdefault(name, f"it is undone at once by those inside: {self._done[name]}")
+            if name not in self._failed or self._is_own_link(action):
+                left.append(action)
+        return tuple(left)
+
+    def _is_own_link(self, action: Action) -> bool:
+        return isinstance(action, Connect) and action.container in self._own
 
     @property
     def warnings(self) -> list[str]:

@@ -113,3 +113,16 @@ def test_a_command_that_cannot_begin_is_an_error_in_any_case(host):
     patch = "module_utils('_container.spawn')._PATIENCE = 2.0"
     found = patched(host, "conductor_exec", patch, fails=True, container="box", argv=["/bin/true"])
     assert "container box: the command did not begin within 2 s" in found["msg"]
+
+
+def test_a_cgroup_inside_may_have_any_name(host):
+    start(host, "box", init=True, command=None, stop_timeout=1)
+    body = r"""
+    top = b"/sys/fs/cgroup/\xff\xfe \x1b[2J"
+    os.mkdir(top)
+    open(top + b"/cgroup.procs", "w").write("1")
+    return open("/proc/1/cgroup", "rb").read().count(b"\xff\xfe")
+    """
+    assert inside(host, "box", body) == "1"
+    assert module(host, "conductor_exec", container="box", argv=["/bin/echo", "entered"])["stdout"] == "entered"
+    assert module(host, "conductor_container", name="box", state="absent")["changed"]

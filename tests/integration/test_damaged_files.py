@@ -1,0 +1,91 @@
+"""A file of ours that cannot be understood: its name is said, and only its own container or image is affected."""
+
+import json
+
+import pytest
+from attacks import SLEEP
+
+TOP = "/var/lib/conductor"
+NESTED = "[" * 100000 + "]" * 100000
+DAMAGES = ["{}", "[]", NESTED, '{"version": 1, "a": NaN}', '{"version": 1, "version": 1}']
+# By file: values of a wrong type, each in the place of the right one.
+WRONG = {
+    f"{TOP}/containers/box/container.json": {
+        "env": [1], "command": "sleep", "mounts": [{"type": 1}], "stop_timeout": "x", "ids": {"base": "y"}, "id": 5,
+        "memory": [], "name": "other", "labels": {"a": {}}, "userns": {"base": []}, "devices": {}, "hostname": [],
+    },
+    f"{TOP}/containers/box/network.json": {
+        "ipv4": 5, "expose": [{"container_port": {}}], "peers": [5], "dns": [[]], "mtu": "x", "mac": [],
+        "gateway4": {}, "interface": 1,
+    },
+    f"{TOP}/containers/box/exit.json": {"exit_code": "x", "finished_at": [], "signal": {}},
+    "/run/conductor/containers/box.json": {
+        "pid": "x", "start_time": None, "supervisor": 5, "started_at": [], "restarts": "y", "container_dir": 7,
+    },
+}  # fmt: skip
+
+
+@pytest.fixture
+def two(host):
+    for name in ("box", "good"):
+        host.module("conductor_container", name=name, image="debian", command=SLEEP, stop_timeout=0)
+        host.module("conductor_network", container=name)
+    host.module("conductor_container", name="box", state="stopped")
+    host.module("conductor_container", name="box", state="started")
+    return host
+
+
+def others_work(host):
+    """Whatever is with box: what can be asked of good and of all."""
+    listed = {one["name"]: one for one in host.module("conductor_container_info")["containers"]}
+    assert set(listed) == {"box", "good"} and listed["good"]["state"] == "running"
+    networks = {one["container"] for one in host.module("conductor_network_info")["networks"]}
+    assert "good" in networks
+    assert host.module("conductor_image_info")["images"]
+    assert host.module("conductor_exec", container="good", argv=["/bin/true"])["rc"] == 0
+    host.module("conductor_network", container="good", expose=["80-8080"], check=True)
+    host.module("conductor_container", name="good", state="started", check=True)
+    return listed["box"]
+
+
+@pytest.mark.parametrize("path", WRONG)
+def test_a_damaged_file_is_named_and_hurts_its_container_only(two, path):
+    good = two.run("cat", path).stdout
+    texts = list(DAMAGES)
+    for key, value in WRONG[path].items():
+        texts.append(json.dumps({**json.loads(good), key: value}))
+    for number, text in enumerate(texts):
+        two.run("tee", path, stdin=text)
+        if path.endswith("network.json"):
+            networks = {one["container"]: one for one in two.module("conductor_network_info")["networks"]}
+            assert path in networks["box"]["drift"][0], text[:100]
+        found = two.module("conductor_container_info")["containers"][0]
+        assert path in found["error"] and len(found["error"]) < 1000, text[:100]
+        if number == len(texts) - 1:
+            others_work(two)
+            for verb in ("stopped", "started"):
+                two.module("conductor_container", name="good", state=verb)
+    two.run("tee", path, stdin=good)
+    assert "error" not in others_work(two)
+    assert two.module("conductor_container", name="box", state="absent")["changed"]
+
+
+def test_a_file_of_a_newer_release_is_told_so(two):
+    for path in (*WRONG, f"{TOP}/images/debian/image.json"):
+        good = two.run("cat", path).stdout
+        two.run("tee", path, stdin=json.dumps({**json.loads(good), "version": 7, "name": {"in": "another form"}}))
+        told = f"{path} was written by a newer release of conductor.containers"
+        if "image" in path:
+            assert told in two.module("conductor_image_info")["images"][0]["error"]
+        else:
+            assert told in two.module("conductor_container_info")["containers"][0]["error"]
+        two.run("tee", path, stdin=good)
+
+
+@pytest.mark.parametrize("value", [{"lock_timeout": "x"}, {"container_dir": 5}, {"pool4": []}, {"interface": {}}, []])
+def test_damaged_settings_are_named(host, value):
+    host.run("mkdir", "-p", "/etc/conductor")
+    host.run("tee", "/etc/conductor/conductor.json", stdin=json.dumps(value))
+    refused = host.module("conductor_container_info", fails=True)
+    assert "/etc/conductor/conductor.json is damaged" in refused["msg"]
+    host.run("rm", "/etc/conductor/conductor.json")

@@ -1,0 +1,18 @@
+"""What is kept of output without end."""
+
+from ansible_collections.conductor.containers.plugins.module_utils._container.kept_output import First, Last
+from hypothesis import given
+from hypothesis import strategies as st
+
+STREAM = st.lists(st.binary(min_size=1, max_size=9), max_size=20)
+
+
+@given(STREAM, st.integers(1, 60))
+def test_the_first_and_the_last_bytes_are_kept_and_what_is_cut_is_told(pieces, limit):
+    first, last = First(limit), Last(limit)
+    for piece in pieces:
+        first.add(piece)
+        last.add(piece)
+    whole = b"".join(pieces)
+    assert first.content == whole[:limit] and last.content == whole[-limit:]
+    assert first.truncated == last.truncated == (len(whole) > limit)
