@@ -144,6 +144,9 @@ options:
     description:
       - Give all capabilities, a writable C(/sys), and all of C(/proc).
       - They are capabilities over what belongs to the container. With O(userns=host) root inside is root of the host.
+      - With O(userns=host), too, C(/proc/sys) is read-only but for what belongs to the namespaces of the container, like
+        C(net) and C(kernel/shmmax). Name C(/proc/sys), or a file in it, as source and target in O(mounts) to make it
+        writable.
     type: bool
   seccomp:
     description:

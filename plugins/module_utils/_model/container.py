@@ -149,6 +149,12 @@ def merge(old: ContainerSpec | None, changes: dict) -> ContainerSpec:
     spec = ContainerSpec(**changes) if old is None else replace(old, **changes)
     if spec.devices and spec.dev == "host":
         raise InvalidInput("devices and dev: host exclude each other", "dev: host shows all devices of the host")
+    for mount in spec.mounts:
+        if mount.is_sysctl and not (spec.privileged and spec.userns == "host"):
+            raise InvalidInput(
+                f"mounts: target {mount.target} shows settings of the host's kernel",
+                "set privileged: true and userns: host, or leave it out",
+            )
     return spec if spec.hostname else replace(spec, hostname=spec.name)
 
 
