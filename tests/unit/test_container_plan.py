@@ -122,7 +122,7 @@ def test_live_options_never_need_recreate(option):
     wanted = replace(SPEC, **{option: value})
     view = plan.ContainerView(spec=SPEC, running=True)
     actions = plan.plan_container(wanted, "web", view, plan.Wish("started")).actions
-    assert actions[0] == plan.UpdateSpec(wanted, (option,))
+    assert actions[-1] == plan.UpdateSpec(wanted, (option,)), "written down when the kernel has taken it"
 
 
 def test_other_options_of_a_running_container_are_refused_by_name():

@@ -13,6 +13,8 @@ from .._model.ids import IdRange
 from .action import Action, Plan
 from .ids import OWNER, IdsView, choose
 
+_LIMITS = {"memory", "memory_swap", "cpus", "pids"}
+
 
 @dataclass(frozen=True)
 class ContainerView:
@@ -28,6 +30,8 @@ class ContainerView:
     leftovers: tuple[str, ...] = ()
     image_exists: bool = True
     limits_applied: bool = True
+    # Bytes in use that cannot be taken away.
+    memory_needed: int = 0
     damage: str = ""
     incomplete: bool = False
     # Where a range of ids is to be chosen.
@@ -188,11 +192,18 @@ def _changes(present: ContainerSpec, wanted: ContainerSpec, view: ContainerView,
     renew = _must_renew(options, view, wish)
     if renew:
         actions += [*_down(wanted.name, view), ResetRoot(wanted.name)]
+    limits_differ = bool(set(options) & _LIMITS) or not view.limits_applied
+    if limits_differ and view.running and not renew and wish.state != "stopped":
+        if 0 < wanted.memory < view.memory_needed:
+            raise Conflict(
+                f"{wanted.name}: memory cannot be limited to {wanted.memory} bytes, for its processes use "
+                f"{view.memory_needed}",
+                "set memory to more than that, or stop the container first",
+            )
+        # First: nothing is written down that the kernel does not take.
+        actions.append(ApplyLimits(wanted))
     if options:
         actions.append(UpdateSpec(wanted, options))
-    limits_differ = bool(set(options) & {"memory", "cpus", "pids"}) or not view.limits_applied
-    if limits_differ and view.running and not renew and wish.state != "stopped":
-        actions.append(ApplyLimits(wanted))
     return actions
 
 
