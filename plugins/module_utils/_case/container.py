@@ -222,6 +222,11 @@ class ContainerCase:
             stop.clean_up(self.settings, self.paths)
             raise
 
+    def _take_back(self, _action: plan.TakeBackStop) -> None:
+        spec = store.read_spec(self.paths)
+        if spec is not None:
+            store.write_spec(self.paths, spec, running=True)
+
     def _supervise(self, _action: plan.Supervise) -> None:
         adopt(self.paths, store.read_run_state(self.paths) or {})
 
@@ -240,6 +245,7 @@ _EFFECTS = {
     plan.CleanUp: ContainerCase._clean,
     plan.ResetRoot: ContainerCase._reset,
     plan.StartProcess: ContainerCase._start,
+    plan.TakeBackStop: ContainerCase._take_back,
     plan.Supervise: ContainerCase._supervise,
     plan.RemoveContainer: ContainerCase._remove,
 }

@@ -118,6 +118,14 @@ class StartProcess(Action):
 
 
 @dataclass(frozen=True)
+class TakeBackStop(Action):
+    name: str
+
+    def describe(self) -> str:
+        return f"let container {self.name} go on, whose stop was interrupted"
+
+
+@dataclass(frozen=True)
 class Supervise(Action):
     name: str
 
@@ -175,8 +183,10 @@ def _present(wanted: ContainerSpec, view: ContainerView, wish: Wish) -> list[Act
         if view.spec is not None:
             _require_image(wanted, view)
         actions.append(StartProcess(wanted))
-    elif wish.state == "started" and not view.supervised:
-        actions.append(Supervise(wanted.name))
+    elif wish.state == "started":
+        # Written down before a stop: its restart policy would be off for good.
+        actions += [] if view.to_run else [TakeBackStop(wanted.name)]
+        actions += [] if view.supervised else [Supervise(wanted.name)]
     # First: from then on no user of the host gets them.
     return [RegisterIds(view.unregistered), *actions] if view.unregistered else actions
 
