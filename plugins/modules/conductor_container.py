@@ -144,6 +144,9 @@ options:
     description:
       - Give all capabilities, a writable C(/sys), and all of C(/proc).
       - They are capabilities over what belongs to the container. With O(userns=host) root inside is root of the host.
+      - With O(userns=host), too, C(/proc/sys) is read-only but for what belongs to the namespaces of the container,
+        like C(net) and C(kernel/shmmax). Name C(/proc/sys), or a file in it, as source and target in O(mounts) to make
+        it writable.
     type: bool
   seccomp:
     description:
@@ -167,13 +170,20 @@ options:
       - Default is V(false).
     type: bool
   memory:
-    description: How much memory it may use, like V(512m). V(0) is no limit, which is the default.
+    description:
+      - How much memory it may use, like V(512m). V(0) is no limit. Defaults to V(0).
+      - A running container keeps its limit, and the task fails, if its processes use more than that.
+    type: str
+  memory_swap:
+    description:
+      - How much memory and swap it may use together, like V(1g), at least O(memory), or V(unlimited).
+      - V(0) allows no swap beyond O(memory). Defaults to V(0). Without O(memory) swap is not limited.
     type: str
   cpus:
     description: How many CPUs it may use, like V(1.5). V(0) is no limit, which is the default.
     type: float
   pids:
-    description: How many processes and threads it may have. V(0) is no limit, which is the default.
+    description: How many processes and threads it may have. V(0) is no limit. Defaults to V(2048).
     type: int
   ulimits:
     description:
@@ -222,9 +232,9 @@ options:
     description:
       - Allow to make the container anew where a changed option asks for that. What was written to its root file system
         is lost then; its mounts, network and peers stay.
-      - Changes of O(memory), O(cpus), O(pids), O(stop_signal), O(stop_timeout), O(restart_policy), O(restart_retries)
-        and O(labels) apply at once and never need it. A stopped container needs it for O(image) and O(userns)
-        only.
+      - Changes of O(memory), O(memory_swap), O(cpus), O(pids), O(stop_signal), O(stop_timeout), O(restart_policy),
+        O(restart_retries) and O(labels) apply at once and never need it. A stopped container needs it for O(image) and
+        O(userns) only.
     type: bool
     default: false
   force:
@@ -424,6 +434,7 @@ def main() -> None:
             "seccomp": {"type": "str"},
             "no_new_privileges": {"type": "bool"},
             "memory": {"type": "str"},
+            "memory_swap": {"type": "str"},
             "cpus": {"type": "float"},
             "pids": {"type": "int"},
             "ulimits": {"type": "list", "elements": "str"},

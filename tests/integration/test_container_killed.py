@@ -1,5 +1,7 @@
 """kill -9 before every single effect of a run: the next run converges, and nothing is left when the container goes."""
 
+import json
+
 import pytest
 from dying import dies
 
@@ -70,3 +72,20 @@ def test_making_it_anew_converges_after_death_at_any_step(host):
         host.module("conductor_container", name="web", state="absent")
         step += 1
     assert step > 15
+
+
+def test_a_stop_that_died_at_any_step_is_taken_back_by_a_start(host):
+    """The mirror: what is stored is that it shall not run, while it runs. Its restart policy would be off for good."""
+    wish = {**WEB, "restart_policy": "always"}
+    host.module("conductor_container", **wish)
+    step, taken_back = 0, 0
+    while dies(host, step, "container", **wish, state="stopped"):
+        actions = host.module("conductor_container", **wish, check=True)["actions"]
+        done = host.module("conductor_container", **wish)
+        assert done["actions"] == actions, step
+        taken_back += actions == ["let container web go on, whose stop was interrupted"]
+        assert not host.module("conductor_container", **wish)["changed"], step
+        wanted = json.loads(host.run("cat", "/var/lib/conductor/containers/web/container.json").stdout)["wanted"]
+        assert (wanted, done["container"]["state"]) == ("running", "running"), step
+        step += 1
+    assert step > 5 and taken_back, "it died between writing it down and ending the process"

@@ -76,6 +76,36 @@ def test_a_first_process_that_cannot_hear_the_signal_is_killed_at_once(host):
     assert container(host, state="stopped", stop_timeout=3600)["container"]["exit_code"] == 137
 
 
+SIGWAIT = """
+import os, signal, time
+signals = set(signal.Signals)
+signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+open("/waits", "w").close()
+if {timed}:
+    while not signal.sigtimedwait([signal.SIGTERM], 3600):
+        pass
+else:
+    signal.sigwait([signal.SIGTERM])
+signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
+time.sleep(0.5)
+open("/saved", "w").close()
+"""
+
+
+@pytest.mark.parametrize("timed", [True, False], ids=["sigtimedwait", "sigwait"])
+def test_a_first_process_that_waits_for_the_signal_gets_it_and_the_time_it_needs(host, timed):
+    """As tini does. What it waits for is neither handled nor blocked meanwhile, as the kernel shows it."""
+    wish = {"command": ["/usr/bin/python3", "-c", SIGWAIT.format(timed=timed)], "stop_timeout": 3600}
+    rootfs = container(host, **wish)["container"]["rootfs"]
+    until(lambda: host.run("ls", f"{rootfs}/waits", check=False).stdout, "it waits")
+    pid = container(host, **wish)["container"]["pid"]
+    until(
+        lambda: host.run("cat", f"/proc/{pid}/syscall").stdout.split()[0] in ("128", "137", "176", "177"), "it sleeps"
+    )
+    assert container(host, **wish, state="stopped")["container"]["exit_code"] == 0
+    assert host.run("ls", "/var/lib/conductor/containers/web/upper/saved", check=False).stdout
+
+
 def test_a_first_process_that_ignores_the_request_is_killed_after_stop_timeout(host):
     command = ["/bin/sh", "-c", "trap 'echo no' TERM; while :; do sleep 0.05; done"]
     container(host, command=command, stop_timeout=0.3)

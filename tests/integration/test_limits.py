@@ -141,3 +141,49 @@ def test_a_negative_oom_score_without_the_right_is_told_before_anything_is_chang
         ]
         assert "oom_score_adj cannot be -1" in told and "SYS_RESOURCE" in told
     assert host.run("ls", "/var/lib/conductor", check=False).stdout.split() == ["images"]
+
+
+USE = ["/usr/bin/python3", "-c", "import time; x = b'x' * (40 << 20); print('has', flush=True); time.sleep(1e6)"]
+
+
+def cgroup_file(host, *names):
+    """Content of the first of these files of container box that this host has."""
+    wanted = " -o ".join(f"-name {name}" for name in names)
+    shown = host.run("sh", "-c", f"cat $(find /sys/fs/cgroup -path '*/conductor/box/*' '(' {wanted} ')')")
+    return shown.stdout.split()[0]
+
+
+def test_memory_below_use_is_refused_by_its_name_and_nothing_is_changed(host):
+    wish = {"name": "box", "image": "debian", "command": USE}
+    host.module("conductor_container", **wish, memory="200m")
+    until(lambda: host.module("conductor_container_info", name=["box"])["containers"][0]["log"], "it uses it")
+    for check in (True, False):
+        refused = host.module("conductor_container", **wish, memory="10m", stop_timeout=3, check=check, fails=True)[
+            "msg"
+        ]
+        assert "box: memory cannot be limited to 10485760 bytes" in refused and "stop the container first" in refused
+    facts = host.module("conductor_container_info", name=["box"])["containers"][0]
+    assert (facts["memory"], facts["stop_timeout"], facts["state"]) == (200 << 20, 10.0, "running")
+    assert cgroup_file(host, "memory.limit_in_bytes", "memory.max") == str(200 << 20)
+    assert host.module("conductor_container", **wish, memory="100m")["actions"] == [
+        "apply the limits of container box", "change memory of container box",
+    ]  # fmt: skip
+    assert cgroup_file(host, "memory.limit_in_bytes", "memory.max") == str(100 << 20)
+
+
+def test_an_endless_fork_inside_ends_at_the_default_number_of_processes(host):
+    wish = {"name": "box", "image": "debian", "command": ["/bin/sleep", "infinity"]}
+    assert host.module("conductor_container", **wish)["container"]["pids"] == 2048
+    assert cgroup_file(host, "pids.max") == "2048"
+    assert not host.module("conductor_container", **wish, pids=2048)["changed"]
+    host.module("conductor_container", **wish, pids=0)
+    assert cgroup_file(host, "pids.max") == "max"
+
+
+def test_swap_is_none_beyond_memory_unless_it_is_given(host):
+    wish = {"name": "box", "image": "debian", "command": ["/bin/sleep", "infinity"], "memory": "64m"}
+    assert host.module("conductor_container", **wish)["container"]["memory_swap"] == 0
+    changed = host.module("conductor_container", **wish, memory_swap="unlimited")
+    assert changed["container"]["memory_swap"] == -1 and not changed["container"]["restarts"]
+    refused = host.module("conductor_container", **wish, memory_swap="32m", fails=True)["msg"]
+    assert "memory_swap" in refused and "less than memory" in refused

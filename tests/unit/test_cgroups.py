@@ -100,3 +100,34 @@ def test_a_limit_without_its_controller_is_an_error_and_none_is_not(tmp_path, li
     cgroup.set_limits(0, 0, 0)
     with pytest.raises(HostNotCapable, match="controller is missing"):
         cgroup.set_limits(*limits)
+
+
+def test_swap_is_limited_beside_memory_in_version_2_and_together_with_it_in_version_1(tmp_path):
+    directory, mounts = v2(tmp_path)
+    cgroup = Cgroup("conductor/web", mounts)
+    cgroup.set_limits(memory=1 << 26, cpus=0, pids=0, swap=0)
+    (directory / "memory.swap.max").write_text("max\n")
+    cgroup.set_limits(memory=1 << 26, cpus=0, pids=0, swap=0)
+    assert (directory / "memory.swap.max").read_text().startswith("0")
+    (directory / "memory.swap.max").write_text("0\n")
+    (directory / "memory.max").write_text(f"{1 << 26}\n")
+    (directory / "cpu.max").write_text("max 100000\n")
+    (directory / "pids.max").write_text("max\n")
+    assert cgroup.has_limits(1 << 26, 0, 0, swap=0) and not cgroup.has_limits(1 << 26, 0, 0, swap=4096)
+    top, mounts = v1(tmp_path)
+    memory = top / "memory/conductor/web"
+    for name in ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes"):
+        (memory / name).write_text("9223372036854771712\n")
+    Cgroup("conductor/web", mounts).set_limits(memory=1 << 26, cpus=0, pids=0, swap=1 << 20)
+    assert (memory / "memory.memsw.limit_in_bytes").read_text().startswith(str((1 << 26) + (1 << 20)))
+
+
+def test_pids_that_nobody_asked_for_are_no_reason_to_fail_without_the_controller(tmp_path):
+    mounts = tmp_path / "mounts"
+    mounts.write_text(f"cgroup2 {tmp_path} cgroup2 rw 0 0\n")
+    cgroup = Cgroup("conductor/web", str(mounts))
+    cgroup.set_limits(0, 0, 2048, most_pids=2048)
+    with pytest.raises(HostNotCapable):
+        cgroup.set_limits(0, 0, 100, most_pids=2048)
+    with pytest.raises(HostNotCapable):
+        cgroup.set_limits(1 << 20, 0, 0, swap=1 << 20)

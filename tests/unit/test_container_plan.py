@@ -73,6 +73,9 @@ def simulate(view, action):  # noqa: PLR0911
         return replace(view, running=True, to_run=True, supervised=True, leftovers=(), limits_applied=True)
     if isinstance(action, plan.Supervise):
         return replace(view, supervised=True)
+    if isinstance(action, plan.TakeBackStop):
+        assert view.running
+        return replace(view, to_run=True)
     assert isinstance(action, plan.RemoveContainer) and not view.running and not view.leftovers
     return replace(view, spec=None, to_run=False, incomplete=False, damage="")
 
@@ -98,7 +101,7 @@ def test_a_plan_leads_to_what_is_wanted_and_leaves_nothing_to_do(wanted, view, w
         assert view.spec is None and not view.running and not view.leftovers
         return
     assert view.spec == wanted
-    assert view.running or wish.state != "started"
+    assert (view.running and view.to_run) or wish.state != "started"
     assert not (view.running or view.to_run) or wish.state != "stopped"
 
 
@@ -120,14 +123,14 @@ def test_live_options_never_need_recreate(option):
     values = {"restart_policy": "always", "cpus": 1.0, "stop_timeout": 3.0, "labels": (("tier", "front"),)}
     value = values.get(option, 5)
     wanted = replace(SPEC, **{option: value})
-    view = plan.ContainerView(spec=SPEC, running=True)
+    view = plan.ContainerView(spec=SPEC, running=True, to_run=True)
     actions = plan.plan_container(wanted, "web", view, plan.Wish("started")).actions
-    assert actions[0] == plan.UpdateSpec(wanted, (option,))
+    assert actions[-1] == plan.UpdateSpec(wanted, (option,)), "written down when the kernel has taken it"
 
 
 def test_other_options_of_a_running_container_are_refused_by_name():
     wanted = replace(SPEC, env=(("A", "1"),), read_only=True)
-    view = plan.ContainerView(spec=SPEC, running=True)
+    view = plan.ContainerView(spec=SPEC, running=True, to_run=True)
     with pytest.raises(Conflict, match="env, read_only cannot change while container 'web' runs"):
         plan.plan_container(wanted, "web", view, plan.Wish("started"))
 

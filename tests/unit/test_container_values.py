@@ -140,3 +140,18 @@ def test_labels_are_texts_by_name_and_come_back_from_the_file():
 def test_labels_that_are_none(labels):
     with pytest.raises(InvalidInput, match="labels"):
         parse_changes({"name": "web", "image": "debian", "labels": labels})
+
+
+def test_settings_of_the_hosts_kernel_are_named_with_all_rights_only():
+    sysctl = {"source": "/proc/sys/kernel/core_pattern", "target": "/proc/sys/kernel/core_pattern"}
+    given = {"name": "web", "image": "debian", "mounts": [sysctl]}
+    with pytest.raises(InvalidInput, match="privileged: true and userns: host"):
+        merge(None, parse_changes(given))
+    merge(None, parse_changes({**given, "privileged": True, "userns": "host"}))
+    for mount in (
+        {"source": "/tmp", "target": "/proc/sys"},
+        {"source": "/proc/sysrq-trigger", "target": "/proc/sysrq-trigger"},
+        {"type": "tmpfs", "target": "/proc/sys"},
+    ):
+        with pytest.raises(InvalidInput, match="lies in /proc"):
+            parse_changes({**given, "mounts": [mount]})

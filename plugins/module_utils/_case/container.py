@@ -16,7 +16,7 @@ from .._container.cgroup import cgroup_of
 from .._container.devices import check_devices
 from .._container.enter import run_inside
 from .._container.kept_output import Last
-from .._container.limits import check_limits
+from .._container.limits import check_limits, has_cgroup_limits, set_cgroup_limits
 from .._container.process import Confinement
 from .._container.rootfs import check_idmap
 from .._container.spawn import Command
@@ -99,9 +99,8 @@ class ContainerCase:
             supervised=supervisor is not None and supervisor.alive(),
             leftovers=leftovers,
             image_exists=bool(image) and os.path.exists(ImagePaths.of(self.settings.image_dir, image).spec),
-            limits_applied=spec is None
-            or not running
-            or cgroup_of(self.name).has_limits(spec.memory, spec.cpus, spec.pids),
+            limits_applied=spec is None or not running or has_cgroup_limits(cgroup_of(self.name), spec),
+            memory_needed=cgroup_of(self.name).memory_needed() if running and "memory" in self.changes else 0,
             damage=damage,
             ids=ids,
             unregistered=self._unregistered(spec, ids),
@@ -194,8 +193,7 @@ class ContainerCase:
             yield choose(spec.userns, self._ids_view())
 
     def _limit(self, action: plan.ApplyLimits) -> None:
-        spec = action.spec
-        cgroup_of(self.name).set_limits(spec.memory, spec.cpus, spec.pids)
+        set_cgroup_limits(cgroup_of(self.name), action.spec)
 
     def _stop(self, _action: plan.StopProcesses) -> None:
         with contextlib.suppress(Damaged):
@@ -232,6 +230,11 @@ class ContainerCase:
             stop.clean_up(self.settings, self.paths)
             raise
 
+    def _take_back(self, _action: plan.TakeBackStop) -> None:
+        spec = store.read_spec(self.paths)
+        if spec is not None:
+            store.write_spec(self.paths, spec, running=True)
+
     def _supervise(self, _action: plan.Supervise) -> None:
         adopt(self.paths, store.read_run_state(self.paths) or {})
 
@@ -250,6 +253,7 @@ _EFFECTS = {
     plan.CleanUp: ContainerCase._clean,
     plan.ResetRoot: ContainerCase._reset,
     plan.StartProcess: ContainerCase._start,
+    plan.TakeBackStop: ContainerCase._take_back,
     plan.Supervise: ContainerCase._supervise,
     plan.RemoveContainer: ContainerCase._remove,
 }

@@ -36,6 +36,11 @@ MASKED = (
 ).split()
 # Of each cpuN: counts what other containers do, too (GHSA-6fw5-f8r9-fgfm of moby).
 _CPUS, _OF_CPU = "/sys/devices/system/cpu", "thermal_throttle"
+# Below /proc/sys what is of a namespace, and so the container's own (sysctl(5), ipc_namespaces(7), uts_namespaces(7)).
+_OWN_SYSCTLS = (
+    "net fs/mqueue kernel/hostname kernel/domainname kernel/shmmax kernel/shmall kernel/shmmni "
+    "kernel/shm_rmid_forced kernel/msgmax kernel/msgmnb kernel/msgmni kernel/sem"
+).split()
 READ_ONLY = "/proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger".split()
 
 
@@ -64,6 +69,8 @@ def mount_all(root: str, spec: ContainerSpec, root_id: int, userns_fd: int | Non
         _host_dev(inside) if spec.dev == "host" else _private_dev(inside, spec.devices)
         if not open_up:
             _restrict(root_fd)
+        elif userns_fd is None:
+            _guard_sysctls(root_fd)
         if spec.init:
             for target, mode in (("/run", "755"), ("/run/lock", "1777"), ("/tmp", "1777")):
                 _mount(inside, target, "tmpfs", libc.MS_NOSUID | libc.MS_NODEV, f"mode={mode}")
@@ -169,6 +176,25 @@ def _restrict(root_fd: int) -> None:
     for path in (*MASKED, *_of_each_cpu(root_fd)):
         with contextlib.suppress(FileNotFoundError):
             _mask(libc.openat2(root_fd, path[1:], os.O_PATH, _NO_LINKS))
+
+
+def _guard_sysctls(root_fd: int) -> None:
+    """/proc/sys read only, but for what is the container's own. For root inside who is the host's, and may all.
+
+    A mount of the user's on it, or on a file below it, comes later and counts.
+    """
+    own = {}
+    for name in _OWN_SYSCTLS:
+        with contextlib.suppress(FileNotFoundError):
+            fd = libc.openat2(root_fd, f"proc/sys/{name}", os.O_PATH, _NO_LINKS)
+            own[name] = libc.open_tree("", dirfd=fd)
+            os.close(fd)
+    _mount_read_only(libc.openat2(root_fd, "proc/sys", os.O_PATH, _NO_LINKS))
+    for name, tree in own.items():
+        fd = libc.openat2(root_fd, f"proc/sys/{name}", os.O_PATH, _NO_LINKS)
+        libc.move_mount(tree, fd)
+        os.close(tree)
+        os.close(fd)
 
 
 def _of_each_cpu(root_fd: int) -> list[str]:

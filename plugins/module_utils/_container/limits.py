@@ -9,7 +9,8 @@ from collections.abc import Iterable
 
 from .._errors import HostNotCapable
 from .._linux import rlimits
-from .._model.container import ContainerSpec
+from .._linux.cgroups import Cgroup
+from .._model.container import DEFAULT_PIDS, ContainerSpec
 from .._model.ulimits import UNLIMITED, Ulimit
 
 # Where a container is not given what the kernel gives. nofile: as systemd since 240 and docker since 25: programs with
@@ -30,6 +31,16 @@ def raise_limits(ulimits: Iterable[Ulimit]) -> rlimits.Limits:
     limits = {**rlimits.first_process_limits(), **_OURS, **asked}
     rlimits.raise_hard(limits)
     return limits
+
+
+def set_cgroup_limits(cgroup: Cgroup, spec: ContainerSpec) -> None:
+    """Set the limits of all processes together. Raises HostNotCapable, EffectFailed."""
+    cgroup.set_limits(spec.memory, spec.cpus, spec.pids, spec.swap, DEFAULT_PIDS)
+
+
+def has_cgroup_limits(cgroup: Cgroup, spec: ContainerSpec) -> bool:
+    """Whether they are in force."""
+    return cgroup.has_limits(spec.memory, spec.cpus, spec.pids, spec.swap)
 
 
 def check_limits(spec: ContainerSpec) -> None:

@@ -28,6 +28,7 @@ from .._store.settings import Settings
 from .cgroup import cgroup_of
 from .devices import device_rules
 from .first_process import exec_first_process
+from .limits import set_cgroup_limits
 from .process import Confinement, report
 from .rootfs import mount_rootfs
 from .runtime import install_runtime
@@ -73,7 +74,7 @@ def prepare(settings: Settings, paths: ContainerPaths, spec: ContainerSpec, secc
     root_id = ids.base if ids else 0
     cgroup = cgroup_of(spec.name)
     cgroup.create()
-    cgroup.set_limits(spec.memory, spec.cpus, spec.pids)
+    set_cgroup_limits(cgroup, spec)
     cgroup.allow_devices(device_rules(spec))
     if spec.cgroup_writable:
         cgroup.delegate(root_id)

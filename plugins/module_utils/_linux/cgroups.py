@@ -129,33 +129,69 @@ class Cgroup:
             with contextlib.suppress(FileNotFoundError):
                 _write(os.path.join(self._v2, "cgroup.kill"), "1")
 
-    def set_limits(self, memory: int, cpus: float, pids: int) -> None:
-        """Raises HostNotCapable where a limit is wanted whose controller this host does not have."""
-        for (name, value), wanted in zip(self._limits(memory, cpus, pids), (memory, cpus, pids)):
+    def set_limits(self, memory: int, cpus: float, pids: int, swap: int = -1, most_pids: int = 0) -> None:
+        """Set all limits, or none: what the kernel had before is put back where it refuses one of them.
+
+        `swap`: bytes besides memory, -1 for any. `most_pids`: a number of pids that nobody asked for, and that a host
+        without its controller does without. Raises HostNotCapable where a limit is wanted whose controller this host
+        does not have, EffectFailed.
+        """
+        wanted = (memory, cpus, pids if pids != most_pids else 0, swap if swap > 0 else 0)
+        before: list[tuple[str, str]] = []
+        for (name, value), is_wanted in zip(self._limits(memory, cpus, pids, swap), wanted):
             if name is None or not os.path.exists(name):
-                if wanted:
+                if is_wanted:
                     raise HostNotCapable(
-                        "this host cannot limit memory, cpus or pids: a cgroup controller is missing",
+                        "this host cannot limit memory, memory_swap, cpus or pids: a cgroup controller is missing",
                         "enable the controllers memory, cpu and pids, or leave the limits out",
                     )
                 continue
+            present = _read(name).strip()
             try:
+                if name.endswith("memory.limit_in_bytes"):
+                    # In version 1 that of memory and swap together may at no time be the smaller one.
+                    _lift(name.replace("memory.limit", "memory.memsw.limit"), before)
                 _write(name, value)
+                before.append((name, present))
             except OSError as error:
-                raise EffectFailed(f"limit {value!r} was not accepted by {name} ({error.strerror})") from error
+                for changed, old in reversed(before):
+                    with contextlib.suppress(OSError):
+                        _write(changed, _unlimited(changed, old))
+                raise self._refused(name, value, error) from None
 
-    def has_limits(self, memory: int, cpus: float, pids: int) -> bool:
+    def _refused(self, name: str, value: str, error: OSError) -> EffectFailed:
+        container, file = os.path.basename(self.path), os.path.basename(name)
+        if file.startswith("memory.") and error.errno == errno.EBUSY:
+            return EffectFailed(*below_use(container, int(value), self._memory_used() or 0))
+        return EffectFailed(f"{container}: the kernel did not accept the limit {value!r} in {name} ({error.strerror})")
+
+    def memory_needed(self) -> int:
+        """Bytes that its processes use and that the kernel cannot take away without swap (memory.stat)."""
+        v1 = "memory" in self._v1
+        keys = (
+            ("total_rss", "total_shmem")
+            if v1
+            else ("anon", "shmem", "slab_unreclaimable", "kernel_stack", "pagetables")
+        )
+        try:
+            text = _read(os.path.join((self._v1.get("memory") if v1 else self._v2) or "", "memory.stat"))
+        except OSError:
+            return 0
+        values = dict(line.split() for line in text.splitlines())
+        return sum(int(values.get(key, 0)) for key in keys)
+
+    def has_limits(self, memory: int, cpus: float, pids: int, swap: int = -1) -> bool:
         """Whether the limits are in force."""
-        for name, value in self._limits(memory, cpus, pids):
+        for name, value in self._limits(memory, cpus, pids, swap):
             if name is None or not os.path.exists(name):
                 continue
             found = _read(name).strip()
-            if name.endswith("memory.limit_in_bytes"):
+            if name.endswith(("memory.limit_in_bytes", "memory.memsw.limit_in_bytes")):
                 # The kernel rounds down to pages, and shows no limit as the largest multiple of a page.
                 page = os.sysconf("SC_PAGE_SIZE")
                 limit = int(found) if int(found) < (1 << 63) - page else _V1_UNLIMITED_MEMORY
                 same = limit == (int(value) // page * page if int(value) > 0 else int(value))
-            elif name.endswith("memory.max"):
+            elif name.endswith(("memory.max", "memory.swap.max")):
                 page = os.sysconf("SC_PAGE_SIZE")
                 same = found == (value if value == "max" else str(int(value) // page * page))
             else:
@@ -164,8 +200,8 @@ class Cgroup:
                 return False
         return True
 
-    def _limits(self, memory: int, cpus: float, pids: int) -> list[tuple[str | None, str]]:
-        """File and content for memory, cpu and pids, in this order."""
+    def _limits(self, memory: int, cpus: float, pids: int, swap: int) -> list[tuple[str | None, str]]:
+        """File and content for memory, cpu, pids and swap, in this order."""
         quota = round(cpus * _CPU_PERIOD)
         files: list[tuple[str | None, str]] = []
         for controller, v1_file, v1_value, v2_file, v2_value in (
@@ -178,6 +214,14 @@ class Cgroup:
             ),
             ("cpu", "cpu.cfs_quota_us", str(quota or -1), "cpu.max", f"{quota or 'max'} {_CPU_PERIOD}"),
             ("pids", "pids.max", str(pids or "max"), "pids.max", str(pids or "max")),
+            # Version 1 limits memory and swap together, and version 2 swap alone.
+            (
+                "memory",
+                "memory.memsw.limit_in_bytes",
+                str(memory + swap if memory and swap >= 0 else _V1_UNLIMITED_MEMORY),
+                "memory.swap.max",
+                str(swap if swap >= 0 else "max"),
+            ),
         ):
             if controller in self._v1:
                 files.append((os.path.join(self._v1[controller], v1_file), v1_value))
@@ -254,6 +298,25 @@ class CgroupEntry:
     def close(self) -> None:
         for fd in self.descriptors:
             os.close(fd)
+
+
+def below_use(container: str, limit: int, used: int) -> tuple[str, str]:
+    """Message and hint for a limit of memory that is less than what is in use, both in bytes."""
+    return (
+        f"{container}: memory cannot be limited to {limit} bytes, for its processes use {used}",
+        "set memory to more than that, or stop the container first",
+    )
+
+
+def _lift(name: str, before: list[tuple[str, str]]) -> None:
+    if os.path.exists(name):
+        before.append((name, _read(name).strip()))
+        _write(name, str(_V1_UNLIMITED_MEMORY))
+
+
+def _unlimited(name: str, value: str) -> str:
+    """What to write for a value as the kernel shows it: no limit is shown as a number in version 1."""
+    return str(_V1_UNLIMITED_MEMORY) if name.endswith("limit_in_bytes") and int(value) >= 1 << 62 else value
 
 
 def _rmdir(directory: str) -> bool:

@@ -21,12 +21,27 @@ from .sizes import parse_size
 from .typed import flag, list_of, map_of, maybe, number, object_with, one_of, text, whole, wrong
 from .ulimits import Ulimit, parse_oom_score_adj, parse_ulimits
 
+# As podman: enough for most, and an endless fork inside is no matter of the host's.
+DEFAULT_PIDS = 2048
+# Of memory_swap.
+UNLIMITED = -1
+
 # What was so before there was an option for it.
-_BEFORE = {"userns": "host"}
+_BEFORE = {"userns": "host", "memory_swap": UNLIMITED}
 
 # What can change while the first process runs; everything else is set when it starts.
 LIVE = frozenset(
-    {"memory", "cpus", "pids", "stop_signal", "stop_timeout", "restart_policy", "restart_retries", "labels"}
+    {
+        "memory",
+        "memory_swap",
+        "cpus",
+        "pids",
+        "stop_signal",
+        "stop_timeout",
+        "restart_policy",
+        "restart_retries",
+        "labels",
+    }
 )
 
 # What its root file system depends on: the lower layer, and whose ids the files in the upper one have. Another value
@@ -39,7 +54,10 @@ _INIT_STOP_SIGNAL = 34 + 3
 
 @dataclass(frozen=True)
 class ContainerSpec:
-    """Options of one container. memory in bytes, cpus in CPUs, stop_timeout in seconds; 0 means no limit."""
+    """Options of one container. memory in bytes, cpus in CPUs, stop_timeout in seconds; 0 means no limit.
+
+    memory_swap: bytes of memory and swap together, 0 for none beyond memory, UNLIMITED.
+    """
 
     name: str
     image: str
@@ -60,8 +78,9 @@ class ContainerSpec:
     seccomp: str = "default"
     no_new_privileges: bool = False
     memory: int = 0
+    memory_swap: int = 0
     cpus: float = 0.0
-    pids: int = 0
+    pids: int = DEFAULT_PIDS
     ulimits: tuple[Ulimit, ...] = ()
     oom_score_adj: int = 0
     stop_signal: int = 15
@@ -74,6 +93,13 @@ class ContainerSpec:
     def cgroup_writable(self) -> bool:
         """Whether those inside may divide their cgroup further, as systemd does."""
         return self.init or self.privileged
+
+    @property
+    def swap(self) -> int:
+        """Bytes of swap that it may use besides its memory, or UNLIMITED."""
+        if not self.memory or self.memory_swap == UNLIMITED:
+            return UNLIMITED
+        return max(0, self.memory_swap - self.memory)
 
     @property
     def bounding(self) -> frozenset[str]:
@@ -154,6 +180,17 @@ def merge(old: ContainerSpec | None, changes: dict) -> ContainerSpec:
     spec = ContainerSpec(**changes) if old is None else replace(old, **changes)
     if spec.devices and spec.dev == "host":
         raise InvalidInput("devices and dev: host exclude each other", "dev: host shows all devices of the host")
+    if spec.memory_swap > 0 and not 0 < spec.memory <= spec.memory_swap:
+        raise InvalidInput(
+            f"memory_swap {spec.memory_swap} is less than memory, or memory has no limit",
+            "give memory and swap together, or 0 for no swap",
+        )
+    for mount in spec.mounts:
+        if mount.is_sysctl and not (spec.privileged and spec.userns == "host"):
+            raise InvalidInput(
+                f"mounts: target {mount.target} shows settings of the host's kernel",
+                "set privileged: true and userns: host, or leave it out",
+            )
     return spec if spec.hostname else replace(spec, hostname=spec.name)
 
 
@@ -222,6 +259,10 @@ def _memory(value: object, option: str) -> int:
     return size
 
 
+def _memory_swap(value: object, option: str) -> int:
+    return UNLIMITED if value in ("unlimited", "-1") else _memory(value, option)
+
+
 _PARSERS = {
     "image": parse_name,
     "command": _command,
@@ -239,6 +280,7 @@ _PARSERS = {
     "seccomp": parse_seccomp,
     "no_new_privileges": lambda value, _option: bool(value),
     "memory": _memory,
+    "memory_swap": _memory_swap,
     "cpus": _number(0, float),
     "pids": _number(0, int),
     "ulimits": parse_ulimits,

@@ -12,6 +12,8 @@ from .sizes import parse_size
 
 # These are the container's own view of the kernel: a mount over them would hide or undo the isolation.
 _RESERVED = ("/proc", "/sys", "/dev")
+# But for this: with all rights over the host, its settings may be named.
+_SYSCTLS = "/proc/sys"
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,8 @@ class Mount:
     @classmethod
     def parse(cls, value: dict) -> Mount:
         """Raises InvalidInput."""
-        target = parse_target(value.get("target"))
+        sysctl = _sysctl(value)
+        target = sysctl or parse_target(value.get("target"))
         kind = value.get("type") or "bind"
         source, size = value.get("source"), value.get("size")
         if kind == "bind":
@@ -44,6 +47,18 @@ class Mount:
             raise InvalidInput(f"mounts: idmap is for bind mounts, and {target} is a tmpfs")
         bytes_ = parse_size(size, f"mounts: size of {target}") if size is not None else 0
         return cls("tmpfs", target, read_only=bool(value.get("read_only")), size=bytes_)
+
+    @property
+    def is_sysctl(self) -> bool:
+        """Whether it shows settings of the host's kernel."""
+        return self.target == _SYSCTLS or self.target.startswith(f"{_SYSCTLS}/")
+
+
+def _sysctl(value: dict) -> str:
+    """The path where a mount shows /proc/sys, or something in it, in its own place; else ""."""
+    target, source = value.get("target"), value.get("source")
+    plain = isinstance(target, str) and target == source and (target + "/").startswith(f"{_SYSCTLS}/")
+    return parse_path(target, "mounts: target") if plain and value.get("type", "bind") == "bind" else ""
 
 
 def parse_mounts(values: list[dict]) -> tuple[Mount, ...]:

@@ -13,6 +13,8 @@ from .._model.ids import IdRange
 from .action import Action, Plan
 from .ids import OWNER, IdsView, choose
 
+_LIMITS = {"memory", "memory_swap", "cpus", "pids"}
+
 
 @dataclass(frozen=True)
 class ContainerView:
@@ -28,6 +30,8 @@ class ContainerView:
     leftovers: tuple[str, ...] = ()
     image_exists: bool = True
     limits_applied: bool = True
+    # Bytes in use that cannot be taken away.
+    memory_needed: int = 0
     damage: str = ""
     incomplete: bool = False
     # Where a range of ids is to be chosen.
@@ -114,6 +118,14 @@ class StartProcess(Action):
 
 
 @dataclass(frozen=True)
+class TakeBackStop(Action):
+    name: str
+
+    def describe(self) -> str:
+        return f"let container {self.name} go on, whose stop was interrupted"
+
+
+@dataclass(frozen=True)
 class Supervise(Action):
     name: str
 
@@ -171,8 +183,10 @@ def _present(wanted: ContainerSpec, view: ContainerView, wish: Wish) -> list[Act
         if view.spec is not None:
             _require_image(wanted, view)
         actions.append(StartProcess(wanted))
-    elif wish.state == "started" and not view.supervised:
-        actions.append(Supervise(wanted.name))
+    elif wish.state == "started":
+        # Written down before a stop: its restart policy would be off for good.
+        actions += [] if view.to_run else [TakeBackStop(wanted.name)]
+        actions += [] if view.supervised else [Supervise(wanted.name)]
     # First: from then on no user of the host gets them.
     return [RegisterIds(view.unregistered), *actions] if view.unregistered else actions
 
@@ -188,11 +202,18 @@ def _changes(present: ContainerSpec, wanted: ContainerSpec, view: ContainerView,
     renew = _must_renew(options, view, wish)
     if renew:
         actions += [*_down(wanted.name, view), ResetRoot(wanted.name)]
+    limits_differ = bool(set(options) & _LIMITS) or not view.limits_applied
+    if limits_differ and view.running and not renew and wish.state != "stopped":
+        if 0 < wanted.memory < view.memory_needed:
+            raise Conflict(
+                f"{wanted.name}: memory cannot be limited to {wanted.memory} bytes, for its processes use "
+                f"{view.memory_needed}",
+                "set memory to more than that, or stop the container first",
+            )
+        # First: nothing is written down that the kernel does not take.
+        actions.append(ApplyLimits(wanted))
     if options:
         actions.append(UpdateSpec(wanted, options))
-    limits_differ = bool(set(options) & {"memory", "cpus", "pids"}) or not view.limits_applied
-    if limits_differ and view.running and not renew and wish.state != "stopped":
-        actions.append(ApplyLimits(wanted))
     return actions
 
 

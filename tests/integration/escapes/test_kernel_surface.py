@@ -12,7 +12,7 @@ import uuid
 
 import pytest
 import surface
-from attacks import OTHERS, on_host, program
+from attacks import OTHERS, inside, on_host, program, start
 
 REFUSED = "EPERM EACCES EROFS"
 
@@ -46,6 +46,39 @@ def test_core_pattern_and_other_kernel_files_cannot_be_opened_for_writing(arena,
         "writable" if there else "ENOENT",
         REFUSED if there else "ENOENT EACCES",
     )
+
+
+def test_privileged_with_the_hosts_ids_changes_no_sysctl_of_the_whole_host(host):
+    """A hardening role inside would change the host's. What is of its own namespaces it may change."""
+    start(host, "box", privileged=True, userns="host")
+    start(host, "weak", privileged=True, userns="host", mounts=[{"source": "/proc/sys", "target": "/proc/sys"}])
+    for path in (
+        "kernel/core_pattern",
+        "kernel/kptr_restrict",
+        "vm/panic_on_oom",
+        "fs/protected_hardlinks",
+        "kernel/panic",
+    ):
+        body = surface.open_for_writing(f"/proc/sys/{path}")
+        assert (inside(host, "weak", body), inside(host, "box", body)) == ("writable", "EROFS"), path
+    own = (
+        "net/ipv4/ip_forward",
+        "kernel/shmmax",
+        "kernel/sem",
+        "kernel/msgmax",
+        "kernel/hostname",
+        "fs/mqueue/msg_max",
+    )
+    for path in own:
+        assert inside(host, "box", surface.open_for_writing(f"/proc/sys/{path}")) == "writable", path
+    before = host.run("sysctl", "-n", "net.ipv4.tcp_syncookies", "kernel.shmmax", "kernel.hostname").stdout
+    change = """
+    for name, value in (("net/ipv4/tcp_syncookies", "2"), ("kernel/shmmax", "12345"), ("kernel/hostname", "other")):
+        open(f"/proc/sys/{name}", "w").write(value)
+    return "changed"
+    """
+    assert inside(host, "box", change) == "changed"
+    assert host.run("sysctl", "-n", "net.ipv4.tcp_syncookies", "kernel.shmmax", "kernel.hostname").stdout == before
 
 
 def test_binfmt_misc_cannot_be_mounted(arena):

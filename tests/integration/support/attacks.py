@@ -12,7 +12,12 @@ from testhost import PYTHON, module_environment
 SLEEP = ["/bin/sleep", "infinity"]
 # By what is taken away from them. "weak" is as the host itself, in namespaces; no filter for system calls either.
 CONTAINERS = {
-    "weak": {"userns": "host", "privileged": True, "dev": "host"},
+    "weak": {
+        "userns": "host",
+        "privileged": True,
+        "dev": "host",
+        "mounts": [{"source": "/proc/sys", "target": "/proc/sys"}],
+    },
     "default": {},
     # One line of defence less than the default each.
     "unfiltered": {"seccomp": "unconfined"},
