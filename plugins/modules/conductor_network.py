@@ -96,9 +96,31 @@ options:
   dns:
     description:
       - Name servers for the container's C(/etc/resolv.conf), by address.
-      - Without it a container with O(internet=true) gets the host's, and others' files stay as they are.
+      - Without it a container with O(internet=true) gets the host's name servers, search domains and options, without
+        those servers that it does not reach, for which the module warns. Others' files stay as they are.
+      - RV(network.dns) is the list of servers in effect.
+      - In C(/etc/resolv.conf) and C(/etc/hosts) a block between C(# BEGIN conductor) and C(# END conductor) is managed.
+        All other lines belong to the container, but a C(resolv.conf) without such a block is replaced.
     type: list
     elements: str
+  dns_search:
+    description:
+      - Search domains for the container's C(/etc/resolv.conf).
+      - Without it a container that gets the host's name servers gets its search domains, too.
+    type: list
+    elements: str
+  dns_options:
+    description:
+      - Options for the container's C(/etc/resolv.conf), like V(ndots:2).
+      - Without it a container that gets the host's name servers gets its options, too.
+    type: list
+    elements: str
+  extra_hosts:
+    description:
+      - Names for the container's C(/etc/hosts), each with an address or a list of addresses.
+      - V(host-gateway) stands for the addresses by which the container reaches its host.
+    type: dict
+    default: {}
   pool4:
     description:
       - The IPv4 network that containers' addresses come from; its first address is the host's.
@@ -169,7 +191,10 @@ network:
     uplink: null
     host_access: true
     metadata: false
-    dns: null
+    dns: [192.0.2.53]
+    dns_search: null
+    dns_options: null
+    extra_hosts: {}
     expose:
       - {container_port: 8080, host_port: 80, protocol: tcp, host_ip: null}
     peers:
@@ -203,6 +228,9 @@ def main() -> None:
             "mac": {"type": "str"},
             "mtu": {"type": "int", "default": 1500},
             "dns": {"type": "list", "elements": "str"},
+            "dns_search": {"type": "list", "elements": "str"},
+            "dns_options": {"type": "list", "elements": "str"},
+            "extra_hosts": {"type": "dict", "default": {}},
             "pool4": {"type": "str"},
             "pool6": {"type": "str"},
             "forwarding": {"type": "str", "choices": ["enable", "require"]},

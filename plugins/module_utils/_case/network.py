@@ -19,6 +19,7 @@ from .._network.apply import apply
 from .._network.observe import observe
 from .._network.other_firewalls import blocking_chains
 from .._plan.action import Action, Plan
+from .._plan.name_servers import name_server_warnings
 from .._plan.network import plan_projection
 from .._plan.network_result import network_result
 from .._plan.network_spec import (
@@ -98,11 +99,12 @@ class NetworkCase(UseCase):
     def result(self, observed: NetworkView) -> dict:
         blocked = blocking_chains("forward")
         result = {"network": network_result(observed, self.name), "blocked_by": blocked}
+        warnings = name_server_warnings(observed, self.name)
         if blocked and self.present:
-            result["warnings"] = [
+            warnings.append(
                 "another firewall may drop this container's packets, whatever conductor allows: " + ", ".join(blocked)
-            ]
-        return result
+            )
+        return {**result, **({"warnings": warnings} if warnings else {})}
 
 
 class ReconcileCase(UseCase):

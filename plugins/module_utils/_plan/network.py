@@ -178,7 +178,7 @@ def plan_projection(
     actions += [Disconnect(outer) for outer in view.stray_links]
     for container in looked_at:
         if container.files is not None and container.damage is None:
-            wanted = inside_files(view, container.name, container.hostname)
+            wanted = inside_files(view, container.name, container.hostname, container.files)
             differing = {p: text for p, text in wanted.items() if p in container.files and container.files[p] != text}
             if differing:
                 actions.append(WriteInsideFiles(container.name, differing))

@@ -175,7 +175,7 @@ def _files(view: dict):
         if not view["namespaces"].get(name) or view["containers"][name]["files"]["hosts"] is None:
             continue
         names = dict.fromkeys([spec["hostname"] or name, name])
-        lines = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback"]
+        lines = ["# BEGIN conductor"]
         if network is None:
             lines.append(f"127.0.1.1 {' '.join(names)}")
         else:
@@ -186,12 +186,13 @@ def _files(view: dict):
                 called = " ".join(dict.fromkeys([entry["peer"], peer.spec["hostname"] or entry["peer"]]))
                 lines += [f"{peer.network[key]} {called}" for key in ("ipv4", "ipv6")]
         files = view["containers"][name]["files"]
-        if files["hosts"].splitlines() != lines:
+        lines.append("# END conductor")
+        if files["hosts"].count("\n".join(lines) + "\n") != 1 or files["hosts"].count("conductor\n") != 2:
             yield Finding("network", name, f"/etc/hosts is {files['hosts']!r}, not {lines}")
         resolvers = None
         if network and network["dns"] is not None:
             resolvers = "".join(f"nameserver {server}\n" for server in network["dns"])
         elif network and network["internet"]:
             resolvers = RESOLVERS
-        if resolvers is not None and files["resolv.conf"] != resolvers:
+        if resolvers is not None and files["resolv.conf"] != f"# BEGIN conductor\n{resolvers}# END conductor\n":
             yield Finding("network", name, f"/etc/resolv.conf is {files['resolv.conf']!r}")
