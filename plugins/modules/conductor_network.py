@@ -54,11 +54,14 @@ options:
     description:
       - Ports of the host that lead to the container, from outside, from the host itself (also by V(localhost)) and from
         other containers that may reach the host.
-      - A string is V(CONTAINER_PORT-HOST_PORT), so V(8080-80) makes the container's port 8080 the host's port 80;
-        V(/udp) may follow.
+      - A string is V(CONTAINER_PORT-HOST_PORT), so V(8080-80) makes the container's port 8080 the host's port 80. This
+        is the reverse of the order of docker and podman. V(/udp) may follow.
+      - V(10000-10100:10000-10100) is a range of the host's ports that leads to the same ports of the container. Both
+        sides must be equal, since other programs have the host's side first; use a dictionary for different ports.
+      - The module warns about a pair like V(10000-20000/udp), which is one port, and looks like a range.
       - A dictionary has V(container_port), V(host_port) (default the same), V(protocol) (V(tcp) or V(udp), default
         V(tcp)) and V(host_ip) (one address of the host, default all). Ports may be ranges of equal length like
-        V(8000-8010), with at most 1024 ports.
+        V(8000-8010). A range that leads to other ports has at most 1024 ports; others have no limit.
     type: list
     elements: raw
     default: []

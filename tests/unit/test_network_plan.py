@@ -6,10 +6,12 @@ import pytest
 from ansible_collections.conductor.containers.plugins.module_utils._errors import ConductorError, Conflict
 from ansible_collections.conductor.containers.plugins.module_utils._model.network import LINK_PREFIX, Link, link_name
 from ansible_collections.conductor.containers.plugins.module_utils._model.network_options import NetworkOptions
+from ansible_collections.conductor.containers.plugins.module_utils._model.ports import Expose
 from ansible_collections.conductor.containers.plugins.module_utils._plan.firewall import (
     BASE,
     Firewall,
     base_commands,
+    changed_udp_ports,
     parse_listing,
 )
 from ansible_collections.conductor.containers.plugins.module_utils._plan.firewall_rules import SETS
@@ -126,15 +128,35 @@ def with_container(view: NetworkView, name: str, **changes) -> NetworkView:
     return replace(view, containers={**view.containers, name: changed})
 
 
+def without_clashes(params: dict) -> dict:
+    """The exposes that take no port of an earlier one."""
+    kept: list[dict] = []
+    for expose in params["expose"]:
+        if not any(Expose.parse(expose).overlaps(Expose.parse(other)) for other in kept):
+            kept.append(expose)
+    return {**params, "expose": kept}
+
+
 options = st.builds(
-    lambda params: NetworkOptions.parse(params, "10.87.0.0/24", "fd87::/64", None),
+    lambda params: NetworkOptions.parse(without_clashes(params), "10.87.0.0/24", "fd87::/64", None),
     st.fixed_dictionaries(
         {
             "internet": st.booleans(),
             "host_access": st.booleans(),
             "metadata": st.booleans(),
             "expose": st.lists(
-                st.builds(lambda n, p: f"{n}-{n}/{p}", st.integers(1, 20), st.sampled_from(["tcp", "udp"])), max_size=3
+                st.builds(
+                    lambda first, count, shift, protocol: {
+                        "container_port": f"{first + shift}-{first + shift + count}",
+                        "host_port": f"{first}-{first + count}",
+                        "protocol": protocol,
+                    },
+                    st.integers(1, 40),
+                    st.integers(0, 9),
+                    st.sampled_from([0, 0, 1, 7]),
+                    st.sampled_from(["tcp", "udp"]),
+                ),
+                max_size=3,
             ),
             "mtu": st.sampled_from([1400, 1500]),
             "dns": st.sampled_from([None, [], ["192.0.2.1"]]),
@@ -258,7 +280,7 @@ def test_elements_are_compared_in_canonical_form():
     }
     elements = parse_listing(listing).elements
     assert elements["source6"] == {("cdtr-1", "fd87:c4d::2")}
-    assert elements["expose4"] == {(6, 80, "10.87.0.2")}
+    assert elements["expose4"] == {(6, (80, 80), "10.87.0.2")}
     assert elements["peer_port"] == {("cdtr-1", "cdtr-2", 17, (80, 90))}
     assert elements["internet"] == {("cdtr-1",)}
 
@@ -425,3 +447,28 @@ def test_extra_hosts_are_lines_of_the_block():
         b"192.0.2.7 db.example\n2001:db8::7 db.example\n10.87.0.1 host.internal\nfd87::1 host.internal\n# END"
         in inside_files(view, "a", "a", {})["/etc/hosts"]
     )
+
+
+def test_ten_thousand_ports_are_one_element():
+    view = NetworkView(containers={"a": ContainerView("a", "a", "a", attached=True)})
+    view = view.with_spec("a", wanted_spec(view, "a", asked_with(expose=["10000-20000:10000-20000/udp"])))
+    wanted = wanted_elements(view)
+    assert wanted["expose4"] == {(17, (10000, 20000), "10.87.0.2")}
+    assert wanted["exposed"] == {(link_name("a"), 17, (10000, 20000))}
+    assert wanted["expose4_port"] == wanted["expose6_port"] == frozenset()
+    actions = plan_projection(view, ["a"])
+    commands = next(action.commands for action in actions if isinstance(action, UpdateFirewall))
+    assert changed_udp_ports(commands) == [(10000, 20000)]
+
+
+def test_what_a_damaged_container_had_gives_way_to_a_range_that_holds_it():
+    """Else nft refuses the whole update, for a map takes no port twice."""
+    view = NetworkView(containers={name: ContainerView(name, name, name, attached=True) for name in ("a", "b")})
+    view = view.with_spec("a", wanted_spec(view, "a", asked_with(expose=["80-90:80-90"], ipv4="10.87.0.9")))
+    exposing = with_container(view, "b", damage="b's network.json is damaged")
+    other = simulate(exposing, plan_projection(exposing, ["a"])).firewall
+    had = {**other.elements, "expose4": {(6, (85, 85), "10.87.0.7")}, "exposed": {(link_name("b"), 6, (85, 85))}}
+    found = replace(exposing, firewall=Firewall(BASE, {name: frozenset(e) for name, e in had.items()}))
+    after = simulate(found, plan_projection(found, ["a"])).firewall.elements
+    assert after["expose4"] == {(6, (80, 90), "10.87.0.9")}
+    assert (link_name("b"), 6, (85, 85)) in after["exposed"], "its own stays"

@@ -15,6 +15,7 @@ from .._linux.netlink import routing
 from .._model.names import parse_name
 from .._model.network import LINK_PREFIX
 from .._model.network_options import NetworkOptions
+from .._model.ports import expose_warnings
 from .._network.apply import apply
 from .._network.observe import observe
 from .._network.other_firewalls import blocking_chains
@@ -44,6 +45,7 @@ class NetworkCase(UseCase):
         self.name = parse_name(params["container"], "container")
         self.present = params["state"] == "present"
         self.options = NetworkOptions.parse(params, settings.pool4, settings.pool6, settings.interface)
+        self.warnings = expose_warnings(params.get("expose") or ())
 
     def locks(self) -> Iterable[Lock]:
         return [container_lock(self.name), network_lock()]
@@ -52,7 +54,7 @@ class NetworkCase(UseCase):
         view = observe(self.settings, self._focus, others=True)
         if not self.present:
             return view
-        ports = {(e.protocol, port) for e in self.options.expose for port, _inner in e.pairs()}
+        ports = {(e.protocol, *e.host_ports) for e in self.options.expose}
         with routing() as host:
             networks = [(net, link) for net, link in host.networks() if not link.startswith(LINK_PREFIX)]
         listening = tuple(Listening(*found) for found in listeners(ports)) if ports else ()
@@ -99,7 +101,7 @@ class NetworkCase(UseCase):
     def result(self, observed: NetworkView) -> dict:
         blocked = blocking_chains("forward")
         result = {"network": network_result(observed, self.name), "blocked_by": blocked}
-        warnings = name_server_warnings(observed, self.name)
+        warnings = [*self.warnings, *name_server_warnings(observed, self.name)]
         if blocked and self.present:
             warnings.append(
                 "another firewall may drop this container's packets, whatever conductor allows: " + ", ".join(blocked)
