@@ -54,11 +54,14 @@ options:
     description:
       - Ports of the host that lead to the container, from outside, from the host itself (also by V(localhost)) and from
         other containers that may reach the host.
-      - A string is V(CONTAINER_PORT-HOST_PORT), so V(8080-80) makes the container's port 8080 the host's port 80;
-        V(/udp) may follow.
+      - A string is V(CONTAINER_PORT-HOST_PORT), so V(8080-80) makes the container's port 8080 the host's port 80. This
+        is the reverse of the order of docker and podman. V(/udp) may follow.
+      - V(10000-10100:10000-10100) is a range of the host's ports that leads to the same ports of the container. Both
+        sides must be equal, since other programs have the host's side first; use a dictionary for different ports.
+      - The module warns about a pair like V(10000-20000/udp), which is one port, and looks like a range.
       - A dictionary has V(container_port), V(host_port) (default the same), V(protocol) (V(tcp) or V(udp), default
         V(tcp)) and V(host_ip) (one address of the host, default all). Ports may be ranges of equal length like
-        V(8000-8010), with at most 1024 ports.
+        V(8000-8010). A range that leads to other ports has at most 1024 ports; others have no limit.
     type: list
     elements: raw
     default: []
@@ -96,9 +99,31 @@ options:
   dns:
     description:
       - Name servers for the container's C(/etc/resolv.conf), by address.
-      - Without it a container with O(internet=true) gets the host's, and others' files stay as they are.
+      - Without it a container with O(internet=true) gets the host's name servers, search domains and options, without
+        those servers that it does not reach, for which the module warns. Others' files stay as they are.
+      - RV(network.dns) is the list of servers in effect.
+      - In C(/etc/resolv.conf) and C(/etc/hosts) a block between C(# BEGIN conductor) and C(# END conductor) is managed.
+        All other lines belong to the container, but a C(resolv.conf) without such a block is replaced.
     type: list
     elements: str
+  dns_search:
+    description:
+      - Search domains for the container's C(/etc/resolv.conf).
+      - Without it a container that gets the host's name servers gets its search domains, too.
+    type: list
+    elements: str
+  dns_options:
+    description:
+      - Options for the container's C(/etc/resolv.conf), like V(ndots:2).
+      - Without it a container that gets the host's name servers gets its options, too.
+    type: list
+    elements: str
+  extra_hosts:
+    description:
+      - Names for the container's C(/etc/hosts), each with an address or a list of addresses.
+      - V(host-gateway) stands for the addresses by which the container reaches its host.
+    type: dict
+    default: {}
   pool4:
     description:
       - The IPv4 network that containers' addresses come from; its first address is the host's.
@@ -169,7 +194,10 @@ network:
     uplink: null
     host_access: true
     metadata: false
-    dns: null
+    dns: [192.0.2.53]
+    dns_search: null
+    dns_options: null
+    extra_hosts: {}
     expose:
       - {container_port: 8080, host_port: 80, protocol: tcp, host_ip: null}
     peers:
@@ -203,6 +231,9 @@ def main() -> None:
             "mac": {"type": "str"},
             "mtu": {"type": "int", "default": 1500},
             "dns": {"type": "list", "elements": "str"},
+            "dns_search": {"type": "list", "elements": "str"},
+            "dns_options": {"type": "list", "elements": "str"},
+            "extra_hosts": {"type": "dict", "default": {}},
             "pool4": {"type": "str"},
             "pool6": {"type": "str"},
             "forwarding": {"type": "str", "choices": ["enable", "require"]},

@@ -51,7 +51,10 @@ networks:
       uplink: null
       host_access: true
       metadata: false
-      dns: null
+      dns: [192.0.2.53]
+      dns_search: null
+      dns_options: null
+      extra_hosts: {}
       expose:
         - {container_port: 8080, host_port: 80, protocol: tcp, host_ip: null}
       peers:

@@ -55,7 +55,7 @@ def test_names_are_known_inside(host, start):
     for name, address in (("www", own[0]), ("web", own[0]), ("db", ipv4), ("postgres", ipv4)):
         assert run(host, "web", "getent", "ahostsv4", name).startswith(f"{address} "), name
     assert run(host, "web", "getent", "ahostsv6", "db").startswith(f"{ipv6} ")
-    assert run(host, "web", "cat", "/etc/resolv.conf") == "nameserver 192.0.2.53"
+    assert "nameserver 192.0.2.53" in run(host, "web", "cat", "/etc/resolv.conf").splitlines()
     host.module("conductor_container", name="web", state="stopped", force=True)
     start("web")
     assert run(host, "web", "getent", "ahostsv4", "db").startswith(f"{ipv4} ")

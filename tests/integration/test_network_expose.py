@@ -95,6 +95,55 @@ def test_a_range_keeps_its_offset(bare_host, web):
     assert is_refused(bare_host.outside, HOST4, 9081)
 
 
+@PROTOCOLS
+def test_ten_thousand_ports_keep_their_numbers_and_end_at_both_ends(bare_host, web, protocol):
+    serve(web, 10000, protocol)
+    serve(web, 20000, protocol)
+    serve(web, 20001, protocol)
+    result = web.network(expose=[f"10000-20000:10000-20000/{protocol}", "8080-80"])
+    assert "warnings" not in result
+    listed = bare_host.run("nft", "-n", "list", "table", "inet", "conductor").stdout
+    assert len(listed.splitlines()) < 300
+    for port in (10000, 20000):
+        assert call(bare_host.outside, HOST4, port, protocol) == OUTSIDE4
+        assert call(bare_host.outside, HOST6, port, protocol) == OUTSIDE6
+        assert reaches(bare_host, "127.0.0.1", port, protocol)
+    assert is_refused(bare_host.outside, HOST4, 20001, protocol)
+    assert reaches(bare_host.outside, HOST4, 80)
+    assert not web.network(expose=[f"10000-20000:10000-20000/{protocol}", "8080-80"])["changed"]
+    web.network(expose=[f"10000-10010:10000-10010/{protocol}"])
+    assert reaches(bare_host.outside, HOST4, 10000, protocol)
+    assert is_refused(bare_host.outside, HOST4, 20000, protocol)
+    assert bare_host.module("conductor_network_info")["networks"][1]["drift"] == []
+    other = Box(bare_host, "other")
+    said = bare_host.module(
+        "conductor_network", container="other", expose=[{"container_port": "1-10005", "protocol": protocol}], fails=True
+    )["msg"]
+    assert "exposed by the container web" in said and other.name == "other"
+
+
+def test_a_pair_that_looks_like_a_range_is_one_port_and_warns(bare_host, web):
+    serve(web, 10000, "udp")
+    result = web.network(expose=["10000-20000/udp"])
+    assert "'10000-20000:10000-20000/udp'" in str(result["warnings"])
+    assert reaches(bare_host.outside, HOST4, 20000, "udp")
+    assert is_refused(bare_host.outside, HOST4, 10000, "udp")
+
+
+def test_ranges_that_meet_inside_are_one(bare_host, web):
+    ports = [{"container_port": "8080-8090", "host_port": "8080-8090"}, "8085-81", {"container_port": "8090-8095"}]
+    said = bare_host.module("conductor_network", container="web", expose=ports, fails=True)["msg"]
+    assert "twice" in said
+    ports[2]["container_port"] = "8091-8095"
+    serve(web, 8085)
+    web.network(expose=ports)
+    for port in (81, 8080, 8085):
+        assert reaches(bare_host.outside, HOST4, port)
+    web.network(expose=ports[1:2])
+    assert reaches(bare_host.outside, HOST4, 81)
+    assert is_refused(bare_host.outside, HOST4, 8085)
+
+
 def test_a_port_that_is_exposed_no_longer_ends_its_connections_too(bare_host, web):
     web.network(expose=["8080-80"])
     script = (

@@ -111,7 +111,7 @@ def test_others_rules_namespaces_and_resolv_conf_stay(bare_host):
     box = Box(bare_host, "web")
     box.network(internet=True, expose=["8080-80"])
     assert others() == before
-    assert box.file("/etc/resolv.conf") == "nameserver 192.0.2.53\n"
+    assert box.file("/etc/resolv.conf") == "# BEGIN conductor\nnameserver 192.0.2.53\n# END conductor\n"
     box.network(state="absent")
     assert others() == before
 
@@ -142,7 +142,8 @@ def test_dns_is_written_inside_only_and_over_a_link(bare_host):
     bare_host.run("ln", "-s", "/etc/hosts", f"{box.root}/etc/resolv.conf")
     hosts = bare_host.run("cat", "/etc/hosts").stdout
     box.network(dns=["192.0.2.1", "2001:DB8::1"])
-    assert box.file("/etc/resolv.conf") == "nameserver 192.0.2.1\nnameserver 2001:db8::1\n"
+    block = "# BEGIN conductor\nnameserver 192.0.2.1\nnameserver 2001:db8::1\n# END conductor\n"
+    assert box.file("/etc/resolv.conf") == block
     assert bare_host.run("cat", "/etc/hosts").stdout == hosts
 
 
@@ -152,7 +153,8 @@ def test_a_loopback_resolver_of_the_host_is_replaced_by_the_one_behind_it(bare_h
     bare_host.run("tee", "/run/systemd/resolve/resolv.conf", stdin="nameserver 192.0.2.7\nsearch example.org\n")
     box = Box(bare_host, "web")
     box.network(internet=True)
-    assert box.file("/etc/resolv.conf") == "nameserver 192.0.2.7\nsearch example.org\n"
+    block = "# BEGIN conductor\nnameserver 192.0.2.7\nsearch example.org\n# END conductor\n"
+    assert box.file("/etc/resolv.conf") == block
 
 
 def test_twenty_at_once_get_twenty_addresses(bare_host):
@@ -321,7 +323,12 @@ BAD_INPUT = [
     ({"expose": ["8080-80/icmp"]}, "tcp or udp"),
     ({"expose": [{"host_port": 80}]}, "no container_port"),
     ({"expose": [{"container_port": "1-10", "host_port": "1-9"}]}, "different length"),
-    ({"expose": [{"container_port": "1-2000"}]}, "at most 1024"),
+    ({"expose": [{"container_port": "1-2000", "host_port": "2001-4000"}]}, "at most 1024"),
+    ({"expose": ["80:8080"]}, "which port is the host's"),
+    ({"dns_search": ["a b"]}, "not a domain"),
+    ({"dns_options": ["a b"]}, "not an option of resolv.conf"),
+    ({"extra_hosts": {"a b": "192.0.2.7"}}, "not a host name"),
+    ({"extra_hosts": {"db": "nowhere"}}, "give an IP address"),
     ({"expose": [{"container_port": 80, "host_ip": "localhost"}]}, "not an IP address"),
     ({"expose": [{"container_port": 80, "hostport": 80}]}, "unknown key 'hostport'"),
     ({"expose": [80]}, "not understood"),

@@ -6,10 +6,12 @@ import pytest
 from ansible_collections.conductor.containers.plugins.module_utils._errors import ConductorError, Conflict
 from ansible_collections.conductor.containers.plugins.module_utils._model.network import LINK_PREFIX, Link, link_name
 from ansible_collections.conductor.containers.plugins.module_utils._model.network_options import NetworkOptions
+from ansible_collections.conductor.containers.plugins.module_utils._model.ports import Expose
 from ansible_collections.conductor.containers.plugins.module_utils._plan.firewall import (
     BASE,
     Firewall,
     base_commands,
+    changed_udp_ports,
     parse_listing,
 )
 from ansible_collections.conductor.containers.plugins.module_utils._plan.firewall_rules import SETS
@@ -23,6 +25,8 @@ from ansible_collections.conductor.containers.plugins.module_utils._plan.link im
     outer_routes,
     outer_sysctls,
 )
+from ansible_collections.conductor.containers.plugins.module_utils._plan.marked_block import with_block
+from ansible_collections.conductor.containers.plugins.module_utils._plan.name_servers import name_server_warnings
 from ansible_collections.conductor.containers.plugins.module_utils._plan.network import (
     Connect,
     Disconnect,
@@ -34,6 +38,7 @@ from ansible_collections.conductor.containers.plugins.module_utils._plan.network
     wanted_elements,
 )
 from ansible_collections.conductor.containers.plugins.module_utils._plan.network_drift import drift_of, host_drift
+from ansible_collections.conductor.containers.plugins.module_utils._plan.network_result import network_result
 from ansible_collections.conductor.containers.plugins.module_utils._plan.network_spec import (
     wanted_spec,
     without_dangling_peers,
@@ -41,12 +46,15 @@ from ansible_collections.conductor.containers.plugins.module_utils._plan.network
 from ansible_collections.conductor.containers.plugins.module_utils._plan.network_view import (
     ContainerView,
     Forwarding,
+    HostDns,
     NetworkView,
+    Resolver,
 )
 from ansible_collections.conductor.containers.plugins.module_utils._plan.peer import PeerOptions, plan_peer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+OWN_HOSTS = b"10.9.9.9 mine\n# BEGIN conductor\n10.9.9.8 stale\n# END conductor\n10.9.9.7 too\n"
 NAMES = ["a", "b", "c", "d"]
 
 
@@ -120,15 +128,35 @@ def with_container(view: NetworkView, name: str, **changes) -> NetworkView:
     return replace(view, containers={**view.containers, name: changed})
 
 
+def without_clashes(params: dict) -> dict:
+    """The exposes that take no port of an earlier one."""
+    kept: list[dict] = []
+    for expose in params["expose"]:
+        if not any(Expose.parse(expose).overlaps(Expose.parse(other)) for other in kept):
+            kept.append(expose)
+    return {**params, "expose": kept}
+
+
 options = st.builds(
-    lambda params: NetworkOptions.parse(params, "10.87.0.0/24", "fd87::/64", None),
+    lambda params: NetworkOptions.parse(without_clashes(params), "10.87.0.0/24", "fd87::/64", None),
     st.fixed_dictionaries(
         {
             "internet": st.booleans(),
             "host_access": st.booleans(),
             "metadata": st.booleans(),
             "expose": st.lists(
-                st.builds(lambda n, p: f"{n}-{n}/{p}", st.integers(1, 20), st.sampled_from(["tcp", "udp"])), max_size=3
+                st.builds(
+                    lambda first, count, shift, protocol: {
+                        "container_port": f"{first + shift}-{first + shift + count}",
+                        "host_port": f"{first}-{first + count}",
+                        "protocol": protocol,
+                    },
+                    st.integers(1, 40),
+                    st.integers(0, 9),
+                    st.sampled_from([0, 0, 1, 7]),
+                    st.sampled_from(["tcp", "udp"]),
+                ),
+                max_size=3,
             ),
             "mtu": st.sampled_from([1400, 1500]),
             "dns": st.sampled_from([None, [], ["192.0.2.1"]]),
@@ -144,7 +172,7 @@ def hosts(draw) -> NetworkView:
         containers={name: ContainerView(name, f"id-{name}", name) for name in NAMES},
         forwarding=Forwarding(draw(st.booleans()), draw(st.booleans()), ("eth0",)),
         stray_links=tuple(draw(st.sets(st.sampled_from([f"{LINK_PREFIX}x", f"{LINK_PREFIX}y"])))),
-        resolvers=("nameserver 192.0.2.53",),
+        host_dns=HostDns((Resolver("192.0.2.53"),)),
     )
     for name in draw(st.sets(st.sampled_from(NAMES))):
         try:
@@ -167,7 +195,11 @@ def hosts(draw) -> NetworkView:
         if pair and draw(st.booleans()):
             pair = replace(pair, inner=replace(pair.inner, addresses=frozenset()))
         attached = draw(st.booleans())
-        files = draw(st.sampled_from([None, {"/etc/hosts": None, "/etc/resolv.conf": b"old"}])) if attached else None
+        files = (
+            draw(st.sampled_from([None, {"/etc/hosts": None, "/etc/resolv.conf": b"old"}, {"/etc/hosts": OWN_HOSTS}]))
+            if attached
+            else None
+        )
         view = with_container(view, name, attached=attached, pair=pair, files=files)
     if draw(st.booleans()):
         settled = simulate(view, plan_projection(view, NAMES))
@@ -248,7 +280,7 @@ def test_elements_are_compared_in_canonical_form():
     }
     elements = parse_listing(listing).elements
     assert elements["source6"] == {("cdtr-1", "fd87:c4d::2")}
-    assert elements["expose4"] == {(6, 80, "10.87.0.2")}
+    assert elements["expose4"] == {(6, (80, 80), "10.87.0.2")}
     assert elements["peer_port"] == {("cdtr-1", "cdtr-2", 17, (80, 90))}
     assert elements["internet"] == {("cdtr-1",)}
 
@@ -263,22 +295,28 @@ def test_entries_for_containers_that_are_gone_are_pruned():
     assert without_dangling_peers(view, spec) == spec
     again = with_container(view, "b", container_id="another")
     assert without_dangling_peers(again, spec).peers == ()
-    assert b"b\n" not in inside_files(again, "a", "a")["/etc/hosts"]
+    assert b"b\n" not in inside_files(again, "a", "a", {})["/etc/hosts"]
 
 
 def test_names_inside_are_its_own_and_its_peers():
-    view = NetworkView(containers={n: ContainerView(n, n, h) for n, h in (("a", "www"), ("b", "b"))}, resolvers=("x",))
-    assert inside_files(view, "a", "www") == {
-        "/etc/hosts": b"127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n127.0.1.1 www a\n"
-    }
+    view = NetworkView(
+        containers={n: ContainerView(n, n, h) for n, h in (("a", "www"), ("b", "b"))},
+        host_dns=HostDns((Resolver("192.0.2.53"),), ("example.org",)),
+    )
+    hosts = inside_files(view, "a", "www", {})["/etc/hosts"]
+    assert hosts.startswith(b"# BEGIN conductor\n127.0.1.1 www a\n# END conductor\n127.0.0.1 localhost\n")
     asked = NetworkOptions.parse({"internet": True}, "10.87.0.0/24", "fd87::/64", None)
     for name in ("a", "b"):
         view = view.with_spec(name, wanted_spec(view, name, asked))
     view = plan_peer(view, PeerOptions("b", "a", both=False))[1]
-    assert b"b\n" not in inside_files(view, "a", "www")["/etc/hosts"]
-    files = inside_files(view, "b", "b")
-    assert files["/etc/hosts"].endswith(b"10.87.0.2 a www\nfd87::2 a www\n")
-    assert files["/etc/resolv.conf"] == b"x\n"
+    assert b"b\n" not in inside_files(view, "a", "www", {})["/etc/hosts"]
+    files = inside_files(view, "b", "b", {})
+    assert files["/etc/hosts"].startswith(
+        b"# BEGIN conductor\n10.87.0.3 b\nfd87::3 b\n10.87.0.2 a www\nfd87::2 a www\n# END conductor\n"
+    )
+    assert files["/etc/resolv.conf"] == (
+        b"# BEGIN conductor\nnameserver 192.0.2.53\nsearch example.org\n# END conductor\n"
+    )
 
 
 @pytest.mark.parametrize(("params", "expected"), [
@@ -311,3 +349,126 @@ def test_forwarding_is_enabled_or_required_only_for_containers_that_run(mode):
             EnableForwarding(4),
             EnableForwarding(6),
         )
+
+
+def test_lines_of_others_stay_and_the_block_stays_where_it_is():
+    view = NetworkView(containers={"a": ContainerView("a", "a", "a")})
+    found = inside_files(view, "a", "a", {"/etc/hosts": OWN_HOSTS})["/etc/hosts"]
+    assert found == b"10.9.9.9 mine\n# BEGIN conductor\n127.0.1.1 a\n# END conductor\n10.9.9.7 too\n"
+    assert inside_files(view, "a", "a", {"/etc/hosts": found})["/etc/hosts"] == found
+
+
+lines_of_hosts = st.lists(
+    st.sampled_from(
+        [
+            b"# BEGIN conductor",
+            b"# END conductor",
+            b"",
+            b"1.2.3.4 x",
+            b"\xff",
+            b"# BEGIN conductors",
+            b" # END conductor ",
+        ]
+    )
+)
+
+
+@given(lines_of_hosts, st.sampled_from([b"", b"\n", b"\r\n"]))
+def test_a_block_written_twice_is_written_once(lines, end):
+    content = b"\n".join(lines) + end
+    once = with_block(content, ["10.87.0.2 a"])
+    assert with_block(once, ["10.87.0.2 a"]) == once
+    assert once.count(b"10.87.0.2 a\n") == 1
+    kept = [line for line in once.splitlines() if line == b"1.2.3.4 x"]
+    assert len(kept) <= lines.count(b"1.2.3.4 x")
+    if b"# BEGIN conductor" not in lines:
+        assert len(kept) == lines.count(b"1.2.3.4 x")
+
+
+def asked_with(**params) -> NetworkOptions:
+    return NetworkOptions.parse(params, "10.87.0.0/24", "fd87::/64", params.get("interface"))
+
+
+@pytest.mark.parametrize(("server", "more", "taken"), [
+    (Resolver("192.0.2.53", False, "wan0"), {}, True),
+    (Resolver("127.0.0.1", True, "lo"), {}, False),
+    (Resolver("127.0.0.53", True, "lo"), {}, False),
+    (Resolver("::1", True, "lo"), {}, False),
+    (Resolver("0.0.0.0", True, "lo"), {}, False),
+    (Resolver("fe80::1%2"), {}, False),
+    (Resolver("fe80::1", False, "wan0"), {}, False),
+    (Resolver("10.9.9.9", True, "lo"), {}, True),
+    (Resolver("10.9.9.9", True, "lo"), {"host_access": False}, False),
+    (Resolver("10.9.9.9", True, "lo"), {"interface": "wan0"}, True),
+    (Resolver("192.0.2.53", False, "wan0"), {"host_access": False, "interface": "wan0"}, True),
+    (Resolver("198.51.100.53", False, "lan0"), {"interface": "wan0"}, False),
+    (Resolver("2001:db8::53", False, "wan0"), {}, True),
+    (Resolver("192.0.2.53"), {"interface": "wan0"}, True),
+])  # fmt: skip
+def test_only_name_servers_in_reach_are_taken_and_the_others_are_named(server, more, taken):
+    other = Resolver("192.0.2.7", False, "wan0")
+    view = NetworkView(containers={"a": ContainerView("a", "a", "a")}, host_dns=HostDns((server, other)))
+    view = view.with_spec("a", wanted_spec(view, "a", asked_with(internet=True, **more)))
+    assert network_result(view, "a")["dns"] == ([server.address] if taken else []) + ["192.0.2.7"]
+    warnings = name_server_warnings(view, "a")
+    assert (server.address in "".join(warnings)) != taken
+    alone = replace(view, host_dns=HostDns((server,)))
+    assert bool(name_server_warnings(alone, "a")) != taken
+    if not taken:
+        assert "Set dns" in name_server_warnings(alone, "a")[0]
+
+
+def test_options_of_dns_win_over_the_hosts():
+    view = NetworkView(
+        containers={"a": ContainerView("a", "a", "a")},
+        host_dns=HostDns((Resolver("192.0.2.53"),), ("example.org",), ("rotate",)),
+    )
+    for params, expected in (
+        ({"internet": True}, b"nameserver 192.0.2.53\nsearch example.org\noptions rotate\n"),
+        ({"internet": True, "dns_search": ["a.example", "b.example"]},
+         b"nameserver 192.0.2.53\nsearch a.example b.example\noptions rotate\n"),
+        ({"internet": True, "dns_options": ["ndots:2"], "dns_search": []}, b"nameserver 192.0.2.53\noptions ndots:2\n"),
+        ({"dns": ["192.0.2.9"]}, b"nameserver 192.0.2.9\n"),
+        ({"dns": ["192.0.2.9"], "dns_search": ["a.example"]}, b"nameserver 192.0.2.9\nsearch a.example\n"),
+        ({"dns_options": ["timeout:1"]}, b"options timeout:1\n"),
+    ):  # fmt: skip
+        after = view.with_spec("a", wanted_spec(view, "a", asked_with(**params)))
+        block = b"# BEGIN conductor\n" + expected + b"# END conductor\n"
+        assert inside_files(after, "a", "a", {"/etc/resolv.conf": b"of the image"})["/etc/resolv.conf"] == block
+        own = {"/etc/resolv.conf": block + b"options own\n"}
+        assert inside_files(after, "a", "a", own)["/etc/resolv.conf"] == block + b"options own\n"
+
+
+def test_extra_hosts_are_lines_of_the_block():
+    view = NetworkView(containers={"a": ContainerView("a", "a", "a")})
+    extra = {"db.example": ["192.0.2.7", "2001:db8::7"], "host.internal": "host-gateway"}
+    view = view.with_spec("a", wanted_spec(view, "a", asked_with(extra_hosts=extra)))
+    assert (
+        b"192.0.2.7 db.example\n2001:db8::7 db.example\n10.87.0.1 host.internal\nfd87::1 host.internal\n# END"
+        in inside_files(view, "a", "a", {})["/etc/hosts"]
+    )
+
+
+def test_ten_thousand_ports_are_one_element():
+    view = NetworkView(containers={"a": ContainerView("a", "a", "a", attached=True)})
+    view = view.with_spec("a", wanted_spec(view, "a", asked_with(expose=["10000-20000:10000-20000/udp"])))
+    wanted = wanted_elements(view)
+    assert wanted["expose4"] == {(17, (10000, 20000), "10.87.0.2")}
+    assert wanted["exposed"] == {(link_name("a"), 17, (10000, 20000))}
+    assert wanted["expose4_port"] == wanted["expose6_port"] == frozenset()
+    actions = plan_projection(view, ["a"])
+    commands = next(action.commands for action in actions if isinstance(action, UpdateFirewall))
+    assert changed_udp_ports(commands) == [(10000, 20000)]
+
+
+def test_what_a_damaged_container_had_gives_way_to_a_range_that_holds_it():
+    """Else nft refuses the whole update, for a map takes no port twice."""
+    view = NetworkView(containers={name: ContainerView(name, name, name, attached=True) for name in ("a", "b")})
+    view = view.with_spec("a", wanted_spec(view, "a", asked_with(expose=["80-90:80-90"], ipv4="10.87.0.9")))
+    exposing = with_container(view, "b", damage="b's network.json is damaged")
+    other = simulate(exposing, plan_projection(exposing, ["a"])).firewall
+    had = {**other.elements, "expose4": {(6, (85, 85), "10.87.0.7")}, "exposed": {(link_name("b"), 6, (85, 85))}}
+    found = replace(exposing, firewall=Firewall(BASE, {name: frozenset(e) for name, e in had.items()}))
+    after = simulate(found, plan_projection(found, ["a"])).firewall.elements
+    assert after["expose4"] == {(6, (80, 90), "10.87.0.9")}
+    assert (link_name("b"), 6, (85, 85)) in after["exposed"], "its own stays"

@@ -24,6 +24,7 @@ from ansible_collections.conductor.containers.plugins.module_utils._model.pool i
 from ansible_collections.conductor.containers.plugins.module_utils._model.ports import (
     Expose,
     PortRange,
+    expose_warnings,
     parse_exposes,
     parse_port_ranges,
 )
@@ -62,11 +63,46 @@ def test_two_overlap_exactly_where_one_packet_could_be_meant_for_both(one, other
         versions = {4: ["192.0.2.1", "192.0.2.9"], 6: ["2001:db8::1", "2001:db8::9"]}
         for version in expose.versions:
             for address in versions[version] if expose.any_address else [expose.host_ip]:
-                for port, _inner in expose.pairs():
+                for port in range(expose.host_port, expose.host_port + expose.count):
                     yield address, port, expose.protocol
 
     assert one.overlaps(other) == bool(set(packets(one)) & set(packets(other)))
     assert one.overlaps(other) == other.overlaps(one)
+
+
+def test_a_range_as_text_keeps_its_ports():
+    assert Expose.parse("10000-20000:10000-20000/udp") == Expose("udp", 10000, 10000, 10001)
+    assert Expose.parse("80:80") == Expose("tcp", 80, 80)
+    assert Expose.parse({"container_port": "1-65535"}).count == 65535
+
+
+@pytest.mark.parametrize("text", ["80:8080", "10000-10100:20000-20100", "10000-10100:10000-10200/udp"])
+def test_two_sides_that_differ_do_not_say_which_is_the_hosts(text):
+    with pytest.raises(InvalidInput, match="which port is the host's"):
+        Expose.parse(text)
+
+
+def test_a_range_that_changes_its_ports_is_bounded():
+    assert Expose.parse({"container_port": "1-1024", "host_port": "2001-3024"}).count == 1024
+    with pytest.raises(InvalidInput, match="at most 1024"):
+        Expose.parse({"container_port": "1-1025", "host_port": "2001-3025"})
+
+
+@pytest.mark.parametrize(("text", "warns"), [
+    ("10000-20000/udp", True), ("10000-20000", True), ("50000-50100", True), ("30000-32767", True),
+    ("21000-21010", True), ("5000-5001/udp", True), ("5353-9999/udp", True),
+    ("8080-80", False), ("80-8080", False), ("53-5353/udp", False), ("8080-8081", False), ("8080-18080", False),
+    ("3000-8000", False), ("5432-15432", False), ("51820-51820/udp", False), ("20000-10000/udp", False),
+    ("5353-15353/udp", False), ("10000-10100:10000-10100", False),
+    ({"container_port": 10000, "host_port": 20000}, False),
+])  # fmt: skip
+def test_a_pair_that_looks_like_a_range_warns_with_the_remedy(text, warns):
+    found = expose_warnings([text])
+    assert bool(found) == warns
+    if warns:
+        ports, slash, protocol = text.partition("/")
+        assert f"'{ports}:{ports}/{protocol or 'tcp'}'" in found[0]
+        Expose.parse(f"{ports}:{ports}{slash}{protocol}")
 
 
 def test_exposing_the_same_twice_is_one_and_not_a_clash():
@@ -180,7 +216,8 @@ SPEC = NetworkSpec(
 
 
 def test_a_spec_reads_back_the_same():
-    for spec in (SPEC, replace(SPEC, host_access=False, metadata=True)):
+    named = replace(SPEC, dns_search=("a.example",), dns_options=(), extra_hosts=(("db", ("192.0.2.7",)),))
+    for spec in (SPEC, replace(SPEC, host_access=False, metadata=True), named):
         assert NetworkSpec.from_dict(json.loads(json.dumps(spec.to_dict())), "network.json") == spec
 
 
@@ -207,7 +244,7 @@ def test_a_damaged_spec_is_named_and_never_a_traceback(key, value):
     except Damaged as error:
         assert "network.json is damaged" in str(error)
     del stored[key]
-    if key == "metadata":
+    if key in ("metadata", "dns_search", "dns_options", "extra_hosts"):
         return  # files of earlier versions lack it
     with pytest.raises(Damaged, match=r"network\.json is damaged"):
         NetworkSpec.from_dict(stored, "network.json")

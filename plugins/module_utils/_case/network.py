@@ -15,10 +15,12 @@ from .._linux.netlink import routing
 from .._model.names import parse_name
 from .._model.network import LINK_PREFIX
 from .._model.network_options import NetworkOptions
+from .._model.ports import expose_warnings
 from .._network.apply import EachAlone
 from .._network.observe import observe
 from .._network.other_firewalls import blocking_chains
 from .._plan.action import Action, Plan
+from .._plan.name_servers import name_server_warnings
 from .._plan.network import plan_projection
 from .._plan.network_drift import warnings_of
 from .._plan.network_result import network_result
@@ -45,6 +47,7 @@ class NetworkCase(UseCase):
         self.present = params["state"] == "present"
         self.options = NetworkOptions.parse(params, settings.pool4, settings.pool6, settings.interface)
         self._each = EachAlone(settings, {self.name})
+        self._warnings = expose_warnings(params.get("expose") or ())
 
     def locks(self) -> Iterable[Lock]:
         return [container_lock(self.name), network_lock()]
@@ -53,7 +56,7 @@ class NetworkCase(UseCase):
         view = observe(self.settings, self._focus, others=True)
         if not self.present:
             return view
-        ports = {(e.protocol, port) for e in self.options.expose for port, _inner in e.pairs()}
+        ports = {(e.protocol, *e.host_ports) for e in self.options.expose}
         with routing() as host:
             networks = [(net, link) for net, link in host.networks() if not link.startswith(LINK_PREFIX)]
         listening = tuple(Listening(*found) for found in listeners(ports)) if ports else ()
@@ -101,7 +104,12 @@ class NetworkCase(UseCase):
     def result(self, observed: NetworkView) -> dict:
         blocked = blocking_chains("forward")
         result = {"network": network_result(observed, self.name), "blocked_by": blocked}
-        warnings = [*self._each.warnings, *warnings_of(observed, self._focus(observed))]
+        warnings = [
+            *self._warnings,
+            *self._each.warnings,
+            *warnings_of(observed, self._focus(observed)),
+            *name_server_warnings(observed, self.name),
+        ]
         if blocked and self.present:
             warnings.append(
                 "another firewall may drop this container's packets, whatever conductor allows: " + ", ".join(blocked)

@@ -87,7 +87,8 @@ def prepare(settings: Settings, paths: ContainerPaths, spec: ContainerSpec, secc
     attach(settings, spec.name)
     root_fd = os.open(paths.rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        files = {"/etc/hostname": f"{spec.hostname}\n".encode(), **inside_files(settings, spec.name, spec.hostname)}
+        files = inside_files(settings, spec.name, spec.hostname, root_fd)
+        files["/etc/hostname"] = f"{spec.hostname}\n".encode()
         problems = try_write_files(root_fd, files)
     finally:
         os.close(root_fd)

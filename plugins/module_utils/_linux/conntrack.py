@@ -17,8 +17,8 @@ _CTA_TUPLE_ORIG, _CTA_TUPLE_PROTO, _CTA_PROTO_NUM, _CTA_PROTO_DST_PORT = 1, 2, 1
 _HEADER = struct.Struct("=IHHII")
 
 
-def forget_udp(ports: Collection[int]) -> None:
-    """Forget every UDP flow that was begun towards one of `ports`, whatever its addresses.
+def forget_udp(ports: Collection[tuple[int, int]]) -> None:
+    """Forget every UDP flow that was begun towards one of `ports` (first, last), whatever its addresses.
 
     Address translation is decided with a flow's first packet; a sender that goes on sending keeps that decision alive
     for ever, also where the rules have changed. What is forgotten is decided anew with the next packet.
@@ -29,7 +29,7 @@ def forget_udp(ports: Collection[int]) -> None:
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER) as netlink:
             netlink.bind((0, 0))
-            for family, tuple_orig in _flows(netlink, set(ports)):
+            for family, tuple_orig in _flows(netlink, ports):
                 _send(netlink, _CT_DELETE, _NLM_F_ACK, bytes([family, 0, 0, 0]) + tuple_orig)
                 _end(netlink)
     except OSError as error:
@@ -65,13 +65,14 @@ def _end(netlink: socket.socket) -> None:
         pass
 
 
-def _flows(netlink: socket.socket, ports: set) -> list[tuple[int, bytes]]:
+def _flows(netlink: socket.socket, ports: Collection[tuple[int, int]]) -> list[tuple[int, bytes]]:
     """Address family and raw original tuple, which names a flow, of the UDP flows towards `ports`."""
     _send(netlink, _CT_GET, _NLM_F_DUMP, bytes(4))
     found = []
     for _kind, payload in _messages(netlink):
         for kind, raw in _attributes(payload[4:]):
-            if kind == _CTA_TUPLE_ORIG and _udp_port(raw[4:]) in ports:
+            port = _udp_port(raw[4:]) if kind == _CTA_TUPLE_ORIG else None
+            if port is not None and any(first <= port <= last for first, last in ports):
                 found.append((payload[0], raw))
     return found
 

@@ -9,20 +9,22 @@ import ipaddress
 import os
 import re
 import sys
+from collections.abc import Iterable
 
 TCP_LISTEN, UDP_UNCONNECTED = "0A", "07"
 
 
-def listeners(ports: set) -> list[tuple[str, str, int, str]]:
-    """The sockets that wait on one of `ports`, pairs of protocol ("tcp", "udp") and number.
+def listeners(ports: Iterable[tuple[str, int, int]]) -> list[tuple[str, str, int, str]]:
+    """The sockets that wait on one of `ports`, each a protocol ("tcp", "udp") and the first and the last of a range.
 
     Each as (protocol, address, port, process): an unspecified address is any; the process is "name (pid N)", or "".
     """
-    found = []
+    found, ranges = [], list(ports)
     for protocol, state in (("tcp", TCP_LISTEN), ("udp", UDP_UNCONNECTED)):
         for suffix in ("", "6"):
             rows = _sockets(f"/proc/net/{protocol}{suffix}", state)
-            found += [(protocol, *row) for row in rows if (protocol, row[1]) in ports]
+            wanted = [(first, last) for name, first, last in ranges if name == protocol]
+            found += [(protocol, *row) for row in rows if any(first <= row[1] <= last for first, last in wanted)]
     # Looking through all descriptors of all processes is dear: only for what stands in the way.
     owners = _owners({row[3] for row in found}) if found else {}
     return sorted((protocol, address, port, owners.get(inode, "")) for protocol, address, port, inode in found)

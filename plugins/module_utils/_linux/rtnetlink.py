@@ -64,7 +64,14 @@ class Reader:
         try:
             return next(self._answers(layout, single=True), None)
         except OSError as error:
-            if error.errno in (errno.ENODEV, errno.ENXIO, errno.ENETUNREACH, errno.EHOSTUNREACH):
+            if error.errno in (
+                errno.ENODEV,
+                errno.ENXIO,
+                errno.ENETUNREACH,
+                errno.EHOSTUNREACH,
+                errno.EACCES,
+                errno.EINVAL,
+            ):
                 return None
             raise
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from .._errors import ConductorError, Damaged, InvalidInput
 from .ports import Expose, PortRange, parse_exposes, parse_port_ranges
-from .typed import Kind, flag, list_of, maybe, object_with, one_of, text, whole, wrong
+from .typed import Kind, flag, list_of, map_of, maybe, object_with, one_of, text, whole, wrong
 
 # An interface's name has 15 characters at most: prefix and 10 hexadecimal digits of the container's name's hash.
 LINK_PREFIX = "cdtr-"
@@ -72,6 +72,52 @@ def _ports(value: object) -> bool:
     return text(value) or whole(1, 65535)(value)
 
 
+def parse_dns_search(values: list) -> tuple[str, ...]:
+    """The option dns_search. Raises InvalidInput."""
+    for value in values:
+        # A dot alone is the root: no domain is searched (docker's --dns-search).
+        if not re.fullmatch(r"\.|[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9_.])?", str(value)):
+            raise InvalidInput(f"dns_search {value!r} is not a domain", "write it like example.org")
+    return tuple(map(str, values))
+
+
+def parse_dns_options(values: list) -> tuple[str, ...]:
+    """The option dns_options, words of resolv.conf(5). Raises InvalidInput."""
+    for value in values:
+        if not re.fullmatch(r"[a-z0-9-]+(:[0-9]+)?", str(value)):
+            raise InvalidInput(f"dns_options {value!r} is not an option of resolv.conf", "write it like ndots:2")
+    return tuple(map(str, values))
+
+
+def parse_extra_hosts(value: object) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The option extra_hosts, name to address or list of addresses, sorted by name. Raises InvalidInput."""
+    if not isinstance(value, Mapping):
+        raise InvalidInput("extra_hosts is not a dictionary", "write it like {db: 192.0.2.7}")
+    found = []
+    for host, addresses in sorted(value.items(), key=str):
+        if not re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?", str(host)):
+            raise InvalidInput(f"extra_hosts has {host!r}, which is not a host name", "write it like db.example.org")
+        listed = addresses if isinstance(addresses, (list, tuple)) else [addresses]
+        found.append((str(host), tuple(_extra_host(str(host), address) for address in listed)))
+    return tuple(found)
+
+
+def _extra_host(host: str, address: object) -> str:
+    if address == "host-gateway":
+        return "host-gateway"
+    try:
+        # An integer is an address for ipaddress, and no user means that.
+        return str(ipaddress.ip_address(address if isinstance(address, str) else ""))
+    except ValueError:
+        raise InvalidInput(
+            f"extra_hosts gives {host} the address {address!r}", "give an IP address, or host-gateway for the host"
+        ) from None
+
+
+def _listed(values: tuple[str, ...] | None) -> list[str] | None:
+    return None if values is None else list(values)
+
+
 def _require_version(version: int, *addresses: object) -> None:
     for address in addresses:
         if ipaddress.ip_address(address).version != version:
@@ -103,6 +149,9 @@ class NetworkSpec:
     host_access: bool = True
     metadata: bool = False
     dns: tuple[str, ...] | None = None
+    dns_search: tuple[str, ...] | None = None
+    dns_options: tuple[str, ...] | None = None
+    extra_hosts: tuple[tuple[str, tuple[str, ...]], ...] = ()
     expose: tuple[Expose, ...] = ()
     peers: tuple[PeerEntry, ...] = ()
 
@@ -110,7 +159,8 @@ class NetworkSpec:
         """For network.json and for results."""
         return {
             **{name: getattr(self, name) for name in _PLAIN},
-            "dns": None if self.dns is None else list(self.dns),
+            **{name: _listed(getattr(self, name)) for name in ("dns", "dns_search", "dns_options")},
+            "extra_hosts": {host: list(addresses) for host, addresses in self.extra_hosts},
             "expose": [expose.to_dict() for expose in self.expose],
             "peers": [
                 {"peer": entry.peer, "peer_id": entry.peer_id, "ports": [str(ports) for ports in entry.ports]}
@@ -130,6 +180,9 @@ class NetworkSpec:
             spec = cls(
                 **{name: value[name] for name in _PLAIN},
                 dns=None if value["dns"] is None else parse_dns(value["dns"]),
+                dns_search=None if value["dns_search"] is None else parse_dns_search(value["dns_search"]),
+                dns_options=None if value["dns_options"] is None else parse_dns_options(value["dns_options"]),
+                extra_hosts=parse_extra_hosts(value["extra_hosts"]),
                 expose=parse_exposes(value["expose"]),
                 peers=tuple(
                     sorted(PeerEntry(e["peer"], e["peer_id"], parse_port_ranges(e["ports"])) for e in value["peers"])
@@ -159,13 +212,14 @@ _PLAIN: Mapping[str, Kind] = {
 }  # fmt: skip
 _KINDS: Mapping[str, Kind] = {
     **_PLAIN,
-    "dns": maybe(list_of(text)),
+    **{name: maybe(list_of(text)) for name in ("dns", "dns_search", "dns_options")},
+    "extra_hosts": map_of(list_of(text)),
     "expose": list_of(object_with(_PORT, ("container_port", "host_port", "protocol"))),
     "peers": list_of(object_with(_PEER, _PEER)),
 }
 
 # What files of earlier versions lack.
-_ADDED_LATER: Mapping[str, Any] = {"metadata": False}
+_ADDED_LATER: Mapping[str, Any] = {"metadata": False, "dns_search": None, "dns_options": None, "extra_hosts": {}}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .._errors import InvalidInput
-from .network import DEFAULT_MTU, parse_dns, parse_interface, parse_mac, parse_mtu
+from .network import (
+    DEFAULT_MTU,
+    parse_dns,
+    parse_dns_options,
+    parse_dns_search,
+    parse_extra_hosts,
+    parse_interface,
+    parse_mac,
+    parse_mtu,
+)
 from .pool import Network, parse_pool, parse_static
 from .ports import Expose, parse_exposes
 
@@ -29,6 +38,9 @@ class NetworkOptions:
     host_access: bool = True
     metadata: bool = False
     dns: tuple[str, ...] | None = None
+    dns_search: tuple[str, ...] | None = None
+    dns_options: tuple[str, ...] | None = None
+    extra_hosts: tuple[tuple[str, tuple[str, ...]], ...] = ()
     expose: tuple[Expose, ...] = ()
 
     @classmethod
@@ -43,6 +55,9 @@ class NetworkOptions:
                 ("mac", parse_mac),
                 ("mtu", parse_mtu),
                 ("dns", parse_dns),
+                ("dns_search", parse_dns_search),
+                ("dns_options", parse_dns_options),
+                ("extra_hosts", parse_extra_hosts),
                 ("expose", parse_exposes),
                 ("internet", bool),
                 ("host_access", bool),

@@ -51,8 +51,9 @@ def forget(settings: Settings, name: str) -> None:
             each.apply(action)
 
 
-def inside_files(settings: Settings, name: str, hostname: str) -> dict[str, bytes]:
-    """Content of /etc/hosts for `name`, and of /etc/resolv.conf where its network says which servers."""
+def inside_files(settings: Settings, name: str, hostname: str, root_fd: int) -> dict[str, bytes]:
+    """Content of /etc/hosts for `name`, whose root `root_fd` is, and of /etc/resolv.conf if its network says so."""
+    from .._linux.inside_root import read_files
     from .._plan import inside_files as plan
     from .observe import observe_specs
 
@@ -60,7 +61,9 @@ def inside_files(settings: Settings, name: str, hostname: str) -> dict[str, byte
     own = view.containers.get(name)
     if own and own.spec and own.spec.peers:
         view = observe_specs(settings, [name, *(entry.peer for entry in own.spec.peers)])
-    return plan.inside_files(view, name, hostname)
+    # What cannot be read cannot be written either, which is reported by whoever writes.
+    present = read_files(root_fd, [plan.HOSTS, plan.RESOLV], problems={})
+    return plan.inside_files(view, name, hostname, present)
 
 
 def _project(settings: Settings, name: str, gone: bool = False) -> None:

@@ -22,7 +22,7 @@ from .._store.networks import StoredNetwork, read_networks
 from .._store.settings import Settings
 from .link import Inner, look_at_pairs
 from .other_firewalls import look_at_others
-from .resolvers import host_resolvers
+from .resolvers import host_dns
 from .root import root_of
 
 
@@ -30,7 +30,7 @@ def observe_specs(settings: Settings, names: Iterable[str] | None = None) -> Net
     """What is stored of all containers or those of `names`, without a look at the kernel but for network namespaces."""
     stored = read_networks(settings.container_dir, names)
     containers = {name: _view(settings, one) for name, one in stored.items()}
-    return NetworkView(containers=containers, resolvers=host_resolvers(), ipv6=_has_ipv6())
+    return NetworkView(containers=containers, host_dns=host_dns(), ipv6=_has_ipv6())
 
 
 def observe(

@@ -126,17 +126,18 @@ def update_commands(found: Firewall, wanted: Elements) -> list[dict]:
     return commands
 
 
-def changed_udp_ports(commands: Iterable[Mapping]) -> set[int]:
-    """Host ports of UDP whose way `commands` change."""
+def changed_udp_ports(commands: Iterable[Mapping]) -> list[tuple[int, int]]:
+    """Host ports of UDP whose way `commands` change, as ranges (first, last)."""
     found = set()
     for command in commands:
         for verb in ("add", "delete"):
             element = command.get(verb, {}).get("element", {})
-            if element.get("name", "").startswith("expose") and element["name"].endswith("_port"):
+            if element.get("name", "").startswith("expose") and element["name"] != "exposed":
                 for key, _value in element["elem"]:
                     *_address, protocol, port = key["concat"]
-                    found |= {port} if protocol == UDP else set()
-    return found
+                    ports = tuple(port["range"]) if isinstance(port, dict) else (port, port)
+                    found |= {ports} if protocol == UDP else set()
+    return sorted(found)
 
 
 def parse_listing(listing: Mapping | None) -> Firewall:

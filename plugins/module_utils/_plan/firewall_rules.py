@@ -30,15 +30,16 @@ SETS: Mapping[str, tuple[tuple[str, ...], str | None, tuple[str, ...]]] = {
     "internet_by": (("ifname", "ifname"), None, ()),
     "peer": (("ifname", "ifname"), None, ()),
     "peer_port": (("ifname", "ifname", "inet_proto", "inet_service"), None, ("interval",)),
-    "exposed": (("ifname", "inet_proto", "inet_service"), None, ()),
+    "exposed": (("ifname", "inet_proto", "inet_service"), None, ("interval",)),
     "self": (("ifname", "ifname"), None, ()),
-    "expose4": (("inet_proto", "inet_service"), "ipv4_addr", ()),
+    # Ports of the host to addresses of containers; those to other ports, one by one, have an entry in a second map.
+    "expose4": (("inet_proto", "inet_service"), "ipv4_addr", ("interval",)),
     "expose4_port": (("inet_proto", "inet_service"), "inet_service", ()),
-    "expose4_on": (("ipv4_addr", "inet_proto", "inet_service"), "ipv4_addr", ()),
+    "expose4_on": (("ipv4_addr", "inet_proto", "inet_service"), "ipv4_addr", ("interval",)),
     "expose4_on_port": (("ipv4_addr", "inet_proto", "inet_service"), "inet_service", ()),
-    "expose6": (("inet_proto", "inet_service"), "ipv6_addr", ()),
+    "expose6": (("inet_proto", "inet_service"), "ipv6_addr", ("interval",)),
     "expose6_port": (("inet_proto", "inet_service"), "inet_service", ()),
-    "expose6_on": (("ipv6_addr", "inet_proto", "inet_service"), "ipv6_addr", ()),
+    "expose6_on": (("ipv6_addr", "inet_proto", "inet_service"), "ipv6_addr", ("interval",)),
     "expose6_on_port": (("ipv6_addr", "inet_proto", "inet_service"), "inet_service", ()),
 }
 
@@ -98,18 +99,19 @@ def _jump(chain: str) -> dict:
 
 
 def _dnat(version: int) -> list[list[dict]]:
-    """Exposed ports on one address of the host, then on any."""
+    """Exposed ports on one address of the host, then on any; of both first those that lead to another port.
+
+    A rule whose map lacks the key does not match, and the next one is asked.
+    """
     ip = "ip" if version == 4 else "ip6"
     rules = []
     for suffix, key in (("_on", [_payload(ip, "daddr"), L4, DPORT]), ("", [L4, DPORT])):
         name = f"expose{version}{suffix}"
         concat = {"concat": key}
-        to = {
-            "family": ip,
-            "addr": {"map": {"key": concat, "data": f"@{name}"}},
-            "port": {"map": {"key": concat, "data": f"@{name}_port"}},
-        }
-        rules.append([_is(_meta("nfproto"), "ipv4" if version == 4 else "ipv6"), HAS_PORTS, {"dnat": to}])
+        same = {"family": ip, "addr": {"map": {"key": concat, "data": f"@{name}"}}}
+        other = {**same, "port": {"map": {"key": concat, "data": f"@{name}_port"}}}
+        this = _is(_meta("nfproto"), "ipv4" if version == 4 else "ipv6")
+        rules += [[this, HAS_PORTS, {"dnat": to}] for to in (other, same)]
     return rules
 
 

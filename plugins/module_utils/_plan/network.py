@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from .._errors import HostNotCapable
 from .._model.network import Link, NetworkSpec, PeerEntry, link_name
-from .._model.ports import Expose
+from .._model.ports import Expose, PortRange, merge_port_ranges, overlaps
 from .action import Action
 from .firewall import Elements, delete_commands, update_commands
 from .firewall_rules import SETS, TCP, UDP
@@ -120,7 +120,10 @@ def elements_of(view: NetworkView, container: ContainerView) -> Iterator[tuple[s
     for entry in spec.peers:
         yield from _peer_elements(view, outer, entry)
     for expose in spec.expose:
-        yield from _exposed(outer, spec, expose)
+        yield from _exposed(spec, expose)
+    # Two exposes may lead to the same port inside, and a set takes no interval twice.
+    for ports in merge_port_ranges(PortRange(e.protocol, *e.container_ports) for e in spec.expose):
+        yield "exposed", (outer, _NUMBER[ports.protocol], (ports.first, ports.last))
 
 
 def _peer_elements(view: NetworkView, outer: str, entry: PeerEntry) -> Iterator[tuple[str, tuple]]:
@@ -134,7 +137,7 @@ def _peer_elements(view: NetworkView, outer: str, entry: PeerEntry) -> Iterator[
         yield "peer_port", (*pair, _NUMBER[ports.protocol], (ports.first, ports.last))
 
 
-def _exposed(outer: str, spec: NetworkSpec, expose: Expose) -> Iterator[tuple[str, tuple]]:
+def _exposed(spec: NetworkSpec, expose: Expose) -> Iterator[tuple[str, tuple]]:
     protocol = _NUMBER[expose.protocol]
     for version in expose.versions:
         address = spec.ipv4 if version == 4 else spec.ipv6
@@ -142,10 +145,9 @@ def _exposed(outer: str, spec: NetworkSpec, expose: Expose) -> Iterator[tuple[st
             continue
         name = f"expose{version}" if expose.any_address else f"expose{version}_on"
         where = () if expose.any_address else (expose.host_ip,)
-        for host_port, container_port in expose.pairs():
-            yield name, (*where, protocol, host_port, address)
+        yield name, (*where, protocol, expose.host_ports, address)
+        for host_port, container_port in expose.shifted():
             yield f"{name}_port", (*where, protocol, host_port, container_port)
-            yield "exposed", (outer, protocol, container_port)
 
 
 def _connected(view: NetworkView) -> Iterator[ContainerView]:
@@ -178,7 +180,7 @@ def plan_projection(
     actions += [Disconnect(outer) for outer in view.stray_links]
     for container in looked_at:
         if container.files is not None and container.damage is None:
-            wanted = inside_files(view, container.name, container.hostname)
+            wanted = inside_files(view, container.name, container.hostname, container.files)
             differing = {p: text for p, text in wanted.items() if p in container.files and container.files[p] != text}
             if differing:
                 actions.append(WriteInsideFiles(container.name, differing))
@@ -227,7 +229,10 @@ def _with_unknown(view: NetworkView, wanted: Elements) -> Elements:
                 known |= {container.spec.ipv4, container.spec.ipv6}
     kept = {}
     for name, present in view.firewall.elements.items():
-        kept[name] = frozenset(e for e in present if not known & set(e) and _key(name, e) not in _keys(name, wanted))
+        keys = [_key(name, element) for element in wanted[name]]
+        kept[name] = frozenset(
+            e for e in present if not known & set(e) and not any(_is_same_key(_key(name, e), key) for key in keys)
+        )
     return {name: wanted[name] | kept.get(name, frozenset()) for name in wanted}
 
 
@@ -235,5 +240,6 @@ def _key(name: str, element: tuple) -> tuple:
     return element[:-1] if SETS[name][1] else element
 
 
-def _keys(name: str, elements: Elements) -> set:
-    return {_key(name, element) for element in elements[name]}
+def _is_same_key(one: tuple, other: tuple) -> bool:
+    """Whether a packet could be meant by both, ranges of ports included."""
+    return all(overlaps(a, b) if isinstance(a, tuple) else a == b for a, b in zip(one, other))

@@ -31,7 +31,7 @@ def drift_of(view: NetworkView, name: str) -> list[str]:
     lacking = {set_name for set_name, e in elements_of(view, container) if e not in found.get(set_name, ())}
     drift += [f"the firewall set {set_name} lacks elements" for set_name in sorted(lacking)]
     if container.files is not None:
-        for path, content in sorted(inside_files(view, name, container.hostname).items()):
+        for path, content in sorted(inside_files(view, name, container.hostname, container.files).items()):
             if path in container.files and container.files[path] != content:
                 drift.append(f"{path} inside differs")
     return drift + unwritable_files(view, name)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from .._model.network import link_name
+from .name_servers import name_servers
 from .network_view import NetworkView
 
 
@@ -16,6 +17,7 @@ def network_result(view: NetworkView, name: str) -> dict | None:
         return None
     spec = container.spec
     stored = spec.to_dict()
+    servers = name_servers(view, spec)
     peers = [
         {"peer": e.peer, "ports": [str(ports) for ports in e.ports]} for e in spec.peers if view.peer_of(e) is not None
     ]
@@ -23,7 +25,9 @@ def network_result(view: NetworkView, name: str) -> dict | None:
         "container": name,
         **{key: stored[key] for key in ("ipv4", "gateway4", "ipv6", "gateway6", "mac", "mtu", "internet")},
         "uplink": spec.interface,
-        **{key: stored[key] for key in ("host_access", "metadata", "dns", "expose")},
+        **{key: stored[key] for key in ("host_access", "metadata", "expose")},
+        "dns": list(servers.servers) if servers else None,
+        **{key: stored[key] for key in ("dns_search", "dns_options", "extra_hosts")},
         "peers": peers,
         "interface": link_name(name),
         "attached": container.attached,

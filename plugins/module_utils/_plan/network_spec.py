@@ -77,6 +77,9 @@ def wanted_spec(view: NetworkView, name: str, options: NetworkOptions) -> Networ
         host_access=options.host_access,
         metadata=options.metadata,
         dns=options.dns,
+        dns_search=options.dns_search,
+        dns_options=options.dns_options,
+        extra_hosts=options.extra_hosts,
         expose=options.expose,
         peers=current.peers if current else (),
     )

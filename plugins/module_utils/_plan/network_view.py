@@ -56,6 +56,24 @@ class Listening:
 
 
 @dataclass(frozen=True)
+class Resolver:
+    """The host's name server. `is_host`: its address is the host's own; `interface`: by which the host reaches it."""
+
+    address: str
+    is_host: bool = False
+    interface: str | None = None
+
+
+@dataclass(frozen=True)
+class HostDns:
+    """What the host's resolv.conf(5) says."""
+
+    servers: tuple[Resolver, ...] = ()
+    search: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class NetworkView:
     """All that the plan of a network looks at. `ipv6`: whether this host has IPv6 at all."""
 
@@ -66,7 +84,7 @@ class NetworkView:
     other_chains: tuple[OtherChain, ...] = ()
     networks: tuple[tuple[str, str], ...] = ()
     listeners: tuple[Listening, ...] = ()
-    resolvers: tuple[str, ...] = ()
+    host_dns: HostDns = field(default_factory=HostDns)
     ipv6: bool = True
 
     def with_spec(self, name: str, spec: NetworkSpec | None) -> NetworkView:

@@ -83,6 +83,14 @@ def _routes(view: dict, name: str, spec: dict):
                 yield Finding("network", name, f"the route {route} is missing {where}")
 
 
+def _exposed(spec: dict):
+    """Protocol and range of ports inside that something leads to, without gaps between them."""
+    exposed = {(e["protocol"], port) for e in spec["expose"] for port in ports_of(e["container_port"])}
+    for protocol, first in exposed:
+        if (protocol, first - 1) not in exposed:
+            yield protocol, (first, next(port for port in range(first, 65537) if (protocol, port + 1) not in exposed))
+
+
 def wanted_elements(view: dict) -> dict[str, set]:
     """What the sets and maps of the table hold, each element a tuple, the value of a map last."""
     wanted: dict[str, set] = {}
@@ -118,10 +126,12 @@ def wanted_elements(view: dict) -> dict[str, set]:
                 some = on and not ipaddress.ip_address(on).is_unspecified
                 key = (on,) if some else ()
                 suffix = f"{version}_on" if some else str(version)
-                for outer, inner in zip(ports_of(expose["host_port"]), ports_of(expose["container_port"])):
-                    add(f"expose{suffix}", *key, protocol, outer, spec[f"ipv{version}"])
-                    add(f"expose{suffix}_port", *key, protocol, outer, inner)
-                    add("exposed", link, protocol, inner)
+                outer, inner = ports_of(expose["host_port"]), ports_of(expose["container_port"])
+                add(f"expose{suffix}", *key, protocol, (outer[0], outer[-1]), spec[f"ipv{version}"])
+                for pair in zip(outer, inner) if outer != inner else ():
+                    add(f"expose{suffix}_port", *key, protocol, *pair)
+        for protocol, ports in _exposed(spec):
+            add("exposed", link, protocol, ports)
     return wanted
 
 
@@ -134,14 +144,14 @@ def _flat(name: str, shown) -> tuple:
     parts = shown["concat"] if isinstance(shown, dict) else [shown]
     protocol = {"peer_port": 2, "exposed": 1}.get(name, len(parts) - 2 if name.startswith("expose") else None)
     parts = [{6: "tcp", 17: "udp"}.get(part, part) if i == protocol else part for i, part in enumerate(parts)]
-    if name == "peer_port":
-        parts[3] = tuple(parts[3]["range"]) if isinstance(parts[3], dict) else (parts[3], parts[3])
+    if name in ("peer_port", "exposed") or (name.startswith("expose") and not name.endswith("_port")):
+        parts[-1] = tuple(parts[-1]["range"]) if isinstance(parts[-1], dict) else (parts[-1], parts[-1])
     return (*parts, *value)
 
 
 # Rules in each chain of the whole table: a flush takes them away.
 RULES = {
-    "antispoof": 1, "from_container": 5, "to_metadata": 8, "outside_dnat": 2, "host_dnat": 1, "exposed_ports": 4,
+    "antispoof": 1, "from_container": 5, "to_metadata": 8, "outside_dnat": 2, "host_dnat": 1, "exposed_ports": 8,
     "masquerade": 5, "forward": 2, "through": 9, "reply": 6, "input": 5,
 }  # fmt: skip
 
@@ -175,7 +185,7 @@ def _files(view: dict):
         if not view["namespaces"].get(name) or view["containers"][name]["files"]["hosts"] is None:
             continue
         names = dict.fromkeys([spec["hostname"] or name, name])
-        lines = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback"]
+        lines = ["# BEGIN conductor"]
         if network is None:
             lines.append(f"127.0.1.1 {' '.join(names)}")
         else:
@@ -186,12 +196,13 @@ def _files(view: dict):
                 called = " ".join(dict.fromkeys([entry["peer"], peer.spec["hostname"] or entry["peer"]]))
                 lines += [f"{peer.network[key]} {called}" for key in ("ipv4", "ipv6")]
         files = view["containers"][name]["files"]
-        if files["hosts"].splitlines() != lines:
+        lines.append("# END conductor")
+        if files["hosts"].count("\n".join(lines) + "\n") != 1 or files["hosts"].count("conductor\n") != 2:
             yield Finding("network", name, f"/etc/hosts is {files['hosts']!r}, not {lines}")
         resolvers = None
         if network and network["dns"] is not None:
             resolvers = "".join(f"nameserver {server}\n" for server in network["dns"])
         elif network and network["internet"]:
             resolvers = RESOLVERS
-        if resolvers is not None and files["resolv.conf"] != resolvers:
+        if resolvers is not None and files["resolv.conf"] != f"# BEGIN conductor\n{resolvers}# END conductor\n":
             yield Finding("network", name, f"/etc/resolv.conf is {files['resolv.conf']!r}")
