@@ -35,7 +35,7 @@ from .._plan.ids import IdsView, choose
 from .._store import containers as store
 from .._store import seccomp_filters
 from .._store.ids import SUBGID, SUBUID, taken_ids
-from .._store.images import image_layers
+from .._store.images import check_ids, image_layers
 from .._store.settings import Settings
 from .container_facts import container_facts
 from .locking import container_lock, ids_lock, image_lock
@@ -112,7 +112,9 @@ class ContainerCase:
             return None
         view = self._ids_view()
         if userns != "host" and image and os.path.exists(ImagePaths.of(self.settings.image_dir, image).spec):
-            check_idmap(image_layers(self.settings.image_dir, image), choose(userns, view))
+            ids = choose(userns, view)
+            check_idmap(image_layers(self.settings.image_dir, image), ids)
+            check_ids(self.settings.image_dir, image, ids, f"container {self.name}")
         return view
 
     def _ids_view(self) -> IdsView:
