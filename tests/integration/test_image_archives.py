@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from attacks import patched
 from small_image import IMAGES, ROOTFS, entries, image, info, make_archive, make_runnable_archive, pack
 
 # All that a file can have. Names are bytes, in whatever encoding.
@@ -262,3 +263,145 @@ def test_what_runs_while_an_image_is_made_has_the_default_filter(bare_host):
     show = "while read -r key value; do [ $key != Seccomp: ] || echo $value >/shown; done </proc/self/status"
     image(bare_host, source=make_runnable_archive(bare_host), commands=[show])
     assert bare_host.run("cat", "/var/lib/conductor/images/small/rootfs/shown").stdout == "2\n"
+
+
+# While tar works, somebody else gives the archive another content, as far as they can: in the file, or by a rename.
+SWAP = """
+import os, shutil
+place = module_utils("_image.archive")
+original = place.run_logged
+def swapped(*arguments, **options):
+    if {rename}:
+        os.rename("/run/evil.tar", "/run/small.tar")
+    else:
+        shutil.copyfile("/run/evil.tar", "/run/small.tar")
+    return original(*arguments, **options)
+place.run_logged = swapped
+"""
+
+
+@pytest.mark.parametrize("rename", [True, False])
+def test_what_is_unpacked_is_what_has_the_checksum(bare_host, archive, rename):
+    """The archive is in another user's directory, who swaps it when it has been looked at."""
+    checksum = "sha256:" + bare_host.run("sha256sum", "/run/small.tar").stdout.split()[0]
+    make_archive(bare_host, {**ROOTFS, "etc/issue": "evil\n", "etc/more": "x" * 100000}, "evil")
+    swap = SWAP.format(rename=rename)
+    try:
+        patched(bare_host, "conductor_image", swap, name="small", source={**archive, "checksum": checksum})
+    except AssertionError as refused:
+        assert f"not {checksum}" in str(refused) and entries(bare_host) == []
+    else:
+        assert bare_host.run("cat", f"{IMAGES}/small/rootfs/etc/issue").stdout == "small\n"
+    if rename:
+        assert entries(bare_host) == ["small"], "the file that was opened is the right one"
+
+
+def test_the_checksum_of_an_image_is_of_what_is_in_it(bare_host, archive):
+    make_archive(bare_host, {**ROOTFS, "etc/issue": "evil\n"}, "evil")
+    evil = "sha256:" + bare_host.run("sha256sum", "/run/evil.tar").stdout.split()[0]
+    made = patched(bare_host, "conductor_image", SWAP.format(rename=False), name="small", source=archive)
+    content = bare_host.run("cat", f"{IMAGES}/small/rootfs/etc/issue").stdout
+    assert (made["image"]["recipe"]["source"]["checksum"] == evil) == (content == "evil\n")
+
+
+def test_an_archive_that_another_user_gives_the_same_size_and_time_is_read_again(bare_host, archive):
+    image(bare_host, source=archive)
+    bare_host.run("sh", "-ec", "touch -r /run/small.tar /run/time; sed -i s/small/smell/ /run/small.tar; "
+                  "touch -r /run/time /run/small.tar")  # fmt: skip
+    assert "other values of source" in image(bare_host, source=archive, fails=True)["msg"]
+
+
+def test_a_source_that_waits_or_is_no_file_is_refused(bare_host):
+    bare_host.run("mkfifo", "/run/fifo")
+    for path in ("/run/fifo", "/run", "/dev/zero"):
+        assert "is not a file" in image(bare_host, source={"archive": path}, fails=True)["msg"]
+
+
+@pytest.mark.parametrize("suffix", [".tar", ".tar.gz", ".tar.zst"])
+def test_holes_stay_holes_on_the_way_out_and_in(bare_host, archive, suffix):
+    bare_host.run("sh", "-ec", "cd /run/small; truncate -s 2G large; echo data | dd of=large bs=1 seek=1G conv=notrunc")
+    bare_host.run("sh", "-ec", "cd /run/small; tar --sparse -cf /run/small.tar .")
+    image(bare_host, source=archive)
+    archives = [f"/run/{name}{suffix}" for name in ("one", "two")]
+    for path in archives:
+        image(bare_host, state="exported", archive=path)
+    bare_host.run("cmp", *archives)
+    assert int(bare_host.run("stat", "-c", "%s", archives[0]).stdout) < 1 << 20
+    bare_host.module("conductor_image", name="copy", source={"archive": archives[0]})
+    large = f"{IMAGES}/copy/rootfs/large"
+    size, blocks = map(int, bare_host.run("stat", "-c", "%s %b", large).stdout.split())
+    assert size == 2 << 30 and blocks * 512 < 1 << 20
+    assert bare_host.run("sh", "-c", f"tail -c +$((1 << 30)) {large} | head -c 6 | tail -c 5").stdout == "data\n"
+
+
+def test_holes_of_a_container_stay_holes_in_its_image(bare_host):
+    image(bare_host, source=make_runnable_archive(bare_host))
+    bare_host.module("conductor_container", name="box", image="small", user="0", command=["/bin/sleep", "infinity"])
+    bare_host.run("sh", "-ec", "f=/var/lib/conductor/containers/box/rootfs/large; truncate -s 1G $f; echo end >> $f")
+    bare_host.module("conductor_container", name="box", state="stopped")
+    bare_host.module("conductor_image", name="of", source={"container": "box"})
+    size, blocks = map(int, bare_host.run("stat", "-c", "%s %b", f"{IMAGES}/of/rootfs/large").stdout.split())
+    assert size == (1 << 30) + 4 and blocks * 512 < 1 << 20
+
+
+# As ansible.builtin.apt finds out when the lists were updated (get_updated_cache_time()).
+UPDATED = """
+import os
+stamp = "/var/lib/apt/periodic/update-success-stamp"
+print(int(os.stat(stamp if os.path.exists(stamp) else "/var/lib/apt/lists").st_mtime))
+"""
+
+
+def test_lists_of_apt_that_were_emptied_do_not_count_as_fresh(bare_host):
+    make_runnable_archive(bare_host)
+    directories = "var/lib/apt/lists/partial var/lib/apt/periodic var/cache/apt"
+    made = "var/lib/apt/lists/lock var/lib/apt/periodic/update-success-stamp var/cache/apt/pkgcache.bin"
+    bare_host.run("sh", "-ec", f"cd /run/runnable; mkdir -p {directories}; touch {made}")
+    image(bare_host, source=pack(bare_host, "runnable"))
+    found = f"cd {IMAGES}/small/rootfs/var; stat -c %Y lib/apt/lists; ls lib/apt/periodic cache/apt; ls lib/apt/lists"
+    assert bare_host.run("sh", "-c", found).stdout.split() == "0 cache/apt: lib/apt/periodic: lock partial".split()
+    # With a list in it they are as fresh as they were.
+    commands = [": > /var/lib/apt/lists/some_InRelease"]
+    image(bare_host, name="full", source=pack(bare_host, "runnable"), commands=commands)
+    assert int(bare_host.run("stat", "-c", "%Y", f"{IMAGES}/full/rootfs/var/lib/apt/lists").stdout) > 10**9
+    bare_host.run("test", "-e", f"{IMAGES}/full/rootfs/var/lib/apt/periodic/update-success-stamp")
+
+
+def test_lists_that_were_emptied_in_a_container_do_not_count_as_fresh_in_its_image(host):
+    box = {"image": "debian", "command": ["/bin/sleep", "infinity"]}
+    host.module("conductor_container", name="box", **box)
+    host.module(
+        "conductor_exec", container="box", argv=["sh", "-c", "touch /var/lib/apt/lists/a; rm -r /var/lib/apt/lists/*"]
+    )
+    host.module("conductor_container", name="box", state="stopped")
+    host.module("conductor_image", name="of", source={"container": "box"})
+    host.module("conductor_container", name="new", **{**box, "image": "of"})
+    look = {"container": "new", "argv": ["/usr/bin/python3", "-c", UPDATED]}
+    assert host.module("conductor_exec", **look)["stdout"] == "0"
+    for name in ("new", "box"):
+        host.module("conductor_container", name=name, state="absent", force=True)
+    host.module("conductor_image", name="of", state="absent")
+    host.run("rm", "-rf", f"{IMAGES}/.logs")
+
+
+def test_an_image_with_ids_that_a_container_does_not_have_says_so(bare_host):
+    make_runnable_archive(bare_host)
+    bare_host.run("sh", "-ec", "cd /run/runnable; mkdir srv; touch srv/file; chown 5:200000 srv/file")
+    source = pack(bare_host, "runnable")
+    box = {"name": "box", "user": "0", "command": ["/bin/sleep", "infinity"]}
+    for check in (False, True):
+        refused = image(bare_host, source=source, commands=["touch /made"], check=check, fails=not check)
+        assert check or "image small has files of the id 200000, and the ids inside are 0 to 65535" in refused["msg"]
+    assert entries(bare_host) == []
+    image(bare_host, source=source)
+    bare_host.module("conductor_image", name="on", source={"image": "small"})
+    for name in ("small", "on"):
+        for check in (True, False):
+            refused = bare_host.module("conductor_container", **box, image=name, fails=True, check=check)
+            assert "container box: image small has files of the id 200000" in refused["msg"], refused["msg"]
+            assert "userns.size above 200000" in refused["msg"]
+    refused = bare_host.module("conductor_image", name="two", source={"image": "on"}, commands=["true"], fails=True)
+    assert "commands of image two: image small has files of the id 200000" in refused["msg"]
+    bare_host.module("conductor_container", **box, image="on", userns={"base": 800000, "size": 200001})
+    seen = bare_host.module("conductor_exec", container="box", argv=["/bin/ls", "-ln", "/srv/file"])["stdout"].split()
+    assert seen[2:4] == ["5", "200000"]

@@ -49,7 +49,7 @@ def test_each_builder_builds_a_real_debian_that_is_neutral_updated_and_right(bui
 
 @contextlib.contextmanager
 def nobody_who_tries(directory):
-    """User nobody, who looks all the time for a root file system in reach; what was found when the block ends."""
+    """User nobody, who looks all the time whether a root file system is in reach; what was found then."""
     script = (
         'echo tried; while read -t 0.1 line || [ $? -gt 128 ]; do for d in "$0"/.build-*; do '
         '[ ! -e "$d/rootfs/." ] || echo reached; done; done'
@@ -70,6 +70,8 @@ def nothing_of_the_builder_or_of_one_machine(rootfs):
     assert not list((rootfs / "etc/ssh").glob("ssh_host_*")) and (rootfs / "etc/ssh/sshd_config").exists()
     left = [str(p) for name in CACHES for p in (rootfs / name).rglob("*") if p.is_file() and p.name != "lock"]
     assert left == []
+    # What was emptied is not taken for an update of today.
+    assert (rootfs / "var/lib/apt/lists").stat().st_mtime == 0
 
 
 def updates_from_where_the_hosts_apt_gets_them(rootfs):

@@ -32,14 +32,15 @@ from .._model.layout import LOCK_DIR, ContainerPaths, ImagePaths
 from .._network.attachment import forget
 from .._plan import container as plan
 from .._plan.action import Action, Plan
-from .._plan.ids import IdsView, choose, lines_of, unregistered
+from .._plan.ids import IdsView, choose, unregistered
 from .._store import containers as store
 from .._store import seccomp_filters
-from .._store.ids import SUBGID, SUBUID, append_ids, id_files, id_files_locked, read_ids, taken_ids
-from .._store.images import image_layers
+from .._store.ids import SUBGID, SUBUID, id_files, read_ids, taken_ids
+from .._store.images import check_ids, image_layers
 from .._store.settings import Settings
 from .container_facts import container_facts
 from .locking import container_lock, ids_lock, image_lock
+from .registered_ids import register_ids
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,9 @@ class ContainerCase:
             return None
         view = self._ids_view()
         if userns != "host" and image and os.path.exists(ImagePaths.of(self.settings.image_dir, image).spec):
-            check_idmap(image_layers(self.settings.image_dir, image), choose(userns, view))
+            ids = choose(userns, view)
+            check_idmap(image_layers(self.settings.image_dir, image), ids)
+            check_ids(self.settings.image_dir, image, ids, f"container {self.name}")
         return view
 
     def _userns(self, spec: ContainerSpec | None) -> str | IdRange:
@@ -171,9 +174,7 @@ class ContainerCase:
         return {"container": facts, **({"warnings": self._warnings} if self._warnings else {})}
 
     def _register(self, action: plan.RegisterIds) -> None:
-        with id_files_locked(self.settings.lock_timeout):
-            for path in id_files():
-                append_ids(path, lines_of(found for found in action.ranges if lines_of([found]) not in read_text(path)))
+        register_ids(action.ranges, self.settings.lock_timeout)
 
     def _create(self, action: plan.CreateContainer) -> None:
         with self._chosen_ids(action.spec) as ids:

@@ -11,22 +11,33 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timezone
 
+from .._container.build import build_paths, has_leftovers, remove_build
 from .._errors import Conflict, Damaged, InvalidInput
 from .._image import archive, builders, staging
 from .._image.apt_settings import proxies
-from .._image.inside import run_commands
 from .._image.layer import check_container, copy_layer, make_directory, whole
 from .._image.neutral import neutralise
 from .._linux.files import remove_tree
 from .._linux.locks import Lock
+from .._model.ids import SIZE
 from .._model.image import Base, Image, Recipe, Source, parse_recipe
 from .._model.layout import ContainerPaths, ImagePaths
 from .._model.names import parse_name
 from .._plan import image as plan
 from .._plan.action import Action, Plan
 from .._store.containers import read_spec
-from .._store.images import image_layers, image_users, images_on, is_ours, read_image, write_image
+from .._store.images import (
+    check_ids,
+    image_layers,
+    image_users,
+    images_on,
+    is_ours,
+    read_image,
+    require_ids,
+    write_image,
+)
 from .._store.settings import Settings
+from .image_commands import CommandRunner, check_commands, command_runner
 from .image_facts import image_facts
 from .locking import container_lock, image_lock
 
@@ -47,6 +58,7 @@ class ImageCase:
             name, params["state"], parse_recipe(params), _parse_builder(params), params["force"], _parse_archive(params)
         )
         self._base: str | None = None
+        self._warnings: tuple[str, ...] = ()
         if self.wish.recipe.source is not None and self.wish.recipe.source.image == name:
             raise InvalidInput(f"source: image {name} cannot lie on itself", "give the new image another name")
 
@@ -80,7 +92,7 @@ class ImageCase:
             users=users.get(name, ()),
             derived=derived.get(name, ()),
             unknown_users=unknown,
-            stale=bool(staging.leftovers(image_dir, name)) or os.path.lexists(self._partial() or ""),
+            stale=self._has_leftovers(),
             exported=image is not None and self._is_exported(image),
         )
         if self.wish.state == "exported":
@@ -88,6 +100,14 @@ class ImageCase:
         if plan.needs_build(self.wish, view):
             return replace(view, complete=self._complete())
         return replace(view, archive_checksum=self._changed_checksum(image))
+
+    def _has_leftovers(self) -> bool:
+        name, partial = self.wish.name, self._partial()
+        return (
+            bool(staging.leftovers(self.settings.image_dir, name))
+            or has_leftovers(build_paths(self.settings, name))
+            or (bool(partial) and os.path.lexists(partial))
+        )
 
     def _read(self) -> tuple[Image | None, str]:
         try:
@@ -100,6 +120,8 @@ class ImageCase:
     def _complete(self) -> Recipe:
         """What would be built; raises what a build would fail of, before it begins."""
         recipe = self.wish.recipe
+        if recipe.commands:
+            check_commands(self.settings, self.wish.name)
         if recipe.source is not None and not recipe.source.archive:
             base = recipe.source.image or check_container(self.settings, recipe.source.container)
             plan.check_layers(base, image_layers(self.settings.image_dir, base))
@@ -115,10 +137,8 @@ class ImageCase:
         source = self.wish.recipe.source
         if image is None or image.recipe.source is None or source is None or not source.archive or source.checksum:
             return None
-        found = archive.file_stat(source.archive)
-        if not found or (source.archive == image.recipe.source.archive and found == image.archive_stat):
-            return None
-        return archive.checksum(source.archive)
+        known = image.archive_stat if source.archive == image.recipe.source.archive else ()
+        return archive.changed_checksum(source.archive, known)
 
     def plan(self, observed: plan.ImageView) -> Plan:
         return plan.plan_image(self.wish, observed)
@@ -135,22 +155,39 @@ class ImageCase:
     def result(self, observed: plan.ImageView) -> dict:
         image, _ = self._read()
         facts = image and image_facts(image, self.settings.image_dir, observed.users, observed.derived)
-        return {"image": facts, **({"archive": self.wish.archive} if self.wish.archive else {})}
+        more = {"archive": self.wish.archive} if self.wish.archive else {}
+        return {"image": facts, **more, **({"warnings": list(self._warnings)} if self._warnings else {})}
 
     def _clear(self) -> None:
         staging.clear(self.settings.image_dir, self.wish.name)
+        build = build_paths(self.settings, self.wish.name)
+        if has_leftovers(build):
+            remove_build(self.settings, build)
         if self._partial():
             archive.remove_partial(self._partial())
 
     def _build(self) -> None:
+        if not self.wish.recipe.commands:
+            self._make(None)
+            return
+        # Made first, so that a build of minutes does not fail of it at its end.
+        with command_runner(self.settings, self.wish.name) as runner:
+            self._warnings += runner.warnings
+            self._make(runner)
+
+    def _make(self, runner: CommandRunner | None) -> None:
         image_dir, name = self.settings.image_dir, self.wish.name
         paths = staging.new_staging(image_dir, name)
         try:
             log = staging.start_log(image_dir, name)
             image = self._fill(paths.rootfs, log)
             base = image_layers(image_dir, image.base.name) if image.base else ()
+            # Commands cannot give a file an id beyond their container's range.
+            image = replace(image, highest_id=staging.highest_id(paths.rootfs, SIZE - 1))
+            if runner is not None:
+                self._check_ids(image, runner)
+                runner.run(image.recipe.commands, paths, base, log, proxies())
             with whole(paths, base, writable=True):
-                run_commands(image.recipe.commands or (), paths.rootfs, log, proxies())
                 neutralise(paths.rootfs)
             write_image(paths, replace(image, size=staging.tree_size(paths.rootfs)))
             staging.put_in_place(paths, self.paths)
@@ -166,8 +203,8 @@ class ImageCase:
             base = self._fill_on_base(recipe.source, rootfs, log)
             recipe = replace(recipe, suite=base.recipe.suite, architecture=base.recipe.architecture)
         elif recipe.source is not None:
-            stat = archive.file_stat(recipe.source.archive)
-            recipe = replace(recipe, source=archive.unpack(recipe.source, rootfs, log))
+            unpacked, stat = archive.unpack(recipe.source, rootfs, log)
+            recipe = replace(recipe, source=unpacked)
         else:
             recipe = builders.complete(recipe)
             builder = builders.choose_builder(self.wish.builder, recipe)
@@ -186,6 +223,13 @@ class ImageCase:
             make_directory(rootfs)
         return read_image(self.settings.image_dir, self._base)
 
+    def _check_ids(self, image: Image, runner: CommandRunner) -> None:
+        """Raises Conflict if the commands of `image` would run among files whose owners they cannot see."""
+        where = f"commands of image {image.name}"
+        require_ids(image, runner.ids, where)
+        if image.base is not None:
+            check_ids(self.settings.image_dir, image.base.name, runner.ids, where)
+
     def _remove(self) -> None:
         staging.remove_image(self.paths)
 
@@ -195,8 +239,8 @@ class ImageCase:
         newest = int(datetime.fromisoformat(image.created).timestamp())
         base = image_layers(self.settings.image_dir, self.wish.name)[1:]
         with whole(self.paths, base, writable=False):
-            archive.export(self.paths.rootfs, self.wish.archive, self._partial(), newest, log)
-        exports = {**image.exports, self.wish.archive: archive.file_stat(self.wish.archive)}
+            written = archive.export(self.paths.rootfs, self.wish.archive, self._partial(), newest, log)
+        exports = {**image.exports, self.wish.archive: written}
         write_image(self.paths, replace(image, exports=exports))
 
     def _partial(self) -> str:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from .._model.layout import BUILD_PREFIX
 from .._model.names import parse_name
 from .._network.observe import observe
 from .._network.other_firewalls import blocking_chains
@@ -27,7 +28,7 @@ class NetworkInfoCase(InfoCase):
 
     def result(self, observed: NetworkView) -> dict:
         networks = []
-        for name in sorted(observed.containers) if self.name is None else [self.name]:
+        for name in _users_containers(observed) if self.name is None else [self.name]:
             found = network_result(observed, name)
             drift = drift_of(observed, name)
             if found is not None or drift:
@@ -40,3 +41,7 @@ class NetworkInfoCase(InfoCase):
             "blocked_by": blocking_chains("forward"),
             "input_blocked_by": blocking_chains("input"),
         }
+
+
+def _users_containers(view: NetworkView) -> list[str]:
+    return sorted(name for name in view.containers if not name.startswith(BUILD_PREFIX))

@@ -27,10 +27,12 @@ def exec_first_process(
     confinement: Confinement,
     go_fd: int,
     error_fd: int,
+    streams: tuple[int, int, int] | None = None,
 ) -> None:
     """Become the container's first process. Runs in a fresh child that is pid 1 of a new pid namespace already.
 
-    `entry` is its cgroup's, `root_id` the host's id of root inside.
+    `entry` is its cgroup's, `root_id` the host's id of root inside. `streams`: its standard input, output and error;
+    None for an input on which a read waits, and the container's log.
 
     Waits for a byte from `go_fd`, when it is written down, before it executes the command; it ends where that is closed
     instead. Writes one line to `error_fd` where it fails; a successful exec closes it (all are close-on-exec). Never
@@ -39,7 +41,7 @@ def exec_first_process(
     try:
         entry.join()
         # Among them locks of the module's, which must not live as long as this does.
-        close_others({go_fd, error_fd})
+        close_others({go_fd, error_fd, *(streams or ())})
         set_oom_score(confinement.oom_score_adj)
         # As root of the host, which it is not any more when they are set.
         limits = raise_limits(confinement.ulimits)
@@ -48,7 +50,7 @@ def exec_first_process(
         libc.new_session_keyring()
         netns = os.open(paths.netns, os.O_RDONLY | os.O_CLOEXEC)
         userns_fd = userns.owner(netns)
-        log = os.open(paths.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        streams = streams or _log_streams(paths.log, root_id)
         libc.setns(netns, libc.CLONE_NEWNET)
         libc.unshare(libc.CLONE_NEWNS | libc.CLONE_NEWCGROUP)
         libc.mount("", "/", None, libc.MS_REC | libc.MS_PRIVATE)
@@ -56,8 +58,6 @@ def exec_first_process(
         os.umask(0)
         libc.set_file_owner(root_id)
         mount_all(paths.rootfs, spec, root_id, userns_fd)
-        # So that those who write to /dev/stdout can open it.
-        os.fchown(log, root_id, root_id)
         _pivot(paths.rootfs)
         if spec.read_only:
             libc.mount("", "/", None, libc.MS_REMOUNT | libc.MS_BIND | libc.MS_RDONLY | libc.MS_NODEV)
@@ -65,7 +65,10 @@ def exec_first_process(
         if spec.dev == "private":
             libc.mount("mqueue", "/dev/mqueue", "mqueue", libc.MS_NOSUID | libc.MS_NODEV | libc.MS_NOEXEC)
         libc.sethostname(spec.hostname)
-        _standard_streams(log)
+        for number, fd in enumerate(streams):
+            os.dup2(fd, number)
+        for fd in {*streams} - {0, 1, 2}:
+            os.close(fd)
         if not os.read(go_fd, 1):
             raise EffectFailed("its supervisor could not write down that it runs")
         become_and_exec(
@@ -105,17 +108,15 @@ def _pivot(root: str) -> None:
     os.chdir("/")
 
 
-def _standard_streams(log: int) -> None:
+def _log_streams(path: str, root_id: int) -> tuple[int, int, int]:
     """Input from a pipe that the process itself holds open for writing: a read waits, as at a terminal nobody types at,
     and a shell stays alive with no process of ours to hold the other end. Output goes to the log.
     """
     reader, writer = os.pipe()
-    both = os.open(f"/proc/self/fd/{reader}", os.O_RDWR)
+    both = os.open(f"/proc/self/fd/{reader}", os.O_RDWR | os.O_CLOEXEC)
     os.close(reader)
     os.close(writer)
-    os.dup2(both, 0)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    for fd in (both, log):
-        if fd > 2:
-            os.close(fd)
+    log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    # So that those who write to /dev/stdout can open it.
+    os.fchown(log, root_id, root_id)
+    return both, log, log

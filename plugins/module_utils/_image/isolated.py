@@ -12,6 +12,7 @@ import select
 import shlex
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from typing import NoReturn
 
 from .._errors import EffectFailed
 from .._linux import libc
@@ -22,7 +23,7 @@ _PR_SET_PDEATHSIG = 1
 _NAMESPACES = libc.CLONE_NEWNS | libc.CLONE_NEWPID | libc.CLONE_NEWIPC | libc.CLONE_NEWUTS
 # tar's last word, after the line with the reason.
 _SAYS_NOTHING = re.compile(r"tar: (Exiting with failure status due to previous errors|Error is not recoverable: .*)")
-_PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy")
+PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy")
 
 
 def own_proc() -> None:
@@ -37,20 +38,28 @@ def run_logged(
     *,
     prepare: Callable[[], None] = own_proc,
     environment: Mapping[str, str] | None = None,
+    stdin: int | None = None,
     stdout: int | None = None,
+    execute: Callable[[Sequence[str], dict[str, str]], NoReturn] | None = None,
 ) -> None:
     """Run `argv` with its output appended to `log`, or its standard output to the descriptor `stdout`.
+
+    Its input is /dev/null, or the descriptor `stdin`.
+
+    `execute` is called with `argv` and the environment to become the program, instead of execvpe(3).
 
     It is the first process of its own mount, pid, IPC and UTS namespaces: when it ends, or is killed, or we are, the
     kernel ends all that it started and takes its mounts away. `prepare` runs there before it. Raises EffectFailed with
     the log's end and path.
     """
-    given = {name: os.environ[name] for name in _PROXIES if name in os.environ}
+    given = {name: os.environ[name] for name in PROXIES if name in os.environ}
     basic = {"PATH": PATH, "LC_ALL": "C.UTF-8", "HOME": "/root", "DEBIAN_FRONTEND": "noninteractive"}
     with open(log, "ab", buffering=0) as file:
         file.write(f"+ {shlex.join(argv)}\n".encode(errors="surrogateescape"))
         output = file.fileno()
-        child = _Child(argv, prepare, {**basic, **given, **(environment or {})}, stdout or output, output)
+        child = _Child(
+            argv, prepare, {**basic, **given, **(environment or {})}, (stdin, stdout or output, output), execute
+        )
         status = child.wait()
     if status == 0:
         return
@@ -76,8 +85,8 @@ class _Child:
         argv: Sequence[str],
         prepare: Callable[[], None],
         environment: Mapping[str, str],
-        stdout: int,
-        stderr: int,
+        streams: tuple[int | None, int, int],
+        execute: Callable[[Sequence[str], dict[str, str]], NoReturn] | None,
     ) -> None:
         # Our end of this pipe closes when we die, which the child may not have asked to be told of yet.
         alive, self._ours = os.pipe()
@@ -85,7 +94,7 @@ class _Child:
             self.pid = libc.clone3(_NAMESPACES)
             if self.pid == 0:
                 os.close(self._ours)
-                _become(argv, prepare, environment, stdout, stderr, alive)
+                _become(argv, prepare, environment, streams, alive, execute)
         finally:
             os.close(alive)
 
@@ -105,11 +114,12 @@ def _become(
     argv: Sequence[str],
     prepare: Callable[[], None],
     environment: Mapping[str, str],
-    stdout: int,
-    stderr: int,
+    streams: tuple[int | None, int, int],
     alive: int,
+    execute: Callable[[Sequence[str], dict[str, str]], NoReturn] | None,
 ) -> None:
     """Execute `argv`. Never returns."""
+    stderr = streams[2]
     try:
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if select.select([alive], [], [], 0)[0]:
@@ -119,11 +129,14 @@ def _become(
             signal.signal(signum, signal.SIG_DFL)
         # Modes in an image are those that Debian means, whatever the umask of who builds it.
         os.umask(0o022)
-        for source, target in ((os.open("/dev/null", os.O_RDONLY), 0), (stdout, 1), (stderr, 2)):
+        stdin = os.open("/dev/null", os.O_RDONLY) if streams[0] is None else streams[0]
+        for source, target in ((stdin, 0), (streams[1], 1), (stderr, 2)):
             os.dup2(source, target)
         _let_go()
         libc.mount("", "/", None, libc.MS_REC | libc.MS_PRIVATE)
         prepare()
+        if execute is not None:
+            execute(argv, dict(environment))
         os.execvpe(argv[0], list(argv), dict(environment))
     except OSError as error:
         os.write(stderr, f"{error.filename or argv[0]}: {error.strerror}\n".encode())

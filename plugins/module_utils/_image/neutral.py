@@ -21,6 +21,12 @@ _OF_ONE_MACHINE = ("/etc/hostname", "/etc/resolv.conf", "/var/lib/dbus/machine-i
 _OF_THE_BUILD = ("/etc/apt/apt.conf.d/99mmdebstrap", "/usr/sbin/policy-rc.d", "/var/log/bootstrap.log")
 _CACHES = ("/var/lib/apt/lists", "/var/lib/apt/lists/partial", "/var/lib/apt/lists/auxfiles", "/var/cache/apt",
            "/var/cache/apt/archives", "/var/cache/apt/archives/partial")  # fmt: skip
+# What apt, and what others, take for the time of apt's last update: these, and the mtime of the lists' directory.
+_LISTS = "/var/lib/apt/lists"
+_OF_UPDATES = {
+    "/var/lib/apt/periodic": ("update-stamp", "update-success-stamp"),
+    "/var/cache/apt": ("pkgcache.bin", "srcpkgcache.bin"),
+}
 
 
 @contextlib.contextmanager
@@ -43,6 +49,7 @@ def neutralise(rootfs: str) -> None:
         if exists_inside(root, "/etc/machine-id"):
             # Empty and not missing: systemd then makes one without taking it for the first boot of all.
             write_files(root, {"/etc/machine-id": b""}, 0o444)
+        _age_emptied_lists(root)
 
 
 def drop_caches(rootfs: str) -> None:
@@ -52,8 +59,26 @@ def drop_caches(rootfs: str) -> None:
             _remove_files(root, directory, lambda name: name != "lock")
 
 
+def _age_emptied_lists(root: int) -> None:
+    """Make apt's lists look as old as can be if they were emptied: the new mtime of their directory says "fresh".
+
+    ansible.builtin.apt with cache_valid_time would not update them then (get_updated_cache_time() in its source).
+    """
+    with directory_inside(root, _LISTS) as lists:
+        if lists is None or any(name != "lock" and _is_file(lists, name) for name in os.listdir(lists)):
+            return
+        if os.fstat(lists).st_mtime_ns:
+            os.utime(lists, ns=(0, 0))
+    for directory, names in _OF_UPDATES.items():
+        _remove_files(root, directory, names.__contains__)
+
+
+def _is_file(directory: int, name: str) -> bool:
+    return stat.S_ISREG(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode)
+
+
 def _remove_files(root: int, path: str, which: Callable[[str], bool]) -> None:
     with directory_inside(root, path) as fd:
         for name in os.listdir(fd) if fd is not None else ():
-            if which(name) and stat.S_ISREG(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode):
+            if which(name) and _is_file(fd, name):
                 os.unlink(name, dir_fd=fd)

@@ -89,5 +89,12 @@ def tree_size(directory: str) -> int:
     return int(run([require_program("du", "coreutils"), "-sx", "-B1", directory]).split()[0])
 
 
+def highest_id(directory: str, least: int) -> int:
+    """The highest id of a user or group that anything in `directory` belongs to, or `least` if all are below that."""
+    beyond = ["(", "-uid", f"+{least}", "-o", "-gid", f"+{least}", ")"]
+    found = run([require_program("find", "findutils"), directory, "-xdev", *beyond, "-printf", "%U %G "]).split()
+    return max(map(int, found), default=least)
+
+
 def _dotted(image_dir: str, kind: str, name: str) -> str:
     return os.path.join(image_dir, f"{STAGING_PREFIX}{kind}-{name}-{os.urandom(4).hex()}")

@@ -10,22 +10,25 @@ import os
 from . import libc
 
 
-def clone_idmapped(source: str, userns_fd: int) -> int:
-    """A descriptor of a detached, read-only mount of `source` with the ids of that user namespace. Raises OSError."""
+def clone_idmapped(source: str, userns_fd: int, attributes: int = libc.MOUNT_ATTR_RDONLY) -> int:
+    """A descriptor of a detached mount of `source` with `attributes` and the ids of that user namespace.
+
+    Raises OSError.
+    """
     tree = libc.open_tree(source, recursive=False)
     try:
-        libc.mount_setattr(tree, libc.MOUNT_ATTR_RDONLY, userns_fd)
+        libc.mount_setattr(tree, attributes, userns_fd)
     except OSError:
         os.close(tree)
         raise
     return tree
 
 
-def mount_idmapped(source: str, target: str, userns_fd: int) -> None:
+def mount_idmapped(source: str, target: str, userns_fd: int, attributes: int = libc.MOUNT_ATTR_RDONLY) -> None:
     """Mount `clone_idmapped` on the directory `target`, which is no link. Raises OSError."""
     target_fd = os.open(target, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        tree = clone_idmapped(source, userns_fd)
+        tree = clone_idmapped(source, userns_fd, attributes)
         try:
             libc.move_mount(tree, target_fd)
         finally:

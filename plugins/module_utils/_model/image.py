@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Union
 
 from .._errors import Damaged, InvalidInput
+from .ids import SIZE
 from .names import parse_name
 from .typed import list_of, map_of, maybe, object_with, text, whole, wrong
 
@@ -94,8 +95,9 @@ class Base:
 class Image:
     """image.json. `created` is UTC in ISO 8601, `size` bytes on disk, of its own layer where it has a `base`.
 
-    `exports` has size and mtime (ns) of each archive that was written of it; `archive_stat` those of the archive that
-    it was made from: a file that has them still need not be read again.
+    `exports` has size and mtime (ns) of each archive that was written of it; `archive_stat` what tells the archive that
+    it was made from: a file that has that still need not be read again. No file in its layer belongs to a user or group
+    above `highest_id`.
     """
 
     name: str
@@ -107,6 +109,7 @@ class Image:
     exports: dict = field(default_factory=dict)
     archive_stat: tuple[int, ...] = ()
     base: Base | None = None
+    highest_id: int = SIZE - 1
 
     def to_json(self) -> dict:
         return {**asdict(self), "recipe": self.recipe.to_json()}

@@ -24,6 +24,9 @@ CONFIG_FILE = "/etc/conductor/conductor.json"
 
 # Entries of image_dir and container_dir that begin with a dot are half-built or half-deleted, never an image.
 STAGING_PREFIX = "."
+# Names of containers in which commands of images run. No user's container has such a name; what these have of ids,
+# addresses, links and firewall elements is not free.
+BUILD_PREFIX = ".build-"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from .._linux.processes import ProcessId
 from .._model.container import KINDS as CONTAINER_KINDS
 from .._model.container import ContainerSpec
 from .._model.ids import IdRange
-from .._model.layout import RUN_DIR, STAGING_PREFIX, ContainerPaths
+from .._model.layout import BUILD_PREFIX, RUN_DIR, STAGING_PREFIX, ContainerPaths
 from .._model.typed import maybe, moment, object_with, text, whole
 from .json_files import read_json, write_json
 
@@ -42,6 +42,15 @@ def container_names(container_dir: str) -> list[str]:
     except FileNotFoundError:
         return []
     return sorted(entry for entry in entries if not entry.startswith(STAGING_PREFIX))
+
+
+def build_names(container_dir: str) -> list[str]:
+    """Names of the containers in which commands of images run just now, or ran when their module was killed."""
+    try:
+        entries = os.listdir(container_dir)
+    except FileNotFoundError:
+        return []
+    return sorted(entry for entry in entries if entry.startswith(BUILD_PREFIX))
 
 
 def read_spec(paths: ContainerPaths) -> ContainerSpec | None:

@@ -16,7 +16,7 @@ from .._errors import Damaged, HostNotCapable, LockTimeout
 from .._linux.files import read_text, write_atomic
 from .._model.ids import IdRange
 from .._model.layout import ContainerPaths
-from .containers import container_names, read_kept
+from .containers import build_names, container_names, read_kept
 
 SUBUID, SUBGID = "/etc/subuid", "/etc/subgid"
 _PASSWD_LOCK = "/etc/.pwd.lock"
@@ -36,7 +36,7 @@ def read_ids(paths: ContainerPaths) -> IdRange | None:
 def taken_ids(container_dir: str, but: str) -> dict[str, IdRange]:
     """Ranges of all containers except `but`, by name."""
     found = {}
-    for name in container_names(container_dir):
+    for name in (*container_names(container_dir), *build_names(container_dir)):
         paths = ContainerPaths.of(container_dir, name)
         ids = _ids_or_owner(paths) if name != but else None
         if ids is not None:

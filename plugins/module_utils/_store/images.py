@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 
-from .._errors import ConductorError, Damaged, InvalidInput, NotFound
+from .._errors import ConductorError, Conflict, Damaged, InvalidInput, NotFound
+from .._model.ids import IdRange
 from .._model.image import Image
 from .._model.layout import ContainerPaths, ImagePaths
 from .._model.names import parse_name
@@ -65,6 +66,27 @@ def image_layers(image_dir: str, name: str) -> tuple[str, ...]:
             raise Damaged(f"image {name} has lost its base: image {wanted.name} {found}", "build both again")
         layers.append(ImagePaths.of(image_dir, wanted.name).rootfs)
     return tuple(layers)
+
+
+def check_ids(image_dir: str, name: str, ids: IdRange, where: str) -> None:
+    """`require_ids` for each layer of the image."""
+    layer = read_image(image_dir, name)
+    while layer is not None:
+        require_ids(layer, ids, where)
+        layer = read_image(image_dir, layer.base.name) if layer.base else None
+
+
+def require_ids(image: Image, ids: IdRange, where: str) -> None:
+    """Raises Conflict if a file in the image's own layer has an owner who does not exist in the range `ids` of `where`.
+
+    Such a file would belong to nobody inside, and not even root could open it or give it to another.
+    """
+    if image.highest_id >= ids.size:
+        raise Conflict(
+            f"{where}: image {image.name} has files of the id {image.highest_id}, and the ids inside are 0 to "
+            f"{ids.size - 1}",
+            f"give a container a range with userns.size above {image.highest_id}, or change the owner in the image",
+        )
 
 
 def images_on(image_dir: str) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .._errors import Damaged
-from .._model.layout import STAGING_PREFIX, ContainerPaths
+from .._model.layout import ContainerPaths
 from .._model.network import NetworkSpec
-from .containers import read_kept
+from .containers import build_names, container_names, read_kept
 from .json_files import read_json, write_json
 
 
@@ -50,13 +50,13 @@ def read_network(container_dir: str, name: str) -> StoredNetwork | None:
 
 
 def read_networks(container_dir: str, names: Iterable[str] | None = None) -> dict[str, StoredNetwork]:
-    """The containers of `names`, or every one of this host, by name; without those that do not exist."""
+    """The containers of `names`, or every one of this host, by name; without those that do not exist.
+
+    Those in which commands of images run are among them.
+    """
     if names is None:
-        try:
-            names = sorted(os.listdir(container_dir))
-        except FileNotFoundError:
-            return {}
-    found = {name: read_network(container_dir, name) for name in names if not name.startswith(STAGING_PREFIX)}
+        names = (*container_names(container_dir), *build_names(container_dir))
+    found = {name: read_network(container_dir, name) for name in names}
     return {name: stored for name, stored in found.items() if stored is not None}
 
 

@@ -14,8 +14,10 @@ BASE = "ansible_collections.conductor.containers.plugins.module_utils."
 # What each use case does to a host, by module and names in it.
 EFFECTS = {
     "image": {
-        "os": "mkdir rename unlink chmod waitpid rmdir symlink fsync utime",
-        "_linux.libc": "clone3",
+        "os": "mkdir rename unlink chmod chown waitpid rmdir symlink fsync utime",
+        "_linux.libc": "mount umount2 unshare setns clone3 move_mount",
+        "_linux.cgroups": "_write",
+        "_linux.device_control": "_write _at",
     },
     "container": {
         "os": "mkdir rename unlink rmdir chmod chown",
@@ -35,6 +37,8 @@ EFFECTS = {
     },
 }
 EFFECTS["peer"] = EFFECTS["network"]
+# Its commands run in a container with a network.
+EFFECTS["image"] = {**EFFECTS["network"], **EFFECTS["image"]}
 DEFAULTS = {
     "image": {"state": "present", "builder": "auto", "force": False, "archive": None, "source": None},
     "container": {"wait_timeout": 60.0},
