@@ -96,7 +96,7 @@ class NetworkCase(UseCase):
             apply(self.settings, action)
 
     def result(self, observed: NetworkView) -> dict:
-        blocked = blocking_chains("forward")
+        blocked = blocking_chains("forward", self.settings.firewall == "accept")
         result = {"network": network_result(observed, self.name), "blocked_by": blocked}
         if blocked and self.present:
             result["warnings"] = [
@@ -127,7 +127,7 @@ class ReconcileCase(UseCase):
         apply(self.settings, action)
 
     def result(self, observed: NetworkView) -> dict:
-        return {"blocked_by": blocking_chains("forward")}
+        return {"blocked_by": blocking_chains("forward", self.settings.firewall == "accept")}
 
 
 def _with_diff(actions: tuple[Action, ...], before: NetworkView, after: NetworkView, name: str) -> Plan:

@@ -10,16 +10,16 @@ import errno
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from .._errors import EffectFailed, HostNotCapable
 from . import libc
 
-# include/uapi/linux/rtnetlink.h, if_addr.h, if.h
+# include/uapi/linux/rtnetlink.h, if_addr.h, if.h, neighbour.h
 RT_TABLE_LOCAL, RT_SCOPE_LINK, RTPROT_KERNEL, RTN_UNICAST, RTN_LOCAL = 255, 253, 2, 1, 2
-IFA_F_NODAD, IFF_UP = 0x02, 0x1
+IFA_F_NODAD, IFF_UP, NUD_PERMANENT = 0x02, 0x1, 0x80
 
 
 class Route(NamedTuple):
@@ -218,6 +218,12 @@ class Routing:
             more.update(table=RT_TABLE_LOCAL, type="local", priority=4096)
         # Not "add": IPv6 refuses a second route of the same destination there, even by another interface.
         self._ipr.route("append", family=family, dst=route.destination, oif=index, **more)
+
+    def add_neighbors(self, index: int, neighbors: Iterable[tuple[str, str]]) -> None:
+        """(address, hardware address) of each that is known for good (NUD_PERMANENT, ip-neighbour(8))."""
+        for address, mac in neighbors:
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            self._ipr.neigh("replace", family=family, dst=address, lladdr=mac, ifindex=index, state=NUD_PERMANENT)
 
     def delete(self, name: str) -> None:
         """Delete the interface `name`, and with it its addresses, routes and its peer. Nothing happens without it."""
