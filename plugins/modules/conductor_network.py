@@ -18,7 +18,7 @@ description:
     stay, and the peers, which M(conductor.containers.conductor_peer) rules.
   - Works on a running container at once, is kept over its restart, and goes with it.
   - Everything is in two tables of nftables, C(inet conductor) and C(netdev conductor). No other table is changed. A
-    base chain of another firewall that drops forwarded packets does so for containers too; RV(blocked_by) names it. Where
+    base chain of another firewall that drops forwarded packets does so for containers too; RV(blocked_by) names it. If
     C(/etc/conductor/conductor.json) has C(firewall) as V(accept), containers' packets are let through such a chain by
     two rules at its end, which go with the last network. What its own rules drop stays dropped, and our own table has
     judged the same packets before.
