@@ -17,11 +17,13 @@ description:
   - The options describe the whole network. What is not given takes its default; only the addresses that a container has
     stay, and the peers, which M(conductor.containers.conductor_peer) rules.
   - Works on a running container at once, is kept over its restart, and goes with it.
-  - Everything is in one table of nftables, C(inet conductor). No other table is changed. A base chain of another
-    firewall that drops forwarded packets does so for containers too; RV(blocked_by) names it. Where
+  - Everything is in two tables of nftables, C(inet conductor) and C(netdev conductor). No other table is changed. A
+    base chain of another firewall that drops forwarded packets does so for containers too; RV(blocked_by) names it. If
     C(/etc/conductor/conductor.json) has C(firewall) as V(accept), containers' packets are let through such a chain by
-    two rules at its head, which go with the last network. Our own table judges the same packets, so nothing more is
-    open by that.
+    two rules at its end, which go with the last network. What its own rules drop stays dropped, and our own table has
+    judged the same packets before.
+  - Without those tables, flushed or deleted, nothing passes between a container and the rest, until O(state=reconciled)
+    or any other run repairs it.
 extends_documentation_fragment:
   - conductor.containers.attributes
   - conductor.containers.settings
@@ -40,7 +42,10 @@ options:
     default: present
   internet:
     description:
-      - Whether the container reaches networks beyond the host, behind the host's address.
+      - Whether the container reaches the internet, behind the host's address. That is what the host's interfaces with a
+        default route lead to, as they were when a module last looked; C(state=reconciled) follows changes.
+      - Networks of the host behind other interfaces, like those of virtual machines or other programs' containers, are
+        out of reach; O(interface) names one of them instead.
       - Nobody outside reaches the container by it.
       - Link-local addresses (169.254.0.0/16) and the metadata services of clouds stay out of reach, see O(metadata).
     type: bool
@@ -48,7 +53,7 @@ options:
   interface:
     description:
       - The interface of the host by which the container goes out, with O(internet=true).
-      - Without it the host's routes decide.
+      - Without it each interface that has a default route.
     type: str
   expose:
     description:
@@ -137,10 +142,11 @@ options:
   forwarding:
     description:
       - A host that routes for containers must forward packets.
-      - V(enable) sets C(net.ipv4.ip_forward) and C(net.ipv6.conf.all.forwarding) where they are off, and C(accept_ra=2)
-        on interfaces that learned their default route from a router, as the kernel would drop that route.
-        It stays so when the network goes, and the host then routes for its other neighbours, too, unless a firewall
-        of yours forbids it.
+      - V(enable) switches on C(net.ipv4.ip_forward) and C(net.ipv6.conf.all.forwarding) if they are off, and sets
+        C(accept_ra=2) on interfaces that learned their default route from a router, as the kernel would drop it.
+        Rules of the firewall and of routing keep the host from forwarding anything but containers' packets then.
+        Both go with the last network. The value is 2 or 3, by which the modules know that it is theirs; who writes 1
+        takes forwarding over, and the next run removes the rules.
       - V(require) fails where they are off.
       - Starting a container follows C(forwarding) in C(/etc/conductor/conductor.json), else V(enable).
     type: str

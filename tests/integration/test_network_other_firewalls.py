@@ -4,6 +4,7 @@ import json
 
 import pytest
 from netbox import HOST4, INTERNET4, Box, is_refused, reaches, serve
+from waiting import until
 
 OPTIONS = {"internet": True, "expose": ["8080-80"]}
 DROPPING = """chain FORWARD {
@@ -27,7 +28,7 @@ def drop_in(host, *tables):
 
 
 def text_of(host, *tables):
-    return [host.run("nft", "list", "table", *name.split()).stdout for name in tables]
+    return [host.run("nft", "--stateless", "list", "table", *name.split()).stdout for name in tables]
 
 
 def settings(host, **values):
@@ -107,3 +108,58 @@ def test_a_setting_that_is_unknown_is_refused(bare_host, web):
     settings(bare_host, firewall="open")
     said = bare_host.module("conductor_network", state="reconciled", fails=True)["msg"]
     assert "firewall 'open' is not one of report, accept" in said and "/etc/conductor/conductor.json" in said
+
+
+def test_our_rules_come_behind_theirs_so_that_what_they_deny_stays_denied(bare_host, web):
+    """As `ufw route deny` and ufw's own rules: only what its policy would drop is let through."""
+    drop_in(bare_host, "ip filter")
+    bare_host.run("nft", "insert", "rule", "ip", "filter", "FORWARD", "ip", "daddr", INTERNET4, "drop")
+    settings(bare_host, firewall="accept")
+    web.network(**OPTIONS)
+    assert reaches(bare_host.outside, HOST4, 80)
+    assert is_refused(web, INTERNET4, 7)
+
+
+ENDINGS = {
+    "drop": ("", "counter drop"),
+    "reject": ("", "reject with icmpx admin-prohibited"),
+    "drop of another chain": ("add chain inet theirs rest; add rule inet theirs rest log drop", "jump rest"),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_chain_that_ends_in_drop_without_a_policy_is_named_and_passed(bare_host, web, ending):
+    before, last = ENDINGS[ending]
+    bare_host.run("nft", f"add table inet theirs; {before}")
+    bare_host.run("nft", "add chain inet theirs end { type filter hook forward priority 10; }")
+    bare_host.run("nft", "add rule inet theirs end ip saddr 192.0.2.7 accept")
+    bare_host.run("nft", f"add rule inet theirs end {last}")
+    theirs = text_of(bare_host, "inet theirs")
+    assert web.network(**OPTIONS)["blocked_by"] == ["inet theirs end (drops what it does not accept)"]
+    assert is_refused(web, INTERNET4, 7)
+    settings(bare_host, firewall="accept")
+    done = web.network(**OPTIONS)
+    assert done["actions"] == ["let containers' packets through inet theirs end"] and done["blocked_by"] == []
+    assert reaches(web, INTERNET4, 7) and reaches(bare_host.outside, HOST4, 80)
+    web.network(state="absent")
+    assert text_of(bare_host, "inet theirs") == theirs
+
+
+def test_table_that_another_program_owns_is_a_warning_and_not_the_end_of_other_work(bare_host, web):
+    """As firewalld 2: the kernel lets only the owner, who has its socket open, change such a table."""
+    owner = bare_host.popen("nft", "-i", stdin=-1, stdout=-1, text=True)
+    try:
+        owner.stdin.write("add table inet owned { flags owner; }\n")
+        owner.stdin.write("add chain inet owned f { type filter hook forward priority 10; policy drop; }\n")
+        owner.stdin.flush()
+        until(lambda: "owned" in bare_host.run("nft", "list", "chains").stdout, "the table is there")
+        settings(bare_host, firewall="accept")
+        other = Box(bare_host, "other")
+        result = other.network()
+        assert result["changed"] and "inet owned f (policy drop; it cannot be changed: " in str(result["warnings"])
+        assert not other.network()["changed"]
+        bare_host.module("conductor_peer", container="web", peer="other")
+        assert not bare_host.module("conductor_network", state="reconciled")["changed"]
+        assert other.network(state="absent")["changed"]
+    finally:
+        owner.communicate()

@@ -1,5 +1,7 @@
 """Who reaches whom: host and container, the internet, the outside, other containers."""
 
+import json
+
 import pytest
 from netbox import (
     GATEWAY4,
@@ -69,7 +71,7 @@ def test_internet_by_one_interface_reaches_nothing_by_another(bare_host):
     box.network(internet=True, interface="wan0")
     assert call(box, INTERNET4, 7000) == "192.0.2.10"
     assert is_refused(box, "198.51.100.2", 7000)
-    box.network(internet=True)
+    box.network(internet=True, interface="lan0")
     assert call(box, "198.51.100.2", 7000) == HOST4
 
 
@@ -133,11 +135,45 @@ def test_a_container_does_not_reach_the_hosts_loopback(bare_host):
     box.run("ip", "rule", "add", "pref", "2", "lookup", "local")
     box.run("ip", "rule", "del", "pref", "0")
     box.run("sysctl", "-qw", "net.ipv4.conf.eth0.route_localnet=1")
-    bare_host.run("nft", "add table inet seen")
-    bare_host.run("nft", "add chain inet seen pre { type filter hook prerouting priority -350; }")
-    bare_host.run("nft", "add rule inet seen pre iifname cdtr-* ip daddr 127.0.0.1 counter")
+    link = json.loads(bare_host.run("ip", "-j", "link", "show", "web-outside").stdout)[0]["ifname"]
+    bare_host.run("nft", "add table netdev seen")
+    bare_host.run("nft", f"add chain netdev seen pre {{ type filter hook ingress device {link} priority -510; }}")
+    bare_host.run("nft", "add rule netdev seen pre ip daddr 127.0.0.1 counter")
     assert is_refused(box, "127.0.0.1", 9090, source=box.addresses()[0])
-    assert "packets 0 " not in bare_host.run("nft", "list", "table", "inet", "seen").stdout, "it did arrive"
+    assert "packets 0 " not in bare_host.run("nft", "list", "table", "netdev", "seen").stdout, "it did arrive"
+
+
+def test_internet_is_what_default_routes_lead_to_and_no_other_programs_network(bare_host):
+    """As docker0 or virbr0: a network of the host's own, whose members nobody outside reaches."""
+    box, member = Box(bare_host, "web"), Box(bare_host, "member")
+    netns = "conductor-member"
+    for command in (
+        f"ip link add br0 type veth peer name eth9 netns {netns}",
+        "ip addr add 172.17.0.1/16 dev br0; ip link set br0 up",
+        f"ip -n {netns} addr add 172.17.0.2/16 dev eth9; ip -n {netns} link set eth9 up",
+        f"ip -n {netns} route add default via 172.17.0.1",
+    ):
+        bare_host.run("sh", "-ec", command)
+    serve(member, 7000)
+    serve(bare_host.internet, 7000)
+    assert reaches(bare_host, "172.17.0.2", 7000)
+    box.network(internet=True)
+    assert reaches(box, INTERNET4, 7000)
+    assert is_refused(box, "172.17.0.2", 7000)
+    assert is_refused(box, OUTSIDE4, 7000)
+    box.network(internet=True, interface="br0")
+    assert reaches(box, "172.17.0.2", 7000)
+
+
+def test_internet_follows_the_default_route_with_the_next_run(bare_host):
+    box = Box(bare_host, "web")
+    serve(bare_host.outside, 7000)
+    box.network(internet=True)
+    assert is_refused(box, OUTSIDE4, 7000)
+    bare_host.run("ip", "route", "replace", "0.0.0.0/1", "via", OUTSIDE4, "dev", "lan0")
+    assert bare_host.module("conductor_network_info")["drift"] == ["the firewall set uplink lacks elements"]
+    bare_host.module("conductor_network", state="reconciled")
+    assert reaches(box, OUTSIDE4, 7000)
 
 
 def watch(node, port):

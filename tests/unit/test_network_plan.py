@@ -8,19 +8,29 @@ from ansible_collections.conductor.containers.plugins.module_utils._model.networ
 from ansible_collections.conductor.containers.plugins.module_utils._model.network_options import NetworkOptions
 from ansible_collections.conductor.containers.plugins.module_utils._model.ports import Expose
 from ansible_collections.conductor.containers.plugins.module_utils._plan.firewall import (
+    ALL_SETS as SETS,
+)
+from ansible_collections.conductor.containers.plugins.module_utils._plan.firewall import (
     BASE,
     Firewall,
     base_commands,
     changed_udp_ports,
+    link_commands,
     parse_listing,
 )
-from ansible_collections.conductor.containers.plugins.module_utils._plan.firewall_rules import SETS
+from ansible_collections.conductor.containers.plugins.module_utils._plan.forwarding import (
+    DisableForwarding,
+    EnableForwarding,
+    KeepAdvertisedRoute,
+    SetFence,
+)
 from ansible_collections.conductor.containers.plugins.module_utils._plan.inside_files import inside_files
 from ansible_collections.conductor.containers.plugins.module_utils._plan.link import (
     End,
     Pair,
     inner_addresses,
     inner_routes,
+    localnet_sysctl,
     outer_addresses,
     outer_routes,
     outer_sysctls,
@@ -30,8 +40,7 @@ from ansible_collections.conductor.containers.plugins.module_utils._plan.name_se
 from ansible_collections.conductor.containers.plugins.module_utils._plan.network import (
     Connect,
     Disconnect,
-    EnableForwarding,
-    KeepAdvertisedRoute,
+    RouteLocalnet,
     UpdateFirewall,
     WriteInsideFiles,
     plan_projection,
@@ -45,6 +54,7 @@ from ansible_collections.conductor.containers.plugins.module_utils._plan.network
 )
 from ansible_collections.conductor.containers.plugins.module_utils._plan.network_view import (
     ContainerView,
+    Fence,
     Forwarding,
     HostDns,
     NetworkView,
@@ -79,13 +89,22 @@ def shown(name: str, elements: list) -> dict:
     return {kind: {**found[kind], "elem": elements}}
 
 
-def run_nft(firewall: Firewall, commands) -> Firewall:
+def run_nft(view: NetworkView, commands) -> Firewall:
     """What nft would make of `commands`, as one transaction."""
+    firewall = view.firewall
     if {"delete": {"table": {"family": "inet", "name": "conductor"}}} in commands:
-        fresh = any("chain" in command.get("add", {}) for command in commands)
+        fresh = any("rule" in command.get("add", {}) for command in commands)
         firewall = (
             parse_listing({"nftables": [c["add"] for c in base_commands() if "add" in c]}) if fresh else Firewall()
         )
+    links = set(firewall.links)
+    for command in commands:
+        chain = next(iter(command.values())).get("chain", {})
+        if "delete" in command and chain:
+            links.discard(chain["name"])
+        elif "add" in command and "dev" in chain:
+            assert chain["name"] == chain["dev"] and chain["dev"] in view.links, "nft knows only what exists"
+            links.add(chain["name"])
     elements = {name: set(firewall.elements.get(name, ())) for name in SETS} if firewall.base else {}
     for command in commands:
         for verb, item in command.items():
@@ -99,25 +118,46 @@ def run_nft(firewall: Firewall, commands) -> Firewall:
             else:
                 assert parsed <= elements[name], "nft refuses to delete what is not there"
                 elements[name] -= parsed
-    return Firewall(firewall.base, {name: frozenset(found) for name, found in elements.items()})
+    return Firewall(
+        firewall.base, {name: frozenset(found) for name, found in elements.items()}, firewall.whole, frozenset(links)
+    )
 
 
 def simulate(view: NetworkView, actions) -> NetworkView:
     for action in actions:
         if isinstance(action, Connect):
+            assert view.firewall.base == BASE, "a link comes after the table"
             view = with_container(view, action.container, pair=pair_of(action.link))
+            view = replace(view, links=view.links | {action.link.outer})
+            view = replace(view, firewall=run_nft(view, link_commands(action.link.outer)))
         elif isinstance(action, Disconnect):
             view = replace(view, stray_links=tuple(link for link in view.stray_links if link != action.outer))
+            # The kernel keeps the chain of a link that has gone, since 6.16.
+            view = replace(view, links=view.links - {action.outer})
             for name, container in view.containers.items():
                 if link_name(name) == action.outer and container.pair:
                     view = with_container(view, name, pair=None)
         elif isinstance(action, UpdateFirewall):
-            view = replace(view, firewall=run_nft(view.firewall, action.commands))
+            view = replace(view, firewall=run_nft(view, action.commands))
+        elif isinstance(action, RouteLocalnet):
+            name = next(name for name in view.containers if link_name(name) == action.outer)
+            pair = view.containers[name].pair
+            sysctls = {**pair.sysctls, localnet_sysctl(action.outer): "1" if action.allowed else "0"}
+            view = with_container(view, name, pair=replace(pair, sysctls=sysctls))
         elif isinstance(action, WriteInsideFiles):
             files = {**view.containers[action.container].files, **action.files}
             view = with_container(view, action.container, files=files)
         elif isinstance(action, EnableForwarding):
-            view = replace(view, forwarding=replace(view.forwarding, **{f"ipv{action.version}": True}))
+            fenced = {(action.version, "eth0"), (action.version, "eth1")}
+            assert fenced <= view.forwarding.fence.interfaces, "the fence comes before forwarding"
+            ours = view.forwarding.ours | {action.version}
+            view = replace(view, forwarding=replace(view.forwarding, ours=ours, **{f"ipv{action.version}": True}))
+        elif isinstance(action, DisableForwarding):
+            assert not view.links & {link_name(c.name) for c in view.connected()}, "no link needs it any more"
+            ours = view.forwarding.ours - {action.version}
+            view = replace(view, forwarding=replace(view.forwarding, ours=ours, **{f"ipv{action.version}": False}))
+        elif isinstance(action, SetFence):
+            view = replace(view, forwarding=replace(view.forwarding, fence=action.wanted))
         else:
             assert isinstance(action, KeepAdvertisedRoute)
     return view
@@ -165,12 +205,36 @@ options = st.builds(
 )
 
 
+INTERFACES = frozenset((v, i) for v in (4, 6) for i in ("eth0", "eth1"))
+AROUND = Fence(INTERFACES, frozenset({"192.0.2.0/24", "2001:db8::/64"}))
+fences = st.builds(
+    Fence,
+    st.frozensets(st.sampled_from([*sorted(AROUND.interfaces), (4, "gone"), (6, "gone")])),
+    st.frozensets(st.sampled_from([*sorted(AROUND.networks), "198.51.100.0/24"])),
+)
+# By version: off, on because of us, on because of somebody else.
+forwardings = st.builds(
+    lambda four, six, fence: Forwarding(
+        four != "off",
+        six != "off",
+        ("eth0",),
+        frozenset(v for v, s in ((4, four), (6, six)) if s == "ours"),
+        fence,
+        AROUND,
+    ),
+    st.sampled_from(["off", "ours", "theirs"]),
+    st.sampled_from(["off", "ours", "theirs"]),
+    fences,
+)
+
+
 @st.composite
 def hosts(draw) -> NetworkView:
     """A host with containers in any state, and a kernel that agrees with them or not."""
     view = NetworkView(
         containers={name: ContainerView(name, f"id-{name}", name) for name in NAMES},
-        forwarding=Forwarding(draw(st.booleans()), draw(st.booleans()), ("eth0",)),
+        forwarding=draw(forwardings),
+        uplinks=("eth0",),
         stray_links=tuple(draw(st.sets(st.sampled_from([f"{LINK_PREFIX}x", f"{LINK_PREFIX}y"])))),
         host_dns=HostDns((Resolver("192.0.2.53"),)),
     )
@@ -201,9 +265,12 @@ def hosts(draw) -> NetworkView:
             else None
         )
         view = with_container(view, name, attached=attached, pair=pair, files=files)
+    present = {link_name(name) for name, c in view.containers.items() if c.pair} | set(view.stray_links)
+    view = replace(view, links=frozenset(present))
     if draw(st.booleans()):
         settled = simulate(view, plan_projection(view, NAMES))
-        firewall = settled.firewall
+        known = settled.firewall.links & view.links
+        firewall = replace(settled.firewall, links=known)
         lost = draw(st.sets(st.sampled_from(sorted(SETS))))
         elements = {k: frozenset() if k in lost else v for k, v in firewall.elements.items()}
         view = replace(view, firewall=replace(firewall, elements=elements))
@@ -228,6 +295,7 @@ def test_dying_after_any_prefix_of_a_plan_leaves_a_state_that_converges(view, da
     assert plan_projection(after, NAMES) == ()
     whole = simulate(view, actions)
     assert after.firewall == whole.firewall
+    assert after.forwarding.ours == whole.forwarding.ours
 
 
 @settings(max_examples=100, deadline=None)
@@ -335,7 +403,8 @@ def test_each_permission_is_an_element_of_its_own_set(params, expected):
 
 @pytest.mark.parametrize("mode", ["enable", "require"])
 def test_forwarding_is_enabled_or_required_only_for_containers_that_run(mode):
-    view = NetworkView(containers={"a": ContainerView("a", "a", "a")}, forwarding=Forwarding(False, False, ("eth0",)))
+    forwarding = Forwarding(False, False, ("eth0",), around=AROUND)
+    view = NetworkView(containers={"a": ContainerView("a", "a", "a")}, forwarding=forwarding)
     asked = NetworkOptions.parse({}, "10.87.0.0/24", "fd87::/64", None)
     view = view.with_spec("a", wanted_spec(view, "a", asked))
     assert plan_projection(view, ["a"], mode) == ()
@@ -344,11 +413,15 @@ def test_forwarding_is_enabled_or_required_only_for_containers_that_run(mode):
         with pytest.raises(ConductorError, match="does not forward IPv4"):
             plan_projection(running, ["a"], mode)
     else:
-        assert plan_projection(running, ["a"], mode)[:3] == (
-            KeepAdvertisedRoute("eth0"),
-            EnableForwarding(4),
-            EnableForwarding(6),
-        )
+        actions = plan_projection(running, ["a"], mode)
+        assert [type(action) for action in actions] == [
+            SetFence, UpdateFirewall, KeepAdvertisedRoute, EnableForwarding, EnableForwarding, Connect
+        ]  # fmt: skip
+        assert actions[0].wanted == AROUND
+        gone = with_container(simulate(running, actions), "a", attached=False)
+        assert [type(action) for action in plan_projection(gone, ["a"], mode)] == [
+            Disconnect, DisableForwarding, DisableForwarding, SetFence, UpdateFirewall
+        ]  # fmt: skip
 
 
 def test_lines_of_others_stay_and_the_block_stays_where_it_is():

@@ -1,7 +1,10 @@
 """Rules of ours in other firewalls' chains: where they are wanted, whole, and nowhere else; theirs stay as they are."""
 
+import pytest
 from ansible_collections.conductor.containers.plugins.module_utils._plan.other_firewalls import (
     _RULES,
+    LetThrough,
+    OtherChain,
     commands_for,
     other_chains,
     plan_other_firewalls,
@@ -11,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 THEIRS = [{"match": {"op": "==", "left": {"meta": {"key": "iifname"}}, "right": "eth0"}}, {"accept": None}]
+LAST = [{"counter": {"packets": 1, "bytes": 2}}, {"drop": None}]
 CHAINS = [
     {"family": "ip", "table": "filter", "name": "FORWARD", "hook": "forward", "policy": "drop"},
     {"family": "ip", "table": "filter", "name": "INPUT", "hook": "input", "policy": "drop"},
@@ -35,14 +39,20 @@ def carried_out(rules, commands):
     for command in commands:
         if "delete" in command:
             del rules[command["delete"]["rule"]["handle"]]
-        else:
-            rules = {max(rules, default=0) + 1: command["insert"]["rule"]["expr"], **rules}
+            continue
+        (verb, item), fresh = next(iter(command.items())), max(rules, default=0) + 1
+        found = []
+        for handle, expr in rules.items():
+            if verb == "insert" and item["rule"]["handle"] == handle:
+                found.append((fresh, item["rule"]["expr"]))
+            found.append((handle, expr))
+        rules = dict(found if verb == "insert" else [*found, (fresh, item["rule"]["expr"])])
     return rules
 
 
 @given(
     chain=st.sampled_from(CHAINS[:1] + CHAINS[2:4]),
-    rules=st.lists(st.sampled_from([*_RULES, THEIRS, [*_RULES[0][:1], {"counter": {}}, *_RULES[0][1:]]])),
+    rules=st.lists(st.sampled_from([*_RULES, THEIRS, LAST, [*_RULES[0][:1], {"counter": {}}, *_RULES[0][1:]]])),
     wanted=st.booleans(),
 )
 def test_one_plan_makes_it_right_and_leaves_their_rules_in_their_order(chain, rules, wanted):
@@ -50,13 +60,45 @@ def test_one_plan_makes_it_right_and_leaves_their_rules_in_their_order(chain, ru
 
     def look(found):
         chain_found = other_chains([chain], "forward")[0]
-        return with_rules(chain_found, [{"handle": handle, "expr": expr} for handle, expr in found.items()])
+        return with_rules(chain_found, {chain["name"]: [{"handle": h, "expr": expr} for h, expr in found.items()]})
 
     actions = plan_other_firewalls([look(before)], wanted)
     after = before
     for action in actions:
         after = carried_out(after, commands_for(action))
     assert plan_other_firewalls([look(after)], wanted) == []
-    assert [r for r in after.values() if r == THEIRS] == [r for r in rules if r == THEIRS]
+    assert [r for r in after.values() if r in (THEIRS, LAST)] == [r for r in rules if r in (THEIRS, LAST)]
+    if wanted and LAST not in rules and look(after).passed and not look(before).passed:
+        assert list(after.values())[-2:] == list(_RULES), "their own rules come first"
     drops = bool(look(after).why)
     assert look(after).passed if wanted and drops else not look(after).rules
+
+
+REJECT = {"reject": {"type": "icmpx", "expr": "admin-prohibited"}}
+
+
+@pytest.mark.parametrize(
+    ("rules", "before"),
+    [
+        ({"c": [[THEIRS[0], {"drop": None}]]}, None),
+        ({"c": [THEIRS, LAST]}, 1),
+        ({"c": [THEIRS, [{"log": None}, REJECT]]}, 1),
+        ({"c": [[{"jump": {"target": "rest"}}]], "rest": [THEIRS, LAST]}, 0),
+        ({"c": [[{"jump": {"target": "rest"}}]], "rest": [THEIRS]}, None),
+        ({"c": [[{"goto": {"target": "c"}}]]}, None),
+    ],
+)
+def test_chain_whose_last_rule_drops_is_blocking_whatever_its_policy(rules, before):
+    listed = {name: [{"handle": i, "expr": expr} for i, expr in enumerate(r)] for name, r in rules.items()}
+    chain = with_rules(OtherChain("ip", "t", "c", ""), listed)
+    assert (chain.blocks, chain.before) == (before is not None, before)
+    if before is not None:
+        placed = [command["insert"]["rule"]["handle"] for command in commands_for(LetThrough(chain))]
+        assert placed == [before, before]
+
+
+def test_chain_that_nobody_may_change_is_named_and_left_alone():
+    chain = OtherChain("inet", "firewalld", "filter_FORWARD", "policy drop", refused="Operation not permitted")
+    assert plan_other_firewalls([chain], True) == []
+    assert chain.blocks
+    assert str(chain) == "inet firewalld filter_FORWARD (policy drop; it cannot be changed: Operation not permitted)"

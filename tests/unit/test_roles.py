@@ -69,3 +69,10 @@ def compare(accepted: dict, options: dict, without: dict) -> None:
         assert set(accepted[name].get("choices", [])) == choices, name
         if "suboptions" in option:
             compare(accepted[name]["options"], option["suboptions"], {})
+
+
+def test_role_host_does_not_switch_forwarding_on_at_boot():
+    """Docker and others set their policy only if they switch it on themselves; and nothing guards it at boot."""
+    template = (ROOT / "roles/host/templates/sysctl.conf.j2").read_text()
+    settings = [line for line in template.splitlines() if not line.startswith(("#", "{%"))]
+    assert settings == ["-net.ipv6.conf.{{ interface | replace('.', '/') }}.accept_ra = 2"]

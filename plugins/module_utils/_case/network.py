@@ -102,7 +102,7 @@ class NetworkCase(UseCase):
             self._each.apply(action)
 
     def result(self, observed: NetworkView) -> dict:
-        blocked = blocking_chains("forward")
+        blocked = blocking_chains("forward", self.settings.firewall == "accept")
         result = {"network": network_result(observed, self.name), "blocked_by": blocked}
         warnings = [
             *self._warnings,
@@ -143,7 +143,8 @@ class ReconcileCase(UseCase):
 
     def result(self, observed: NetworkView) -> dict:
         warnings = [*self._each.warnings, *warnings_of(observed, observed.containers)]
-        return {"blocked_by": blocking_chains("forward"), **({"warnings": warnings} if warnings else {})}
+        blocked = blocking_chains("forward", self.settings.firewall == "accept")
+        return {"blocked_by": blocked, **({"warnings": warnings} if warnings else {})}
 
 
 def _with_diff(actions: tuple[Action, ...], before: NetworkView, after: NetworkView, name: str) -> Plan:

@@ -36,7 +36,7 @@ class NetworkInfoCase(InfoCase):
         return {
             "networks": networks,
             "pools": {"pool4": self.settings.pool4, "pool6": self.settings.pool6},
-            "table_present": observed.firewall.base is not None,
+            "table_present": observed.firewall.whole,
             "drift": host_drift(observed),
             "blocked_by": blocking_chains("forward"),
             "input_blocked_by": blocking_chains("input"),

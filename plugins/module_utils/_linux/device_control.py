@@ -12,17 +12,17 @@ cgroup. On a host with both the first decides, as with runc and systemd: it take
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import struct
 from collections.abc import Iterable
 
 from .._errors import HostNotCapable
 from . import libc
+from .bpf import load_program
 from .device_program import DeviceRule, device_program
 
 # linux/bpf.h: commands, type of program, where it is attached.
-_PROG_LOAD, _PROG_ATTACH, _PROG_DETACH = 5, 8, 9
+_PROG_ATTACH, _PROG_DETACH = 8, 9
 _PROG_TYPE_CGROUP_DEVICE, _CGROUP_DEVICE = 15, 6
 
 
@@ -66,11 +66,8 @@ def _write(path: str, rules: Iterable[str], *may_fail: type[OSError]) -> None:
 
 def _attach(directory: str, code: bytes) -> None:
     """In place of the program that was attached here before, at once: there is no moment without one."""
-    instructions, licence = ctypes.create_string_buffer(code, len(code)), ctypes.create_string_buffer(b"GPL")
-    addresses = ctypes.addressof(instructions), ctypes.addressof(licence)
     try:
-        # prog_type, insn_cnt, insns, license. The descriptor is close-on-exec.
-        loaded = libc.bpf(_PROG_LOAD, struct.pack("=IIQQ", _PROG_TYPE_CGROUP_DEVICE, len(code) // 8, *addresses))
+        loaded = load_program(_PROG_TYPE_CGROUP_DEVICE, code)
         try:
             _at(directory, _PROG_ATTACH, loaded)
         finally:

@@ -9,10 +9,10 @@ Documentation/bpf/standardization/instruction-set.rst. runc, crun and systemd ma
 
 from __future__ import annotations
 
-import struct
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+from .bpf import instruction
 
 # BPF_DEVCG_ACC_* and BPF_DEVCG_DEV_*. What is asked of the program: access << 16 | type, major, minor, 32 bits each.
 ACCESS = {"m": 1, "r": 2, "w": 4}
@@ -43,16 +43,16 @@ class DeviceRule:
 def device_program(rules: Iterable[DeviceRule]) -> bytes:
     """Instructions that allow what one of `rules` allows, and nothing else."""
     code = [
-        _instruction(LOAD_WORD, _TYPE, _ASKED),
-        _instruction(AND, _TYPE, number=0xFFFF),
-        _instruction(LOAD_WORD, _ACCESS, _ASKED),
-        _instruction(SHIFT_RIGHT, _ACCESS, number=16),
-        _instruction(LOAD_WORD, _MAJOR, _ASKED, offset=4),
-        _instruction(LOAD_WORD, _MINOR, _ASKED, offset=8),
+        instruction(LOAD_WORD, _TYPE, _ASKED),
+        instruction(AND, _TYPE, number=0xFFFF),
+        instruction(LOAD_WORD, _ACCESS, _ASKED),
+        instruction(SHIFT_RIGHT, _ACCESS, number=16),
+        instruction(LOAD_WORD, _MAJOR, _ASKED, offset=4),
+        instruction(LOAD_WORD, _MINOR, _ASKED, offset=8),
     ]
     for rule in rules:
         code += _allow(rule)
-    return b"".join([*code, _instruction(SET, _RESULT, number=0), _instruction(EXIT)])
+    return b"".join([*code, instruction(SET, _RESULT, number=0), instruction(EXIT)])
 
 
 def _allow(rule: DeviceRule) -> list[bytes]:
@@ -60,20 +60,14 @@ def _allow(rule: DeviceRule) -> list[bytes]:
     refused = 7 & ~sum(ACCESS[letter] for letter in rule.access)
     numbers = ((_RESULT, 0), (_TYPE, TYPE[rule.type]), (_MAJOR, rule.major), (_MINOR, rule.minor))
     tests = [(register, number) for register, number in numbers if number is not None]
-    allow = [_instruction(SET, _RESULT, number=1), _instruction(EXIT)]
+    allow = [instruction(SET, _RESULT, number=1), instruction(EXIT)]
     return [
         # All that is asked at once, like r and w for a file opened for both, must be allowed: none of it refused.
-        _instruction(COPY, _RESULT, _ACCESS),
-        _instruction(AND, _RESULT, number=refused),
+        instruction(COPY, _RESULT, _ACCESS),
+        instruction(AND, _RESULT, number=refused),
         *(
-            _instruction(SKIP_UNLESS_EQUAL, register, offset=len(tests[place + 1 :]) + len(allow), number=number)
+            instruction(SKIP_UNLESS_EQUAL, register, offset=len(tests[place + 1 :]) + len(allow), number=number)
             for place, (register, number) in enumerate(tests)
         ),
         *allow,
     ]
-
-
-def _instruction(operation: int, to: int = 0, source: int = 0, *, offset: int = 0, number: int = 0) -> bytes:
-    """struct bpf_insn: the operation, two registers in one byte, an offset, a number."""
-    registers = source << 4 | to if sys.byteorder == "little" else to << 4 | source
-    return struct.pack("=BBhi", operation, registers, offset, number)

@@ -30,10 +30,10 @@ from .rtnetlink import (
     parse_attributes,
 )
 
-# include/uapi/linux/rtnetlink.h, if_addr.h, if_link.h, if.h, fib_rules.h
+# include/uapi/linux/rtnetlink.h, if_addr.h, if_link.h, if.h, fib_rules.h, neighbour.h
 RT_TABLE_MAIN, RT_TABLE_LOCAL, RT_SCOPE_LINK, RTPROT_KERNEL, RTPROT_RA = 254, 255, 253, 2, 9
 RTN_UNICAST, RTN_LOCAL = 1, 2
-IFA_F_NODAD, IFF_UP = 0x02, 0x1
+IFA_F_NODAD, IFF_UP, NUD_PERMANENT = 0x02, 0x1, 0x80
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINKINFO, IFLA_EXT_MASK, IFLA_PROP_LIST, IFLA_ALT_IFNAME = (
     1,
     3,
@@ -268,6 +268,12 @@ class Routing:
             more.update(table=RT_TABLE_LOCAL, type="local", priority=4096)
         # Not "add": IPv6 refuses a second route of the same destination there, even by another interface.
         self._ipr.route("append", family=family, dst=route.destination, oif=index, **more)
+
+    def add_neighbors(self, index: int, neighbors: Iterable[tuple[str, str]]) -> None:
+        """(address, hardware address) of each that is known for good (NUD_PERMANENT, ip-neighbour(8))."""
+        for address, mac in neighbors:
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            self._ipr.neigh("replace", family=family, dst=address, lladdr=mac, ifindex=index, state=NUD_PERMANENT)
 
     def delete(self, name: str) -> None:
         """Delete the interface `name`, and with it its addresses, routes and its peer. Nothing happens without it."""

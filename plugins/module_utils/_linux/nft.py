@@ -18,6 +18,17 @@ def apply_batch(commands: list[dict]) -> None:
         run([nft, "-j", "-f", "-"], stdin=json.dumps({"nftables": commands}).encode())
 
 
+def refusal(commands: list[dict]) -> str:
+    """Why the kernel would refuse `commands`, in one line; "" if it would not. Changes nothing."""
+    nft = require_program("nft", "nftables")
+    try:
+        run([nft, "--check", "-j", "-f", "-"], stdin=json.dumps({"nftables": commands}).encode())
+    except EffectFailed as error:
+        said = (error.hint or str(error)).strip().splitlines()
+        return (said[0] if said else "refused").rpartition("Error: ")[2]
+    return ""
+
+
 def list_table(family: str, table: str) -> dict | None:
     """All of a table, with plain numbers (-n) for protocols and ports; None where there is no such table."""
     nft = require_program("nft", "nftables")
@@ -49,8 +60,12 @@ def list_chains() -> list[dict]:
     return [item["chain"] for item in listed if "chain" in item]
 
 
-def list_rules(family: str, table: str, chain: str) -> list[dict]:
-    """The rules of a chain, each with its handle."""
+def list_rules(family: str, table: str) -> dict[str, list[dict]]:
+    """The rules of each chain of a table, each with its handle."""
     nft = require_program("nft", "nftables")
-    listed = json.loads(run([nft, "-j", "list", "chain", family, table, chain]))["nftables"]
-    return [item["rule"] for item in listed if "rule" in item]
+    listed = json.loads(run([nft, "-j", "list", "table", family, table]))["nftables"]
+    rules: dict[str, list[dict]] = {}
+    for item in listed:
+        if "rule" in item:
+            rules.setdefault(item["rule"]["chain"], []).append(item["rule"])
+    return rules

@@ -1,9 +1,10 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Requests to rtnetlink(7) that only read: one object, or a whole dump (netlink(7), include/uapi/linux/netlink.h).
+"""Messages of rtnetlink(7): reading one object or a whole dump, and changing one (netlink(7), linux/netlink.h).
 
-pyroute2 is not used for it: release 0.7.2 fails if a dump was interrupted, and 0.9 takes a torn dump for the truth.
+For what pyroute2 0.7.2 and 0.9 do not have alike: release 0.7.2 fails if a dump was interrupted, and 0.9 takes a torn
+dump for the truth.
 """
 
 from __future__ import annotations
@@ -18,17 +19,23 @@ from typing import NamedTuple
 from .._errors import EffectFailed
 
 RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE, RTM_GETRULE = 18, 22, 26, 34
+# Flags of a request that changes something.
+EXCLUSIVE, CREATE = 0x200, 0x400
 
-_NLM_F_REQUEST, _NLM_F_DUMP_INTR, _NLM_F_DUMP = 0x1, 0x10, 0x300
+_NLM_F_REQUEST, _NLM_F_ACK, _NLM_F_DUMP_INTR, _NLM_F_DUMP = 0x1, 0x4, 0x10, 0x300
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
 _SOL_NETLINK, _NETLINK_GET_STRICT_CHK = 270, 12
 _HEADER, _ATTRIBUTE = struct.Struct("=IHHII"), struct.Struct("=HH")
-# The largest part of a dump that the kernel makes at once (netlink_recvmsg: 32 KiB) fits.
-_BUFFER = 1 << 16
+# An attribute's number, without the bits that say how it is to be read.
+_TYPE_MASK = 0x3FFF
+# A dump comes in parts of at most 32 KiB (netlink_recvmsg). One link can have 64 KiB of names.
+_BUFFER = 1 << 18
 # Of 100 interrupted attempts in a row none was ever seen, on a host whose links change all the time.
 _ATTEMPTS = 100
 # A dump about one interface: somebody inside a container can give it any number of addresses and routes.
 MOST_OF_ONE = 4096
+# The kernel's errors for an object that does not exist.
+_NONE = (errno.ENODEV, errno.ENXIO, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL)
 
 
 class Message(NamedTuple):
@@ -42,11 +49,48 @@ class Interrupted(Exception):
     """What is dumped has changed meanwhile: the dump may lack something that was there all the time."""
 
 
-class Reader:
-    """A socket in the caller's network namespace, where it stays. Use it as a context manager."""
+def attribute(number: int, value: bytes) -> bytes:
+    """struct rtattr with its value, padded."""
+    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), number) + value + bytes(-len(value) % 4)
 
-    def __init__(self) -> None:
+
+def text(number: int, value: str) -> bytes:
+    """An attribute that holds a string."""
+    return attribute(number, value.encode() + b"\0")
+
+
+def parse_attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """(number, value) of each attribute in `data`."""
+    position = 0
+    while position + _ATTRIBUTE.size <= len(data):
+        length, number = _ATTRIBUTE.unpack_from(data, position)
+        yield number & _TYPE_MASK, data[position + _ATTRIBUTE.size : position + length]
+        position += max(_ATTRIBUTE.size, (length + 3) & ~3)
+
+
+def change(kind: int, payload: bytes, flags: int = 0) -> None:
+    """Send one request and wait until the kernel has carried it out. Raises OSError with its error number."""
+    with Reader() as netlink:
+        netlink.send(kind, _NLM_F_ACK | flags, payload)
+        for _answer in netlink.answers():
+            pass
+
+
+def dump(kind: int, payload: bytes) -> list[bytes]:
+    """The payloads of all answers, of one moment. Raises as `Reader.dump`."""
+    with Reader() as netlink:
+        return netlink.whole(kind, payload)
+
+
+class Reader:
+    """A socket in the caller's network namespace, where it stays. Use it as a context manager.
+
+    `patience`: seconds that an answer may take, None for any.
+    """
+
+    def __init__(self, patience: float | None = None) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
+        self._socket.settimeout(patience)
         # So the kernel (4.20) filters dumps by what the request names, and refuses what it does not understand.
         self._socket.setsockopt(_SOL_NETLINK, _NETLINK_GET_STRICT_CHK, 1)
         self._socket.bind((0, 0))
@@ -60,18 +104,11 @@ class Reader:
 
     def get(self, kind: int, layout: struct.Struct, fixed: tuple, attributes: Mapping[int, bytes]) -> Message | None:
         """The one object that the request names; None if there is none. Raises OSError."""
-        self._send(kind, _NLM_F_REQUEST, layout, fixed, attributes)
+        self.send(kind, 0, _body(layout, fixed, attributes))
         try:
-            return next(self._answers(layout, single=True), None)
+            return next((_message(layout, payload) for _flags, payload in self.answers()), None)
         except OSError as error:
-            if error.errno in (
-                errno.ENODEV,
-                errno.ENXIO,
-                errno.ENETUNREACH,
-                errno.EHOSTUNREACH,
-                errno.EACCES,
-                errno.EINVAL,
-            ):
+            if error.errno in _NONE:
                 return None
             raise
 
@@ -83,35 +120,50 @@ class Reader:
         A dump that the kernel calls inconsistent (NLM_F_DUMP_INTR) is repeated. Raises EffectFailed if none of many
         was whole, or if there are more than `most`; OSError if the kernel refuses, ENODEV without the interface.
         """
+        return [_message(layout, payload) for payload in self.whole(kind, _body(layout, fixed, attributes), most)]
+
+    def whole(self, kind: int, payload: bytes, most: int | None = None) -> list[bytes]:
+        """The payloads of a dump. Raises as `dump`."""
+        found = self.first(kind, payload, None if most is None else most + 1)
+        if most is not None and len(found) > most:
+            raise EffectFailed(f"an interface has more than {most} addresses or routes; remove some of them")
+        return found
+
+    def first(self, kind: int, payload: bytes, most: int | None) -> list[bytes]:
+        """The payloads of a dump, at most so many. Raises as `dump`, but for too many."""
         for _attempt in range(_ATTEMPTS):
-            self._send(kind, _NLM_F_REQUEST | _NLM_F_DUMP, layout, fixed, attributes)
-            found = []
+            self.send(kind, _NLM_F_DUMP, payload)
             try:
-                for message in self._answers(layout):
-                    found.append(message)
-                    if most is not None and len(found) > most:
-                        raise EffectFailed(
-                            f"an interface has more than {most} addresses or routes; remove some of them"
-                        )
-                return found
+                return self._payloads(most)
             except Interrupted:
                 continue
         raise EffectFailed(
             f"this host's links, addresses or routes change too fast to be read ({_ATTEMPTS} attempts); run this again"
         )
 
-    def _send(
-        self, kind: int, flags: int, layout: struct.Struct, fixed: tuple, attributes: Mapping[int, bytes]
-    ) -> None:
-        self._sequence += 1
-        body = layout.pack(*fixed) + b"".join(_attribute(number, value) for number, value in attributes.items())
-        self._socket.send(_HEADER.pack(_HEADER.size + len(body), kind, flags, self._sequence, 0) + body)
+    def _payloads(self, most: int | None) -> list[bytes]:
+        found, interrupted = [], False
+        for flags, payload in self.answers():
+            interrupted |= bool(flags & _NLM_F_DUMP_INTR)
+            found.append(payload)
+            if len(found) == most:
+                return found
+        if interrupted:
+            raise Interrupted
+        return found
 
-    def _answers(self, layout: struct.Struct, single: bool = False) -> Iterator[Message]:
-        """The answers to the last request. Raises Interrupted after the last one of a dump, and OSError."""
-        interrupted = False
+    def send(self, kind: int, flags: int, payload: bytes) -> None:
+        """Send a request."""
+        self._sequence += 1
+        size = _HEADER.size + len(payload)
+        self._socket.send(_HEADER.pack(size, kind, _NLM_F_REQUEST | flags, self._sequence, 0) + payload)
+
+    def answers(self) -> Iterator[tuple[int, bytes]]:
+        """(flags, payload) of each answer to the last request; need not be read to the end. Raises OSError."""
         while True:
-            data = self._socket.recv(_BUFFER)
+            data, _, received, _ = self._socket.recvmsg(_BUFFER)
+            if received & socket.MSG_TRUNC:
+                raise OSError(errno.EMSGSIZE, os.strerror(errno.EMSGSIZE))
             position = 0
             while position + _HEADER.size <= len(data):
                 length, kind, flags, sequence, _port = _HEADER.unpack_from(data, position)
@@ -119,27 +171,19 @@ class Reader:
                 position += (length + 3) & ~3
                 if sequence != self._sequence:
                     continue  # the rest of a dump that was not read to its end
-                interrupted |= bool(flags & _NLM_F_DUMP_INTR)
                 if kind in (_NLMSG_ERROR, _NLMSG_DONE):
                     number = -struct.unpack_from("=i", payload)[0] if len(payload) >= 4 else 0
-                    if number:
+                    if number > 0:
                         raise OSError(number, os.strerror(number))
-                    if interrupted:
+                    if flags & _NLM_F_DUMP_INTR:
                         raise Interrupted
                     return
-                yield Message(layout.unpack_from(payload), dict(parse_attributes(payload[layout.size :])))
-                if single:
-                    return
+                yield flags, payload
 
 
-def _attribute(number: int, value: bytes) -> bytes:
-    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), number) + value + bytes(-len(value) % 4)
+def _body(layout: struct.Struct, fixed: tuple, attributes: Mapping[int, bytes]) -> bytes:
+    return layout.pack(*fixed) + b"".join(attribute(number, value) for number, value in attributes.items())
 
 
-def parse_attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """(number, value) of each attribute in `data`."""
-    position = 0
-    while position + _ATTRIBUTE.size <= len(data):
-        length, number = _ATTRIBUTE.unpack_from(data, position)
-        yield number & 0x3FFF, data[position + _ATTRIBUTE.size : position + length]
-        position += max(_ATTRIBUTE.size, (length + 3) & ~3)
+def _message(layout: struct.Struct, payload: bytes) -> Message:
+    return Message(layout.unpack_from(payload), dict(parse_attributes(payload[layout.size :])))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Iterable
 
 from .._errors import ConductorError, EffectFailed
@@ -15,26 +16,26 @@ from .._linux.sysctl import write_sysctl
 from .._model.layout import ContainerPaths
 from .._plan.action import Action
 from .._plan.firewall import changed_udp_ports
-from .._plan.network import (
-    Connect,
-    Disconnect,
-    EnableForwarding,
-    KeepAdvertisedRoute,
-    UpdateFirewall,
-    WriteInsideFiles,
-)
+from .._plan.forwarding import DisableForwarding, EnableForwarding, KeepAdvertisedRoute, SetFence
+from .._plan.link import localnet_sysctl
+from .._plan.network import Connect, Disconnect, RouteLocalnet, UpdateFirewall, WriteInsideFiles
 from .._plan.other_firewalls import LetThrough, TakeBack, commands_for
 from .._store.settings import Settings
+from .forwarding import disable_forwarding, enable_forwarding, set_fence
 from .link import delete_link, make_link
 from .root import root_of
-
-_FORWARDING = {4: "net/ipv4/ip_forward", 6: "net/ipv6/conf/all/forwarding"}
 
 
 def apply(settings: Settings, action: Action) -> None:
     """Carry out one action of plan_projection."""
     if isinstance(action, EnableForwarding):
-        write_sysctl(_FORWARDING[action.version], "1")
+        enable_forwarding(action.version)
+    elif isinstance(action, DisableForwarding):
+        disable_forwarding(action.version)
+    elif isinstance(action, SetFence):
+        set_fence(action.wanted)
+    elif isinstance(action, RouteLocalnet):
+        write_sysctl(localnet_sysctl(action.outer), "1" if action.allowed else "0")
     elif isinstance(action, KeepAdvertisedRoute):
         write_sysctl(f"net/ipv6/conf/{action.interface}/accept_ra", "2")
     elif isinstance(action, Connect):
@@ -45,7 +46,9 @@ def apply(settings: Settings, action: Action) -> None:
         apply_batch(list(action.commands))
         forget_udp(changed_udp_ports(action.commands))
     elif isinstance(action, (LetThrough, TakeBack)):
-        apply_batch(commands_for(action))
+        # Planned only if it is possible; somebody else's firewall is no reason to end here if it is so no more.
+        with contextlib.suppress(EffectFailed):
+            apply_batch(commands_for(action))
     elif isinstance(action, WriteInsideFiles):
         with root_of(ContainerPaths.of(settings.container_dir, action.container)) as root:
             for path, content in action.files.items() if root is not None else ():

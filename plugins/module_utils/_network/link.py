@@ -13,16 +13,23 @@ from typing import NamedTuple
 
 from .._errors import Conflict
 from .._linux.foreign_interface import look_at_interface
+from .._linux.link_guard import guard, is_guarded
 from .._linux.netlink import Interface, Route, Routing, entered, routing
+from .._linux.nft import apply_batch
 from .._linux.sysctl import read_sysctl, write_sysctl
 from .._model.network import INNER_LINK, Link
+from .._plan.firewall import link_commands
+from .._plan.firewall_rules import TO_CONTAINER_MARK
 from .._plan.link import (
     End,
     Pair,
     inner_addresses,
+    inner_neighbors,
     inner_routes,
     inner_sysctls,
+    localnet_sysctl,
     outer_addresses,
+    outer_neighbors,
     outer_routes,
     outer_sysctls,
     sysctl_names,
@@ -60,7 +67,8 @@ def _look_at_pair(outside: Routing, name: str, where: Inner | None) -> Pair | No
         if where is not None:
             with _opened(where.netns) as netns_fd:
                 inner = look_at_interface(netns_fd, INNER_LINK, where.routes)
-    return Pair(_end(outer), inner and _end(inner), {key: read_sysctl(key) for key in sysctl_names(name)})
+    sysctls = {key: read_sysctl(key) for key in sysctl_names(name)}
+    return Pair(_end(outer), inner and _end(inner), sysctls, is_guarded(outer.index, TO_CONTAINER_MARK))
 
 
 def _end(found: Interface) -> End:
@@ -88,7 +96,8 @@ def _opened(netns: str) -> Iterator[int]:
 def make_link(link: Link, netns: str) -> None:
     """Make `link` with its inner end in the namespace at `netns`; what is there of it goes before.
 
-    Raises Conflict where the namespace has an interface of that name that is no part of it.
+    The host end is down, and nothing passes, until its guard and its chain in the firewall are there. Raises Conflict
+    where the namespace has an interface of that name that is no part of it.
     """
     with _opened(netns) as netns_fd, routing() as outside, routing(netns_fd) as inside:
         outside.delete(link.outer)
@@ -97,25 +106,41 @@ def make_link(link: Link, netns: str) -> None:
         if taken:
             raise Conflict(f"{netns} has an interface {INNER_LINK} that is not ours", "remove it inside the container")
         outside.add_veth(link.outer, INNER_LINK, netns_fd, mac=link.mac, mtu=link.mtu)
+        guard(_index(outside, link.outer), TO_CONTAINER_MARK)
         with entered(netns_fd):
             for name, value in inner_sysctls(link).items():
                 write_sysctl(name, value)
-        for name, value in outer_sysctls(link).items():
+        for name, value in {**outer_sysctls(link), localnet_sysctl(link.outer): "0"}.items():
             write_sysctl(name, value)
+        apply_batch(link_commands(link.outer))
         _configure(inside, INNER_LINK, link.inner_altname, inner_addresses(link), inner_routes(link))
         _configure(outside, link.outer, link.outer_altname, outer_addresses(link), outer_routes(link))
+        _introduce(outside, inside, link)
 
 
 def _configure(side: Routing, name: str, altname: str, addresses: list, routes: list) -> None:
-    index = side.index(name)
-    if index is None:
-        raise Conflict(f"the interface {name} vanished while it was set up", "run this again")
+    index = _index(side, name)
     side.add_altname(index, altname)
     side.set_up(index)
     for address in addresses:
         side.add_address(index, address)
     for route in routes:
         side.add_route(index, Route(*route))
+
+
+def _index(side: Routing, name: str) -> int:
+    index = side.index(name)
+    if index is None:
+        raise Conflict(f"the interface {name} vanished while it was set up", "run this again")
+    return index
+
+
+def _introduce(outside: Routing, inside: Routing, link: Link) -> None:
+    """Tell both ends who the other is, for good: nobody who fills the table of neighbors comes between them."""
+    outer = outside.interface(link.outer)
+    if outer is not None:
+        outside.add_neighbors(outer.index, outer_neighbors(link))
+        inside.add_neighbors(_index(inside, INNER_LINK), inner_neighbors(link, outer.mac))
 
 
 def delete_link(outer: str) -> None:

@@ -6,20 +6,22 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 
 from .._linux.inside_root import read_files
-from .._linux.netlink import routing
 from .._linux.nft import list_table
+from .._linux.routes import default_interfaces
 from .._linux.sysctl import read_sysctl
 from .._model.layout import ContainerPaths
 from .._model.network import LINK_PREFIX, Link, link_name
-from .._plan.firewall import FAMILY, TABLE, parse_listing
+from .._plan.firewall import FAMILIES, TABLE, parse_listing
 from .._plan.inside_files import HOSTS, RESOLV
-from .._plan.network_view import ContainerView, Forwarding, NetworkView
+from .._plan.network_view import ContainerView, NetworkView
 from .._store.networks import StoredNetwork, read_networks
 from .._store.settings import Settings
+from .forwarding import look_at_forwarding
 from .link import Inner, look_at_pairs
 from .other_firewalls import look_at_others
 from .resolvers import host_dns
@@ -50,13 +52,17 @@ def observe(
         **view.containers,
         **{c.name: _with_files(settings, replace(c, pair=pairs.get(link_name(c.name)))) for c in looked_at},
     }
+    accept = settings.firewall == "accept"
+    links = frozenset(name for _index, name in socket.if_nameindex() if name.startswith(LINK_PREFIX))
     return replace(
         view,
         containers=containers,
-        firewall=parse_listing(list_table(FAMILY, TABLE)),
-        forwarding=_forwarding(view.ipv6),
-        stray_links=_stray_links(containers) if focus is None else (),
-        other_chains=look_at_others() if others or settings.firewall == "accept" else (),
+        firewall=parse_listing(_tables()),
+        forwarding=look_at_forwarding(view.ipv6),
+        links=links,
+        uplinks=tuple(sorted(name for name in default_interfaces() if not name.startswith(LINK_PREFIX))),
+        stray_links=tuple(sorted(links - {link_name(name) for name in containers})) if focus is None else (),
+        other_chains=look_at_others("forward", accept) if others or accept else (),
     )
 
 
@@ -92,21 +98,11 @@ def _with_files(settings: Settings, container: ContainerView) -> ContainerView:
         return replace(container, files=read_files(root, [HOSTS, RESOLV], unwritable), unwritable=unwritable)
 
 
-def _stray_links(containers: Collection[str]) -> tuple[str, ...]:
-    known = {link_name(name) for name in containers}
-    with routing() as host:
-        return tuple(name for name in host.names(LINK_PREFIX) if name not in known)
+def _tables() -> dict | None:
+    """Both tables of ours as one listing; None if there is neither."""
+    listings = [found for found in (list_table(family, TABLE) for family in FAMILIES) if found is not None]
+    return {"nftables": [item for listing in listings for item in listing["nftables"]]} if listings else None
 
 
 def _has_ipv6() -> bool:
     return read_sysctl("net/ipv6/conf/all/disable_ipv6") == "0"
-
-
-def _forwarding(has_ipv6: bool) -> Forwarding:
-    ipv4 = read_sysctl("net/ipv4/ip_forward") == "1"
-    ipv6 = not has_ipv6 or read_sysctl("net/ipv6/conf/all/forwarding") == "1"
-    if ipv6:
-        return Forwarding(ipv4, ipv6)
-    with routing() as host:
-        learned = host.learned_default()
-    return Forwarding(ipv4, ipv6, tuple(i for i in learned if read_sysctl(f"net/ipv6/conf/{i}/accept_ra") == "1"))

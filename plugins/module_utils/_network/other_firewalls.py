@@ -5,22 +5,40 @@
 
 from __future__ import annotations
 
-from .._linux.nft import list_chains, list_rules
-from .._plan.other_firewalls import OtherChain, other_chains, with_rules
+import contextlib
+from dataclasses import replace
+
+from .._errors import EffectFailed
+from .._linux.nft import list_chains, list_rules, refusal
+from .._plan.other_firewalls import OtherChain, commands_for, other_chains, wish, with_rules
 
 
-def look_at_others(hook: str = "forward") -> tuple[OtherChain, ...]:
-    """The base chains of others at `hook`, with our rules in them."""
-    found = other_chains(list_chains(), hook)
-    return tuple(with_rules(chain, list_rules(chain.family, chain.table, chain.name)) for chain in found)
+def look_at_others(hook: str, accept: bool) -> tuple[OtherChain, ...]:
+    """The base chains of others at `hook`, with our rules in them; `accept`: our rules are wanted there.
+
+    Of what cannot be looked at nothing is said: it must never be the end of other work.
+    """
+    try:
+        found = other_chains(list_chains(), hook)
+    except EffectFailed:
+        return ()
+    return tuple(_look_at(chain, accept) for chain in found)
 
 
-def blocking_chains(hook: str) -> list[str]:
+def _look_at(chain: OtherChain, accept: bool) -> OtherChain:
+    with contextlib.suppress(EffectFailed):
+        chain = with_rules(chain, list_rules(chain.family, chain.table))
+    action = wish(chain, accept)
+    # firewalld, for one, owns its table: the kernel lets nobody else change it.
+    return replace(chain, refused=refusal(commands_for(action))) if action else chain
+
+
+def blocking_chains(hook: str, accept: bool = False) -> list[str]:
     """What may drop containers' packets at `hook` ("forward", or "input" for those to the host), as far as can be told.
 
-    Base chains of others that drop by policy, firewalld's (which reject at their end), and legacy iptables.
+    Base chains of others that drop by policy or at their end, and legacy iptables. `accept`: our rules are wanted.
     """
-    found = [f"{chain.label} ({chain.why})" for chain in look_at_others(hook) if chain.blocks]
+    found = [str(chain) for chain in look_at_others(hook, accept) if chain.blocks]
     for path, name in (("/proc/net/ip_tables_names", "iptables"), ("/proc/net/ip6_tables_names", "ip6tables")):
         # The old interface, of which nft shows nothing.
         try:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The rules of the table `inet conductor`, and the sets and maps that they look things up in. Pure.
+"""The rules of the tables `inet conductor` and `netdev conductor`, and the sets and maps that they use. Pure.
 
 They never change; who may do what stands in the sets and maps. So a packet costs the same and an update costs the same,
 however many containers there are. Written as libnftables-json(5). Numbers stand for protocols, for a host without
@@ -13,20 +13,36 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .._model.network import LINK_PREFIX
+from .link import INNER_LINK_LOCAL
 from .metadata_addresses import LINK_LOCAL4, METADATA4, METADATA6
 
 # The host end of any container's veth pair.
 OURS = LINK_PREFIX + "*"
-TCP, UDP, ICMP, ICMP6 = 6, 17, 1, 58
+TCP, UDP, ICMP, ICMP6, FRAGMENT6 = 6, 17, 1, 58, 44
 DNS = 53
+# The guard of each link lets out what has exactly this mark, which our last chain gives to what goes to a container. No
+# other program sees it: the packet leaves by our own link, and the kernel clears marks between network namespaces.
+TO_CONTAINER_MARK = 0x63647472
+# Connections that a container may have begun and not ended; those that are closed do not count (nf_conncount).
+MOST_CONNECTIONS = 8192
+# Named by a rule, not by us: newer releases of nft list it among the sets.
+METER = "connections"
 
 # name: (key type, value type or None, flags). A key of the first lists what the rules below look up.
 SETS: Mapping[str, tuple[tuple[str, ...], str | None, tuple[str, ...]]] = {
     "source4": (("ifname", "ipv4_addr"), None, ()),
     "source6": (("ifname", "ipv6_addr"), None, ()),
+    # Addresses that lead to a container or nowhere.
+    "address4": (("ipv4_addr",), None, ()),
+    "address6": (("ipv6_addr",), None, ()),
+    # Interfaces between which the host forwards nothing: it would not, were it not for the containers.
+    "fenced4": (("ifname",), None, ()),
+    "fenced6": (("ifname",), None, ()),
     "host_access": (("ifname",), None, ()),
     "metadata": (("ifname",), None, ()),
     "internet": (("ifname",), None, ()),
+    # By which the host itself goes out: interfaces with a default route.
+    "uplink": (("ifname",), None, ()),
     "internet_by": (("ifname", "ifname"), None, ()),
     "peer": (("ifname", "ifname"), None, ()),
     "peer_port": (("ifname", "ifname", "inet_proto", "inet_service"), None, ("interval",)),
@@ -43,6 +59,12 @@ SETS: Mapping[str, tuple[tuple[str, ...], str | None, tuple[str, ...]]] = {
     "expose6_on_port": (("ipv6_addr", "inet_proto", "inet_service"), "inet_service", ()),
 }
 
+# Those of the table `netdev conductor`.
+INGRESS_SETS: Mapping[str, tuple[tuple[str, ...], str | None, tuple[str, ...]]] = {
+    "own4": (("ifname", "ipv4_addr"), None, ()),
+    "own6": (("ifname", "ipv6_addr"), None, ()),
+}
+
 
 def _meta(key: str) -> dict:
     return {"meta": {"key": key}}
@@ -52,8 +74,12 @@ def _payload(protocol: str, name: str) -> dict:
     return {"payload": {"protocol": protocol, "field": name}}
 
 
-def _ct(key: str) -> dict:
-    return {"ct": {"key": key}}
+def _ct(key: str, direction: str | None = None) -> dict:
+    return {"ct": {"key": key, **({"dir": direction} if direction else {})}}
+
+
+def _set_meta(key: str, value: object) -> dict:
+    return {"mangle": {"key": _meta(key), "value": value}}
 
 
 def _is(left: object, right: object, op: str = "==") -> dict:
@@ -89,7 +115,7 @@ HAS_PORTS = _is(L4, _any_of(TCP, UDP))
 REPLY, ORIGINAL = _is(_ct("direction"), "reply"), _is(_ct("direction"), "original")
 DNATED = _is(_ct("status"), "dnat", "in")
 TO_THIS_HOST = _is({"fib": {"result": "type", "flags": ["daddr"]}}, "local")
-ACCEPT, DROP = {"accept": None}, {"drop": None}
+ACCEPT, DROP, RETURN = {"accept": None}, {"drop": None}, {"return": None}
 # Neighbour discovery (RFC 4861), without which neither end of a link finds the other.
 NEIGHBOURS = _is(_payload("icmpv6", "type"), _any_of("nd-neighbor-solicit", "nd-neighbor-advert"))
 
@@ -115,29 +141,71 @@ def _dnat(version: int) -> list[list[dict]]:
     return rules
 
 
+RELATED = [_is(_ct("state"), "related", "in"), _is(L4, _any_of(ICMP, ICMP6))]
+INVALID = _is(_ct("state"), "invalid", "in")
+NFPROTO4, NFPROTO6 = _is(_meta("nfproto"), "ipv4"), _is(_meta("nfproto"), "ipv6")
+
+
+def _is_party(interface: dict) -> list[list[dict]]:
+    """Return with what belongs to a connection that the container at `interface` has begun or was called by."""
+    return [
+        [_in(f"source{version}", interface, _ct(f"{ip} saddr", direction)), RETURN]
+        for version, ip in ((4, "ip"), (6, "ip6"))
+        for direction in ("original", "reply")
+    ]
+
+
+# The chain of the table `netdev conductor` that each link's own chain goes to, before a packet is put together of its
+# fragments or tracked. The guard has made it somebody else's packet; what is the container's becomes a broadcast, which
+# the kernel neither forwards nor takes for TCP, and of a protocol that nobody speaks. Only the other table makes it one
+# for this host again: so both must be there, whichever somebody deletes.
+FROM_LINK = "from_link"
+_HIDDEN = [("ip", "protocol", UDP, 145), ("ip", "protocol", ICMP, 129)]
+_HIDDEN += [("ip6", "nexthdr", number, number | 128) for number in (UDP, ICMP6, FRAGMENT6)]
+
+
+def _set_protocol(protocol: str, name: str, value: int) -> dict:
+    key = _payload(protocol, name)
+    if protocol == "ip6":
+        # Byte 6 of the header, raw: by its name the checksum behind would be changed along, and not changed back.
+        key = {"payload": {"base": "nh", "offset": 48, "len": 8}}
+    return {"mangle": {"key": key, "value": value}}
+
+
+HIDE = [
+    [_is(_payload(ip, name), number), _set_protocol(ip, name, hidden), RETURN] for ip, name, number, hidden in _HIDDEN
+]
+SHOW = [
+    [_is(_payload(ip, name), hidden), _set_protocol(ip, name, number), ACCEPT] for ip, name, number, hidden in _HIDDEN
+]
+_ADMITTED = [_set_meta("pkttype", "broadcast"), {"goto": {"target": "hide"}}]
+FROM_LINK_RULES: list[list[dict]] = [
+    # The host end of a container that exposes ports routes packets for 127.0.0.0/8 (route_localnet), for replies.
+    [_is(_payload("ip", "daddr"), {"prefix": {"addr": "127.0.0.0", "len": 8}}), DROP],
+    [_in("own4", IIF, _payload("ip", "saddr")), *_ADMITTED],
+    [_in("own6", IIF, _payload("ip6", "saddr")), *_ADMITTED],
+    [_in("own4", IIF, _payload("arp", "saddr ip")), _set_meta("pkttype", "host"), ACCEPT],
+    # Neighbor discovery speaks from the link-local address; it never leaves the link.
+    [_is(_payload("ip6", "saddr"), INNER_LINK_LOCAL.partition("/")[0]), NEIGHBOURS, *_ADMITTED],
+    [DROP],
+]
+
+INGRESS_CHAINS: Mapping[str, list[list[dict]]] = {"hide": HIDE, FROM_LINK: FROM_LINK_RULES}
+
 # chain: (base chain's type, hook and priority, or None; its rules). Policies are accept: others' packets pass.
 CHAINS: Mapping[str, tuple[tuple[str, str, int] | None, list[list[dict]]]] = {
-    # Before connection tracking: a forged packet leaves no trace.
-    "antispoof": (
-        ("filter", "prerouting", -300),
+    # Before fragments are put together (-400).
+    "admit": (("filter", "prerouting", -450), [[NOT_FROM_OURS, ACCEPT], [_set_meta("pkttype", "host")], *SHOW]),
+    # Right after connection tracking (-200), before the new entry is one of the table's.
+    "limits": (
+        ("filter", "prerouting", -190),
         [
-            [FROM_OURS, _jump("from_container")],
-        ],
-    ),
-    "from_container": (
-        None,
-        [
-            # The host ends route packets for 127.0.0.0/8 (route_localnet), which replies to localhost need.
-            [_is(_payload("ip", "daddr"), {"prefix": {"addr": "127.0.0.0", "len": 8}}), DROP],
-            [_in("source4", IIF, _payload("ip", "saddr")), ACCEPT],
-            [_in("source6", IIF, _payload("ip6", "saddr")), ACCEPT],
-            # Neighbour discovery speaks from link-local addresses; it never leaves the link.
             [
-                _is(_payload("ip6", "saddr"), {"prefix": {"addr": "fe80::", "len": 10}}),
-                NEIGHBOURS,
-                ACCEPT,
+                FROM_OURS,
+                _is(_ct("state"), "new", "in"),
+                {"meter": {"name": METER, "key": IIF, "stmt": {"ct count": {"val": MOST_CONNECTIONS, "inv": True}}}},
+                DROP,
             ],
-            [DROP],
         ],
     ),
     # Between connection tracking (-200) and whoever translates destinations (-100): so one look at a packet is enough
@@ -174,26 +242,28 @@ CHAINS: Mapping[str, tuple[tuple[str, str, int] | None, list[list[dict]]]] = {
             [TO_OURS, _is(_payload("ip", "saddr"), {"prefix": {"addr": "127.0.0.0", "len": 8}}), {"masquerade": None}],
             [TO_OURS, _is(_payload("ip6", "saddr"), "::1"), {"masquerade": None}],
             [_in("self", IIF, OIF), {"masquerade": None}],
-            [NOT_TO_OURS, _in("internet", IIF), {"masquerade": None}],
+            [_in("internet", IIF), _in("uplink", OIF), {"masquerade": None}],
             [_in("internet_by", IIF, OIF), {"masquerade": None}],
         ],
     ),
-    # Every packet is judged by the sets, those of running connections too: what is forbidden now ends now.
+    # Every packet is judged by the sets, those of running connections too: what is forbidden now ends now. Before other
+    # firewalls (0): what they are asked to let through is what was allowed here.
     "forward": (
-        ("filter", "forward", 0),
+        ("filter", "forward", -10),
         [
             [FROM_OURS, _jump("through")],
             [TO_OURS, _jump("through")],
+            [NFPROTO4, _in("fenced4", IIF), _in("fenced4", OIF), DROP],
+            [NFPROTO6, _in("fenced6", IIF), _in("fenced6", OIF), DROP],
         ],
     ),
     "through": (
         None,
         [
-            # ICMP errors about connections that were allowed.
-            [_is(_ct("state"), "related", "in"), _is(L4, _any_of(ICMP, ICMP6)), ACCEPT],
-            [_is(_ct("state"), "invalid", "in"), DROP],
+            [*RELATED, _jump("related")],
+            [INVALID, DROP],
             [REPLY, _jump("reply")],
-            [NOT_TO_OURS, _in("internet", IIF), ACCEPT],
+            [_in("internet", IIF), _in("uplink", OIF), ACCEPT],
             [_in("internet_by", IIF, OIF), ACCEPT],
             [_in("peer", IIF, OIF), ACCEPT],
             [HAS_PORTS, _in("peer_port", IIF, OIF, L4, DPORT), ACCEPT],
@@ -201,10 +271,14 @@ CHAINS: Mapping[str, tuple[tuple[str, str, int] | None, list[list[dict]]]] = {
             [DROP],
         ],
     ),
+    # ICMP errors: only about a connection that the container has, and none that was forged about somebody else's.
+    "related": (None, [[FROM_OURS, _jump("related_from")], [TO_OURS, _jump("related_to")], [ACCEPT]]),
+    "related_from": (None, [*_is_party(IIF), [DROP]]),
+    "related_to": (None, [*_is_party(OIF), [DROP]]),
     "reply": (
         None,
         [
-            [NOT_FROM_OURS, _in("internet", OIF), ACCEPT],
+            [_in("internet", OIF), _in("uplink", IIF), ACCEPT],
             [_in("internet_by", OIF, IIF), ACCEPT],
             [_in("peer", OIF, IIF), ACCEPT],
             [HAS_PORTS, _in("peer_port", OIF, IIF, L4, SPORT), ACCEPT],
@@ -216,11 +290,22 @@ CHAINS: Mapping[str, tuple[tuple[str, str, int] | None, list[list[dict]]]] = {
         ("filter", "input", 0),
         [
             [NOT_FROM_OURS, ACCEPT],
+            [*RELATED, _jump("related_from")],
+            [_is(L4, _any_of(ICMP, ICMP6)), INVALID, DROP],
             [_in("host_access", IIF), ACCEPT],
             [NEIGHBOURS, ACCEPT],
-            # ICMP errors about what the host began have this direction, too.
             [REPLY, ACCEPT],
             [DROP],
+        ],
+    ),
+    # Last of all, behind whoever else looks at marks.
+    "to_link": (
+        ("filter", "postrouting", 400),
+        [
+            [TO_OURS, _set_meta("mark", TO_CONTAINER_MARK), ACCEPT],
+            # While its link is made or gone, a container's address must not lead to another router.
+            [_is(_payload("ip", "daddr"), "@address4"), DROP],
+            [_is(_payload("ip6", "daddr"), "@address6"), DROP],
         ],
     ),
 }

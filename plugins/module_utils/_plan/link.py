@@ -12,7 +12,8 @@ from .._model.network import INNER_LINK, Link
 
 ANY4, ANY6, LOOPBACK6 = "0.0.0.0/0", "::/0", "::1/128"
 # Fixed, so that neighbour discovery can begin at once, without a search for duplicates on a link of two.
-OUTER_LINK_LOCAL, INNER_LINK_LOCAL = "fe80::1/64", "fe80::2/64"
+# Each knows the other and no network: nobody inside fills the kernel's one table of neighbors with made-up addresses.
+OUTER_LINK_LOCAL, INNER_LINK_LOCAL = "fe80::1/128", "fe80::2/128"
 
 # destination, gateway, whether it is a route to the host itself
 Route = tuple[str, "str | None", bool]
@@ -33,11 +34,19 @@ class End:
 
 @dataclass(frozen=True)
 class Pair:
-    """A pair as found; `inner` None: the container's end is not where it belongs, or was not looked for."""
+    """A pair as found; `inner` None: the container's end is not where it belongs, or was not looked for.
+
+    `guarded`: the host end lets nothing pass without a firewall (_linux/link_guard.py).
+    """
 
     outer: End
     inner: End | None = None
     sysctls: Mapping[str, str | None] = field(default_factory=dict)
+    guarded: bool = True
+
+    def routes_localnet(self, outer: str) -> bool:
+        """Whether replies to 127.0.0.1 come back by the host end."""
+        return self.sysctls.get(localnet_sysctl(outer)) == "1"
 
 
 def outer_addresses(link: Link) -> list[str]:
@@ -57,7 +66,7 @@ def outer_routes(link: Link) -> list[Route]:
         # The kernel looks up ::1 per interface (rt6_need_strict): replies to [::1] that come back by this one, with
         # their addresses already translated, find the host only by a local route through it. What arrives with ::1 in
         # it from outside the kernel drops before any table sees it (ip6_rcv_core), so nothing else is let in.
-        routes += [(f"{link.ipv6}/128", None, False), (LOOPBACK6, None, True)]
+        routes += [(INNER_LINK_LOCAL, None, False), (f"{link.ipv6}/128", None, False), (LOOPBACK6, None, True)]
     return routes
 
 
@@ -65,20 +74,33 @@ def inner_routes(link: Link) -> list[Route]:
     """The container's way out, always by the gateway."""
     routes: list[Route] = [(f"{link.gateway4}/32", None, False), (ANY4, link.gateway4, False)]
     if link.ipv6:
-        routes += [(f"{link.gateway6}/128", None, False), (ANY6, link.gateway6, False)]
+        routes += [(OUTER_LINK_LOCAL, None, False), (f"{link.gateway6}/128", None, False), (ANY6, link.gateway6, False)]
     return routes
 
 
 def outer_sysctls(link: Link) -> dict[str, str]:
-    """Kernel settings of the host end."""
-    # Replies to 127.0.0.1 come back by this end; what a container itself sends there the table drops.
-    settings = {f"net/ipv4/conf/{link.outer}/route_localnet": "1"}
-    return {**settings, **_ipv6_sysctls(link.outer)} if link.ipv6 else settings
+    """Kernel settings of the host end that stay as long as the link."""
+    return _ipv6_sysctls(link.outer) if link.ipv6 else {}
+
+
+def localnet_sysctl(outer: str) -> str:
+    """Whether replies to 127.0.0.1 come back by the host end `outer`: only if the container exposes a port."""
+    return f"net/ipv4/conf/{outer}/route_localnet"
+
+
+def outer_neighbors(link: Link) -> list[tuple[str, str]]:
+    """(address, hardware address) of the container, which the host need not look for."""
+    return [(address, link.mac) for address in (link.ipv4, link.ipv6) if address]
+
+
+def inner_neighbors(link: Link, outer_mac: str) -> list[tuple[str, str]]:
+    """(address, hardware address) of the gateway, which the container need not look for."""
+    return [(address, outer_mac) for address in (link.gateway4, link.gateway6 if link.ipv6 else None) if address]
 
 
 def sysctl_names(outer: str) -> list[str]:
     """All that outer_sysctls may name for the host end `outer`."""
-    return [f"net/ipv4/conf/{outer}/route_localnet", *_ipv6_sysctls(outer)]
+    return [localnet_sysctl(outer), *_ipv6_sysctls(outer)]
 
 
 def inner_sysctls(link: Link) -> dict[str, str]:
@@ -95,6 +117,7 @@ def problems_of(link: Link, pair: Pair) -> tuple[str, ...]:
     """What `pair` has not of `link`. More addresses and routes than wanted are no problem."""
     problems = list(_end_problems(link.outer, pair.outer, link.mtu, link.outer_altname))
     problems += _lacking(link.outer, pair.outer, outer_addresses(link), outer_routes(link))
+    problems += [] if pair.guarded else [f"{link.outer} lacks its guard"]
     problems += [
         f"{name} is not {value}" for name, value in outer_sysctls(link).items() if pair.sysctls.get(name) != value
     ]

@@ -8,38 +8,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from .._errors import HostNotCapable
 from .._model.network import Link, NetworkSpec, PeerEntry, link_name
 from .._model.ports import Expose, PortRange, merge_port_ranges, overlaps
 from .action import Action
-from .firewall import Elements, delete_commands, update_commands
-from .firewall_rules import SETS, TCP, UDP
+from .firewall import ALL_SETS, Elements, delete_commands, update_commands
+from .firewall_rules import TCP, UDP
+from .forwarding import plan_disabling, plan_enabling, plan_fence, wanted_fence
 from .inside_files import inside_files
 from .link import problems_of
 from .network_view import ContainerView, NetworkView
 from .other_firewalls import plan_other_firewalls
 
 _NUMBER = {"tcp": TCP, "udp": UDP}
-
-
-@dataclass(frozen=True)
-class EnableForwarding(Action):
-    """Let the host route packets of one IP version (the sysctls that routers set)."""
-
-    version: int
-
-    def describe(self) -> str:
-        return f"enable IPv{self.version} forwarding"
-
-
-@dataclass(frozen=True)
-class KeepAdvertisedRoute(Action):
-    """accept_ra=2: the kernel forgets what routers advertise when it begins to route, unless told so (ip-sysctl)."""
-
-    interface: str
-
-    def describe(self) -> str:
-        return f"keep accepting router advertisements on {self.interface}"
 
 
 @dataclass(frozen=True)
@@ -65,18 +45,35 @@ class Disconnect(Action):
 
 
 @dataclass(frozen=True)
+class RouteLocalnet(Action):
+    """Let replies to 127.0.0.1 come back by a host end, or no more."""
+
+    outer: str
+    allowed: bool
+
+    def describe(self) -> str:
+        return (
+            f"{'let replies to localhost' if self.allowed else 'let no reply to localhost'} come back by {self.outer}"
+        )
+
+
+@dataclass(frozen=True)
 class UpdateFirewall(Action):
     """Commands for nft, one transaction."""
 
     commands: tuple[dict, ...]
 
     def describe(self) -> str:
-        if any("chain" in command.get("add", {}) for command in self.commands):
+        added = [next(iter(command["add"])) for command in self.commands if "add" in command]
+        if "rule" in added and "table" in added:
             return "write the firewall table inet conductor"
-        if not any("element" in next(iter(command.values())) for command in self.commands):
+        if "table" in added:
             return "delete the firewall table inet conductor"
-        names = sorted({next(iter(command.values()))["element"]["name"] for command in self.commands})
-        return f"update the firewall sets {', '.join(names)}"
+        changed = (next(iter(command.values())) for command in self.commands)
+        names = {item["element"]["name"] for item in changed if "element" in item}
+        if names:
+            return f"update the firewall sets {', '.join(sorted(names))}"
+        return "update what the firewall lets in by links"
 
 
 @dataclass(frozen=True)
@@ -92,10 +89,14 @@ class WriteInsideFiles(Action):
 
 def wanted_elements(view: NetworkView) -> dict[str, frozenset]:
     """The elements of the table's sets and maps for the containers that have a network namespace."""
-    elements: dict[str, set] = {name: set() for name in SETS}
+    elements: dict[str, set] = {name: set() for name in ALL_SETS}
     for container in view.containers.values():
         for name, element in elements_of(view, container):
             elements[name].add(element)
+    if elements["internet"]:
+        elements["uplink"] = {(name,) for name in view.uplinks}
+    for version, name in wanted_fence(view).interfaces:
+        elements[f"fenced{version}"].add((name,))
     return {name: frozenset(found) for name, found in elements.items()}
 
 
@@ -105,9 +106,11 @@ def elements_of(view: NetworkView, container: ContainerView) -> Iterator[tuple[s
     if spec is None or not container.attached:
         return
     outer = link_name(container.name)
-    yield "source4", (outer, spec.ipv4)
-    if spec.ipv6:
-        yield "source6", (outer, spec.ipv6)
+    for version, address in ((4, spec.ipv4), (6, spec.ipv6)):
+        if address:
+            yield f"own{version}", (outer, address)
+            yield f"source{version}", (outer, address)
+            yield f"address{version}", (address,)
     yield "self", (outer, outer)
     if spec.host_access:
         yield "host_access", (outer,)
@@ -150,34 +153,30 @@ def _exposed(spec: NetworkSpec, expose: Expose) -> Iterator[tuple[str, tuple]]:
             yield f"{name}_port", (*where, protocol, host_port, container_port)
 
 
-def _connected(view: NetworkView) -> Iterator[ContainerView]:
-    return (c for c in view.containers.values() if c.attached and c.spec is not None)
-
-
 def plan_projection(
     view: NetworkView, focus: Collection[str], forwarding: str = "enable", firewall: str = "report"
 ) -> tuple[Action, ...]:
     """What makes the kernel agree with the specs in `view`.
 
-    Links and files are judged for the containers in `focus`, the firewall's table always as a whole. Links come before
-    the firewall that opens them. `forwarding` "require" raises HostNotCapable where the host would have to be changed;
-    `firewall` "accept" lets containers' packets through other firewalls.
+    Links and files are judged for the containers in `focus`, the firewall's table always as a whole. Closed before
+    open: links go before the elements that keep them closed, and come after the table and its elements. `forwarding`
+    "require" raises HostNotCapable if the host would have to be changed; `firewall` "accept" lets containers' packets
+    through other firewalls.
     """
-    actions: list[Action] = []
-    actions += _plan_forwarding(view, forwarding)
     looked_at = [view.containers[name] for name in sorted(focus) if name in view.containers]
+    gone = [Disconnect(link_name(c.name)) for c in looked_at if c.pair is not None and _must_go(c)]
+    gone += [Disconnect(outer) for outer in view.stray_links]
+    enabling = plan_enabling(view, forwarding)
+    actions: list[Action] = [*gone, *plan_disabling(view), *plan_fence(view)]
+    actions += [change for change in _plan_localnet(looked_at) if not change.allowed]
+    actions += plan_firewall(view, {action.outer for action in gone})
+    actions += enabling
     for container in looked_at:
-        if container.attached and container.spec is not None:
-            link = Link.of(container.name, container.spec)
-            problems = problems_of(link, container.pair) if container.pair else ()
-            if problems or container.pair is None:
-                actions.append(Connect(container.name, link, problems))
-    actions += plan_firewall(view)
-    actions += plan_other_firewalls(view.other_chains, firewall == "accept" and any(_connected(view)))
-    for container in looked_at:
-        if container.pair is not None and container.damage is None and not (container.attached and container.spec):
-            actions.append(Disconnect(link_name(container.name)))
-    actions += [Disconnect(outer) for outer in view.stray_links]
+        problems = _problems(container)
+        if problems is not None:
+            actions.append(Connect(container.name, Link.of(container.name, container.spec), problems))
+    actions += [change for change in _plan_localnet(looked_at) if change.allowed]
+    actions += plan_other_firewalls(view.other_chains, firewall == "accept" and any(view.connected()))
     for container in looked_at:
         if container.files is not None and container.damage is None:
             wanted = inside_files(view, container.name, container.hostname, container.files)
@@ -187,32 +186,52 @@ def plan_projection(
     return tuple(actions)
 
 
-def _plan_forwarding(view: NetworkView, forwarding: str) -> list[Action]:
-    off = [
-        version
-        for version, on in ((4, view.forwarding.ipv4), (6, view.forwarding.ipv6))
-        if not on and any(version == 4 or c.spec.ipv6 for c in _connected(view))
-    ]
-    if off and forwarding == "require":
-        raise HostNotCapable(
-            f"this host does not forward IPv{off[0]} packets",
-            "set net.ipv4.ip_forward and net.ipv6.conf.all.forwarding to 1, or use forwarding: enable",
-        )
-    actions: list[Action] = []
-    if 6 in off:
-        actions += [KeepAdvertisedRoute(interface) for interface in view.forwarding.needs_accept_ra]
-    return actions + [EnableForwarding(version) for version in off]
+def _must_go(container: ContainerView) -> bool:
+    return container.damage is None and not (container.attached and container.spec)
 
 
-def plan_firewall(view: NetworkView) -> list[Action]:
-    """The one update that makes the table right; the table goes with the last container that needs it."""
+def _problems(container: ContainerView) -> tuple[str, ...] | None:
+    """Why the container's link must be made anew, () if there is none yet; None if it need not."""
+    if not container.attached or container.spec is None:
+        return None
+    if container.pair is None:
+        return ()
+    return problems_of(Link.of(container.name, container.spec), container.pair) or None
+
+
+def _plan_localnet(containers: Collection[ContainerView]) -> list[RouteLocalnet]:
+    """A link that is made anew routes nothing to localhost."""
+    changes = []
+    for container in containers:
+        if container.attached and container.spec is not None:
+            outer, fresh = link_name(container.name), _problems(container) is not None
+            allowed = False if fresh or container.pair is None else container.pair.routes_localnet(outer)
+            if allowed != needs_localnet(container.spec):
+                changes.append(RouteLocalnet(outer, not allowed))
+    return changes
+
+
+def needs_localnet(spec: NetworkSpec) -> bool:
+    """Whether a port of the container is exposed on the host's own 127.0.0.0/8."""
+    exposes = (expose for expose in spec.expose if 4 in expose.versions)
+    return any(expose.any_address or expose.host_ip.startswith("127.") for expose in exposes)
+
+
+def plan_firewall(view: NetworkView, gone: Collection[str] = ()) -> list[Action]:
+    """The one update that makes the tables right, which go with the last container that needs them.
+
+    `gone`: host ends that are deleted before.
+    """
     wanted: Elements = wanted_elements(view)
     damaged = any(container.damage and container.attached for container in view.containers.values())
     if not any(wanted.values()) and not damaged:
         return [UpdateFirewall(tuple(delete_commands()))] if view.firewall.base is not None else []
     if damaged:
         wanted = _with_unknown(view, wanted)
-    commands = update_commands(view.firewall, wanted)
+    present = view.links - set(gone)
+    links = {link_name(c.name) for c in view.containers.values() if c.attached and (c.spec or c.damage)} & present
+    lost = (view.firewall.links | view.firewall.damaged_links) - present
+    commands = update_commands(view.firewall, wanted, links, lost)
     return [UpdateFirewall(tuple(commands))] if commands else []
 
 
@@ -237,7 +256,7 @@ def _with_unknown(view: NetworkView, wanted: Elements) -> Elements:
 
 
 def _key(name: str, element: tuple) -> tuple:
-    return element[:-1] if SETS[name][1] else element
+    return element[:-1] if ALL_SETS[name][1] else element
 
 
 def _is_same_key(one: tuple, other: tuple) -> bool:

@@ -9,9 +9,10 @@ from collections.abc import Iterable
 
 from .._model.network import Link, link_name
 from .firewall import BASE
+from .forwarding import wanted_fence
 from .inside_files import inside_files
 from .link import problems_of
-from .network import elements_of, wanted_elements
+from .network import elements_of, needs_localnet, wanted_elements
 from .network_view import NetworkView
 
 
@@ -27,6 +28,10 @@ def drift_of(view: NetworkView, name: str) -> list[str]:
         return [] if container.pair is None else [f"the link {outer} should not be there"]
     link = Link.of(name, container.spec)
     drift = list(problems_of(link, container.pair)) if container.pair else [f"the link {outer} is missing"]
+    if container.pair and container.pair.routes_localnet(outer) != needs_localnet(container.spec):
+        drift.append(f"{outer} lets {'no ' if needs_localnet(container.spec) else ''}replies to localhost come back")
+    if outer in view.links and outer not in view.firewall.links:
+        drift.append(f"the firewall lets nothing in by {outer}")
     found = view.firewall.elements
     lacking = {set_name for set_name, e in elements_of(view, container) if e not in found.get(set_name, ())}
     drift += [f"the firewall set {set_name} lacks elements" for set_name in sorted(lacking)]
@@ -56,14 +61,17 @@ def _stray_elements(view: NetworkView) -> list[str]:
         return []  # they may be those of the container whose spec cannot be read
     wanted, found = wanted_elements(view), view.firewall.elements
     stray = sorted(name for name in wanted if found.get(name, frozenset()) - wanted[name])
-    return [f"the firewall set {name} has elements that it should not have" for name in stray]
+    lacking = sorted(name for name in ("uplink", "fenced4", "fenced6") if wanted[name] - found.get(name, frozenset()))
+    drift = [f"the firewall set {name} has elements that it should not have" for name in stray]
+    return drift + [f"the firewall set {name} lacks elements" for name in lacking]
 
 
 def host_drift(view: NetworkView) -> list[str]:
     """What is not right with the host as a whole."""
-    needed = any(container.attached and container.spec for container in view.containers.values())
-    drift = [f"the link {outer} belongs to no container" for outer in view.stray_links] + _stray_elements(view)
-    if needed and view.firewall.base is None:
+    needed = any(view.connected())
+    drift = [f"the link {outer} belongs to no container" for outer in view.stray_links]
+    drift += _stray_elements(view) if view.firewall.whole else []
+    if needed and not view.firewall.whole:
         drift.append("the firewall table inet conductor is missing")
     elif view.firewall.base not in (None, BASE):
         drift.append("the rules of the firewall table inet conductor were changed")
@@ -71,4 +79,6 @@ def host_drift(view: NetworkView) -> list[str]:
         drift.append("IPv4 forwarding is off")
     if needed and not view.forwarding.ipv6:
         drift.append("IPv6 forwarding is off")
+    if wanted_fence(view) != view.forwarding.fence:
+        drift.append("the routing rules that keep this host from forwarding for others are not right")
     return drift

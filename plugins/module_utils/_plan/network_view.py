@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from .._model.network import NetworkSpec
@@ -37,12 +37,26 @@ class ContainerView:
 
 
 @dataclass(frozen=True)
+class Fence:
+    """Between these interfaces, each with an IP version, and to these networks the host forwards nothing of theirs."""
+
+    interfaces: frozenset = frozenset()
+    networks: frozenset = frozenset()
+
+
+@dataclass(frozen=True)
 class Forwarding:
-    """Whether the host routes, and the interfaces whose default route would go when it began to route IPv6."""
+    """Whether the host routes, and the interfaces whose default route would go when it began to route IPv6.
+
+    `ours`: the IP versions that it routes because of us; `fence`: what there is; `around`: what must be, for both.
+    """
 
     ipv4: bool = True
     ipv6: bool = True
     needs_accept_ra: tuple[str, ...] = ()
+    ours: frozenset = frozenset()
+    fence: Fence = field(default_factory=Fence)
+    around: Fence = field(default_factory=Fence)
 
 
 @dataclass(frozen=True)
@@ -75,11 +89,17 @@ class HostDns:
 
 @dataclass(frozen=True)
 class NetworkView:
-    """All that the plan of a network looks at. `ipv6`: whether this host has IPv6 at all."""
+    """All that the plan of a network looks at.
+
+    `links`: host ends that exist, whoever is looked at; `uplinks`: interfaces with a default route; `ipv6`: whether
+    this host has IPv6 at all.
+    """
 
     containers: Mapping[str, ContainerView] = field(default_factory=dict)
     firewall: Firewall = field(default_factory=Firewall)
     forwarding: Forwarding = field(default_factory=Forwarding)
+    links: frozenset = frozenset()
+    uplinks: tuple[str, ...] = ()
     stray_links: tuple[str, ...] = ()
     other_chains: tuple[OtherChain, ...] = ()
     networks: tuple[tuple[str, str], ...] = ()
@@ -91,6 +111,10 @@ class NetworkView:
         """The same host, were `spec` what is stored for the container `name`."""
         changed = replace(self.containers[name], spec=spec)
         return replace(self, containers={**self.containers, name: changed})
+
+    def connected(self) -> Iterator[ContainerView]:
+        """The containers that have a network namespace and a network."""
+        return (c for c in self.containers.values() if c.attached and c.spec is not None)
 
     def peer_of(self, entry) -> ContainerView | None:
         """The container that a peer entry means: one that exists, is that very one, and has a network."""

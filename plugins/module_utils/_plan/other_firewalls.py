@@ -3,13 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Other firewalls on this host: an accept in our table does not overrule a drop in another one (nft(8)). Pure.
 
-Where the setting `firewall` says so, two rules at the head of each of their chains that drop let containers' packets
-through. Nothing more is open by that: our own table judges the same packets.
+If the setting `firewall` says so, two rules let containers' packets through where a chain drops what none of its own
+rules has decided: before its last rule, or at its end. What its rules accept, drop or reject by themselves stays as it
+is. Our own table, whose chains come first, has judged the same packets by then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from .action import Action
@@ -26,19 +27,26 @@ _COMMENT = "conductor: containers"
 class OtherChain:
     """A base chain of another firewall.
 
-    `why` it drops, "" where it does not; `rules`: handles of those in it that are ours; `passed`: they are all there.
+    `why` it drops, "" if it does not; `before`: handle of the rule that drops the rest, None if its policy does;
+    `rules`: handles of those in it that are ours; `passed`: they are all there; `refused`: why it cannot be changed.
     """
 
     family: str
     table: str
     name: str
     why: str
+    before: int | None = None
     rules: tuple[int, ...] = ()
     passed: bool = False
+    refused: str = ""
 
     @property
     def label(self) -> str:
         return f"{self.family} {self.table} {self.name}"
+
+    def __str__(self) -> str:
+        """For the user."""
+        return f"{self.label} ({self.why}{f'; it cannot be changed: {self.refused}' if self.refused else ''})"
 
     @property
     def blocks(self) -> bool:
@@ -83,36 +91,59 @@ def _why(chain: Mapping) -> str:
     return ""
 
 
-def with_rules(chain: OtherChain, rules: Iterable[Mapping]) -> OtherChain:
-    """`chain`, with what is ours among its `rules`.
+def with_rules(chain: OtherChain, rules: Mapping[str, Sequence[Mapping]]) -> OtherChain:
+    """`chain`, with what `rules`, those of its table by chain, say of it: which are ours, and whether it drops.
 
-    Known by what they do: iptables-restore(8) writes our comment in another form, and adds a counter.
+    Ours are known by what they do: iptables-restore(8) writes our comment in another form, and adds a counter.
     """
-    found = [(rule["handle"], [part for part in rule["expr"] if not {"counter", "xt"} & set(part)]) for rule in rules]
+    found = [(rule["handle"], _essence(rule)) for rule in rules.get(chain.name, ())]
     ours = tuple(handle for handle, parts in found if parts in _RULES)
-    return replace(chain, rules=ours, passed=all(any(parts == rule for _, parts in found) for rule in _RULES))
+    final = next((place for place, (_, parts) in enumerate(found) if _drops_all(parts, rules)), None)
+    reached = [parts for _, parts in found[:final]]
+    passed = all(rule in reached for rule in _RULES)
+    before = None if final is None else found[final][0]
+    why = chain.why or ("" if final is None else "drops what it does not accept")
+    return replace(chain, why=why, before=before, rules=ours, passed=passed)
+
+
+def _essence(rule: Mapping) -> list:
+    return [part for part in rule["expr"] if not {"counter", "xt", "log"} & set(part)]
+
+
+def _drops_all(parts: list, rules: Mapping[str, Sequence[Mapping]], depth: int = 8) -> bool:
+    """Whether a rule drops or rejects each packet that comes to it, or sends it to a chain of which one does."""
+    if len(parts) != 1 or not depth:
+        return False
+    verdict, about = next(iter(parts[0].items()))
+    if verdict in ("jump", "goto"):
+        there = rules.get(about["target"], ())
+        return any(_drops_all(_essence(rule), rules, depth - 1) for rule in there)
+    return verdict in ("drop", "reject")
 
 
 def plan_other_firewalls(chains: Iterable[OtherChain], wanted: bool) -> list[Action]:
-    """Rules of ours where they are `wanted` and a chain drops, and nowhere else."""
-    actions: list[Action] = []
-    for chain in chains:
-        if wanted and chain.blocks:
-            actions.append(LetThrough(chain))
-        elif chain.rules and not (wanted and chain.why):
-            actions.append(TakeBack(chain))
-    return actions
+    """Rules of ours where they are `wanted` and a chain drops, and nowhere else. Not where they would be refused."""
+    return [action for action in (wish(chain, wanted) for chain in chains) if action and not action.chain.refused]
 
 
-def commands_for(action: Action) -> list[dict]:
-    """Commands for nft, one transaction: what there is of our rules goes, and comes back whole where it is wanted."""
+def wish(chain: OtherChain, wanted: bool) -> LetThrough | TakeBack | None:
+    """What `chain` needs, whether it can be changed or not."""
+    if wanted and chain.blocks:
+        return LetThrough(chain)
+    return TakeBack(chain) if chain.rules and not (wanted and chain.why) else None
+
+
+def commands_for(action: LetThrough | TakeBack) -> list[dict]:
+    """Commands for nft, one transaction: what there is of our rules goes, and comes back whole if it is wanted."""
     chain = action.chain
-    place = {"family": chain.family, "table": chain.table}
-    commands: list[dict] = [
-        {"delete": {"rule": {**place, "chain": chain.name, "handle": handle}}} for handle in chain.rules
-    ]
+    place = {"family": chain.family, "table": chain.table, "chain": chain.name}
+    commands: list[dict] = [{"delete": {"rule": {**place, "handle": handle}}} for handle in chain.rules]
     if isinstance(action, LetThrough):
         for expr in _RULES:
-            rule = {**place, "chain": chain.name, "expr": expr, "comment": _COMMENT}
-            commands.append({"insert": {"rule": rule}})
+            rule = {**place, "expr": expr, "comment": _COMMENT}
+            commands.append(
+                {"add": {"rule": rule}}
+                if chain.before is None
+                else {"insert": {"rule": {**rule, "handle": chain.before}}}
+            )
     return commands

@@ -28,9 +28,12 @@ EFFECTS = {
         "_container.start": "write_run_state install_runtime",
     },
     "network": {
-        "_linux.netlink": "Routing.add_veth Routing.add_altname Routing.set_up Routing.add_address Routing.add_route "
+        "_linux.rtnetlink": "change",
+        "_linux.netlink": "Routing.add_neighbors Routing.add_veth "
+        "Routing.add_altname Routing.set_up Routing.add_address Routing.add_route "
         "Routing.delete",
-        "_network.link": "write_sysctl",
+        "_network.link": "write_sysctl apply_batch guard",
+        "_network.forwarding": "write_sysctl",
         "_network.apply": "write_sysctl apply_batch forget_udp write_files",
         "_case.network": "write_network remove_network",
         "_case.peer": "write_network",

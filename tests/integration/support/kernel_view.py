@@ -103,10 +103,15 @@ def _sysctls() -> dict[str, str]:
 
 
 def _table() -> list[dict] | None:
-    done = subprocess.run(
-        ["nft", "-j", "-n", "list", "table", "inet", "conductor"], capture_output=True, text=True, check=False
-    )
-    return json.loads(done.stdout)["nftables"] if done.returncode == 0 else None
+    """All of both tables of ours; None if one is missing."""
+    found = []
+    for family in ("inet", "netdev"):
+        listing = ["nft", "-j", "-n", "list", "table", family, "conductor"]
+        done = subprocess.run(listing, capture_output=True, text=True, check=False)
+        if done.returncode:
+            return None
+        found += json.loads(done.stdout)["nftables"]
+    return found
 
 
 def _cgroups() -> dict[str, list[dict]]:

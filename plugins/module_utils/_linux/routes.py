@@ -1,0 +1,144 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the host's routes lead, and a fence of routing rules (ip-rule(8)) around those who came before us.
+
+The fence of an interface is three rules for what comes in by it and is not for the host itself: networks in a table of
+blackholes, then all routes but the default one, then nothing. They outlive a flushed firewall.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import ipaddress
+import socket
+import struct
+from collections.abc import Collection, Iterator
+
+from . import rtnetlink
+
+# linux/rtnetlink.h, linux/fib_rules.h
+_NEWROUTE, _DELROUTE, _GETROUTE, _NEWRULE, _DELRULE, _GETRULE = 24, 25, 26, 32, 33, 34
+_DST, _OIF, _MULTIPATH, _TABLE = 1, 4, 9, 15
+_IIFNAME, _RULE_PRIORITY, _SUPPRESS_PREFIX, _RULE_TABLE, _RULE_PROTOCOL = 3, 6, 14, 15, 21
+_UNICAST, _BLACKHOLE, _TO_TABLE, _TO_NOWHERE, _MAIN, _LOCAL = 1, 6, 1, 6, 254, 255
+# Of this protocol, for systemd-networkd removes rules and routes of any other when it restarts (networkd.conf(5)).
+_KERNEL = 2
+_MESSAGE = struct.Struct("=BBBBBBBBI")
+FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
+
+# "cdtr" in ASCII: a table of that number is nobody else's.
+FENCE_TABLE = 0x63647472
+# Right behind the local table. Halves of everything, as full tunnels have them, count as default routes.
+_FIRST_PRIORITY, _LONGEST_DEFAULT = 87, 1
+
+
+def _routes(version: int) -> Iterator[tuple[int, str, int, int, list[int]]]:
+    """(type, destination, prefix length, table, interfaces) of every route."""
+    for message in rtnetlink.dump(_GETROUTE, _MESSAGE.pack(FAMILIES[version], *[0] * 8)):
+        _family, length, _source, _tos, table, _protocol, _scope, kind, _flags = _MESSAGE.unpack_from(message)
+        found = dict(rtnetlink.parse_attributes(message[_MESSAGE.size :]))
+        if _TABLE in found:
+            table = struct.unpack("=I", found[_TABLE])[0]
+        raw = found.get(_DST, bytes(4 if version == 4 else 16))
+        interfaces = [struct.unpack("=I", found[_OIF])[0]] if _OIF in found else []
+        hops = found.get(_MULTIPATH, b"")
+        while len(hops) >= 8:
+            size, _hop_flags, _hop, index = struct.unpack_from("=HBBi", hops)
+            interfaces.append(index)
+            hops = hops[max(8, (size + 3) & ~3) :]
+        yield kind, socket.inet_ntop(FAMILIES[version], raw), length, table, interfaces
+
+
+def default_interfaces() -> set[str]:
+    """Interfaces that a default route of either IP version leads out by."""
+    found = set()
+    for version in FAMILIES:
+        for kind, _destination, length, _table, interfaces in _routes(version):
+            if kind == _UNICAST and length <= _LONGEST_DEFAULT:
+                found |= set(_names(interfaces))
+    return found
+
+
+def _names(indexes: Collection[int]) -> Iterator[str]:
+    for index in indexes:
+        with contextlib.suppress(OSError):  # it has vanished
+            yield socket.if_indextoname(index)
+
+
+def networks_behind(interfaces: Collection[str]) -> set[str]:
+    """Networks that routes lead to by one of `interfaces`, without default ones and link-local IPv6."""
+    found = set()
+    for version in FAMILIES:
+        for kind, destination, length, table, indexes in _routes(version):
+            is_network = kind == _UNICAST and table != _LOCAL and length > _LONGEST_DEFAULT
+            if is_network and not ipaddress.ip_address(destination).is_link_local:
+                found |= {f"{destination}/{length}"} if set(_names(indexes)) & set(interfaces) else set()
+    return found
+
+
+def fenced_networks() -> set[str]:
+    """The networks in the table of blackholes."""
+    found = ((r, version) for version in FAMILIES for r in _routes(version))
+    return {f"{d}/{length}" for (kind, d, length, table, _), _v in found if table == FENCE_TABLE and kind == _BLACKHOLE}
+
+
+def fenced_interfaces() -> set[tuple[int, str]]:
+    """(IP version, interface) of each fence of which there is at least a part."""
+    return {(version, name) for version in FAMILIES for name, _priority in _rules(version)}
+
+
+def _rules(version: int) -> set[tuple[str, int]]:
+    """(interface, priority) of the rules that are ours."""
+    found = set()
+    for message in rtnetlink.dump(_GETRULE, _MESSAGE.pack(FAMILIES[version], *[0] * 8)):
+        has = dict(rtnetlink.parse_attributes(message[_MESSAGE.size :]))
+        priority = struct.unpack("=I", has.get(_RULE_PRIORITY, bytes(4)))[0]
+        if _IIFNAME in has and has.get(_RULE_PROTOCOL) == bytes([_KERNEL]) and priority in _priorities():
+            found.add((has[_IIFNAME].rstrip(b"\0").decode(errors="surrogateescape"), priority))
+    return found
+
+
+def is_whole(version: int, interface: str) -> bool:
+    """Whether the fence of `interface` has all of its rules."""
+    return {priority for name, priority in _rules(version) if name == interface} == set(_priorities())
+
+
+def _priorities() -> range:
+    return range(_FIRST_PRIORITY, _FIRST_PRIORITY + 3)
+
+
+def set_fenced_network(network: str, present: bool) -> None:
+    """Put `network` into the table of blackholes, or take it out; nothing happens if it is so."""
+    address, _slash, length = network.partition("/")
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    message = _MESSAGE.pack(family, int(length), 0, 0, 0, _KERNEL, 0, _BLACKHOLE, 0)
+    message += rtnetlink.attribute(_DST, socket.inet_pton(family, address))
+    message += rtnetlink.attribute(_TABLE, struct.pack("=I", FENCE_TABLE))
+    _change(message, present, _NEWROUTE, _DELROUTE)
+
+
+def set_fence(version: int, interface: str, present: bool) -> None:
+    """Put up all rules for `interface`, or take them away; nothing happens if it is so."""
+    for priority, action, table in zip(_priorities(), (_TO_TABLE, _TO_TABLE, _TO_NOWHERE), (FENCE_TABLE, _MAIN, None)):
+        message = _MESSAGE.pack(FAMILIES[version], 0, 0, 0, 0, 0, 0, action, 0)
+        message += rtnetlink.text(_IIFNAME, interface)
+        message += rtnetlink.attribute(_RULE_PRIORITY, struct.pack("=I", priority))
+        message += rtnetlink.attribute(_RULE_PROTOCOL, bytes([_KERNEL]))
+        if table:
+            message += rtnetlink.attribute(_RULE_TABLE, struct.pack("=I", table))
+        if table == _MAIN:
+            message += rtnetlink.attribute(_SUPPRESS_PREFIX, struct.pack("=I", _LONGEST_DEFAULT))
+        _change(message, present, _NEWRULE, _DELRULE)
+
+
+def _change(message: bytes, present: bool, new: int, delete: int) -> None:
+    try:
+        if present:
+            rtnetlink.change(new, message, rtnetlink.CREATE | rtnetlink.EXCLUSIVE)
+        else:
+            rtnetlink.change(delete, message)
+    except OSError as error:
+        if error.errno not in ((errno.EEXIST,) if present else (errno.ENOENT, errno.ESRCH)):
+            raise

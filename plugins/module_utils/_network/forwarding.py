@@ -1,0 +1,92 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Forwarding and its fence: looked at, switched on and off.
+
+That it is on because of us stands in the kernel's own setting: any number but 0 means on, others write 1, we write 2,
+or 3 if `accept_redirects` of all was off before, which the kernel sets anew when forwarding goes off. So a reboot
+forgets it with the setting, and whoever else switches it on later takes it over.
+"""
+
+from __future__ import annotations
+
+import socket
+
+from .._linux import routes
+from .._linux.netlink import routing
+from .._linux.sysctl import read_sysctl, write_sysctl
+from .._model.network import LINK_PREFIX
+from .._plan.network_view import Fence, Forwarding
+
+_ALL = {4: "net/ipv4/ip_forward", 6: "net/ipv6/conf/all/forwarding"}
+_REDIRECTS = {4: "net/ipv4/conf/all/accept_redirects", 6: "net/ipv6/conf/all/accept_redirects"}
+_OURS, _OURS_WITHOUT_REDIRECTS = "2", "3"
+
+
+def look_at_forwarding(has_ipv6: bool) -> Forwarding:
+    """Forwarding as the kernel has it, its fence, and the fence that it must have if it is on because of us."""
+    values = {4: read_sysctl(_ALL[4]), 6: read_sysctl(_ALL[6]) if has_ipv6 else "1"}
+    ours = frozenset(v for v, value in values.items() if value in (_OURS, _OURS_WITHOUT_REDIRECTS))
+    off = {v for v, value in values.items() if value == "0"}
+    learned = ()
+    if 6 in off:
+        with routing() as host:
+            learned = tuple(i for i in host.learned_default() if read_sysctl(f"net/ipv6/conf/{i}/accept_ra") == "1")
+    return Forwarding(4 not in off, 6 not in off, learned, ours, _found(), _around() if ours or off else Fence())
+
+
+def _found() -> Fence:
+    """The fence that there is. An interface with a part of its rules is none of it, so that it gets the rest."""
+    whole = {(v, name) for v, name in routes.fenced_interfaces() if routes.is_whole(v, name)}
+    return Fence(frozenset(whole), frozenset(routes.fenced_networks()))
+
+
+def _around() -> Fence:
+    """Everybody else's interfaces. Not those that forwarded IPv4 by themselves: somebody has asked for that."""
+    names = [name for _index, name in socket.if_nameindex() if name != "lo" and not name.startswith(LINK_PREFIX)]
+    interfaces = {(v, name) for v in _ALL for name in names if not (v == 4 and name in _forwarding_alone(4))}
+    return Fence(frozenset(interfaces), frozenset(routes.networks_behind(names)))
+
+
+def _forwarding_alone(version: int) -> list[str]:
+    """Interfaces that forward by a setting of their own, whatever that of all says."""
+    names = (name for _index, name in socket.if_nameindex())
+    return [name for name in names if read_sysctl(_own(version, name)) == "1"]
+
+
+def _own(version: int, name: str) -> str:
+    return f"net/ipv{version}/conf/{name}/forwarding"
+
+
+def enable_forwarding(version: int) -> None:
+    """Switch it on, in our name."""
+    mark = _OURS_WITHOUT_REDIRECTS if read_sysctl(_REDIRECTS[version]) == "0" else _OURS
+    _write_all(version, mark)
+
+
+def disable_forwarding(version: int) -> None:
+    """Switch it off, as it was before us."""
+    redirects = read_sysctl(_ALL[version]) != _OURS_WITHOUT_REDIRECTS
+    _write_all(version, "0")
+    write_sysctl(_REDIRECTS[version], "1" if redirects else "0")
+
+
+def _write_all(version: int, value: str) -> None:
+    """The setting of all, which the kernel copies to each interface."""
+    alone = _forwarding_alone(version)
+    write_sysctl(_ALL[version], value)
+    for name in alone:
+        write_sysctl(_own(version, name), "1")
+
+
+def set_fence(wanted: Fence) -> None:
+    """Put up what is missing of `wanted`, then take away what is more."""
+    interfaces, networks = routes.fenced_interfaces(), routes.fenced_networks()
+    for network in sorted(wanted.networks - networks):
+        routes.set_fenced_network(network, True)
+    for version, name in sorted(wanted.interfaces):
+        routes.set_fence(version, name, True)
+    for version, name in sorted(interfaces - wanted.interfaces):
+        routes.set_fence(version, name, False)
+    for network in sorted(networks - wanted.networks):
+        routes.set_fenced_network(network, False)

@@ -1,0 +1,183 @@
+"""The host forwards packets of containers, and because of them nobody else's."""
+
+import json
+
+import pytest
+from crossfire import OPTIONS, SNIFFER, Process
+from dying import dies
+from netbox import HOST4, HOST6, INTERNET4, INTERNET6, OUTSIDE4, OUTSIDE6, Box, is_refused, reaches, serve
+
+FORWARDING = ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding")
+SETTINGS = "sysctl -a 2>/dev/null | grep -E '^net.ipv[46].(ip_forward|conf.*(forwarding|redirects))' | grep -v cdtr"
+# Datagrams without end to each address that is given.
+SENDER = """
+import socket, sys, threading, time
+ended = []
+threading.Thread(target=lambda: ended.append(sys.stdin.read()), daemon=True).start()
+four, six = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+print("ready", flush=True)
+while not ended:
+    for address in sys.argv[1:]:
+        try:
+            (six if ":" in address else four).sendto(b"x", (address, 7777))
+        except OSError:
+            pass
+    time.sleep(0.001)
+"""
+
+
+class Lans:
+    """Both sides of the host send to each other; `arrived` says what came through."""
+
+    def __init__(self, host):
+        self.host = host
+        self.senders = [
+            Process(host.outside, SENDER, INTERNET4, INTERNET6, "192.0.2.1", "2001:db8:1::1"),
+            Process(host.internet, SENDER, OUTSIDE4, OUTSIDE6),
+        ]
+        self.sniffers = [Process(node, SNIFFER, "packets") for node in (host.internet, host.outside)]
+
+    def arrived(self):
+        self.host.run("true")
+        return [seen for seen in (sniffer.ask() for sniffer in self.sniffers) if seen]
+
+    def end(self):
+        for process in (*self.senders, *self.sniffers):
+            process.end()
+
+
+@pytest.fixture
+def lans(bare_host):
+    """A host that forwards nothing."""
+    lans = Lans(bare_host)
+    yield lans
+    lans.end()
+
+
+def switch(host, value):
+    host.run("sysctl", "-qw", *(f"{name}={value}" for name in FORWARDING))
+
+
+def test_no_packet_is_forwarded_between_others_before_during_and_after_the_first_network(lans):
+    host = lans.host
+    box = Box(host, "web")
+    serve(box, 8080)
+    serve(host.internet, 7000)
+    before = host.run("sh", "-c", SETTINGS).stdout
+    for _ in range(3):
+        box.network(internet=True, expose=["8080-80"])
+        for address in (HOST4, HOST6):
+            assert reaches(host.outside, address, 80)
+        for address in (INTERNET4, INTERNET6):
+            assert reaches(box, address, 7000)
+        box.network(state="absent")
+        assert host.run("sh", "-c", SETTINGS).stdout == before
+    assert lans.arrived() == []
+    switch(host, 1)
+    while not lans.arrived():
+        host.run("true")
+
+
+@pytest.mark.parametrize("gone", ["nft flush ruleset", "ip rule flush; ip rule add lookup main; ip -6 rule flush"])
+def test_without_the_table_or_without_the_rules_the_other_one_holds(lans, gone):
+    box = Box(lans.host, "web")
+    box.network(internet=True, expose=["8080-80"])
+    lans.host.run("sh", "-c", gone)
+    lans.host.run("sh", "-c", "ip -6 rule | grep -q main || ip -6 rule add lookup main pref 32766")
+    assert lans.arrived() == []
+    assert lans.host.module("conductor_network_info")["drift"] != []
+    lans.host.module("conductor_network", state="reconciled")
+    assert lans.host.module("conductor_network_info")["drift"] == []
+    assert lans.arrived() == []
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_nothing_is_forwarded_after_death_at_any_step(lans, state):
+    box = Box(lans.host, "evil")
+    step = 0
+    while True:
+        if state == "absent":
+            lans.host.module("conductor_network", **OPTIONS)
+        else:
+            box.network(state="absent")
+        if not dies(lans.host, step, "network", **{**OPTIONS, "state": state}):
+            break
+        assert lans.arrived() == [], step
+        step += 1
+    assert step > 4
+    assert lans.arrived() == []
+    box.network(state="absent")
+    assert {lans.host.run("sysctl", "-n", name).stdout for name in FORWARDING} == {"0\n"}
+    assert "iif" not in lans.host.run("sh", "-c", "ip rule; ip -6 rule").stdout
+
+
+def test_host_that_forwarded_before_goes_on_to(lans):
+    switch(lans.host, 1)
+    box = Box(lans.host, "web")
+    box.network(internet=True)
+    lans.arrived()
+    assert len(lans.arrived()) == 2
+    assert "iif" not in lans.host.run("sh", "-c", "ip rule; ip -6 rule").stdout
+    box.network(state="absent")
+    assert {lans.host.run("sysctl", "-n", name).stdout for name in FORWARDING} == {"1\n"}
+
+
+def test_who_switches_forwarding_on_later_has_it_with_the_next_run_and_keeps_it(lans):
+    box = Box(lans.host, "web")
+    box.network(internet=True)
+    assert lans.arrived() == []
+    switch(lans.host, 1)
+    assert lans.host.module("conductor_network", state="reconciled")["changed"]
+    assert not lans.host.module("conductor_network", state="reconciled")["changed"]
+    lans.arrived()
+    assert len(lans.arrived()) == 2
+    box.network(state="absent")
+    assert {lans.host.run("sysctl", "-n", name).stdout for name in FORWARDING} == {"1\n"}
+
+
+def test_another_program_that_begins_to_route_for_its_own_network_is_not_in_the_way(bare_host):
+    """As docker does: it looks whether the host forwards, switches that on with a policy if not, and adds a bridge."""
+    box, member = Box(bare_host, "web"), Box(bare_host, "member")
+    box.network(internet=True)
+    serve(bare_host.internet, 7000)
+    serve(member, 7000)
+    assert bare_host.run("sysctl", "-n", FORWARDING[0]).stdout != "1\n"
+    switch(bare_host, 1)
+    netns = "conductor-member"
+    for command in (
+        f"ip link add br0 type veth peer name eth9 netns {netns}",
+        "ip addr add 172.17.0.1/16 dev br0; ip link set br0 up",
+        f"ip -n {netns} addr add 172.17.0.2/16 dev eth9; ip -n {netns} link set eth9 up",
+        f"ip -n {netns} route add default via 172.17.0.1",
+        "nft add table ip docker; nft add chain ip docker f '{ type filter hook forward priority 0; policy drop; }'",
+        "nft add rule ip docker f iifname br0 accept; nft add rule ip docker f oifname br0 ct state established accept",
+        "nft add chain ip docker p '{ type nat hook postrouting priority 100; }'",
+        "nft add rule ip docker p ip saddr 172.17.0.0/16 masquerade",
+    ):
+        bare_host.run("sh", "-ec", command)
+    assert reaches(member, INTERNET4, 7000)
+    assert is_refused(bare_host.outside, "172.17.0.2", 7000)
+
+
+def test_change_of_forwarding_is_foretold(bare_host):
+    box = Box(bare_host, "web")
+    foretold = bare_host.module("conductor_network", container="web", check=True)["actions"]
+    assert {"enable IPv4 forwarding", "enable IPv6 forwarding"} < set(foretold)
+    assert "forward nothing else between bystander0, bystander1, lan0, wan0" in foretold
+    assert foretold.index("forward nothing else between bystander0, bystander1, lan0, wan0") < foretold.index(
+        "enable IPv4 forwarding"
+    )
+    assert box.network()["actions"] == foretold
+    foretold = bare_host.module("conductor_network", container="web", state="absent", check=True)["actions"]
+    assert "disable IPv4 forwarding" in foretold and box.network(state="absent")["actions"] == foretold
+
+
+def test_hardened_redirects_and_an_interface_that_forwarded_alone_are_as_they_were(bare_host):
+    bare_host.run("sysctl", "-qw", "net.ipv4.conf.all.accept_redirects=0", "net.ipv4.conf.lan0.forwarding=1")
+    before = bare_host.run("sh", "-c", SETTINGS).stdout
+    box = Box(bare_host, "web")
+    box.network(internet=True)
+    rules = json.loads(bare_host.run("ip", "-j", "rule").stdout)
+    assert {rule["iif"] for rule in rules if "iif" in rule} == {"wan0", "bystander0", "bystander1"}
+    box.network(state="absent")
+    assert bare_host.run("sh", "-c", SETTINGS).stdout == before
