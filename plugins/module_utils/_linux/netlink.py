@@ -176,7 +176,7 @@ class Routing:
         ]
         for family in (socket.AF_INET, socket.AF_INET6):
             for route in self._ipr.get_routes(family=family):
-                if route.get_attr("RTA_TABLE") != RT_TABLE_LOCAL and route["dst_len"]:
+                if route["type"] == RTN_UNICAST and route.get_attr("RTA_TABLE") != RT_TABLE_LOCAL and route["dst_len"]:
                     found.append((_destination(route), names.get(route.get_attr("RTA_OIF"), "?")))
         return sorted({entry for entry in found if not entry[0].startswith(("fe80:", "ff00:"))})
 

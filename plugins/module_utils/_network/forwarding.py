@@ -37,8 +37,8 @@ def look_at_forwarding(has_ipv6: bool) -> Forwarding:
 
 def _found() -> Fence:
     """The fence that there is. An interface with a part of its rules is none of it, so that it gets the rest."""
-    whole = {(v, name) for v, name in routes.fenced_interfaces() if routes.is_whole(v, name)}
-    return Fence(frozenset(whole), frozenset(routes.fenced_networks()))
+    whole = frozenset(fence for fence, is_whole in routes.fenced_interfaces().items() if is_whole)
+    return Fence(whole, frozenset(routes.fenced_networks()))
 
 
 def _around() -> Fence:
@@ -81,7 +81,7 @@ def _write_all(version: int, value: str) -> None:
 
 def set_fence(wanted: Fence) -> None:
     """Put up what is missing of `wanted`, then take away what is more."""
-    interfaces, networks = routes.fenced_interfaces(), routes.fenced_networks()
+    interfaces, networks = set(routes.fenced_interfaces()), routes.fenced_networks()
     for network in sorted(wanted.networks - networks):
         routes.set_fenced_network(network, True)
     for version, name in sorted(wanted.interfaces):
