@@ -176,6 +176,13 @@ def test_hosts_that_take_no_unicast_in_broadcasts_hear_containers_all_the_same(b
         assert reaches(box, gateway, 9090, "udp")
 
 
+def test_internet_without_a_default_route_is_a_warning(bare_host):
+    box = Box(bare_host, "web")
+    assert "warnings" not in box.network(internet=True)
+    bare_host.run("sh", "-c", "ip route del default; ip -6 route del default")
+    assert "web: no interface of this host has a default route" in str(box.network(internet=True)["warnings"])
+
+
 def test_internet_follows_the_default_route_with_the_next_run(bare_host):
     box = Box(bare_host, "web")
     serve(bare_host.outside, 7000)

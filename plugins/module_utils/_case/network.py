@@ -98,11 +98,17 @@ class NetworkCase(UseCase):
     def result(self, observed: NetworkView) -> dict:
         blocked = blocking_chains("forward", self.settings.firewall == "accept")
         result = {"network": network_result(observed, self.name), "blocked_by": blocked}
+        warnings = []
         if blocked and self.present:
-            result["warnings"] = [
-                "another firewall may drop this container's packets, whatever conductor allows: " + ", ".join(blocked)
-            ]
-        return result
+            warnings.append(
+                f"{self.name}: another firewall may drop its packets, whatever conductor allows: {', '.join(blocked)}"
+            )
+        if self.present and self.options.internet and not self.options.interface and not observed.uplinks:
+            warnings.append(
+                f"{self.name}: no interface of this host has a default route, so internet leads nowhere. Name one with "
+                "interface, or set a route and use state: reconciled"
+            )
+        return {**result, "warnings": warnings} if warnings else result
 
 
 class ReconcileCase(UseCase):
