@@ -27,6 +27,8 @@ _UNICAST, _BLACKHOLE, _TO_TABLE, _TO_NOWHERE, _MAIN, _LOCAL = 1, 6, 1, 6, 254, 2
 # Of this protocol, for systemd-networkd removes rules and routes of any other when it restarts (networkd.conf(5)).
 _KERNEL = 2
 _MESSAGE = struct.Struct("=BBBBBBBBI")
+# struct ifinfomsg, linux/if.h, linux/if_link.h
+_INTERFACE, _GETLINK, _IFNAME, _IFF_UP = struct.Struct("=BxHiII"), 18, 3, 0x1
 FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 # "cdtr" in ASCII: a table of that number is nobody else's.
@@ -62,6 +64,16 @@ def _routes(version: int) -> Iterator[tuple[int, str, int, int, list[int]]]:
             interfaces.append(index)
             hops = hops[max(8, (size + 3) & ~3) :]
         yield kind, socket.inet_ntop(FAMILIES[version], raw), length, table, interfaces
+
+
+def interfaces_up() -> set[str]:
+    """Interfaces that are up: others receive nothing that could be forwarded."""
+    found = set()
+    for message in rtnetlink.dump(_GETLINK, _INTERFACE.pack(socket.AF_UNSPEC, 0, 0, 0, 0)):
+        if _INTERFACE.unpack_from(message)[3] & _IFF_UP:
+            name = rtnetlink.attributes(message[_INTERFACE.size :]).get(_IFNAME, b"")
+            found.add(name.rstrip(b"\0").decode(errors="surrogateescape"))
+    return found
 
 
 def default_interfaces() -> set[str]:

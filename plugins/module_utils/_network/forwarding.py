@@ -42,8 +42,8 @@ def _found() -> Fence:
 
 
 def _around() -> Fence:
-    """Everybody else's interfaces. Not those that forwarded IPv4 by themselves: somebody has asked for that."""
-    names = [name for _index, name in socket.if_nameindex() if name != "lo" and not name.startswith(LINK_PREFIX)]
+    """Everybody else's interfaces that are up. Not those that forwarded IPv4 by themselves: somebody asked for that."""
+    names = [name for name in routes.interfaces_up() if name != "lo" and not name.startswith(LINK_PREFIX)]
     interfaces = {(v, name) for v in _ALL for name in names if not (v == 4 and name in _forwarding_alone(4))}
     return Fence(frozenset(interfaces), frozenset(routes.networks_behind(names)))
 
