@@ -165,6 +165,24 @@ def test_internet_is_what_default_routes_lead_to_and_no_other_programs_network(b
     assert reaches(box, "172.17.0.2", 7000)
 
 
+def test_hosts_that_take_no_unicast_in_broadcasts_hear_containers_all_the_same(bare_host):
+    for version in (4, 6):
+        for which in ("all", "default"):
+            bare_host.run("sysctl", "-qw", f"net.ipv{version}.conf.{which}.drop_unicast_in_l2_multicast=1")
+    box = Box(bare_host, "web")
+    box.network()
+    serve(bare_host, 9090, "udp")
+    for gateway in (GATEWAY4, GATEWAY6):
+        assert reaches(box, gateway, 9090, "udp")
+
+
+def test_internet_without_a_default_route_is_a_warning(bare_host):
+    box = Box(bare_host, "web")
+    assert "warnings" not in box.network(internet=True)
+    bare_host.run("sh", "-c", "ip route del default; ip -6 route del default")
+    assert "web: no interface of this host has a default route" in str(box.network(internet=True)["warnings"])
+
+
 def test_internet_follows_the_default_route_with_the_next_run(bare_host):
     box = Box(bare_host, "web")
     serve(bare_host.outside, 7000)

@@ -112,7 +112,12 @@ class NetworkCase(UseCase):
         ]
         if blocked and self.present:
             warnings.append(
-                "another firewall may drop this container's packets, whatever conductor allows: " + ", ".join(blocked)
+                f"{self.name}: another firewall may drop its packets, whatever conductor allows: {', '.join(blocked)}"
+            )
+        if self.present and self.options.internet and not self.options.interface and not observed.uplinks:
+            warnings.append(
+                f"{self.name}: no interface of this host has a default route, so internet leads nowhere. Name one with "
+                "interface, or set a route and use state: reconciled"
             )
         return {**result, **({"warnings": warnings} if warnings else {})}
 

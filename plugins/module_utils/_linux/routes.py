@@ -16,6 +16,7 @@ import socket
 import struct
 from collections.abc import Collection, Iterator
 
+from .._errors import HostNotCapable
 from . import rtnetlink
 
 # linux/rtnetlink.h, linux/fib_rules.h
@@ -26,6 +27,8 @@ _UNICAST, _BLACKHOLE, _TO_TABLE, _TO_NOWHERE, _MAIN, _LOCAL = 1, 6, 1, 6, 254, 2
 # Of this protocol, for systemd-networkd removes rules and routes of any other when it restarts (networkd.conf(5)).
 _KERNEL = 2
 _MESSAGE = struct.Struct("=BBBBBBBBI")
+# struct ifinfomsg, linux/if.h, linux/if_link.h
+_INTERFACE, _GETLINK, _IFNAME, _IFF_UP = struct.Struct("=BxHiII"), 18, 3, 0x1
 FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 # "cdtr" in ASCII: a table of that number is nobody else's.
@@ -34,9 +37,21 @@ FENCE_TABLE = 0x63647472
 _FIRST_PRIORITY, _LONGEST_DEFAULT = 87, 1
 
 
+def _dump(kind: int, version: int) -> list[bytes]:
+    """All of one IP version; nothing if the kernel has not that version, or no rules at all."""
+    try:
+        messages = rtnetlink.dump(kind, _MESSAGE.pack(FAMILIES[version], *[0] * 8))
+    except OSError as error:
+        if error.errno in (errno.EAFNOSUPPORT, errno.EOPNOTSUPP):
+            return []
+        raise
+    # A kernel without IPv6 tells of everything instead.
+    return [message for message in messages if message[0] == FAMILIES[version]]
+
+
 def _routes(version: int) -> Iterator[tuple[int, str, int, int, list[int]]]:
     """(type, destination, prefix length, table, interfaces) of every route."""
-    for message in rtnetlink.dump(_GETROUTE, _MESSAGE.pack(FAMILIES[version], *[0] * 8)):
+    for message in _dump(_GETROUTE, version):
         _family, length, _source, _tos, table, _protocol, _scope, kind, _flags = _MESSAGE.unpack_from(message)
         found = dict(rtnetlink.parse_attributes(message[_MESSAGE.size :]))
         if _TABLE in found:
@@ -49,6 +64,16 @@ def _routes(version: int) -> Iterator[tuple[int, str, int, int, list[int]]]:
             interfaces.append(index)
             hops = hops[max(8, (size + 3) & ~3) :]
         yield kind, socket.inet_ntop(FAMILIES[version], raw), length, table, interfaces
+
+
+def interfaces_up() -> set[str]:
+    """Interfaces that are up: others receive nothing that could be forwarded."""
+    found = set()
+    for message in rtnetlink.dump(_GETLINK, _INTERFACE.pack(socket.AF_UNSPEC, 0, 0, 0, 0)):
+        if _INTERFACE.unpack_from(message)[3] & _IFF_UP:
+            name = rtnetlink.attributes(message[_INTERFACE.size :]).get(_IFNAME, b"")
+            found.add(name.rstrip(b"\0").decode(errors="surrogateescape"))
+    return found
 
 
 def default_interfaces() -> set[str]:
@@ -84,25 +109,25 @@ def fenced_networks() -> set[str]:
     return {f"{d}/{length}" for (kind, d, length, table, _), _v in found if table == FENCE_TABLE and kind == _BLACKHOLE}
 
 
-def fenced_interfaces() -> set[tuple[int, str]]:
-    """(IP version, interface) of each fence of which there is at least a part."""
-    return {(version, name) for version in FAMILIES for name, _priority in _rules(version)}
+def fenced_interfaces() -> dict[tuple[int, str], bool]:
+    """(IP version, interface) of each fence of which there is at least a part, and whether it is whole."""
+    found = {version: _rules(version) for version in FAMILIES}
+    return {
+        (version, name): all((name, priority) in rules for priority in _priorities())
+        for version, rules in found.items()
+        for name, _priority in rules
+    }
 
 
 def _rules(version: int) -> set[tuple[str, int]]:
     """(interface, priority) of the rules that are ours."""
     found = set()
-    for message in rtnetlink.dump(_GETRULE, _MESSAGE.pack(FAMILIES[version], *[0] * 8)):
+    for message in _dump(_GETRULE, version):
         has = dict(rtnetlink.parse_attributes(message[_MESSAGE.size :]))
         priority = struct.unpack("=I", has.get(_RULE_PRIORITY, bytes(4)))[0]
         if _IIFNAME in has and has.get(_RULE_PROTOCOL) == bytes([_KERNEL]) and priority in _priorities():
             found.add((has[_IIFNAME].rstrip(b"\0").decode(errors="surrogateescape"), priority))
     return found
-
-
-def is_whole(version: int, interface: str) -> bool:
-    """Whether the fence of `interface` has all of its rules."""
-    return {priority for name, priority in _rules(version) if name == interface} == set(_priorities())
 
 
 def _priorities() -> range:
@@ -120,7 +145,10 @@ def set_fenced_network(network: str, present: bool) -> None:
 
 
 def set_fence(version: int, interface: str, present: bool) -> None:
-    """Put up all rules for `interface`, or take them away; nothing happens if it is so."""
+    """Put up all rules for `interface`, or take them away; nothing happens if it is so.
+
+    Raises HostNotCapable if the kernel has no routing rules.
+    """
     for priority, action, table in zip(_priorities(), (_TO_TABLE, _TO_TABLE, _TO_NOWHERE), (FENCE_TABLE, _MAIN, None)):
         message = _MESSAGE.pack(FAMILIES[version], 0, 0, 0, 0, 0, 0, action, 0)
         message += rtnetlink.text(_IIFNAME, interface)
@@ -140,5 +168,10 @@ def _change(message: bytes, present: bool, new: int, delete: int) -> None:
         else:
             rtnetlink.change(delete, message)
     except OSError as error:
+        if error.errno in (errno.EOPNOTSUPP, errno.EAFNOSUPPORT):
+            raise HostNotCapable(
+                "this host has no routing rules, so that forwarding for containers would be forwarding for everybody",
+                "use a kernel with CONFIG_IP_MULTIPLE_TABLES, or switch forwarding on yourself",
+            ) from error
         if error.errno not in ((errno.EEXIST,) if present else (errno.ENOENT, errno.ESRCH)):
             raise

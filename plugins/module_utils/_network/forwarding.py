@@ -37,13 +37,13 @@ def look_at_forwarding(has_ipv6: bool) -> Forwarding:
 
 def _found() -> Fence:
     """The fence that there is. An interface with a part of its rules is none of it, so that it gets the rest."""
-    whole = {(v, name) for v, name in routes.fenced_interfaces() if routes.is_whole(v, name)}
-    return Fence(frozenset(whole), frozenset(routes.fenced_networks()))
+    whole = frozenset(fence for fence, is_whole in routes.fenced_interfaces().items() if is_whole)
+    return Fence(whole, frozenset(routes.fenced_networks()))
 
 
 def _around() -> Fence:
-    """Everybody else's interfaces. Not those that forwarded IPv4 by themselves: somebody has asked for that."""
-    names = [name for _index, name in socket.if_nameindex() if name != "lo" and not name.startswith(LINK_PREFIX)]
+    """Everybody else's interfaces that are up. Not those that forwarded IPv4 by themselves: somebody asked for that."""
+    names = [name for name in routes.interfaces_up() if name != "lo" and not name.startswith(LINK_PREFIX)]
     interfaces = {(v, name) for v in _ALL for name in names if not (v == 4 and name in _forwarding_alone(4))}
     return Fence(frozenset(interfaces), frozenset(routes.networks_behind(names)))
 
@@ -81,7 +81,7 @@ def _write_all(version: int, value: str) -> None:
 
 def set_fence(wanted: Fence) -> None:
     """Put up what is missing of `wanted`, then take away what is more."""
-    interfaces, networks = routes.fenced_interfaces(), routes.fenced_networks()
+    interfaces, networks = set(routes.fenced_interfaces()), routes.fenced_networks()
     for network in sorted(wanted.networks - networks):
         routes.set_fenced_network(network, True)
     for version, name in sorted(wanted.interfaces):

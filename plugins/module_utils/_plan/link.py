@@ -80,7 +80,12 @@ def inner_routes(link: Link) -> list[Route]:
 
 def outer_sysctls(link: Link) -> dict[str, str]:
     """Kernel settings of the host end that stay as long as the link."""
-    return _ipv6_sysctls(link.outer) if link.ipv6 else {}
+    return {**_ipv6_sysctls(link.outer), _broadcast_sysctl(link.outer): "0"} if link.ipv6 else {}
+
+
+def _broadcast_sysctl(outer: str) -> str:
+    """Must be off: what the firewall lets in counts as a broadcast until its next chain (_plan/firewall_rules.py)."""
+    return f"net/ipv6/conf/{outer}/drop_unicast_in_l2_multicast"
 
 
 def localnet_sysctl(outer: str) -> str:
@@ -100,7 +105,7 @@ def inner_neighbors(link: Link, outer_mac: str) -> list[tuple[str, str]]:
 
 def sysctl_names(outer: str) -> list[str]:
     """All that outer_sysctls may name for the host end `outer`."""
-    return [localnet_sysctl(outer), *_ipv6_sysctls(outer)]
+    return [localnet_sysctl(outer), _broadcast_sysctl(outer), *_ipv6_sysctls(outer)]
 
 
 def inner_sysctls(link: Link) -> dict[str, str]:

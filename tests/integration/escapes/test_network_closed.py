@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from attacks import patched
 from crossfire import CANNON, EVIL4, EVIL6, OPTIONS, OTHER4, OTHER6, Field, shots
 from dying import dies
 from netbox import INTERNET4, OUTSIDE4, OUTSIDE6, Box, reaches, serve
@@ -178,3 +179,18 @@ def test_localhost_is_routed_only_to_containers_that_expose(bare_host):
     assert routed() == ["1"] and reaches(bare_host, "127.0.0.1", 80)
     box.network()
     assert routed() == ["0"]
+
+
+def test_host_that_cannot_guard_a_link_says_so_and_leaves_it_closed(bare_host):
+    Box(bare_host, "web")
+    denied = """
+guard = module_utils("_linux.link_guard")
+def load_program(*_arguments):
+    raise OSError(1, "Operation not permitted")
+guard.load_program = load_program
+"""
+    said = patched(bare_host, "conductor_network", denied, fails=True, container="web")["msg"]
+    assert "this host cannot guard a container's link (Operation not permitted)" in said and "cls_bpf" in said
+    assert "state DOWN" in bare_host.run("sh", "-c", "ip link show | grep cdtr-").stdout
+    bare_host.module("conductor_network", container="web")
+    assert "state UP" in bare_host.run("sh", "-c", "ip link show | grep cdtr-").stdout

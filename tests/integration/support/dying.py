@@ -28,7 +28,7 @@ EFFECTS = {
         "_container.start": "write_run_state install_runtime",
     },
     "network": {
-        "_linux.rtnetlink": "change",
+        "_linux.routes": "set_fence",
         "_linux.netlink": "Routing.add_neighbors Routing.add_veth "
         "Routing.add_altname Routing.set_up Routing.add_address Routing.add_route "
         "Routing.delete",
