@@ -165,6 +165,13 @@ def test_a_container_is_a_target_of_later_plays_and_tasks(host, controller):
     settings = {"image_dir": "/var/lib/conductor/images", "container_dir": "/var/lib/conductor/containers"}
     defaults = [{"group/conductor.containers.conductor": {**settings, "lock_timeout": 300}}]
     controller.playbook(play, hosts="alpha", module_defaults=defaults)
+    delegated = {
+        "conductor.containers.conductor_target": {"container": "box"},
+        "delegate_to": "alpha",
+        "register": "it",
+    }
+    right = {"ansible.builtin.assert": {"that": ["it.target == 'box.alpha'"]}}
+    controller.playbook(delegated, right, hosts="localhost")
     for taken in ("alpha", "localhost", "all"):
         task = {"conductor.containers.conductor_target": {"container": "box", "name": taken}}
         assert f"{taken}: already" in controller.playbook(task, hosts="alpha", check=False)
