@@ -64,6 +64,11 @@ options:
       - The variable C(ansible_timeout) of a managed host is the limit for ssh to connect.
     type: float
     default: 30
+    # Not those of ssh's option with this name, with which documentation is merged.
+    cli: []
+    env: []
+    ini: []
+    vars: []
   strict:
     description:
       - If V(true), a container for which an expression of O(compose), O(groups) or O(keyed_groups) is not valid is left

@@ -165,6 +165,13 @@ def test_a_container_is_a_target_of_later_plays_and_tasks(host, controller):
     settings = {"image_dir": "/var/lib/conductor/images", "container_dir": "/var/lib/conductor/containers"}
     defaults = [{"group/conductor.containers.conductor": {**settings, "lock_timeout": 300}}]
     controller.playbook(play, hosts="alpha", module_defaults=defaults)
+    delegated = {
+        "conductor.containers.conductor_target": {"container": "box"},
+        "delegate_to": "alpha",
+        "register": "it",
+    }
+    right = {"ansible.builtin.assert": {"that": ["it.target == 'box.alpha'"]}}
+    controller.playbook(delegated, right, hosts="localhost")
     for taken in ("alpha", "localhost", "all"):
         task = {"conductor.containers.conductor_target": {"container": "box", "name": taken}}
         assert f"{taken}: already" in controller.playbook(task, hosts="alpha", check=False)
@@ -180,6 +187,7 @@ def test_a_container_is_a_target_of_later_plays_and_tasks(host, controller):
 ELSEWHERE = {
     "keyword": {"connection": "local"},
     "play variable": {"vars": {"greeting": "hello", "ansible_connection": "local"}},
+    "role variable": {},
     "extra variable": {"options": ["-e", "ansible_connection=local"]},
     "another container": {"options": ["-e", "conductor_container=other"]},
     "environment": {"environment": {"ANSIBLE_CONNECTION": "local", "ANSIBLE_TRANSPORT": "local"}},
@@ -211,6 +219,9 @@ def test_roles_never_run_anywhere_but_in_the_container(own_files, controller, ho
     marks = ["/etc/site", "/etc/below", "/etc/extra", "/etc/site.restarted", "/usr/sbin/policy-rc.d"]
     host.run("rm", "-f", *marks)
     host.run("touch", "/var/lib/apt/lists/kept")
+    if how == "role variable":
+        (controller.directory / "roles/below/vars").mkdir()
+        (controller.directory / "roles/below/vars/main.yml").write_text("ansible_connection: local\n")
     given = {"vars": {"greeting": "hello"}, **ELSEWHERE[how]}
     printed = controller.playbook(PLAY, hosts="alpha", **given, check=False, on=host)
     for root in ("", "/var/lib/conductor/containers/other/upper"):

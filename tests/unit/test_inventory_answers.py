@@ -4,6 +4,7 @@ ssh is a program of the test's, which answers as the host would. All cases are r
 """
 
 import json
+import os
 import subprocess
 
 import pytest
@@ -213,3 +214,19 @@ def test_a_hostile_answer_is_one_warning(answers, name):
         assert "conductor_container" not in hosts[host][1]
     if "name" not in options_of(name):
         assert ours == {"web.good.example"} and hosts["web.good.example"][1]["conductor_facts"] == WEB
+
+
+def test_the_time_for_an_answer_is_no_setting_of_ssh():
+    """Its option with the same name is the limit to connect."""
+    program = """
+import json
+from ansible import constants as C
+from ansible.plugins.loader import init_plugin_loader, inventory_loader
+init_plugin_loader()
+plugin = inventory_loader.get("conductor.containers.conductor")
+plugin.set_options(direct={"hosts": ["x"], "plugin": "conductor.containers.conductor"})
+print(plugin.get_option("timeout"))
+"""
+    environment = {**os.environ, "ANSIBLE_TIMEOUT": "7", "ANSIBLE_SSH_TIMEOUT": "7"}
+    done = subprocess.run([PYTHON, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert float(done.stdout) == 30
