@@ -63,14 +63,21 @@ options:
     type: list
     elements: str
   keyring:
-    description: Keyring on the managed host that the archive is checked with. Default is the builder's.
+    description:
+      - Keyring on the managed host that the archive is checked with. Defaults to that of the builder. If there is
+        none, nothing is built.
     type: path
   commands:
     description:
       - Commands that are run in the image one after the other when its packages are there. A string is for its own
         C(/bin/sh -e), a list is a program and its arguments.
-      - They have the host's network and name servers, but neither its files and devices nor all capabilities. Services
-        are not started.
+      - They run as root of a container that is removed after them, with the default options of
+        M(conductor.containers.conductor_container). Their network is that of
+        O(conductor.containers.conductor_network#module:internet=true), without access to the host, to other containers
+        and to the metadata services of clouds. The host needs nftables and pyroute2 only if there are commands.
+      - Proxies that the host's apt or the environment names are given to them. A proxy on the host's loopback is in
+        reach at the same address. Nothing else of the host is, and no mirror in a directory of the host.
+      - Services are not started.
     type: list
     elements: raw
   source:
@@ -83,7 +90,8 @@ options:
     suboptions:
       archive:
         description:
-          - A tar archive on the managed host, plain or compressed by gzip, xz, bzip2 or zstd.
+          - A tar archive on the managed host, plain or compressed by gzip, xz, bzip2 or zstd. A file in it whose owner
+            is above 65535 needs a container with a larger O(conductor.containers.conductor_container#module:userns).
           - An image that was made of other content is an error, unless O(force=true). Where the archive no longer
             exists, the image is not questioned.
         type: str
@@ -120,7 +128,7 @@ options:
     description:
       - With O(state=exported), the file on the managed host to write. Its suffix, V(.tar), V(.tar.gz) or V(.tar.zst),
         tells the compression.
-      - The same image always gives the same bytes. Only root may read the file.
+      - The same image always gives the same bytes. Only root may read the file. Holes of sparse files stay holes.
     type: str
   lock_timeout:
     description: Seconds to wait for another build of the same image. Default is V(3600) here.

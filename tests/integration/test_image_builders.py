@@ -86,7 +86,7 @@ def commands_ran_inside_with_few_rights_and_exact_arguments(rootfs):
     capabilities = int((rootfs / "caps").read_text(), 16)
     sys_module, sys_rawio, sys_admin, mknod = 16, 17, 21, 27
     assert not any(capabilities >> number & 1 for number in (sys_module, sys_rawio, sys_admin, mknod))
-    devices = "fd full null ptmx pts random shm stderr stdin stdout tty urandom zero"
+    devices = "fd full mqueue net null ptmx pts random shm stderr stdin stdout tty urandom zero"
     assert (rootfs / "devices").read_text().split() == devices.split()
     assert list((rootfs / "tmp").iterdir()) == [] and list((rootfs / "proc").iterdir()) == []
 

@@ -47,8 +47,12 @@ class BuildNetwork(NetworkCase):
     """The network of such a container: the internet, and nothing of the host or of other containers."""
 
     def __init__(self, settings: Settings, name: str) -> None:
-        super().__init__({"container": "build", **_NETWORK}, settings)
-        self.name = name
+        super().__init__({"container": name, **_NETWORK}, settings)
+
+    @staticmethod
+    def _parse_name(value: object) -> str:
+        # Not a user's: no container can be given such a name.
+        return str(value)
 
     def locks(self) -> Iterable[Lock]:
         # The container is its image's, whose lock is held.

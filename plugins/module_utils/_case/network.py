@@ -43,11 +43,15 @@ class NetworkCase(UseCase):
 
     def __init__(self, params: dict, settings: Settings) -> None:
         self.settings = settings
-        self.name = parse_name(params["container"], "container")
+        self.name = self._parse_name(params["container"])
         self.present = params["state"] == "present"
         self.options = NetworkOptions.parse(params, settings.pool4, settings.pool6, settings.interface)
         self._each = EachAlone(settings, {self.name})
         self._warnings = expose_warnings(params.get("expose") or ())
+
+    @staticmethod
+    def _parse_name(value: object) -> str:
+        return parse_name(value, "container")
 
     def locks(self) -> Iterable[Lock]:
         return [container_lock(self.name), network_lock()]

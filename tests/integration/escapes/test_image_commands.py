@@ -204,9 +204,9 @@ def test_a_command_ends_with_the_module_and_the_next_run_clears_away_what_it_use
     assert [line for line in left if ".logs" not in line] == []
 
 
-@pytest.mark.parametrize(("on_base", "stride"), [(False, 1), (True, 4)])
+@pytest.mark.parametrize(("on_base", "stride"), [(False, 1), (True, 5)])
 def test_whatever_step_it_dies_at_nothing_is_left_after_the_next_run(bare_host, on_base, stride):
-    """A build with commands has many effects: each is tried for an archive, and each fourth for an image on a base."""
+    """A build with commands has many effects: each is tried for an archive, and each fifth for an image on a base."""
     nothing = dict.fromkeys(["archive", "checksum", "container", "digest", "image"])
     wish = {"name": "small", "source": make_runnable_archive(bare_host), "commands": ["touch /made"]}
     if on_base:
@@ -220,7 +220,8 @@ def test_whatever_step_it_dies_at_nothing_is_left_after_the_next_run(bare_host, 
             bare_host.module("conductor_image", **wish)
             assert bare_host.run("stat", "-c", "%u", f"{IMAGES}/small/rootfs/made").stdout == "0\n", step
         image(bare_host, state="absent")
-        assert difference(before, take(bare_host)) == [], step
+        left = [line for line in difference(before, take(bare_host)) if "/run/conductor/locks/" not in line]
+        assert left == [], step
         step += stride
     assert step > 60, "every effect was counted"
 

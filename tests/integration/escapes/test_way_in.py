@@ -69,7 +69,11 @@ def test_cve_2024_21626_commands_in_an_image_have_no_descriptor_of_the_modules(b
     bare_host.run("sh", "-c", "echo text-of-the-host > /run/secret")
     source = make_runnable_archive(bare_host)
     wish = {"source": source, "commands": ["cat /proc/self/fd/9/run/secret > /got"], "wrapper": LEAK}
-    patched(bare_host, "conductor_image", "module_utils('_image.isolated')._let_go = lambda: None", name="weak", **wish)
+    weak = """
+module_utils("_image.isolated")._let_go = lambda: None
+module_utils("_container.first_process").close_others = lambda keep: None
+"""
+    patched(bare_host, "conductor_image", weak, name="weak", **wish)
     assert bare_host.run("cat", f"{IMAGES}/weak/rootfs/got").stdout == "text-of-the-host\n"
     refused = patched(bare_host, "conductor_image", "", name="image", fails=True, **wish)
     assert "No such file" in refused["msg"], refused["msg"]
