@@ -216,6 +216,8 @@ options:
     description:
       - Whether the container is started again when its command ends by itself.
       - V(on-failure) does so where the exit status was not 0, at most O(restart_retries) times.
+      - Between two starts is a pause, at first of 0.1 seconds, which is doubled each time up to a minute. After a run
+        of 10 seconds it begins anew, and so do the retries. A start that fails is tried again likewise.
       - Default is V(no).
     type: str
     choices: ["no", on-failure, always]
@@ -241,6 +243,13 @@ options:
     description: With O(state=absent), remove a container also where its C(container.json) is damaged or missing.
     type: bool
     default: false
+  detach:
+    description:
+      - With O(state=started), V(false) waits until the command has ended, and returns its exit status and output in
+        RV(rc) and RV(stdout). The task fails if the exit status is not 0. Others can stop the container meanwhile.
+      - Requires O(restart_policy=no). Excludes O(wait). Nothing is run in check mode.
+    type: bool
+    default: true
   wait:
     description:
       - With O(state=started), a command and its arguments that is run inside again and again until it exits with 0.
@@ -303,6 +312,14 @@ EXAMPLES = r"""
     image: debian
     devices: [/dev/fuse]
 
+- name: A job that is run to its end
+  conductor.containers.conductor_container:
+    name: job
+    image: debian
+    command: [/usr/bin/python3, -c, "print(6 * 7)"]
+    detach: false
+  register: job
+
 - name: Stop it and keep its data
   conductor.containers.conductor_container:
     name: web
@@ -321,6 +338,15 @@ actions:
   type: list
   elements: str
   sample: [create container web from image debian, start container web]
+rc:
+  description: Exit status of the command. Null in check mode.
+  returned: with O(detach=false)
+  type: int
+  sample: 0
+stdout:
+  description: What the command has written in this run to its standard output and error, at most the last MiB.
+  returned: with O(detach=false)
+  type: str
 container:
   description: The container as it is after the module. Null where there is none.
   returned: success
@@ -359,6 +385,10 @@ container:
       description:
         - Exit status of its command, 128 and the signal's number where one ended it. Null where it is not known.
       type: int
+      returned: always
+    oom_killed:
+      description: Whether the kernel ended a process of it for lack of memory, in its last life. Null while it runs.
+      type: bool
       returned: always
     restarts:
       description: How often its restart policy has started it again.
@@ -446,6 +476,7 @@ def main() -> None:
             "restart_retries": {"type": "int"},
             "recreate": {"type": "bool", "default": False},
             "force": {"type": "bool", "default": False},
+            "detach": {"type": "bool", "default": True},
             "wait": {"type": "list", "elements": "str"},
             "wait_timeout": {"type": "float", "default": 60},
         },

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import time
 from collections.abc import Iterable, Iterator
@@ -22,6 +23,7 @@ from .._container.spawn import Command
 from .._container.supervisor import adopt
 from .._container.users import resolve_user
 from .._errors import ConductorError, Damaged, EffectFailed, InvalidInput
+from .._linux.ending import wait_ended
 from .._linux.files import read_text, remove_tree
 from .._linux.locks import Lock, locked
 from .._linux.processes import ProcessId
@@ -37,8 +39,11 @@ from .._store import seccomp_filters
 from .._store.ids import SUBGID, SUBUID, append_ids, id_files, id_files_locked, read_ids, taken_ids
 from .._store.images import image_layers
 from .._store.settings import Settings
-from .container_facts import container_facts
+from .container_facts import container_facts, log_from, log_size
 from .locking import container_lock, ids_lock, image_lock
+
+# Seconds in which an init that cannot boot has ended.
+_BOOT = 1.0
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,12 @@ class ContainerCase:
         self.wish = plan.Wish(params["state"], bool(params.get("recreate")), bool(params.get("force")))
         self.wait = tuple(params.get("wait") or ())
         self.wait_timeout = params["wait_timeout"]
+        self.detach = params.get("detach") is not False
         self._started = False
+        self._log_begin = 0
+        self._rc: int | None = None
+        if not self.detach and (self.wish.state != "started" or self.wait):
+            raise InvalidInput("detach: false is for state=started, and excludes wait", "leave one of them out")
         if self.wait and self.wish.state != "started":
             raise InvalidInput(f"wait is for state=started, not for state={self.wish.state}")
 
@@ -141,6 +151,12 @@ class ContainerCase:
             )
         if view.incomplete and not self.wish.force:
             raise Damaged(f"{self.paths.directory} has no container.json", "remove it with force=true")
+        if wanted is not None and not self.detach and wanted.restart_policy != "no":
+            raise InvalidInput(
+                f"{self.name}: detach: false runs the command to its end, which restart_policy "
+                f"{wanted.restart_policy} does not know",
+                "set restart_policy: no, or leave detach out",
+            )
         planned = plan.plan_container(wanted, self.name, view, self.wish)
         if self._started:
             # Started in this run, and ended since: that is the command's own will, not ours to undo.
@@ -158,9 +174,22 @@ class ContainerCase:
     def settle(self) -> None:
         if self.wait:
             wait_ready(self.settings, self.paths, self.wait, self.wait_timeout)
+        elif not self.detach:
+            self._rc = run_to_end(self.settings, self.paths, self._log_begin)
+        elif self._started:
+            check_boots(self.settings, self.paths)
 
     def result(self, observed: Observed) -> dict:
-        return {"container": container_facts(self.settings, self.name)}
+        facts = container_facts(self.settings, self.name)
+        if self.detach:
+            return {"container": facts}
+        # None in check mode, in which nothing has run.
+        ran = self._rc is not None
+        return {
+            "container": facts,
+            "rc": self._rc,
+            "stdout": log_from(self.paths.log, self._log_begin) if ran else None,
+        }
 
     def _register(self, action: plan.RegisterIds) -> None:
         with id_files_locked(self.settings.lock_timeout):
@@ -214,12 +243,14 @@ class ContainerCase:
 
     def _start(self, action: plan.StartProcess) -> None:
         self._started = True
+        self._log_begin = log_size(self.paths.log)
         store.write_spec(self.paths, action.spec, running=True)
         try:
             start.start(self.settings, self.paths, action.spec)
         except (ConductorError, OSError):
             store.write_spec(self.paths, action.spec, running=False)
             stop.clean_up(self.settings, self.paths)
+            self._started = False
             raise
 
     def _take_back(self, _action: plan.TakeBackStop) -> None:
@@ -260,6 +291,50 @@ def check_startable(settings: Settings, paths: ContainerPaths, spec: ContainerSp
     check_limits(spec)
     resolve_user(spec.user, [paths.upper, *image_layers(settings.image_dir, spec.image)])
     seccomp_filters.check(spec)
+
+
+def run_to_end(settings: Settings, paths: ContainerPaths, log_begin: int) -> int:
+    """Wait until the first process has ended: 0. Raises EffectFailed with `rc` where that is another, or unknown."""
+    process = store.process_in(store.read_run_state(paths))
+    pidfd = process.open() if process else None
+    if pidfd is not None:
+        try:
+            wait_ended(pidfd, math.inf)
+        finally:
+            os.close(pidfd)
+    facts = container_facts(settings, paths.name)
+    if facts is None:
+        raise EffectFailed(f"container {paths.name} was removed while its command ran", container=None, rc=None)
+    if facts["exit_code"] != 0:
+        output = log_from(paths.log, log_begin)
+        last = output.strip()[-500:] or "it printed nothing"
+        raise EffectFailed(
+            f"{paths.name}: the command ended with exit status {facts['exit_code']}",
+            last, container=facts, rc=facts["exit_code"], stdout=output,
+        )  # fmt: skip
+    return 0
+
+
+def check_boots(settings: Settings, paths: ContainerPaths) -> None:
+    """Raises EffectFailed where an init that was just started has ended within a second: it could not boot."""
+    spec, process = store.read_spec(paths), store.process_in(store.read_run_state(paths))
+    if spec is None or not spec.init:
+        return
+    pidfd = process.open() if process else None
+    if pidfd is not None:
+        try:
+            if not wait_ended(pidfd, _BOOT):
+                return
+        finally:
+            os.close(pidfd)
+    facts = container_facts(settings, paths.name) or {}
+    if facts.get("exit_code"):
+        last = facts["log"].strip()[-500:] or "it printed nothing"
+        raise EffectFailed(
+            f"{paths.name}: init ended with exit status {facts['exit_code']} right after the start",
+            last,
+            container=facts,
+        )
 
 
 def _check_source(source: str) -> None:

@@ -16,6 +16,7 @@ from .._store.json_files import read_json
 from .._store.settings import Settings
 
 _LOG_TAIL = 4096
+_MOST_OUTPUT = 1 << 20
 
 
 def container_facts(settings: Settings, name: str) -> dict | None:
@@ -27,7 +28,10 @@ def container_facts(settings: Settings, name: str) -> dict | None:
     state = store.read_run_state(paths) or {}
     process, supervisor = store.process_in(state), store.process_in(state, "supervisor")
     running = process is not None and process.alive()
-    ended, kept = _ended(paths), read_json(paths.spec) or {}
+    if not running:
+        # It writes down how it ended, and goes, unless it starts the container again.
+        store.observe_process(paths, spec)
+    ended, kept = _ended(paths, state), read_json(paths.spec) or {}
     return {
         **spec.to_json(),
         **{key: kept.get(key) for key in ("id", "ids")},
@@ -36,6 +40,7 @@ def container_facts(settings: Settings, name: str) -> dict | None:
         "started_at": _iso(state.get("started_at")),
         "finished_at": None if running else _iso(ended.get("finished_at")),
         "exit_code": None if running else ended.get("exit_code"),
+        "oom_killed": None if running else bool(ended.get("oom_killed")),
         "restarts": state.get("restarts", 0),
         "addresses": _addresses(paths),
         "network_namespace": paths.netns if os.path.exists(paths.netns) else None,
@@ -56,12 +61,15 @@ def _state(running: bool, supervisor: ProcessId | None, state: dict, ended: dict
     return "stopped" if ended else "created"
 
 
-def _ended(paths: ContainerPaths) -> dict:
+def _ended(paths: ContainerPaths, state: dict) -> dict:
+    """How its last life ended: that of the run state, where there is one."""
     try:
-        return read_json(paths.exit) or {}
+        ended = read_json(paths.exit) or {}
     except Damaged:
         # How it ended once is lost; that must not hide how it is.
         return {}
+    same = all(ended.get(key) in (None, state.get(key)) for key in ("pid", "start_time"))
+    return ended if same or not state or state.get("failed") else {}
 
 
 def _addresses(paths: ContainerPaths) -> list[str]:
@@ -71,6 +79,27 @@ def _addresses(paths: ContainerPaths) -> list[str]:
 
 def _iso(seconds: float | None) -> str | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds")
+
+
+def log_size(path: str) -> int:
+    """Bytes of the log so far."""
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return 0
+
+
+def log_from(path: str, begin: int) -> str:
+    """What was written to the log from byte `begin` on, at most the last MiB of it, as text."""
+    try:
+        with open(path, "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            # Begun anew by logrotate(8) meanwhile.
+            start = begin if begin <= size else 0
+            file.seek(max(start, size - _MOST_OUTPUT))
+            return file.read(_MOST_OUTPUT).decode(errors="replace")
+    except FileNotFoundError:
+        return ""
 
 
 def log_tail(path: str) -> str:

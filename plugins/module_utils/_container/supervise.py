@@ -21,7 +21,7 @@ from .._linux.ending import ask_to_end
 
 # With these and no more, nothing here needs a library beyond the standard one.
 _BACKOFF_FIRST, _BACKOFF_MOST = 0.1, 60.0
-# A run as long as this counts as a good one: the pause before the next restart begins anew (as docker does).
+# A run as long as this counts as a good one: pauses and retries begin anew (as docker's do).
 _GOOD_RUN = 10.0
 _PYTHON = "/usr/bin/python3"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -29,39 +29,83 @@ _HELD = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 
 def supervise(container_dir: str, name: str) -> None:
-    """Watch over container `name` until it has ended for good."""
+    """Watch over container `name` until it has ended for good, or begins its next life."""
     request = _hear_signals()
     _be_killed_last()
     directory = os.path.join(container_dir, name)
     # As in _model/layout.py, which is not imported for its cost: a supervisor stays for each container.
-    state_path = f"/run/conductor/containers/{name}.json"
-    state = _read(state_path)
+    state = _read(f"/run/conductor/containers/{name}.json")
     if state is None:
         return
     spec_path = os.path.join(directory, "container.json")
-    code = _watch(state["pid"], state["start_time"], spec_path, request)
-    ran = time.time() - state["started_at"]
-    _write(
-        os.path.join(directory, "exit.json"),
-        {
-            "version": 1,
-            "exit_code": None if code is None else (code if code >= 0 else 128 - code),
-            "signal": -code if code is not None and code < 0 else None,
-            "finished_at": time.time(),
-        },
-    )
+    # Starts since it has run well.
+    flaps = state.get("restarts", 0) - state.get("steady", 0)
+    if state.get("failed"):
+        # A restart of which nothing came: as a life that was short.
+        code: int | None = 1
+    else:
+        code = _watch(state["pid"], state["start_time"], spec_path, request)
+        if _has_run_well(state):
+            flaps = 0
+        _write(os.path.join(directory, "exit.json"), _ending(state, code))
+        _name_lack_of_memory(state, os.path.join(directory, "console.log"))
     spec = _read(spec_path)
-    restarts = state.get("restarts", 0)
-    if spec is None or not wants_restart(spec, code, restarts):
+    if spec is None or not wants_restart(spec, code, flaps):
         return
     # At once where it has come before: it is never read.
-    if _wait({request}, backoff(0 if ran >= _GOOD_RUN else restarts)):
+    if _wait({request}, backoff(flaps)):
         return
     spec = _read(spec_path)
     # What comes from now on waits for the container's next life.
     hold_signals()
     if spec is not None and spec.get("wanted") == "running" and not _wait({request}, 0):
-        exec_runtime(sys.argv[0], "start", container_dir, name)
+        exec_runtime(sys.argv[0], "start", container_dir, name, str(flaps + 1))
+
+
+def _has_run_well(state: dict) -> bool:
+    """Whether that life was long enough for the next one to begin with a clean record (seconds since the boot)."""
+    began = state.get("began")
+    return time.monotonic() - began >= _GOOD_RUN if began is not None else False
+
+
+def _ending(state: dict, code: int | None) -> dict:
+    """How a life ended, and which one: that of the process in the run state."""
+    return {
+        "version": 1,
+        "pid": state["pid"],
+        "start_time": state["start_time"],
+        "exit_code": None if code is None else (code if code >= 0 else 128 - code),
+        "signal": -code if code is not None and code < 0 else None,
+        "oom_killed": oom_kills(state.get("oom_file", "")) > state.get("oom_kills", 0),
+        "finished_at": time.time(),
+    }
+
+
+def oom_kills(path: str) -> int:
+    """How many processes of a cgroup the kernel has ended for lack of memory; `path` is the file that counts them.
+
+    memory.events in version 2, memory.oom_control in version 1.
+    """
+    try:
+        with open(path, "rb") as file:
+            return next((int(line.split()[1]) for line in file if line.startswith(b"oom_kill ")), 0)
+    except (OSError, ValueError):
+        return 0
+
+
+def _name_lack_of_memory(state: dict, log: str) -> None:
+    if oom_kills(state.get("oom_file", "")) > state.get("oom_kills", 0):
+        write_log(log, "the kernel has ended a process inside for lack of memory (option memory)")
+
+
+def write_log(path: str, text: str) -> None:
+    """Add a line of ours to a container's log."""
+    try:
+        with open(path, "a", encoding="utf-8", errors="backslashreplace") as log:
+            log.write(f"conductor: {time.strftime('%FT%TZ', time.gmtime())} {text}\n")
+    except OSError:
+        # A full disk, say: there is nobody else to tell.
+        pass
 
 
 def exec_runtime(runtime: str, *arguments: str) -> None:
@@ -101,8 +145,10 @@ def _hear_signals() -> int:
     return reader
 
 
-def wants_restart(spec: dict, code: int | None, restarts: int) -> bool:
+def wants_restart(spec: dict, code: int | None, flaps: int) -> bool:
     """Whether the restart policy in `spec` starts it again after an exit with `code` (negative: killed by that signal).
+
+    `flaps`: how often it was started again since it has run well.
 
     A container that was stopped on purpose is not started again, whatever its policy.
     """
@@ -114,13 +160,13 @@ def wants_restart(spec: dict, code: int | None, restarts: int) -> bool:
     return (
         spec["restart_policy"] == "on-failure"
         and failed
-        and (spec["restart_retries"] == 0 or restarts < spec["restart_retries"])
+        and (spec["restart_retries"] == 0 or flaps < spec["restart_retries"])
     )
 
 
-def backoff(restarts: int) -> float:
+def backoff(flaps: int) -> float:
     """Seconds to wait before the next start: doubled each time up to a minute, so that a crash loop costs little."""
-    return min(_BACKOFF_FIRST * 2 ** min(restarts, 20), _BACKOFF_MOST)
+    return min(_BACKOFF_FIRST * 2 ** min(flaps, 20), _BACKOFF_MOST)
 
 
 def _be_killed_last() -> None:
