@@ -43,7 +43,9 @@ options:
     elements: str
   init:
     description:
-      - Boot the image's C(/sbin/init), systemd as a rule, as the first process. Excludes O(command).
+      - Boot the image's C(/sbin/init), systemd as a rule, as the first process. Excludes O(command). A Debian image has
+        one with the packages C(systemd-sysv) and C(dbus).
+      - The task fails with the last lines of the log if it ends within a second.
       - C(/run), C(/run/lock) and C(/tmp) are then of type tmpfs, and the container's cgroup is writable.
     type: bool
   env:
@@ -58,7 +60,8 @@ options:
   user:
     description:
       - User, by name or number, and optionally group, C(USER:GROUP), of the command. Default is V(root).
-      - They are looked up in the container's own C(/etc/passwd) and C(/etc/group).
+      - They are looked up in the container's own C(/etc/passwd) and C(/etc/group). Numbers must be in its range of ids,
+        see O(userns).
     type: str
   hostname:
     description: Host name inside. Default is the container's name.
@@ -77,7 +80,9 @@ options:
         description: The file or directory of the host, with no link on the way. Only for V(bind).
         type: str
       target:
-        description: Where it is mounted inside. It is made where it is missing.
+        description:
+          - Where it is mounted inside. It is made where it is missing. Links of the container's root on the way, as of
+            a merged C(/usr), are followed within that root; links in another mount are refused.
         type: str
         required: true
       read_only:
@@ -300,10 +305,16 @@ EXAMPLES = r"""
     capabilities:
       drop: [ALL]
 
+- name: An image with an init
+  conductor.containers.conductor_image:
+    name: system
+    suite: trixie
+    packages: [systemd-sysv, dbus]
+
 - name: A whole system with systemd
   conductor.containers.conductor_container:
     name: system
-    image: debian
+    image: system
     init: true
 
 - name: One that mounts file systems by FUSE

@@ -14,14 +14,12 @@ from dataclasses import dataclass
 
 from .._container import start, stop
 from .._container.cgroup import cgroup_of
-from .._container.devices import check_devices
 from .._container.enter import run_inside
-from .._container.limits import check_limits, has_cgroup_limits, set_cgroup_limits
+from .._container.limits import has_cgroup_limits, set_cgroup_limits
 from .._container.process import Confinement
 from .._container.rootfs import check_idmap
 from .._container.spawn import Command
 from .._container.supervisor import adopt
-from .._container.users import resolve_user
 from .._errors import ConductorError, Damaged, EffectFailed, InvalidInput
 from .._linux.ending import wait_ended
 from .._linux.files import read_text, remove_tree
@@ -41,6 +39,7 @@ from .._store.images import image_layers
 from .._store.settings import Settings
 from .container_facts import container_facts, log_from, log_size
 from .locking import container_lock, ids_lock, image_lock
+from .startable import check_startable
 
 # Seconds in which an init that cannot boot has ended.
 _BOOT = 1.0
@@ -282,17 +281,6 @@ _EFFECTS = {
 }
 
 
-def check_startable(settings: Settings, paths: ContainerPaths, spec: ContainerSpec) -> None:
-    """What would make the start fail, found before anything is changed. Raises InvalidInput, HostNotCapable."""
-    for mount in spec.mounts:
-        if mount.type == "bind":
-            _check_source(mount.source)
-    check_devices(spec)
-    check_limits(spec)
-    resolve_user(spec.user, [paths.upper, *image_layers(settings.image_dir, spec.image)])
-    seccomp_filters.check(spec)
-
-
 def run_to_end(settings: Settings, paths: ContainerPaths, log_begin: int) -> int:
     """Wait until the first process has ended: 0. Raises EffectFailed with `rc` where that is another, or unknown."""
     process = store.process_in(store.read_run_state(paths))
@@ -335,14 +323,6 @@ def check_boots(settings: Settings, paths: ContainerPaths) -> None:
             last,
             container=facts,
         )
-
-
-def _check_source(source: str) -> None:
-    real = os.path.realpath(source)
-    if not os.path.lexists(source):
-        raise InvalidInput(f"mounts: source {source} does not exist on the host", "make it first, or correct it")
-    if real != source:
-        raise InvalidInput(f"mounts: source {source} leads by a link to {real}", f"write {real} if that is meant")
 
 
 def wait_ready(settings: Settings, paths: ContainerPaths, argv: tuple[str, ...], timeout: float) -> None:
