@@ -43,7 +43,9 @@ options:
     elements: str
   init:
     description:
-      - Boot the image's C(/sbin/init), systemd as a rule, as the first process. Excludes O(command).
+      - Boot the image's C(/sbin/init), systemd as a rule, as the first process. Excludes O(command). A Debian image has
+        one with the packages C(systemd-sysv) and C(dbus).
+      - The task fails with the last lines of the log if it ends within a second.
       - C(/run), C(/run/lock) and C(/tmp) are then of type tmpfs, and the container's cgroup is writable.
     type: bool
   env:
@@ -58,7 +60,8 @@ options:
   user:
     description:
       - User, by name or number, and optionally group, C(USER:GROUP), of the command. Default is V(root).
-      - They are looked up in the container's own C(/etc/passwd) and C(/etc/group).
+      - They are looked up in the container's own C(/etc/passwd) and C(/etc/group). Numbers must be in its range of ids,
+        see O(userns).
     type: str
   hostname:
     description: Host name inside. Default is the container's name.
@@ -77,7 +80,9 @@ options:
         description: The file or directory of the host, with no link on the way. Only for V(bind).
         type: str
       target:
-        description: Where it is mounted inside. It is made where it is missing.
+        description:
+          - Where it is mounted inside. It is made where it is missing. Links of the container's root on the way, as of
+            a merged C(/usr), are followed within that root; links in another mount are refused.
         type: str
         required: true
       read_only:
@@ -216,6 +221,8 @@ options:
     description:
       - Whether the container is started again when its command ends by itself.
       - V(on-failure) does so where the exit status was not 0, at most O(restart_retries) times.
+      - Between two starts is a pause, at first of 0.1 seconds, which is doubled each time up to a minute. After a run
+        of 10 seconds it begins anew, and so do the retries. A start that fails is tried again likewise.
       - Default is V(no).
     type: str
     choices: ["no", on-failure, always]
@@ -241,6 +248,13 @@ options:
     description: With O(state=absent), remove a container also where its C(container.json) is damaged or missing.
     type: bool
     default: false
+  detach:
+    description:
+      - With O(state=started), V(false) waits until the command has ended, and returns its exit status and output in
+        RV(rc) and RV(stdout). The task fails if the exit status is not 0. Others can stop the container meanwhile.
+      - Requires O(restart_policy=no). Excludes O(wait). Nothing is run in check mode.
+    type: bool
+    default: true
   wait:
     description:
       - With O(state=started), a command and its arguments that is run inside again and again until it exits with 0.
@@ -291,10 +305,16 @@ EXAMPLES = r"""
     capabilities:
       drop: [ALL]
 
+- name: An image with an init
+  conductor.containers.conductor_image:
+    name: system
+    suite: trixie
+    packages: [systemd-sysv, dbus]
+
 - name: A whole system with systemd
   conductor.containers.conductor_container:
     name: system
-    image: debian
+    image: system
     init: true
 
 - name: One that mounts file systems by FUSE
@@ -302,6 +322,14 @@ EXAMPLES = r"""
     name: fuse
     image: debian
     devices: [/dev/fuse]
+
+- name: A job that is run to its end
+  conductor.containers.conductor_container:
+    name: job
+    image: debian
+    command: [/usr/bin/python3, -c, "print(6 * 7)"]
+    detach: false
+  register: job
 
 - name: Stop it and keep its data
   conductor.containers.conductor_container:
@@ -321,6 +349,15 @@ actions:
   type: list
   elements: str
   sample: [create container web from image debian, start container web]
+rc:
+  description: Exit status of the command. Null in check mode.
+  returned: with O(detach=false)
+  type: int
+  sample: 0
+stdout:
+  description: What the command has written in this run to its standard output and error, at most the last MiB.
+  returned: with O(detach=false)
+  type: str
 container:
   description: The container as it is after the module. Null where there is none.
   returned: success
@@ -359,6 +396,10 @@ container:
       description:
         - Exit status of its command, 128 and the signal's number where one ended it. Null where it is not known.
       type: int
+      returned: always
+    oom_killed:
+      description: Whether the kernel ended a process of it for lack of memory, in its last life. Null while it runs.
+      type: bool
       returned: always
     restarts:
       description: How often its restart policy has started it again.
@@ -446,6 +487,7 @@ def main() -> None:
             "restart_retries": {"type": "int"},
             "recreate": {"type": "bool", "default": False},
             "force": {"type": "bool", "default": False},
+            "detach": {"type": "bool", "default": True},
             "wait": {"type": "list", "elements": "str"},
             "wait_timeout": {"type": "float", "default": 60},
         },

@@ -69,10 +69,16 @@ EXAMPLES = r"""
   hosts: fleet
   become: true
   tasks:
+    - name: Have an image with an init, and with what modules need inside
+      conductor.containers.conductor_image:
+        name: system
+        suite: trixie
+        packages: [systemd-sysv, dbus, python3]
+
     - name: Start it
       conductor.containers.conductor_container:
         name: web
-        image: debian
+        image: system
         init: true
 
     - name: Make it a target

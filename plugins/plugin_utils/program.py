@@ -29,7 +29,8 @@ def put_program() -> tuple[str, bytes]:
     # What was of use to another release, and not for a week, goes.
     script = (
         'umask 022; mkdir -p "${1%/*}" && cat > "$1.$$" && mv "$1.$$" "$1" && '
-        'find "${1%/*}" -name "entry-*" ! -path "$1" -mtime +7 -delete'
+        # Another controller may be about to remove the same.
+        '{ find "${1%/*}" -name "entry-*" ! -path "$1" -mtime +7 -delete 2>/dev/null || :; }'
     )
     program, _ = served_paths()
     return shlex.join(["/bin/sh", "-c", script, "sh", program]), content

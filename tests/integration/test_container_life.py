@@ -1,6 +1,7 @@
 """A container's life: create, start, end by itself, start again, stop, remove; and how honestly it is told."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from image_cache import mount_image
@@ -277,3 +278,50 @@ def test_a_host_has_one_directory_of_containers_at_a_time(host):
     assert elsewhere["state"] == "running"
     host.module("conductor_container", name="other", container_dir="/run/other", state="absent")
     host.run("rmdir", "/run/other")
+
+
+def test_a_command_is_run_to_its_end_and_its_status_and_output_returned(host):
+    wish = {"name": "job", "image": "debian", "detach": False}
+    say = ["/bin/sh", "-c", "echo out; echo err >&2; sleep 0.3; echo end"]
+    predicted = host.module("conductor_container", **wish, command=say, check=True)
+    assert predicted["changed"] and predicted["rc"] is None
+    for _ in range(2):
+        done = host.module("conductor_container", **wish, command=say)
+        assert (done["rc"], done["stdout"], done["changed"]) == (0, "out\nerr\nend\n", True)
+        assert (done["container"]["state"], done["container"]["exit_code"]) == ("exited", 0)
+    host.module("conductor_container", name="job", state="absent")
+    failed = host.module("conductor_container", **wish, command=["/bin/sh", "-c", "echo why; exit 3"], fails=True)
+    assert (failed["rc"], failed["stdout"], failed["changed"]) == (3, "why\n", True)
+    assert "job: the command ended with exit status 3: why" in failed["msg"]
+    refused = host.module("conductor_container", **wish, restart_policy="always", fails=True)["msg"]
+    assert "restart_policy: no" in refused
+
+
+def test_others_stop_a_container_whose_command_is_run_to_its_end(host):
+    """No lock is held meanwhile."""
+    wish = {"name": "job", "image": "debian", "command": SLEEP, "detach": False}
+    with ThreadPoolExecutor() as pool:
+        running = pool.submit(host.module, "conductor_container", **wish, fails=True)
+        until(lambda: (found := info(host, "job")) and found["state"] == "running", "it runs")
+        host.module("conductor_container", name="job", state="stopped", lock_timeout=1)
+        assert running.result()["rc"] == 137
+
+
+def test_a_failed_start_says_what_was_made_before_and_is_changed(host):
+    failed = container(host, command=["/no/such/program"], fails=True)
+    assert failed["changed"] and failed["actions"][-1] == "create container web from image debian"
+    assert "done before: " in failed["msg"] and "create container web" in failed["msg"]
+    assert info(host)["state"] == "created"
+    again = container(host, command=["/no/such/program"], fails=True)
+    assert (again["changed"], again["actions"]) == (False, [])
+
+
+def test_an_init_that_cannot_boot_fails_the_task_with_its_last_words(host):
+    host.module("conductor_container", name="web", image="debian", init=True, state="present")
+    rootfs = "/var/lib/conductor/containers/web/upper/usr/sbin"
+    script = "#!/bin/sh\necho no inotify instances left\nexit 255\n"
+    write = f"mkdir -p {rootfs}; cat > {rootfs}/init; chmod 755 {rootfs}/init"
+    host.run("sh", "-c", write, stdin=script)
+    failed = host.module("conductor_container", name="web", fails=True)
+    assert "web: init ended with exit status 255 right after the start: no inotify instances left" in failed["msg"]
+    assert failed["changed"] and failed["container"]["state"] == "exited"

@@ -203,6 +203,94 @@ def test_a_supervisor_is_in_no_session_where_cgroups_are_of_version_2_only(bare_
 def test_a_first_process_that_cannot_join_its_cgroup_says_so_once_and_is_nobody_else(host):
     """It must not go on as the supervisor that it was forked from."""
     container(host, state="present")
-    host.run(PYTHON, "-c", RESTART_OUTSIDE, env=module_environment())
+    # It goes on as the supervisor, of which there is no program here.
+    host.run(PYTHON, "-c", RESTART_OUTSIDE, env=module_environment(), check=False)
     assert log(host).count("restart failed: ") == 1 and "restart failed: Bad file descriptor" in log(host)
     assert info(host)["state"] != "running"
+
+
+def test_a_restart_that_fails_is_tried_again_and_said_in_the_log(host):
+    """The source of a mount is away for a while."""
+    host.run("mkdir", "/run/source")
+    mounts = [{"source": "/run/source", "target": "/srv"}]
+    pid = container(host, SLEEP, mounts=mounts)["pid"]
+    host.run("mv", "/run/source", "/run/away")
+    host.run("kill", "-9", str(pid))
+    until(lambda: log(host).count("restart failed") > 2, "it tries again")
+    assert info(host)["state"] == "restarting"
+    assert not host.module("conductor_container", name="web", check=True)["changed"]
+    host.run("mv", "/run/away", "/run/source")
+    until(lambda: info(host)["state"] == "running", "it runs again")
+    assert info(host)["restarts"] == 1
+    host.run("mv", "/run/source", "/run/away")
+    host.run("kill", "-9", str(info(host)["pid"]))
+    until(lambda: info(host)["state"] == "restarting", "it tries once more")
+    assert host.module("conductor_container", name="web", state="stopped")["container"]["state"] == "stopped"
+    host.run("rm", "-r", "/run/away")
+
+
+def test_on_failure_gives_up_when_its_retries_are_used_up_by_failed_restarts(host):
+    host.run("mkdir", "/run/source")
+    mounts = [{"source": "/run/source", "target": "/srv"}]
+    wish = {"mounts": mounts, "restart_policy": "on-failure", "restart_retries": 2}
+    pid = container(host, SLEEP, **wish)["pid"]
+    host.run("rmdir", "/run/source")
+    host.run("kill", "-9", str(pid))
+    until(lambda: info(host)["state"] == "exited", "it has given up")
+    assert (log(host).count("restart failed"), info(host)["exit_code"]) == (2, 137)
+
+
+def test_an_interpreter_that_an_upgrade_has_taken_away_is_replaced_by_the_hosts(host):
+    host.run("ln", "-s", "/usr/bin/python3", "/run/python3.old")
+    wish = {"name": "web", "image": "debian", "restart_policy": "always", "command": SLEEP}
+    pid = host.module("conductor_container", python="/run/python3.old", **wish)["container"]["pid"]
+    host.run("rm", "/run/python3.old")
+    host.run("kill", "-9", str(pid))
+    until(lambda: info(host)["state"] == "running" and info(host)["pid"] != pid, "it runs again")
+
+
+def test_after_a_good_run_pauses_and_retries_begin_anew(host):
+    """As if it had crashed twelve times, and has run for a minute since."""
+    wish = {"restart_policy": "on-failure", "restart_retries": 3}
+    for ran, expected in ((60, 1), (1, None)):
+        pid = container(host, SLEEP, **wish)["pid"]
+        uptime = float(host.run("cat", "/proc/uptime").stdout.split()[0])
+        state = {**run_state(host), "restarts": 12, "began": uptime - ran}
+        host.run("tee", "/run/conductor/containers/web.json", stdin=json.dumps(state))
+        # It has read the state when it began to watch: another one reads this.
+        kill(host, supervisor(host))
+        container(host, SLEEP, **wish)
+        host.run("kill", "-9", str(pid))
+        if expected:
+            until(lambda pid=pid: info(host)["state"] == "running" and info(host)["pid"] != pid, "again, at once")
+            assert (info(host)["restarts"], run_state(host)["steady"]) == (13, 13 - expected)
+            container(host, SLEEP, **wish, state="stopped")
+        else:
+            until(lambda: info(host)["state"] == "exited", "its retries are used up")
+
+
+def test_a_process_that_was_ended_for_lack_of_memory_is_named_so(host):
+    """Named in the log, and in what is known of its end."""
+    command = ["/usr/bin/python3", "-c", "x = b'x' * (200 << 20)"]
+    wish = {"name": "web", "image": "debian", "restart_policy": "no", "memory": "40m"}
+    host.module("conductor_container", **wish, command=command)
+    facts = until(lambda: (found := info(host))["state"] == "exited" and found, "it has ended")
+    assert (facts["exit_code"], facts["oom_killed"]) == (137, True)
+    assert "ended a process inside for lack of memory" in facts["log"]
+    host.module("conductor_container", **wish, command=["/bin/false"], state="present")
+    host.module("conductor_container", **wish, command=["/bin/false"])
+    facts = until(lambda: (found := info(host))["state"] == "exited" and found, "it has ended")
+    assert (facts["exit_code"], facts["oom_killed"]) == (1, False)
+
+
+def test_what_ends_at_once_is_exited_with_its_own_status_each_time(host):
+    """Neither `restarting` nor another life's status."""
+    for number in range(12):
+        command = ["/bin/sh", "-c", f"exit {number}"]
+        wish = {"name": "web", "image": "debian", "restart_policy": "no", "command": command}
+        host.module("conductor_container", **wish, state="present")
+        facts = host.module("conductor_container", **wish)["container"]
+        facts = (
+            facts if facts["state"] != "running" else until(lambda: info(host)["pid"] is None and info(host), "ended")
+        )
+        assert (facts["state"], facts["exit_code"]) == ("exited", number)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import time
 from collections.abc import Iterable, Iterator
@@ -13,16 +14,15 @@ from dataclasses import dataclass
 
 from .._container import start, stop
 from .._container.cgroup import cgroup_of
-from .._container.devices import check_devices
 from .._container.enter import run_inside
 from .._container.kept_output import Last
-from .._container.limits import check_limits, has_cgroup_limits, set_cgroup_limits
+from .._container.limits import has_cgroup_limits, set_cgroup_limits
 from .._container.process import Confinement
 from .._container.rootfs import check_idmap
 from .._container.spawn import Command
 from .._container.supervisor import adopt
-from .._container.users import resolve_user
 from .._errors import ConductorError, Damaged, EffectFailed, InvalidInput, about_container
+from .._linux.ending import wait_ended
 from .._linux.files import read_text, remove_tree
 from .._linux.locks import Lock, locked
 from .._linux.processes import ProcessId
@@ -38,9 +38,13 @@ from .._store import seccomp_filters
 from .._store.ids import SUBGID, SUBUID, id_files, read_ids, taken_ids
 from .._store.images import check_ids, image_layers
 from .._store.settings import Settings
-from .container_facts import container_facts
+from .container_facts import container_facts, log_from, log_size
 from .locking import container_lock, ids_lock, image_lock
 from .registered_ids import register_ids
+from .startable import check_startable
+
+# Seconds in which an init that cannot boot has ended.
+_BOOT = 1.0
 
 
 @dataclass(frozen=True)
@@ -63,8 +67,13 @@ class ContainerCase:
         self.wish = plan.Wish(params["state"], bool(params.get("recreate")), bool(params.get("force")))
         self.wait = tuple(params.get("wait") or ())
         self.wait_timeout = params["wait_timeout"]
+        self.detach = params.get("detach") is not False
         self._started = False
         self._warnings: list[str] = []
+        self._log_begin = 0
+        self._rc: int | None = None
+        if not self.detach and (self.wish.state != "started" or self.wait):
+            raise InvalidInput("detach: false is for state=started, and excludes wait", "leave one of them out")
         if self.wait and self.wish.state != "started":
             raise InvalidInput(f"wait is for state=started, not for state={self.wish.state}")
 
@@ -150,6 +159,12 @@ class ContainerCase:
             )
         if view.incomplete and not self.wish.force:
             raise Damaged(f"{self.paths.directory} has no container.json", "remove it with force=true")
+        if wanted is not None and not self.detach and wanted.restart_policy != "no":
+            raise InvalidInput(
+                f"{self.name}: detach: false runs the command to its end, which restart_policy "
+                f"{wanted.restart_policy} does not know",
+                "set restart_policy: no, or leave detach out",
+            )
         planned = plan.plan_container(wanted, self.name, view, self.wish)
         if self._started:
             # Started in this run, and ended since: that is the command's own will, not ours to undo.
@@ -168,10 +183,19 @@ class ContainerCase:
     def settle(self) -> None:
         if self.wait:
             wait_ready(self.settings, self.paths, self.wait, self.wait_timeout)
+        elif not self.detach:
+            self._rc = run_to_end(self.settings, self.paths, self._log_begin)
+        elif self._started:
+            check_boots(self.settings, self.paths)
 
     def result(self, observed: Observed) -> dict:
         facts = container_facts(self.settings, self.name)
-        return {"container": facts, **({"warnings": self._warnings} if self._warnings else {})}
+        told = {"container": facts, **({"warnings": self._warnings} if self._warnings else {})}
+        if self.detach:
+            return told
+        # None in check mode, in which nothing has run.
+        ran = self._rc is not None
+        return {**told, "rc": self._rc, "stdout": log_from(self.paths.log, self._log_begin) if ran else None}
 
     def _register(self, action: plan.RegisterIds) -> None:
         register_ids(action.ranges, self.settings.lock_timeout)
@@ -223,12 +247,14 @@ class ContainerCase:
 
     def _start(self, action: plan.StartProcess) -> None:
         self._started = True
+        self._log_begin = log_size(self.paths.log)
         store.write_spec(self.paths, action.spec, running=True)
         try:
             self._warnings += start.start(self.settings, self.paths, action.spec)
         except (ConductorError, OSError):
             store.write_spec(self.paths, action.spec, running=False)
             stop.clean_up(self.settings, self.paths)
+            self._started = False
             raise
 
     def _take_back(self, _action: plan.TakeBackStop) -> None:
@@ -260,23 +286,48 @@ _EFFECTS = {
 }
 
 
-def check_startable(settings: Settings, paths: ContainerPaths, spec: ContainerSpec) -> None:
-    """What would make the start fail, found before anything is changed. Raises InvalidInput, HostNotCapable."""
-    for mount in spec.mounts:
-        if mount.type == "bind":
-            _check_source(mount.source)
-    check_devices(spec)
-    check_limits(spec)
-    resolve_user(spec.user, [paths.upper, *image_layers(settings.image_dir, spec.image)])
-    seccomp_filters.check(spec)
+def run_to_end(settings: Settings, paths: ContainerPaths, log_begin: int) -> int:
+    """Wait until the first process has ended: 0. Raises EffectFailed with `rc` where that is another, or unknown."""
+    process = store.process_in(store.read_run_state(paths))
+    pidfd = process.open() if process else None
+    if pidfd is not None:
+        try:
+            wait_ended(pidfd, math.inf)
+        finally:
+            os.close(pidfd)
+    facts = container_facts(settings, paths.name)
+    if facts is None:
+        raise EffectFailed(f"container {paths.name} was removed while its command ran", container=None, rc=None)
+    if facts["exit_code"] != 0:
+        output = log_from(paths.log, log_begin)
+        last = output.strip()[-500:] or "it printed nothing"
+        raise EffectFailed(
+            f"{paths.name}: the command ended with exit status {facts['exit_code']}",
+            last, container=facts, rc=facts["exit_code"], stdout=output,
+        )  # fmt: skip
+    return 0
 
 
-def _check_source(source: str) -> None:
-    real = os.path.realpath(source)
-    if not os.path.lexists(source):
-        raise InvalidInput(f"mounts: source {source} does not exist on the host", "make it first, or correct it")
-    if real != source:
-        raise InvalidInput(f"mounts: source {source} leads by a link to {real}", f"write {real} if that is meant")
+def check_boots(settings: Settings, paths: ContainerPaths) -> None:
+    """Raises EffectFailed where an init that was just started has ended within a second: it could not boot."""
+    spec, process = store.read_spec(paths), store.process_in(store.read_run_state(paths))
+    if spec is None or not spec.init:
+        return
+    pidfd = process.open() if process else None
+    if pidfd is not None:
+        try:
+            if not wait_ended(pidfd, _BOOT):
+                return
+        finally:
+            os.close(pidfd)
+    facts = container_facts(settings, paths.name) or {}
+    if facts.get("exit_code"):
+        last = facts["log"].strip()[-500:] or "it printed nothing"
+        raise EffectFailed(
+            f"{paths.name}: init ended with exit status {facts['exit_code']} right after the start",
+            last,
+            container=facts,
+        )
 
 
 # Bytes of the output of `wait` that are kept, for its message.

@@ -17,6 +17,7 @@ from .._store.networks import read_network
 from .._store.settings import Settings
 
 _LOG_TAIL = 4096
+_MOST_OUTPUT = 1 << 20
 
 
 def container_facts(settings: Settings, name: str) -> dict | None:
@@ -29,7 +30,10 @@ def container_facts(settings: Settings, name: str) -> dict | None:
     process, supervisor = store.process_in(state), store.process_in(state, "supervisor")
     running = process is not None and process.alive()
     kept = store.read_kept(paths) or {}
-    ended, damage = _ended(paths)
+    if not running:
+        # It writes down how it ended, and goes, unless it starts the container again.
+        store.observe_process(paths, spec)
+    ended, damage = _ended(paths, state)
     addresses, more = _addresses(settings, name)
     damage += more
     log, more = _log(paths)
@@ -42,6 +46,7 @@ def container_facts(settings: Settings, name: str) -> dict | None:
         "started_at": _iso(state.get("started_at")),
         "finished_at": None if running else _iso(ended.get("finished_at")),
         "exit_code": None if running else ended.get("exit_code"),
+        "oom_killed": None if running else bool(ended.get("oom_killed")),
         "restarts": state.get("restarts", 0),
         "addresses": addresses,
         "network_namespace": paths.netns if os.path.exists(paths.netns) else None,
@@ -64,11 +69,14 @@ def _state(running: bool, supervisor: ProcessId | None, state: dict, ended: dict
     return "stopped" if ended else "created"
 
 
-def _ended(paths: ContainerPaths) -> tuple[dict, list[str]]:
+def _ended(paths: ContainerPaths, state: dict) -> tuple[dict, list[str]]:
+    """How its last life ended, that of the run state if there is one; and what of that cannot be read."""
     try:
-        return store.read_exit(paths) or {}, []
+        ended = store.read_exit(paths) or {}
     except Damaged as error:
         return {}, [str(error)]
+    same = all(ended.get(key) in (None, state.get(key)) for key in ("pid", "start_time"))
+    return (ended if same or not state or state.get("failed") else {}), []
 
 
 def _addresses(settings: Settings, name: str) -> tuple[list[str], list[str]]:
@@ -87,6 +95,27 @@ def _log(paths: ContainerPaths) -> tuple[str, list[str]]:
 
 def _iso(seconds: float | None) -> str | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds")
+
+
+def log_size(path: str) -> int:
+    """Bytes of the log so far."""
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return 0
+
+
+def log_from(path: str, begin: int) -> str:
+    """What was written to the log from byte `begin` on, at most the last MiB of it, as text."""
+    try:
+        with open(open_log(path), "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            # Begun anew by logrotate(8) meanwhile.
+            start = begin if begin <= size else 0
+            file.seek(max(start, size - _MOST_OUTPUT))
+            return file.read(_MOST_OUTPUT).decode(errors="replace")
+    except (FileNotFoundError, BlockingIOError):
+        return ""
 
 
 def log_tail(path: str) -> str:

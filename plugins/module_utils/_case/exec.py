@@ -18,19 +18,21 @@ from .._container.enter import OUTPUT_LIMIT, Outcome, run_inside, start_inside
 from .._container.kept_output import First
 from .._container.process import Confinement
 from .._container.spawn import Command, ended_before, is_ending
-from .._container.users import resolve_user
+from .._container.users import require_ids, resolve_user
 from .._errors import Conflict, EffectFailed, InvalidInput, NotFound, about_container
 from .._linux.cgroups import Cgroup
 from .._linux.glob_inside import TooMany, pattern_exists
 from .._linux.locks import Lock
 from .._linux.processes import ProcessId
 from .._model.container import ContainerSpec, parse_env, parse_user
+from .._model.ids import END
 from .._model.layout import ContainerPaths
 from .._model.mounts import parse_path
 from .._model.names import parse_name
 from .._model.sizes import parse_size
 from .._plan.action import Action, Plan
 from .._store import containers as store
+from .._store.ids import read_ids
 from .._store.seccomp_filters import filter_at
 from .._store.settings import Settings
 
@@ -126,7 +128,8 @@ class ExecCase:
             return f"skipped, since {self.creates} exists"
         if self.removes and not _exists_inside(root, self.removes, "removes"):
             return f"skipped, since {self.removes} does not exist"
-        resolve_user(self.user or spec.user, [root])
+        user, ids = self.user or spec.user, read_ids(self.paths)
+        require_ids(user, resolve_user(user, [root]), ids.size if ids else END)
         return ""
 
     def plan(self, observed: Observed) -> Plan:

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
-from .._errors import EffectFailed
+from .._errors import ConductorError, EffectFailed
 from .._linux.locks import Lock, locked
 from .._model import layout
 from .._plan.action import Action, Plan
@@ -57,16 +57,53 @@ def perform(case: UseCase) -> dict:
             stack.enter_context(locked(layout.LOCK_DIR, lock, case.settings.lock_timeout))
         observed = case.observe()
         plan = case.plan(observed)
-        for action in plan.actions:
-            case.apply(action)
-        if plan.actions:
-            observed = case.observe()
-            left = case.plan(observed).actions
-            if left:
-                raise EffectFailed(f"did not converge, still to do: {'; '.join(a.describe() for a in left)}")
-    # Foreign code may run in there, and nobody is to wait for that at a lock.
-    case.settle()
+        done: list[Action] = []
+        with _telling(case, plan, done):
+            for action in plan.actions:
+                case.apply(action)
+                done.append(action)
+            if plan.actions:
+                observed = case.observe()
+                left = case.plan(observed).actions
+                if left:
+                    raise EffectFailed(f"did not converge, still to do: {'; '.join(a.describe() for a in left)}")
+    # Without a lock: what is waited for may take as long as it likes, and others may want to end it.
+    with _telling(case, plan, done):
+        case.settle()
     return _report(case, observed, plan)
+
+
+@contextlib.contextmanager
+def _telling(case: UseCase, plan: Plan, done: list[Action]) -> Iterator[None]:
+    """For the block, have errors tell what was `done` of `plan` before: `changed` is what happened, in failures too."""
+    try:
+        yield
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        told = EffectFailed(f"{error.strerror or error}{where}")
+        _tell(told, case, plan, done)
+        raise told from error
+    except ConductorError as error:
+        _tell(error, case, plan, done)
+        raise
+
+
+def _tell(error: ConductorError, case: UseCase, plan: Plan, done: list[Action]) -> None:
+    words = [action.describe() for action in done]
+    error.facts = {"changed": bool(done) or _has_begun(case, plan), "actions": words, **error.facts}
+    if words and len(done) < len(plan.actions):
+        error.hint = f"{error.hint}; " * bool(error.hint) + f"done before: {', '.join(words)}"
+
+
+def _has_begun(case: UseCase, plan: Plan) -> bool:
+    """Whether the first action has changed anything before it failed: another plan is needed now."""
+    if not plan.actions:
+        return False
+    try:
+        return case.plan(case.observe()).actions != plan.actions
+    except (ConductorError, OSError):
+        # Then it is better to say so than not.
+        return True
 
 
 def _report(case: UseCase, observed: Any, plan: Plan) -> dict:

@@ -10,6 +10,7 @@ import stat
 
 from .._errors import InvalidInput
 from .._linux.device_program import DeviceRule
+from .._linux.execute import to_bytes
 from .._model.container import ContainerSpec
 from .._model.devices import STANDARD_NODES, Device
 
@@ -45,7 +46,7 @@ def node_of(device: Device) -> os.stat_result:
     Raises InvalidInput where that is no device.
     """
     try:
-        found = os.stat(device.source)
+        found = os.stat(to_bytes(device.source))
     except OSError as error:
         raise InvalidInput(
             f"devices: {device.source} is not on the host ({error.strerror})", "load its driver, or correct it"
@@ -69,7 +70,7 @@ def _rule(source: str, access: str) -> DeviceRule:
 
 def _is_device(path: str) -> bool:
     try:
-        mode = os.stat(path).st_mode
+        mode = os.stat(to_bytes(path)).st_mode
     except OSError:
         # Told where it is mounted.
         return False

@@ -4,7 +4,8 @@
 """What a container sees besides its root file system: /proc, /sys, /dev, and the mounts that its user asked for.
 
 Runs in the container's own mount namespace, before pivot_root. Every target is opened below the root without following
-a link (the image, or what the container wrote before, may hold any), and mounted on by descriptor.
+a link (the image, or what the container wrote before, may hold any), and mounted on by descriptor. Links of the root
+itself in a user's target are replaced before, while nobody inside runs.
 The conventions: https://systemd.io/CONTAINER_INTERFACE and the OCI runtime specification (config-linux.md).
 """
 
@@ -15,16 +16,21 @@ import errno
 import os
 import re
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .._errors import EffectFailed, HostNotCapable
 from .._linux import libc
+from .._linux.execute import native, shown
 from .._model.container import ContainerSpec
 from .._model.devices import DIRECTORIES, LINKS, STANDARD_NODES, Device
 from .._model.mounts import Mount
 from .devices import node_of
 
 _NO_LINKS = libc.RESOLVE_IN_ROOT | libc.RESOLVE_NO_SYMLINKS | libc.RESOLVE_NO_MAGICLINKS
+# As the kernel follows at most (path_resolution(7)).
+_MOST_LINKS = 40
+_RESERVED = ("proc", "sys", "dev")
 _SAFE = libc.MS_NOSUID | libc.MS_NOEXEC | libc.MS_NODEV
 _SAFE_ATTR = libc.MOUNT_ATTR_NOSUID | libc.MOUNT_ATTR_NOEXEC | libc.MOUNT_ATTR_NODEV
 
@@ -74,10 +80,49 @@ def mount_all(root: str, spec: ContainerSpec, root_id: int, userns_fd: int | Non
         if spec.init:
             for target, mode in (("/run", "755"), ("/run/lock", "1777"), ("/tmp", "1777")):
                 _mount(inside, target, "tmpfs", libc.MS_NOSUID | libc.MS_NODEV, f"mode={mode}")
-        for mount in spec.mounts:
-            _bind(inside, mount) if mount.type == "bind" else _tmpfs(inside, mount)
+        # Before any of them is mounted: links are those of the root, and none that somebody else has in a volume.
+        targets = [(_without_links(root_fd, mount.target), mount) for mount in spec.mounts]
+        for target, mount in sorted(targets, key=lambda pair: pair[0]):
+            _bind(inside, mount, target) if mount.type == "bind" else _tmpfs(inside, mount, target)
     finally:
         os.close(root_fd)
+
+
+def _without_links(root_fd: int, path: str) -> list[str]:
+    """The components of `path` with each link in the root on the way followed within the root (a merged /usr has some).
+
+    What does not exist stays as it is. What a target leads to is opened later, where no link is followed. Raises
+    EffectFailed where it leads to what is not the root's: the container's own view of the kernel.
+    """
+    todo, links = native(path).split("/"), 0
+    done: list[str] = []
+    while todo:
+        part = todo.pop(0)
+        if part in ("", "."):
+            continue
+        if part == "..":
+            done = done[:-1]
+            continue
+        done.append(part)
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            fd = libc.openat2(root_fd, "/".join(done), os.O_PATH | os.O_NOFOLLOW, _NO_LINKS)
+            try:
+                if not stat.S_ISLNK(os.fstat(fd).st_mode):
+                    continue
+                to = os.readlink("", dir_fd=fd)
+            finally:
+                os.close(fd)
+            links += 1
+            if links > _MOST_LINKS:
+                raise EffectFailed(f"mounts: target {path}: too many links on the way", "choose another target")
+            done = [] if to.startswith("/") else done[:-1]
+            todo = [*to.split("/"), *todo]
+    if not done or (done[0] in _RESERVED and done != native(path).strip("/").split("/")):
+        raise EffectFailed(
+            f"mounts: target {path} leads by a link to /{shown('/'.join(done))}, which conductor makes itself",
+            "choose another target",
+        )
+    return done
 
 
 @contextlib.contextmanager
@@ -113,7 +158,9 @@ def _open(root_fd: int, path: str) -> int:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise EffectFailed(f"mount target /{path}: {error.strerror}", "a link on the way is not followed") from error
+        raise EffectFailed(
+            f"mount target /{shown(path)}: {error.strerror}", "a link on the way is not followed"
+        ) from error
 
 
 def _mount(inside: _Inside, path: str, fstype: str, flags: int, data: str | None = None) -> None:
@@ -231,8 +278,13 @@ def _mask(fd: int) -> None:
     os.close(fd)
 
 
-def _bind(inside: _Inside, mount: Mount) -> None:
-    tree = libc.open_tree(mount.source)
+def _bind(inside: _Inside, mount: Mount, target: list[str]) -> None:
+    try:
+        tree = libc.open_tree(native(mount.source))
+    except OSError as error:
+        raise EffectFailed(
+            f"mounts: source {mount.source} of {mount.target}: {os.strerror(error.errno)}", "make it, or correct it"
+        ) from error
     try:
         kind = os.fstat(tree).st_mode
         attributes = libc.MOUNT_ATTR_RDONLY if mount.read_only else 0
@@ -240,15 +292,30 @@ def _bind(inside: _Inside, mount: Mount) -> None:
             # A directory that somebody shares is no way in for device nodes; a device itself, named, is.
             attributes |= libc.MOUNT_ATTR_NODEV
         _set_attributes(tree, attributes, mount, inside.userns_fd if mount.idmap else None)
-        fd = _open_or_make(inside, mount.target.strip("/").split("/"), stat.S_ISDIR(kind))
-        try:
-            libc.move_mount(tree, fd)
-        except OSError as error:
-            raise EffectFailed(f"mount of {mount.source} on {mount.target}: {error.strerror}") from error
-        finally:
-            os.close(fd)
+        with _naming(mount):
+            fd = _open_or_make(inside, target, stat.S_ISDIR(kind))
+            try:
+                libc.move_mount(tree, fd)
+            finally:
+                os.close(fd)
     finally:
         os.close(tree)
+
+
+@contextlib.contextmanager
+def _naming(mount: Mount) -> Iterator[None]:
+    """OSError as EffectFailed that names the option, both paths and the remedy."""
+    try:
+        yield
+    except OSError as error:
+        both = f"{mount.source} on {mount.target}" if mount.source else mount.target
+        remedy = {
+            errno.EROFS: "make the target in what is mounted there read-only",
+            errno.ENOTDIR: "both must be directories, or both files",
+            # So says move_mount(2) for one on the other.
+            errno.EINVAL: "both must be directories, or both files",
+        }.get(error.errno, "choose another target")
+        raise EffectFailed(f"mounts: {both}: {os.strerror(error.errno)}", remedy) from error
 
 
 def _set_attributes(tree: int, attributes: int, mount: Mount, userns_fd: int | None) -> None:
@@ -266,6 +333,12 @@ def _set_attributes(tree: int, attributes: int, mount: Mount, userns_fd: int | N
         ) from error
 
 
-def _tmpfs(inside: _Inside, mount: Mount) -> None:
+def _tmpfs(inside: _Inside, mount: Mount, target: list[str]) -> None:
     flags = libc.MS_NOSUID | libc.MS_NODEV | (libc.MS_RDONLY if mount.read_only else 0)
-    _mount(inside, mount.target, "tmpfs", flags, f"mode=1777{f',size={mount.size}' if mount.size else ''}")
+    data = f"mode=1777{f',size={mount.size}' if mount.size else ''}"
+    with _naming(mount):
+        fd = _open_or_make(inside, target, True)
+        try:
+            libc.mount("tmpfs", f"/proc/self/fd/{fd}", "tmpfs", flags, data)
+        finally:
+            os.close(fd)

@@ -9,8 +9,8 @@ import sys
 
 
 def main() -> None:
-    """usage: conductor-HASH.pyz supervise|start CONTAINER_DIR NAME"""
-    verb, container_dir, name = sys.argv[1:]
+    """usage: conductor-HASH.pyz supervise CONTAINER_DIR NAME; or: start CONTAINER_DIR NAME FLAPS"""
+    verb, container_dir, name, *flaps = sys.argv[1:]
     if verb == "supervise":
         from .supervise import supervise
 
@@ -18,4 +18,4 @@ def main() -> None:
     else:
         from .restart import restart
 
-        restart(container_dir, name)
+        restart(container_dir, name, int(flaps[0]))

@@ -7,36 +7,41 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 
 from .._errors import ConductorError
+from .._linux.processes import ProcessId
 from .._model.layout import ContainerPaths
-from .._store.containers import read_run_state, read_spec
+from .._store.containers import read_run_state, read_spec, write_run_state
 from .._store.seccomp_filters import filter_at
 from .._store.settings import Settings
-from .log import open_log
 from .start import launch, prepare
+from .supervise import backoff, write_log
 from .supervisor import exec_supervisor
 
 
-def restart(container_dir: str, name: str) -> None:
-    """Start container `name` once more; what hinders it goes to the container's log."""
-    settings = Settings.load({"container_dir": container_dir})
+def restart(container_dir: str, name: str, flaps: int = 1) -> None:
+    """Start container `name` once more. What hinders it goes to the container's log, and the supervisor tries again.
+
+    `flaps`: how often it was started again since it has run well, this time included.
+    """
     paths = ContainerPaths.of(container_dir, name)
+    state: dict = {}
     try:
-        state, spec = read_run_state(paths) or {}, read_spec(paths)
+        state = read_run_state(paths) or {}
+        settings, spec = Settings.load({"container_dir": container_dir}), read_spec(paths)
         if spec is None:
             return
         prepared = prepare(settings, paths, spec, filter_at(state.get("seccomp", ""), spec))
         for warning in prepared.warnings:
-            _tell(paths, warning)
-        launch(paths, spec, prepared, state.get("restarts", 0) + 1)
-    except (ConductorError, OSError) as error:
-        _tell(paths, f"restart failed: {error}")
-        return
+            write_log(paths.log, warning)
+        launch(paths, spec, prepared, state.get("restarts", 0) + 1, flaps)
+    except Exception as error:
+        shown = str(error) if isinstance(error, (ConductorError, OSError)) else f"{type(error).__name__}: {error}"
+        write_log(paths.log, f"restart failed: {shown}; next try in {backoff(flaps):g} s unless the policy says no")
+        own = ProcessId.of(os.getpid())
+        # It is the one that the next look finds, and that a stop ends.
+        supervisor = {"pid": own.pid, "start_time": own.start_time}
+        nobody = {"pid": 0, "start_time": 0}
+        failed = {"supervisor": supervisor, "steady": state.get("restarts", 0) - flaps, "failed": True}
+        write_run_state(paths, {**nobody, **state, **failed})
     exec_supervisor(paths, os.path.abspath(sys.argv[0]))
-
-
-def _tell(paths: ContainerPaths, text: str) -> None:
-    with open(open_log(paths.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "a", encoding="utf-8") as log:
-        log.write(f"conductor: {time.strftime('%FT%TZ', time.gmtime())} {text}\n")

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import time
 
@@ -27,21 +29,31 @@ _UNUSED = 7 * 86400
 def install_runtime() -> str:
     """Path of the runtime for the code that runs now, written unless it is there."""
     path = os.path.join(LIBRARY_DIR, f"conductor-{_zipapp.fingerprint(_ROOMS)}.pyz")
+    os.makedirs(LIBRARY_DIR, mode=0o755, exist_ok=True)
+    lock = os.open(LIBRARY_DIR, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        # Tells that it is in use.
-        os.utime(path)
-    except FileNotFoundError:
-        os.makedirs(LIBRARY_DIR, mode=0o755, exist_ok=True)
-        write_atomic(path, _zipapp.build(_ROOMS, "_container.main"), mode=0o644)
-        _remove_unused()
+        # Containers are started at the same time, each under its own lock: nobody removes what another one looks at.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            # Tells that it is in use.
+            os.utime(path)
+        except FileNotFoundError:
+            write_atomic(path, _zipapp.build(_ROOMS, "_container.main"), mode=0o644)
+            _remove_unused()
+    finally:
+        os.close(lock)
     return path
 
 
 def _remove_unused() -> None:
-    """Delete what other releases have left, but for what a supervisor runs or may start a container again from."""
+    """Delete what other releases have left, but for what a supervisor runs or may start a container again from.
+
+    A release that takes no lock may do so at the same time.
+    """
     for name in os.listdir(LIBRARY_DIR):
         path = os.path.join(LIBRARY_DIR, name)
         if not (name.startswith("conductor-") and name.endswith(".pyz")):
             continue
-        if time.time() - os.stat(path).st_mtime > _UNUSED and not is_argument(path):
-            os.unlink(path)
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - os.stat(path).st_mtime > _UNUSED and not is_argument(path):
+                os.unlink(path)

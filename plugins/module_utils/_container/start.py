@@ -32,6 +32,7 @@ from .limits import set_cgroup_limits
 from .process import Confinement, report
 from .rootfs import mount_rootfs
 from .runtime import install_runtime
+from .supervise import oom_kills
 from .supervisor import detach, exec_supervisor, spawn_supervisor
 
 
@@ -113,10 +114,10 @@ def _network_namespace(paths: ContainerPaths, ids: IdRange | None) -> int | None
     return netns.owner(paths.netns)
 
 
-def launch(paths: ContainerPaths, spec: ContainerSpec, prepared: Prepared, restarts: int) -> None:
+def launch(paths: ContainerPaths, spec: ContainerSpec, prepared: Prepared, restarts: int, flaps: int = 0) -> None:
     """Start the first process as a child of the calling process, in its cgroup, and write the run state.
 
-    Raises EffectFailed.
+    `restarts`: how often its policy has started it; `flaps`: the same since it has run well. Raises EffectFailed.
     """
     reader, writer = os.pipe()
     wait_go, go = os.pipe()
@@ -130,7 +131,7 @@ def launch(paths: ContainerPaths, spec: ContainerSpec, prepared: Prepared, resta
     os.close(writer)
     os.close(wait_go)
     # Written before the command is let go: were we killed here, nothing would run that the next run cannot find.
-    _write_run_state(paths, child, prepared.seccomp, restarts)
+    _write_run_state(paths, child, prepared.seccomp, {"restarts": restarts, "steady": restarts - flaps})
     # EPIPE: it failed already, and says so below.
     with contextlib.suppress(BrokenPipeError):
         os.write(go, b"g")
@@ -139,7 +140,6 @@ def launch(paths: ContainerPaths, spec: ContainerSpec, prepared: Prepared, resta
         error = pipe.read().decode(errors="replace")
     if error or not has_executed(child):
         _, status = os.waitpid(child, 0)
-        os.unlink(paths.run_state)
         raise EffectFailed(error or _why_unborn(spec, os.waitstatus_to_exitcode(status)))
 
 
@@ -150,7 +150,8 @@ def _why_unborn(spec: ContainerSpec, code: int) -> str:
     return f"its first process ended before it executed the command (exit status {code})"
 
 
-def _write_run_state(paths: ContainerPaths, child: int, seccomp: SeccompFilter, restarts: int) -> None:
+def _write_run_state(paths: ContainerPaths, child: int, seccomp: SeccompFilter, counts: dict) -> None:
+    oom_file = cgroup_of(paths.name).oom_file()
     process, supervisor = ProcessId.of(child), ProcessId.of(os.getpid())
     write_run_state(
         paths,
@@ -160,7 +161,11 @@ def _write_run_state(paths: ContainerPaths, child: int, seccomp: SeccompFilter, 
             "start_time": process.start_time if process else 0,
             "supervisor": {"pid": os.getpid(), "start_time": supervisor.start_time if supervisor else 0},
             "started_at": time.time(),
-            "restarts": restarts,
+            # As long as the host is up, whatever becomes of its clock.
+            "began": time.monotonic(),
+            "oom_file": oom_file,
+            "oom_kills": oom_kills(oom_file),
+            **counts,
             # For those who enter it later, and for a restart.
             "seccomp": seccomp.path,
             "container_dir": os.path.dirname(paths.directory),

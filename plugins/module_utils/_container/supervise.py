@@ -21,7 +21,7 @@ from .._linux.ending import ask_to_end
 
 # With these and no more, nothing here needs a library beyond the standard one.
 _BACKOFF_FIRST, _BACKOFF_MOST = 0.1, 60.0
-# A run as long as this counts as a good one: the pause before the next restart begins anew (as docker does).
+# A run as long as this counts as a good one: pauses and retries begin anew (as docker's do).
 _GOOD_RUN = 10.0
 _PYTHON = "/usr/bin/python3"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -29,39 +29,89 @@ _HELD = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 
 def supervise(container_dir: str, name: str) -> None:
-    """Watch over container `name` until it has ended for good."""
+    """Watch over container `name` until it has ended for good, or begins its next life."""
     request = _hear_signals()
     _be_killed_last()
     directory = os.path.join(container_dir, name)
     # As in _model/layout.py, which is not imported for its cost: a supervisor stays for each container.
-    state_path = f"/run/conductor/containers/{name}.json"
-    state = _read(state_path)
-    if state is None or not all(_is_number(state.get(key)) for key in ("pid", "start_time", "started_at")):
+    state = _read(f"/run/conductor/containers/{name}.json")
+    if state is None or not all(_is_number(state.get(key)) for key in ("pid", "start_time")):
         return
     spec_path = os.path.join(directory, "container.json")
-    code = _watch(state["pid"], state["start_time"], spec_path, request)
-    ran = time.time() - state["started_at"]
-    _write(
-        os.path.join(directory, "exit.json"),
-        {
-            "version": 1,
-            "exit_code": None if code is None else (code if code >= 0 else 128 - code),
-            "signal": -code if code is not None and code < 0 else None,
-            "finished_at": time.time(),
-        },
-    )
+    # Starts since it has run well.
+    flaps = _count(state, "restarts") - _count(state, "steady")
+    if state.get("failed"):
+        # A restart of which nothing came: as a life that was short.
+        code: int | None = 1
+    else:
+        code = _watch(state["pid"], state["start_time"], spec_path, request)
+        if _has_run_well(state):
+            flaps = 0
+        _write(os.path.join(directory, "exit.json"), _ending(state, code))
+        _name_lack_of_memory(state, os.path.join(directory, "console.log"))
     spec = _read(spec_path)
-    restarts = state["restarts"] if _is_number(state.get("restarts")) else 0
-    if spec is None or not wants_restart(spec, code, restarts):
+    if spec is None or not wants_restart(spec, code, flaps):
         return
     # At once where it has come before: it is never read.
-    if _wait({request}, backoff(0 if ran >= _GOOD_RUN else restarts)):
+    if _wait({request}, backoff(flaps)):
         return
     spec = _read(spec_path)
     # What comes from now on waits for the container's next life.
     hold_signals()
     if spec is not None and spec.get("wanted") == "running" and not _wait({request}, 0):
-        exec_runtime(sys.argv[0], "start", container_dir, name)
+        exec_runtime(sys.argv[0], "start", container_dir, name, str(flaps + 1))
+
+
+def _has_run_well(state: dict) -> bool:
+    """Whether that life was long enough for the next one to begin with a clean record (seconds since the boot)."""
+    began = state.get("began")
+    return _is_number(began) and time.monotonic() - began >= _GOOD_RUN
+
+
+def _ending(state: dict, code: int | None) -> dict:
+    """How a life ended, and which one: that of the process in the run state."""
+    return {
+        "version": 1,
+        "pid": state["pid"],
+        "start_time": state["start_time"],
+        "exit_code": None if code is None else (code if code >= 0 else 128 - code),
+        "signal": -code if code is not None and code < 0 else None,
+        "oom_killed": _has_lacked_memory(state),
+        "finished_at": time.time(),
+    }
+
+
+def oom_kills(path: str) -> int:
+    """How many processes of a cgroup the kernel has ended for lack of memory; `path` is the file that counts them.
+
+    memory.events in version 2, memory.oom_control in version 1.
+    """
+    try:
+        with open(path, "rb") as file:
+            return next((int(line.split()[1]) for line in file if line.startswith(b"oom_kill ")), 0)
+    except (OSError, ValueError):
+        return 0
+
+
+def _has_lacked_memory(state: dict) -> bool:
+    return oom_kills(str(state.get("oom_file", ""))) > _count(state, "oom_kills")
+
+
+def _name_lack_of_memory(state: dict, log: str) -> None:
+    if _has_lacked_memory(state):
+        write_log(log, "the kernel has ended a process inside for lack of memory (option memory)")
+
+
+def write_log(path: str, text: str) -> None:
+    """Add a line of ours to a container's log."""
+    try:
+        # Those inside have it open, and may hold a lease on it: then this fails at once (fcntl(2)).
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+        with open(os.open(path, flags, 0o600), "a", encoding="utf-8", errors="backslashreplace") as log:
+            log.write(f"conductor: {time.strftime('%FT%TZ', time.gmtime())} {text}\n")
+    except OSError:
+        # A full disk, say: there is nobody else to tell.
+        pass
 
 
 def exec_runtime(runtime: str, *arguments: str) -> None:
@@ -101,8 +151,10 @@ def _hear_signals() -> int:
     return reader
 
 
-def wants_restart(spec: dict, code: int | None, restarts: int) -> bool:
+def wants_restart(spec: dict, code: int | None, flaps: int) -> bool:
     """Whether the restart policy in `spec` starts it again after an exit with `code` (negative: killed by that signal).
+
+    `flaps`: how often it was started again since it has run well.
 
     A container that was stopped on purpose is not started again, whatever its policy.
     """
@@ -112,12 +164,12 @@ def wants_restart(spec: dict, code: int | None, restarts: int) -> bool:
     if policy == "always":
         return True
     limited = _is_number(retries) and retries > 0
-    return policy == "on-failure" and code != 0 and (not limited or restarts < retries)
+    return policy == "on-failure" and code != 0 and (not limited or flaps < retries)
 
 
-def backoff(restarts: int) -> float:
+def backoff(flaps: int) -> float:
     """Seconds to wait before the next start: doubled each time up to a minute, so that a crash loop costs little."""
-    return min(_BACKOFF_FIRST * 2 ** min(restarts, 20), _BACKOFF_MOST)
+    return min(_BACKOFF_FIRST * 2 ** min(flaps, 20), _BACKOFF_MOST)
 
 
 def _be_killed_last() -> None:
@@ -179,6 +231,10 @@ def _wait(descriptors: set[int], seconds: float | None = None) -> set[int]:
     """Those that are readable, as soon as one is; none after `seconds`. A pidfd is when its process has ended."""
     readable, _, _ = select.select(descriptors, (), (), seconds)
     return set(readable)
+
+
+def _count(state: dict, name: str) -> int:
+    return int(state[name]) if _is_number(state.get(name)) else 0
 
 
 def _is_number(value: object) -> bool:

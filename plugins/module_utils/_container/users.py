@@ -54,6 +54,16 @@ def resolve_user(text: str, roots: list[str]) -> User:
     return User(int(entry[2]), gid, tuple(dict.fromkeys([gid, *member_of])), entry[5] or "/")
 
 
+def require_ids(text: str, user: User, size: int) -> None:
+    """Raises InvalidInput where an id of the user that `text` means is not among the container's: 0 to `size` - 1."""
+    for number in (user.uid, *user.groups):
+        if number >= size:
+            raise InvalidInput(
+                f"user {text}: id {number} is not in the container's range of ids, 0 to {size - 1}",
+                "use an id in that range, give userns a larger size, or set userns: host",
+            )
+
+
 def _table(roots: list[str], path: str, columns: int, ids: tuple[int, ...], mention: str) -> list[list[str]]:
     """Rows of the first such file in which `mention` occurs: those with so many columns, of which `ids` are ids.
 

@@ -165,6 +165,12 @@ class Cgroup:
             return EffectFailed(*below_use(container, int(value), self._memory_used() or 0))
         return EffectFailed(f"{container}: the kernel did not accept the limit {value!r} in {name} ({error.strerror})")
 
+    def oom_file(self) -> str:
+        """The file that counts how often the kernel has ended a process of it for lack of memory; "" without one."""
+        if "memory" in self._v1:
+            return os.path.join(self._v1["memory"], "memory.oom_control")
+        return os.path.join(self._v2, "memory.events") if self._v2 else ""
+
     def memory_needed(self) -> int:
         """Bytes that its processes use and that the kernel cannot take away without swap (memory.stat)."""
         v1 = "memory" in self._v1

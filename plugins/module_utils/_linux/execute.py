@@ -44,6 +44,16 @@ def to_bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
+def native(path: str) -> str:
+    """A path as Python's own functions take it for the kernel to get UTF-8, whatever the locale."""
+    return os.fsdecode(to_bytes(path))
+
+
+def shown(path: str) -> str:
+    """What `native` was made of, or what Python's own functions return, for people."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
 def _explained(error: OSError, path: bytes) -> OSError:
     """ENOENT for a file that exists is about the one that is to run it: the program after #!, or the ELF loader."""
     if error.errno == errno.ENOENT and os.access(path, os.F_OK):

@@ -16,23 +16,34 @@ from .._model.container import KINDS as CONTAINER_KINDS
 from .._model.container import ContainerSpec
 from .._model.ids import IdRange
 from .._model.layout import BUILD_PREFIX, RUN_DIR, STAGING_PREFIX, ContainerPaths
-from .._model.typed import maybe, moment, object_with, text, whole
+from .._model.typed import flag, maybe, moment, number, object_with, text, whole
 from .json_files import read_json, write_json
 
 _STATES = os.path.join(RUN_DIR, "containers")
 _STOP_IT = "stop the container with force: true"
 
 # The greatest pid is 2^22 (proc(5), pid_max).
-_PROCESS = {"pid": whole(1, 1 << 22), "start_time": whole(0)}
+_PROCESS = {"pid": whole(0, 1 << 22), "start_time": whole(0)}
 _RUN_STATE = {
     **_PROCESS,
     "supervisor": object_with(_PROCESS, _PROCESS),
     "started_at": moment,
+    "began": number(0, 1 << 40),
     "restarts": whole(0),
+    "steady": whole(-(1 << 40)),
+    "failed": flag,
+    "oom_file": text,
+    "oom_kills": whole(0),
     "seccomp": text,
     "container_dir": text,
 }
-_EXIT = {"exit_code": maybe(whole(0, 255)), "signal": maybe(whole(1, 64)), "finished_at": moment}
+_EXIT = {
+    **_PROCESS,
+    "exit_code": maybe(whole(0, 255)),
+    "signal": maybe(whole(1, 64)),
+    "oom_killed": flag,
+    "finished_at": moment,
+}
 
 
 def container_names(container_dir: str) -> list[str]:

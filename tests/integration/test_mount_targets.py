@@ -1,0 +1,113 @@
+"""Where mounts go: through the links of the container's own root, and what is found before anything is made."""
+
+import json
+
+import pytest
+from small_image import image, make_runnable_archive
+from testhost import PYTHON, module_environment
+
+SLEEP = ["/bin/sleep", "infinity"]
+WISH = {"name": "box", "image": "debian", "command": SLEEP}
+UPPER = "/var/lib/conductor/containers/box/upper"
+
+
+def inside(host, *argv):
+    return host.module("conductor_exec", container="box", argv=list(argv))["stdout"]
+
+
+@pytest.fixture
+def source(host):
+    host.run("sh", "-c", "mkdir /run/source; echo of-the-host > /run/source/file")
+    yield {"source": "/run/source"}
+    host.run("rm", "-r", "/run/source")
+
+
+def test_targets_behind_links_of_the_image_are_in_the_root(host, source):
+    """A merged /usr, /var/run, and a file behind a link that leads nowhere yet."""
+    file = {"source": "/run/source/file"}
+    mounts = [
+        {**source, "target": "/lib/modules"},
+        {**source, "target": "/var/run/deep/er"},
+        {**file, "target": "/etc/localtime"},
+        {**file, "target": "/srv/up/file"},
+        {"type": "tmpfs", "target": "/var/lock/memory"},
+    ]
+    host.module("conductor_container", **WISH, state="present")
+    host.run("sh", "-c", f"mkdir -p {UPPER}/srv {UPPER}/etc; ln -s ../../../../../made/by/us {UPPER}/srv/up")
+    host.run("ln", "-sfn", "/usr/share/zoneinfo/None/Such", f"{UPPER}/etc/localtime")
+    host.module("conductor_container", **WISH, mounts=mounts)
+    for path in ("/usr/lib/modules/file", "/run/deep/er/file", "/usr/share/zoneinfo/None/Such", "/made/by/us/file"):
+        assert inside(host, "cat", path) == "of-the-host", path
+    assert inside(host, "stat", "-f", "-c", "%T", "/run/lock/memory") == "tmpfs"
+    assert not host.module("conductor_container", **WISH, mounts=mounts)["changed"]
+    for path in ("/made", "/run/deep", "/usr/share/zoneinfo/None"):
+        assert host.run("ls", path, check=False).stdout == "", "nothing is made on the host"
+
+
+@pytest.mark.parametrize("link", ["/proc", "../../dev", "loop", "/"])
+def test_a_link_that_leads_to_the_kernels_own_files_or_in_a_circle_is_refused(host, source, link):
+    host.module("conductor_container", **WISH, state="present")
+    host.run("ln", "-s", link, f"{UPPER}/loop")
+    mounts = [{**source, "target": "/loop/sys" if link != "/" else "/loop"}]
+    refused = host.module("conductor_container", **WISH, mounts=mounts, fails=True)["msg"]
+    assert "mounts: target /loop" in refused and "choose another target" in refused
+
+
+def test_a_target_that_cannot_be_made_is_found_before_anything_is(host, source):
+    below = {"type": "tmpfs", "target": "/srv/missing"}
+    for mounts, remedy in (
+        ([{**source, "target": "/srv", "read_only": True}, below], "make /run/source/missing on the host"),
+        ([{"type": "tmpfs", "target": "/srv", "read_only": True}, below], "mount /srv writable"),
+    ):
+        for check in (True, False):
+            refused = host.module("conductor_container", **WISH, mounts=mounts, check=check, fails=True)
+            assert "mounts: target /srv/missing does not exist in /srv" in refused["msg"] and remedy in refused["msg"]
+            assert not refused.get("changed")
+    assert host.run("ls", "/var/lib/conductor/containers", check=False).stdout == ""
+    host.run("mkdir", "/run/source/missing")
+    host.module("conductor_container", **WISH, mounts=[{**source, "target": "/srv", "read_only": True}, below])
+
+
+def test_a_directory_on_a_file_is_said_with_both(host, source):
+    refused = host.module("conductor_container", **WISH, mounts=[{**source, "target": "/etc/passwd"}], fails=True)
+    assert "mounts: /run/source on /etc/passwd: Invalid argument: both must be directories" in refused["msg"]
+
+
+def test_paths_are_utf_8_whatever_the_locale(host, source):
+    """As with one of ISO-8859-1: Python's own encoding of paths is another one."""
+    name = "b\N{LATIN SMALL LETTER U WITH DIAERESIS}cher"
+    host.run("mkdir", f"/run/source/{name}")
+    mounts = [{"source": f"/run/source/{name}", "target": f"/srv/{name}"}]
+    wish = {**WISH, "mounts": mounts, "working_dir": f"/srv/{name}", "env": {"NAME": name}}
+    environment = {**module_environment(), "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    run = [PYTHON, "-m", "ansible_collections.conductor.containers.plugins.modules.conductor_container"]
+    done = host.run(*run, stdin=json.dumps({"ANSIBLE_MODULE_ARGS": wish}), env=environment, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)["container"]["state"] == "running"
+    assert inside(host, "sh", "-c", "pwd; echo $NAME; ls /srv").split() == [f"/srv/{name}", name, name]
+    assert not host.module("conductor_container", **wish)["changed"]
+
+
+def test_a_user_beyond_the_ids_of_the_container_is_refused_with_the_range(host):
+    for check in (True, False):
+        refused = host.module("conductor_container", **WISH, user="200000", check=check, fails=True)
+        assert "id 200000 is not in the container's range of ids, 0 to 65535" in refused["msg"]
+        assert "userns" in refused["msg"] and not refused.get("changed")
+    assert host.run("ls", "/var/lib/conductor/containers", check=False).stdout == ""
+    size = {"base": 1 << 28, "size": 262144}
+    host.module("conductor_container", **WISH, user="200000", userns=size)
+    assert inside(host, "id", "-u") == "200000"
+    refused = host.module("conductor_exec", container="box", argv=["true"], user="300000", fails=True)["msg"]
+    assert "id 300000 is not in the container's range of ids, 0 to 262143" in refused
+    refused = host.module("conductor_exec", container="box", argv=["true"], user="root:300000", fails=True)["msg"]
+    assert "id 300000" in refused
+    host.run("sed", "-i", "/268435456:262144/d", "/etc/subuid", "/etc/subgid")
+
+
+def test_an_image_without_an_init_is_named_before_anything_is_made(bare_host):
+    image(bare_host, source=make_runnable_archive(bare_host))
+    wish = {"name": "system", "image": "small", "init": True}
+    for check in (True, False):
+        refused = bare_host.module("conductor_container", **wish, check=check, fails=True)["msg"]
+        assert "system: image small has no init (/sbin/init): add systemd-sysv and dbus" in refused
+    assert bare_host.run("ls", "/var/lib/conductor/containers", check=False).stdout == ""
