@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 
 from .._linux.inside_root import read_files
+from .._linux.listeners import listeners
 from .._linux.netlink import routing
 from .._linux.nft import list_table
 from .._linux.sysctl import read_sysctl
@@ -17,7 +18,7 @@ from .._model.layout import ContainerPaths
 from .._model.network import LINK_PREFIX, link_name
 from .._plan.firewall import FAMILY, TABLE, parse_listing
 from .._plan.inside_files import HOSTS, RESOLV
-from .._plan.network_view import ContainerView, Forwarding, NetworkView
+from .._plan.network_view import ContainerView, Forwarding, Listening, NetworkView
 from .._store.networks import StoredNetwork, read_networks
 from .._store.settings import Settings
 from .link import look_at_pairs
@@ -55,6 +56,7 @@ def observe(
         containers=containers,
         firewall=parse_listing(list_table(FAMILY, TABLE)),
         forwarding=_forwarding(view.ipv6),
+        listeners=_listening(looked_at),
         stray_links=_stray_links(containers) if focus is None else (),
         other_chains=look_at_others() if others or settings.firewall == "accept" else (),
     )
@@ -86,6 +88,13 @@ def _stray_links(containers: Collection[str]) -> tuple[str, ...]:
     known = {link_name(name) for name in containers}
     with routing() as host:
         return tuple(name for name in host.names(LINK_PREFIX) if name not in known)
+
+
+def _listening(containers: Iterable[ContainerView]) -> tuple[Listening, ...]:
+    """The host's own sockets on ports that it exposes for one of `containers`."""
+    exposes = (expose for container in containers if container.spec for expose in container.spec.expose)
+    ports = {(expose.protocol, *expose.host_ports) for expose in exposes}
+    return tuple(Listening(*found) for found in listeners(ports)) if ports else ()
 
 
 def _has_ipv6() -> bool:

@@ -11,6 +11,7 @@ from .inside_files import inside_files
 from .link import problems_of
 from .network import elements_of, wanted_elements
 from .network_view import NetworkView
+from .port_conflicts import port_conflicts
 
 
 def drift_of(view: NetworkView, name: str) -> list[str]:
@@ -32,7 +33,7 @@ def drift_of(view: NetworkView, name: str) -> list[str]:
         for path, content in sorted(inside_files(view, name, container.hostname, container.files).items()):
             if path in container.files and container.files[path] != content:
                 drift.append(f"{path} inside differs")
-    return drift
+    return drift + port_conflicts(view, name)
 
 
 def _stray_elements(view: NetworkView) -> list[str]:

@@ -43,7 +43,7 @@ class Forwarding:
     needs_accept_ra: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Listening:
     """A socket of the host itself."""
 
