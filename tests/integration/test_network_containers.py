@@ -76,3 +76,64 @@ def test_a_container_without_a_network_reaches_nothing(host, start):
     assert is_refused(lone, "10.87.0.1", 9090)
     assert is_refused(lone, web.addresses()[0], 9090)
     assert lone.run("ip", "-o", "link").stdout.count("\n") == 1
+
+
+def test_a_changed_hostname_is_in_its_callers_hosts_at_once(host, start):
+    start("web")
+    host.module("conductor_container", name="db", image="debian", state="present")
+    for name in ("web", "db"):
+        host.module("conductor_network", container=name)
+    host.module("conductor_peer", container="web", peer="db", direction="to")
+    change = {"name": "db", "state": "present", "hostname": "store.example"}
+    predicted = host.module("conductor_container", check=True, **change)
+    assert "store.example" not in run(host, "web", "cat", "/etc/hosts")
+    done = host.module("conductor_container", **change)
+    assert predicted["actions"] == done["actions"] == ["change hostname of container db", "write /etc/hosts in web"]
+    assert "db store.example" in run(host, "web", "cat", "/etc/hosts")
+    assert host.module("conductor_network", state="reconciled")["actions"] == []
+    assert not host.module("conductor_container", **change)["changed"]
+    gone = host.module("conductor_container", check=True, name="db", state="absent")["actions"]
+    assert "write /etc/hosts in web" in gone
+    assert host.module("conductor_container", name="db", state="absent")["actions"] == gone
+    assert "store.example" not in run(host, "web", "cat", "/etc/hosts")
+
+
+def test_what_a_start_and_a_stop_do_to_the_network_is_announced(host):
+    """The host's state before and after is compared with what check mode said."""
+    host.module("conductor_container", name="web", image="debian", state="present")
+    host.module("conductor_network", container="web", internet=True, expose=["8080-80"])
+    host.run("sysctl", "-qw", "net.ipv4.ip_forward=0", "net.ipv6.conf.all.forwarding=0")
+    link = Inside(host, "web").network(internet=True, expose=["8080-80"])["network"]["interface"]
+
+    def state() -> dict:
+        return {
+            f"connect web by {link}": link in host.run("ip", "link").stdout,
+            "enable IPv4 forwarding": host.run("sysctl", "-n", "net.ipv4.ip_forward").stdout == "1\n",
+            "enable IPv6 forwarding": host.run("sysctl", "-n", "net.ipv6.conf.all.forwarding").stdout == "1\n",
+            "write the firewall table inet conductor": "conductor" in host.run("nft", "list", "tables").stdout,
+        }
+
+    before = state()
+    predicted = host.module("conductor_container", check=True, name="web", state="started")["actions"]
+    assert state() == before and not any(before.values())
+    done = host.module("conductor_container", name="web", state="started")["actions"]
+    assert done == predicted
+    assert {action for action, holds in state().items() if holds} == set(state()) <= set(done)
+    predicted = host.module("conductor_container", check=True, name="web", state="stopped")["actions"]
+    assert host.module("conductor_container", name="web", state="stopped")["actions"] == predicted
+    assert f"delete the link {link}" in predicted and "delete the firewall table inet conductor" in predicted
+    assert not state()[f"connect web by {link}"]
+    assert not state()["write the firewall table inet conductor"]
+
+
+def test_a_start_where_forwarding_is_required_says_so_in_check_mode(host):
+    host.module("conductor_container", name="web", image="debian", state="present")
+    host.module("conductor_network", container="web")
+    host.run("tee", "/etc/conductor/conductor.json", stdin='{"forwarding": "require"}')
+    host.run("sysctl", "-qw", "net.ipv4.ip_forward=0")
+    said = [
+        host.module("conductor_container", check=check, fails=True, name="web", state="started")["msg"]
+        for check in (True, False)
+    ]
+    assert said[0] == said[1] and "does not forward IPv4" in said[0]
+    host.run("rm", "/etc/conductor/conductor.json")

@@ -1,7 +1,20 @@
 """Exposed ports: from outside, from the host by its addresses and by localhost, and from containers."""
 
 import pytest
-from netbox import GATEWAY4, GATEWAY6, HOST4, HOST6, OUTSIDE4, OUTSIDE6, Box, call, is_refused, reaches, serve
+from netbox import (
+    GATEWAY4,
+    GATEWAY6,
+    HOST4,
+    HOST6,
+    OUTSIDE4,
+    OUTSIDE6,
+    Box,
+    call,
+    end_servers,
+    is_refused,
+    reaches,
+    serve,
+)
 
 PROTOCOLS = pytest.mark.parametrize("protocol", ["tcp", "udp"])
 
@@ -193,3 +206,28 @@ def test_a_sender_of_udp_that_never_pauses_is_answered_once_the_port_is_exposed(
     assert is_refused(bare_host.outside, address, 80, "udp")
     web.network(expose=["8080-80/udp"])
     assert sender.communicate()[0] == "answered\n"
+
+
+def test_a_service_that_binds_an_exposed_port_later_is_named_until_it_ends(bare_host, web):
+    Box(bare_host, "other").network(expose=["70-70"])
+    web.network(expose=["8080-80", "10000-10010:10000-10010/udp"])
+    assert [n["drift"] for n in bare_host.module("conductor_network_info")["networks"]] == [[], [], []]
+    serve(bare_host, 80, address="127.0.0.1")
+    serve(bare_host, 10010, "udp", "0.0.0.0")
+    drift = {n["container"]: n["drift"] for n in bare_host.module("conductor_network_info")["networks"]}
+    assert drift["first"] == drift["other"] == [] and len(drift["web"]) == 2
+    assert "python3 (pid " in drift["web"][0] and "127.0.0.1 port 80/tcp" in drift["web"][0]
+    assert "port 10010/udp" in drift["web"][1]
+    result = web.network(expose=["8080-80", "10000-10010:10000-10010/udp"])
+    assert not result["changed"] and "python3 (pid " in str(result["warnings"])
+    assert "port 80/tcp" in str(bare_host.module("conductor_network", state="reconciled")["warnings"])
+    assert reaches(bare_host, "127.0.0.1", 80), "by the container"
+    end_servers()
+    assert bare_host.module("conductor_network_info", container="web")["networks"][0]["drift"] == []
+
+
+def test_a_socket_of_the_host_that_takes_no_packet_of_the_exposed_address_is_no_conflict(bare_host, web):
+    web.network(expose=[{"container_port": 8080, "host_port": 80, "host_ip": HOST4}])
+    serve(bare_host, 80, address="127.0.0.1")
+    serve(bare_host, 80, "udp", "0.0.0.0")
+    assert bare_host.module("conductor_network_info", container="web")["networks"][0]["drift"] == []

@@ -30,9 +30,11 @@ from .._model.container import ContainerSpec, merge, parse_changes
 from .._model.ids import IdRange
 from .._model.layout import LOCK_DIR, ContainerPaths, ImagePaths
 from .._network.attachment import forget
+from .._network.effects import look as look_at_network
 from .._plan import container as plan
 from .._plan.action import Action, Plan
 from .._plan.ids import IdsView, choose, unregistered
+from .._plan.network_effects import NetworkEffect, touches_network, with_network_effects
 from .._store import containers as store
 from .._store import seccomp_filters
 from .._store.ids import SUBGID, SUBUID, id_files, read_ids, taken_ids
@@ -174,7 +176,16 @@ class ContainerCase:
             check_startable(self.settings, self.paths, wanted)
         elif any(isinstance(action, plan.UpdateSpec) and "seccomp" in action.options for action in planned.actions):
             seccomp_filters.check(wanted)
-        return planned
+        return self._with_network(planned)
+
+    def _with_network(self, planned: Plan) -> Plan:
+        """`planned` and what it does to the network, which is looked at only if it does something."""
+        if not touches_network(planned):
+            return planned
+        view = look_at_network(self.settings, self.name)
+        if view is None:
+            return planned
+        return with_network_effects(planned, view, self.name, self.settings.forwarding, self.settings.firewall)
 
     def apply(self, action: Action) -> None:
         with about_container(self.name):
@@ -207,9 +218,12 @@ class ContainerCase:
     def _update(self, action: plan.UpdateSpec) -> None:
         if "userns" not in action.options:
             store.write_spec(self.paths, action.spec)
-            return
-        with self._chosen_ids(action.spec) as ids:
-            store.write_spec_and_ids(self.paths, action.spec, ids)
+        else:
+            with self._chosen_ids(action.spec) as ids:
+                store.write_spec_and_ids(self.paths, action.spec, ids)
+        if "hostname" in action.options:
+            # Those that may call it know it by its new name at once.
+            forget(self.settings, self.name)
 
     @contextlib.contextmanager
     def _chosen_ids(self, spec: ContainerSpec) -> Iterator[IdRange | None]:
@@ -283,6 +297,8 @@ _EFFECTS = {
     plan.TakeBackStop: ContainerCase._take_back,
     plan.Supervise: ContainerCase._supervise,
     plan.RemoveContainer: ContainerCase._remove,
+    # Done by the action before it.
+    NetworkEffect: lambda _case, _action: None,
 }
 
 

@@ -32,6 +32,7 @@ from .._plan.network_spec import (
     without_dangling_peers,
 )
 from .._plan.network_view import Listening, NetworkView
+from .._plan.port_conflicts import port_conflicts
 from .._store.networks import remove_network, write_network
 from .._store.settings import Settings
 from .locking import container_lock, network_lock
@@ -60,11 +61,11 @@ class NetworkCase(UseCase):
         view = observe(self.settings, self._focus, others=True)
         if not self.present:
             return view
-        ports = {(e.protocol, *e.host_ports) for e in self.options.expose}
+        asked = {(e.protocol, *e.host_ports) for e in self.options.expose}
         with routing() as host:
             networks = [(net, link) for net, link in host.networks() if not link.startswith(LINK_PREFIX)]
-        listening = tuple(Listening(*found) for found in listeners(ports)) if ports else ()
-        return replace(view, networks=tuple(networks), listeners=listening)
+        listening = {*view.listeners, *(Listening(*found) for found in (listeners(asked) if asked else ()))}
+        return replace(view, networks=tuple(networks), listeners=tuple(sorted(listening)))
 
     def _focus(self, view: NetworkView) -> set[str]:
         """The container, and those that name it in their /etc/hosts."""
@@ -113,6 +114,7 @@ class NetworkCase(UseCase):
             *self._each.warnings,
             *warnings_of(observed, self._focus(observed)),
             *name_server_warnings(observed, self.name),
+            *port_conflicts(observed, self.name),
         ]
         if blocked and self.present:
             warnings.append(
@@ -152,6 +154,7 @@ class ReconcileCase(UseCase):
 
     def result(self, observed: NetworkView) -> dict:
         warnings = [*self._each.warnings, *warnings_of(observed, observed.containers)]
+        warnings += [problem for name in sorted(observed.containers) for problem in port_conflicts(observed, name)]
         blocked = blocking_chains("forward", self.settings.firewall == "accept")
         return {"blocked_by": blocked, **({"warnings": warnings} if warnings else {})}
 

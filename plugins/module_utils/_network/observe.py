@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 
 from .._linux.inside_root import read_files
+from .._linux.listeners import listeners
 from .._linux.nft import list_table
 from .._linux.routes import default_interfaces
 from .._linux.sysctl import read_sysctl
@@ -18,7 +19,7 @@ from .._model.layout import ContainerPaths
 from .._model.network import LINK_PREFIX, Link, link_name
 from .._plan.firewall import FAMILIES, TABLE, parse_listing
 from .._plan.inside_files import HOSTS, RESOLV
-from .._plan.network_view import ContainerView, NetworkView
+from .._plan.network_view import ContainerView, Listening, NetworkView
 from .._store.networks import StoredNetwork, read_networks
 from .._store.settings import Settings
 from .forwarding import look_at_forwarding
@@ -60,6 +61,7 @@ def observe(
         firewall=parse_listing(_tables()),
         forwarding=look_at_forwarding(view.ipv6),
         links=links,
+        listeners=_listening(looked_at),
         uplinks=tuple(sorted(name for name in default_interfaces() if not name.startswith(LINK_PREFIX))),
         stray_links=tuple(sorted(links - {link_name(name) for name in containers})) if focus is None else (),
         other_chains=look_at_others("forward", accept) if others or accept else (),
@@ -102,6 +104,13 @@ def _tables() -> dict | None:
     """Both tables of ours as one listing; None if there is neither."""
     listings = [found for found in (list_table(family, TABLE) for family in FAMILIES) if found is not None]
     return {"nftables": [item for listing in listings for item in listing["nftables"]]} if listings else None
+
+
+def _listening(containers: Iterable[ContainerView]) -> tuple[Listening, ...]:
+    """The host's own sockets on ports that it exposes for one of `containers`."""
+    exposes = (expose for container in containers if container.spec for expose in container.spec.expose)
+    ports = {(expose.protocol, *expose.host_ports) for expose in exposes}
+    return tuple(Listening(*found) for found in listeners(ports)) if ports else ()
 
 
 def _has_ipv6() -> bool:

@@ -14,6 +14,7 @@ from .inside_files import inside_files
 from .link import problems_of
 from .network import elements_of, needs_localnet, wanted_elements
 from .network_view import NetworkView
+from .port_conflicts import port_conflicts
 
 
 def drift_of(view: NetworkView, name: str) -> list[str]:
@@ -39,7 +40,7 @@ def drift_of(view: NetworkView, name: str) -> list[str]:
         for path, content in sorted(inside_files(view, name, container.hostname, container.files).items()):
             if path in container.files and container.files[path] != content:
                 drift.append(f"{path} inside differs")
-    return drift + unwritable_files(view, name)
+    return drift + unwritable_files(view, name) + port_conflicts(view, name)
 
 
 def unwritable_files(view: NetworkView, name: str) -> list[str]:
@@ -47,7 +48,7 @@ def unwritable_files(view: NetworkView, name: str) -> list[str]:
     container = view.containers.get(name)
     if container is None or not container.unwritable:
         return []
-    wanted = inside_files(view, name, container.hostname)
+    wanted = inside_files(view, name, container.hostname, container.files or {})
     return [f"{path} inside cannot be written: {why}" for path, why in container.unwritable.items() if path in wanted]
 
 

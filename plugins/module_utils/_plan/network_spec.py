@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -16,6 +15,7 @@ from .._model.pool import Network, allocate, gateway_of, is_assignable, overlapp
 from .._model.ports import Expose
 from .action import Action
 from .network_view import ContainerView, NetworkView
+from .port_conflicts import listeners_on
 
 
 @dataclass(frozen=True)
@@ -139,16 +139,9 @@ def _check_exposes(view: NetworkView, name: str, wanted: Iterable[Expose], curre
 
 
 def _check_listeners(view: NetworkView, expose: Expose) -> None:
-    for found in view.listeners:
-        if found.protocol != expose.protocol or not 0 <= found.port - expose.host_port < expose.count:
-            continue
-        address = ipaddress.ip_address(found.address)
-        # A socket on :: takes IPv4 too, unless it says otherwise (ipv6(7), bindv6only).
-        versions = (4, 6) if address.is_unspecified and address.version == 6 else (address.version,)
-        same = expose.any_address or address.is_unspecified or found.address == expose.host_ip
-        if same and set(versions) & set(expose.versions):
-            raise Conflict(
-                f"this host itself listens on port {found.port}/{found.protocol} of {found.address}"
-                + (f": {found.process}" if found.process else ""),
-                "choose another host_port, or stop that service",
-            )
+    for found in listeners_on(expose, view.listeners):
+        raise Conflict(
+            f"this host itself listens on port {found.port}/{found.protocol} of {found.address}"
+            + (f": {found.process}" if found.process else ""),
+            "choose another host_port, or stop that service",
+        )

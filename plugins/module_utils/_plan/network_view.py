@@ -59,7 +59,7 @@ class Forwarding:
     around: Fence = field(default_factory=Fence)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Listening:
     """A socket of the host itself."""
 
