@@ -22,7 +22,7 @@ from .._container.rootfs import check_idmap
 from .._container.spawn import Command
 from .._container.supervisor import adopt
 from .._container.users import resolve_user
-from .._errors import ConductorError, Damaged, EffectFailed, InvalidInput, about_container
+from .._errors import ConductorError, Damaged, EffectFailed, InvalidInput
 from .._linux.files import read_text, remove_tree
 from .._linux.locks import Lock, locked
 from .._linux.processes import ProcessId
@@ -38,6 +38,7 @@ from .._store import seccomp_filters
 from .._store.ids import SUBGID, SUBUID, taken_ids
 from .._store.images import image_layers
 from .._store.settings import Settings
+from .about_container import about_container
 from .container_facts import container_facts
 from .locking import container_lock, ids_lock, image_lock
 
