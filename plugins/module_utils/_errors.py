@@ -5,10 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import re
-from collections.abc import Iterator
-
 
 def printable(text: str, keep: str = "") -> str:
     """`text` with every character that could act on a terminal as an escape, except those of `keep`.
@@ -41,20 +37,6 @@ class ConductorError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}: {self.hint}" if self.hint else self.message
-
-
-@contextlib.contextmanager
-def about_container(name: str) -> Iterator[None]:
-    """Have each error of the block be a ConductorError that names the container that it is about."""
-    try:
-        yield
-    except ConductorError as error:
-        if re.search(rf"\b{re.escape(name)}\b", error.message):
-            raise
-        raise type(error)(f"container {name}: {error.message}", error.hint, **error.facts) from error
-    except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        raise EffectFailed(f"container {name}: {error.strerror or error}{where}") from error
 
 
 class InvalidInput(ConductorError):

@@ -21,7 +21,7 @@ from .._container.process import Confinement
 from .._container.rootfs import check_idmap
 from .._container.spawn import Command
 from .._container.supervisor import adopt
-from .._errors import ConductorError, Damaged, EffectFailed, InvalidInput, about_container
+from .._errors import ConductorError, Damaged, EffectFailed, InvalidInput
 from .._linux.ending import wait_ended
 from .._linux.files import read_text, remove_tree
 from .._linux.locks import Lock, locked
@@ -40,6 +40,7 @@ from .._store import seccomp_filters
 from .._store.ids import SUBGID, SUBUID, id_files, read_ids, taken_ids
 from .._store.images import check_ids, image_layers
 from .._store.settings import Settings
+from .about_container import about_container
 from .container_facts import container_facts, log_from, log_size
 from .locking import container_lock, ids_lock, image_lock
 from .registered_ids import register_ids

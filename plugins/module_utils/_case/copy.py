@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from .._container.open_root import open_root
 from .._container.users import resolve_user
-from .._errors import InvalidInput, NotFound, about_container
+from .._errors import InvalidInput, NotFound
 from .._linux import transfer
 from .._linux.inside_root import open_inside
 from .._linux.locks import Lock
@@ -27,6 +27,7 @@ from .._plan.copy import SHOWN, FileView, Pair, differences, plan_copy, same_con
 from .._store import containers as store
 from .._store.ids import read_ids
 from .._store.settings import Settings
+from .about_container import about_container
 from .copy_sides import Place, Source, told
 from .locking import container_lock
 

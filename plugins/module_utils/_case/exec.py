@@ -19,7 +19,7 @@ from .._container.kept_output import First
 from .._container.process import Confinement
 from .._container.spawn import Command, ended_before, is_ending
 from .._container.users import require_ids, resolve_user
-from .._errors import Conflict, EffectFailed, InvalidInput, NotFound, about_container
+from .._errors import Conflict, EffectFailed, InvalidInput, NotFound
 from .._linux.cgroups import Cgroup
 from .._linux.glob_inside import TooMany, pattern_exists
 from .._linux.locks import Lock
@@ -35,6 +35,7 @@ from .._store import containers as store
 from .._store.ids import read_ids
 from .._store.seccomp_filters import filter_at
 from .._store.settings import Settings
+from .about_container import about_container
 
 # Seconds: a time that every clock can tell.
 _LONGEST = 1e9

@@ -49,16 +49,19 @@ for number in range(30000):
 # Needs NET_ADMIN: names of no ASCII, of links and as further names of ours, and more routes than anybody reads.
 NETWORK = r"""
 def ip(*arguments):
-    subprocess.run([b"ip", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    subprocess.run([b"ip", *arguments], check=True)
 for name in (b"\xff\xfe\xfd", b"a\x85b", b"\x1b[31m"):
-    ip(b"link", b"add", name, b"type", b"dummy")
+    ip(b"link", b"add", b"one", b"type", b"veth", b"peer", b"name", b"other")
+    ip(b"link", b"set", b"one", b"name", name)
+    ip(b"link", b"set", b"other", b"name", name + b"2")
 for name in (b"\xff\xfe-other", b"\x1b[2J"):
     ip(b"link", b"property", b"add", b"dev", b"eth0", b"altname", name)
-ip(b"link", b"add", b"many", b"type", b"dummy")
-ip(b"link", b"set", b"many", b"up")
+ip(b"link", b"add", b"many", b"type", b"veth", b"peer", b"name", b"many2")
+for name in (b"many", b"many2"):
+    ip(b"link", b"set", name, b"up")
 lines = "".join(f"route add 11.{n >> 16}.{n >> 8 & 255}.{n & 255}/32 dev many\n" for n in range(30000))
 lines += "".join(f"address add 12.{n >> 16}.{n >> 8 & 255}.{n & 255}/32 dev eth0\n" for n in range(3000))
-subprocess.run(["ip", "-force", "-batch", "-"], input=lines.encode(), stdout=2, stderr=subprocess.DEVNULL)
+subprocess.run(["ip", "-force", "-batch", "-"], input=lines.encode(), stdout=2)
 """
 KINDS = {
     "no-etc": [NO_ETC],
