@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from .._model.network import link_name
 from .action import Action, Plan
 from .container import CleanUp, CreateContainer, RemoveContainer, StartProcess, UpdateSpec
 from .firewall import BASE, Firewall
-from .network import WriteInsideFiles, plan_projection, wanted_elements
+from .forwarding import DisableForwarding, EnableForwarding, SetFence
+from .network import Connect, Disconnect, WriteInsideFiles, plan_projection, wanted_elements
 from .network_view import NetworkView
 
 
@@ -86,12 +88,29 @@ def _project(
         if not files_only or isinstance(action, WriteInsideFiles)
     ]
     if not files_only:
-        elements = wanted_elements(view)
-        on = any(c.attached and c.spec for c in view.containers.values())
-        view = replace(
-            view,
-            firewall=Firewall(BASE, elements) if any(elements.values()) else Firewall(),
-            forwarding=replace(view.forwarding, ipv4=True, ipv6=True) if on else view.forwarding,
-            containers={n: replace(c, pair=None) if n in focus else c for n, c in view.containers.items()},
-        )
+        view = _carried_out(view, focus, actions)
     return view, [NetworkEffect(action.describe()) for action in actions]
+
+
+def _carried_out(view: NetworkView, focus: set[str], actions: list[Action]) -> NetworkView:
+    """What `view` would be after `actions`, as far as what follows in the same plan depends on it."""
+    forwarding, links = view.forwarding, set(view.links)
+    for action in actions:
+        if isinstance(action, (EnableForwarding, DisableForwarding)):
+            on, version = isinstance(action, EnableForwarding), frozenset({action.version})
+            ours = forwarding.ours | version if on else forwarding.ours - version
+            forwarding = replace(forwarding, ours=ours, **{f"ipv{action.version}": on})
+        elif isinstance(action, SetFence):
+            forwarding = replace(forwarding, fence=action.wanted)
+        elif isinstance(action, Connect):
+            links.add(action.link.outer)
+        elif isinstance(action, Disconnect):
+            links.discard(action.outer)
+    view = replace(view, forwarding=forwarding, links=frozenset(links))
+    elements = wanted_elements(view)
+    ours = frozenset(link_name(name) for name, c in view.containers.items() if c.attached and c.spec)
+    return replace(
+        view,
+        firewall=Firewall(BASE, elements, True, ours & view.links) if any(elements.values()) else Firewall(),
+        containers={name: replace(c, pair=None) if name in focus else c for name, c in view.containers.items()},
+    )
