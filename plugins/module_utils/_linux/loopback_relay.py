@@ -74,12 +74,7 @@ def _listener(address: Address) -> socket.socket:
 def _relay(listeners: dict[socket.socket, Address], alive: int) -> None:
     """Serve `listeners` until `alive` is closed. Never returns."""
     try:
-        kept = sorted([alive, *(listener.fileno() for listener in listeners)])
-        first = 0
-        for fd in kept:
-            libc.close_range(first, fd - 1)
-            first = fd + 1
-        libc.close_range(first)
+        libc.close_all_but({alive, *(listener.fileno() for listener in listeners)})
         # Who connects is not trusted: this process has no rights that its end of a bug could give away.
         os.setgroups([])
         os.setresgid(_NOBODY, _NOBODY, _NOBODY)
