@@ -9,6 +9,7 @@ For proxies that listen on the host's loopback only, as apt-cacher-ng(8) by defa
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import selectors
 import signal
@@ -57,15 +58,22 @@ def _listen(addresses: Collection[Address], netns: str) -> dict[socket.socket, A
     try:
         with entered(fd):
             # Their namespace is the one that they are made in.
-            return {_listener(address): address for address in sorted(addresses)}
+            made = [(_listener(address), address) for address in sorted(addresses)]
+            return {listener: address for listener, address in made if listener is not None}
     finally:
         os.close(fd)
 
 
-def _listener(address: Address) -> socket.socket:
-    listener = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(address)
+def _listener(address: Address) -> socket.socket | None:
+    """None on a host without IPv6, for an address of that: nobody listens there on the host either."""
+    try:
+        listener = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        if ":" in address[0] and error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
+            return None
+        raise
     listener.listen()
     listener.setblocking(False)
     return listener
