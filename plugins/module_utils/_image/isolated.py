@@ -64,10 +64,24 @@ def run_logged(
     if status == 0:
         return
     tail = log_tail(log)
-    said = [line for line in tail.splitlines() if line.strip() and not _SAYS_NOTHING.fullmatch(line)]
-    last = said[-1] if said else "it said nothing"
     how = f"failed with exit status {status}" if status > 0 else f"was killed by {signal.Signals(-status).name}"
-    raise EffectFailed(f"{what} {how}: {last}", f"see {log}", log=log, log_tail=tail)
+    raise EffectFailed(f"{what} {how}: {cause(tail)}", f"see {log}", log=log, log_tail=tail)
+
+
+def cause(tail: str) -> str:
+    """The line of a log's end that says best why the last program in it failed.
+
+    apt names what it could not get in a line "Err:" with the reason in the next one, and other errors in lines "E:", of
+    which the last ones say no more than that there was an error.
+    """
+    lines = tail.splitlines()
+    begin = max((number for number, line in enumerate(lines) if line.startswith("+ ")), default=-1)
+    said = [line for line in lines[begin + 1 :] if line.strip() and not _SAYS_NOTHING.fullmatch(line)]
+    for line, following in zip(said, [*said[1:], ""]):
+        if line.startswith("Err:"):
+            return f"{line} {following.strip()}".strip() if following.startswith(" ") else line
+    errors = [line for line in said if line.startswith("E: ")]
+    return (errors or said[-1:] or ["it said nothing"])[0]
 
 
 def log_tail(log: str) -> str:

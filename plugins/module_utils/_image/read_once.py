@@ -12,8 +12,10 @@ import signal
 from collections.abc import Iterator
 
 from .._errors import EffectFailed
+from .._linux import libc
 
 _CHUNK = 1 << 20
+_PR_SET_PDEATHSIG = 1
 
 
 class Reading:
@@ -46,7 +48,9 @@ def read_once(fd: int, size: int) -> Iterator[Reading]:
     child = os.fork()
     if child == 0:
         try:
-            os.close(reader)
+            # Among them locks, which must not be held for longer than we live.
+            libc.close_all_but({fd, writer, result_writer})
+            libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
             os.write(result_writer, b"=" + _pass_on(fd, size, writer).encode())
         except OSError as error:
             os.write(result_writer, (error.strerror or str(error)).encode())

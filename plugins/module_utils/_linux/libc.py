@@ -158,6 +158,15 @@ def close_range(first: int, last: int = (1 << 32) - 1) -> None:
         _check(_syscall(SYS_close_range, first, last, 0), "close_range")
 
 
+def close_all_but(keep: set[int]) -> None:
+    """Close every descriptor that is not in `keep`, the standard ones, too."""
+    first = 0
+    for fd in sorted(keep):
+        close_range(first, fd - 1)
+        first = fd + 1
+    close_range(first)
+
+
 def sethostname(name: str) -> None:
     """sethostname(2)."""
     raw = name.encode()

@@ -9,6 +9,7 @@ For proxies that listen on the host's loopback only, as apt-cacher-ng(8) by defa
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import selectors
 import signal
@@ -57,15 +58,22 @@ def _listen(addresses: Collection[Address], netns: str) -> dict[socket.socket, A
     try:
         with entered(fd):
             # Their namespace is the one that they are made in.
-            return {_listener(address): address for address in sorted(addresses)}
+            made = [(_listener(address), address) for address in sorted(addresses)]
+            return {listener: address for listener, address in made if listener is not None}
     finally:
         os.close(fd)
 
 
-def _listener(address: Address) -> socket.socket:
-    listener = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(address)
+def _listener(address: Address) -> socket.socket | None:
+    """None on a host without IPv6, for an address of that: nobody listens there on the host either."""
+    try:
+        listener = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        if ":" in address[0] and error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
+            return None
+        raise
     listener.listen()
     listener.setblocking(False)
     return listener
@@ -74,12 +82,7 @@ def _listener(address: Address) -> socket.socket:
 def _relay(listeners: dict[socket.socket, Address], alive: int) -> None:
     """Serve `listeners` until `alive` is closed. Never returns."""
     try:
-        kept = sorted([alive, *(listener.fileno() for listener in listeners)])
-        first = 0
-        for fd in kept:
-            libc.close_range(first, fd - 1)
-            first = fd + 1
-        libc.close_range(first)
+        libc.close_all_but({alive, *(listener.fileno() for listener in listeners)})
         # Who connects is not trusted: this process has no rights that its end of a bug could give away.
         os.setgroups([])
         os.setresgid(_NOBODY, _NOBODY, _NOBODY)
