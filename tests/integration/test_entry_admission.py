@@ -146,6 +146,8 @@ opened = [socket.socket(socket.AF_UNIX) for _ in range(int(count))]
 for one in opened:
     one.connect(path)
     one.settimeout(60)
+    # The length of what is to come.
+    one.send(b"\\0\\0\\xff\\xff" if how == "drip" else b"")
 print("open", flush=True)
 closed = 0
 while opened:

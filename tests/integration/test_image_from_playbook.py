@@ -174,10 +174,11 @@ def test_a_container_is_a_target_of_later_plays_and_tasks(host, controller):
     controller.playbook(delegated, right, hosts="localhost")
     for taken in ("alpha", "localhost", "all"):
         task = {"conductor.containers.conductor_target": {"container": "box", "name": taken}}
-        assert f"{taken}: already" in controller.playbook(task, hosts="alpha", check=False)
+        assert f"{taken}: already" in " ".join(controller.playbook(task, hosts="alpha", check=False).split())
     for wrong in ("../box", "-x"):
         task = {"conductor.containers.conductor_target": {"container": wrong}}
-        assert "is not a container's name" in controller.playbook(task, hosts="alpha", check=False)
+        # Before ansible-core 2.19 quotes are doubled in what is printed.
+        assert "is not a container" in " ".join(controller.playbook(task, hosts="alpha", check=False).split())
     controller.inventory["alpha"]["ansible_connection"] = "winrm"
     printed = controller.playbook(play, hosts="alpha", check=False)
     assert "alpha is reached by winrm, its containers only by ssh or local" in " ".join(printed.split())

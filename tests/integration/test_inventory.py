@@ -82,7 +82,6 @@ def test_names_groups_and_variables_of_ones_own(fleet):
     assert found["_meta"]["hostvars"]["beta-web"]["shown"] == {"__ansible_unsafe": "web!"}
 
 
-@pytest.mark.core
 def test_a_host_that_does_not_answer_is_a_warning_and_keeps_what_the_cache_has(fleet):
     assert "web.beta" in listed(fleet, **CACHE)["conductor"]["hosts"]
     box(fleet.hosts["alpha"], "new")
@@ -94,6 +93,7 @@ def test_a_host_that_does_not_answer_is_a_warning_and_keeps_what_the_cache_has(f
     assert sorted(found) == ["new.alpha", "old.alpha", "web.alpha", "web.beta"]
 
 
+@pytest.mark.core
 def test_without_a_cache_the_others_are_still_listed(fleet):
     fleet.hosts["beta"].close()
     printed = ask(fleet, "--list")
