@@ -31,6 +31,8 @@ _LAST = ("cgroup", "user")
 # Seconds from the first step to the exec of the command's program. In between its process is within reach of those
 # inside, who may stop it, or freeze its cgroup.
 _PATIENCE = 30.0
+# Seconds in which a first process has executed its program, as `wait_executed` has it.
+_EXECUTED = 10.0
 
 
 @dataclass(frozen=True)
@@ -192,7 +194,8 @@ class _Way:
     def to(cls, process: ProcessId, deadline: float) -> _Way:
         """Raises Conflict where the container has ended."""
         # Before that its namespaces, or some of them, are the host's.
-        if not process.wait_executed(max(0.0, deadline - time.monotonic())):
+        left = deadline - time.monotonic()
+        if not (process.wait_executed() if left > _EXECUTED else process.wait_executed(max(0.0, left))):
             raise ended_before()
         opened: list[int] = []
         try:
