@@ -60,13 +60,20 @@ def run_module(spec: dict, build: Callable[[dict, Settings], UseCase], **module_
         case = build(module.params, settings)
         result = check(case) if module.check_mode else perform(case)
     except ConductorError as error:
-        module.fail_json(msg=_shown(str(error)), **error.facts)
+        module.fail_json(msg=_shown(str(error)), **_warned(module, error.facts))
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         module.fail_json(msg=_shown(f"{error.strerror or error}{where}"))
     if "diff" in result:
         result["diff"] = _shown_diff(result["diff"])
-    module.exit_json(**result)
+    module.exit_json(**_warned(module, result))
+
+
+def _warned(module: AnsibleModule, result: dict) -> dict:
+    """`result` without its warnings, which the module tells in Ansible's own way."""
+    for text in result.get("warnings", ()):
+        module.warn(_shown(text))
+    return {key: value for key, value in result.items() if key != "warnings"}
 
 
 def _shown(text: str) -> str:
