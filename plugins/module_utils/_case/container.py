@@ -161,6 +161,10 @@ class ContainerCase:
     def result(self, observed: Observed) -> dict:
         return {"container": container_facts(self.settings, self.name)}
 
+    def ahead(self) -> dict:
+        """The result if an earlier task of the play is to make what this one needs."""
+        return {"actions": [f"create container {self.name} from image {self.changes.get('image')}"], "container": None}
+
     def _create(self, action: plan.CreateContainer) -> None:
         with self._chosen_ids(action.spec) as ids:
             store.create_directory(self.paths, action.spec, ids)

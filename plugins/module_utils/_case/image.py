@@ -137,6 +137,10 @@ class ImageCase:
         facts = image and image_facts(image, self.settings.image_dir, observed.users, observed.derived)
         return {"image": facts, **({"archive": self.wish.archive} if self.wish.archive else {})}
 
+    def ahead(self) -> dict:
+        """The result if an earlier task of the play is to make what this one needs."""
+        return {"actions": [f"build image {self.wish.name}"], "image": None}
+
     def _clear(self) -> None:
         staging.clear(self.settings.image_dir, self.wish.name)
         if self._partial():

@@ -50,5 +50,9 @@ class PeerCase(UseCase):
         else:
             apply(self.settings, action)
 
+    def ahead(self) -> dict:
+        """The result if an earlier task of the play is to make what this one needs."""
+        return {"actions": [f"let {self.options.container} call {self.options.peer}"], "peers": []}
+
     def result(self, observed: NetworkView) -> dict:
         return {"peers": peer_result(observed, self.options)}
