@@ -34,6 +34,8 @@ class ConductorError(Exception):
         self.message = message
         self.hint = hint
         self.facts = facts
+        # Whether an earlier task of a play may be about to make or start what is lacking.
+        self.may_come = False
 
     def __str__(self) -> str:
         return f"{self.message}: {self.hint}" if self.hint else self.message
@@ -65,3 +67,9 @@ class EffectFailed(ConductorError):
 
 class LockTimeout(ConductorError):
     """Another process holds a lock for longer than we wait."""
+
+
+def not_yet(error: ConductorError) -> ConductorError:
+    """`error`, marked: an earlier task of a play may be about to make or start what is lacking."""
+    error.may_come = True
+    return error

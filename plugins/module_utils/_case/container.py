@@ -212,6 +212,10 @@ class ContainerCase:
     def _register(self, action: plan.RegisterIds) -> None:
         register_ids(action.ranges, self.settings.lock_timeout)
 
+    def ahead(self) -> dict:
+        """The result if an earlier task of the play is to make what this one needs."""
+        return {"actions": [f"create container {self.name} from image {self.changes.get('image')}"], "container": None}
+
     def _create(self, action: plan.CreateContainer) -> None:
         with self._chosen_ids(action.spec) as ids:
             store.create_directory(self.paths, action.spec, ids)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from .._container.open_root import open_root
 from .._container.users import resolve_user
-from .._errors import InvalidInput, NotFound
+from .._errors import InvalidInput, NotFound, not_yet
 from .._linux import transfer
 from .._linux.inside_root import open_inside
 from .._linux.locks import Lock
@@ -111,6 +111,10 @@ class CopyCase:
     def settle(self) -> None:
         """Nothing takes time here."""
 
+    def ahead(self) -> dict:
+        """The result if an earlier task of the play is to make what this one needs."""
+        return {"actions": [f"copy {self.source}"], "container": self.name, "src": self.src or None}
+
     def result(self, observed: Observed) -> dict:
         top = observed.pairs[""].wanted
         of_file = {"checksum": top.digest or None, "mode": f"{top.mode:04o}", "uid": top.owner, "gid": top.group}
@@ -129,7 +133,7 @@ class CopyCase:
         """The container's root, and both sides of the copy, for the block."""
         spec = store.read_spec(self.paths)
         if spec is None:
-            raise NotFound(f"there is no container {self.name!r}", "create it with conductor_container")
+            raise not_yet(NotFound(f"there is no container {self.name!r}", "create it with conductor_container"))
         with contextlib.ExitStack() as stack:
             root_fd = stack.enter_context(open_root(self.settings, self.paths, spec, writable and self.into))
             source_fd = self._open_source(root_fd)

@@ -19,7 +19,7 @@ from .._container.kept_output import First
 from .._container.process import Confinement
 from .._container.spawn import Command, ended_before, is_ending
 from .._container.users import require_ids, resolve_user
-from .._errors import Conflict, EffectFailed, InvalidInput, NotFound
+from .._errors import Conflict, EffectFailed, InvalidInput, NotFound, not_yet
 from .._linux.cgroups import Cgroup
 from .._linux.glob_inside import TooMany, pattern_exists
 from .._linux.locks import Lock
@@ -106,11 +106,13 @@ class ExecCase:
             return self._ran
         spec = store.read_spec(self.paths)
         if spec is None:
-            raise NotFound(f"there is no container {self.name!r}", "create it with conductor_container")
+            raise not_yet(NotFound(f"there is no container {self.name!r}", "create it with conductor_container"))
         state = store.read_run_state(self.paths)
         process = store.process_in(state)
         if process is None or not process.wait_executed(*self._left()):
-            raise Conflict(f"container {self.name} is not running", "start it with conductor_container state=started")
+            raise not_yet(
+                Conflict(f"container {self.name} is not running", "start it with conductor_container state=started")
+            )
         try:
             guard = self._guard(spec, f"/proc/{process.pid}/root")
         except (InvalidInput, OSError):
@@ -176,6 +178,10 @@ class ExecCase:
                 **facts,
             )
         raise EffectFailed("non-zero return code", **facts)
+
+    def ahead(self) -> dict:
+        """The result if an earlier task of the play is to make what this one needs."""
+        return {"actions": [RunCommand(self.name, self.argv).describe()], "cmd": list(self.argv), **self._facts()}
 
     def result(self, observed: Observed) -> dict:
         return {"cmd": list(self.argv), **self._facts(), **({"msg": observed.guard} if observed.guard else {})}

@@ -158,6 +158,10 @@ class ImageCase:
         more = {"archive": self.wish.archive} if self.wish.archive else {}
         return {"image": facts, **more, **({"warnings": list(self._warnings)} if self._warnings else {})}
 
+    def ahead(self) -> dict:
+        """The result if an earlier task of the play is to make what this one needs."""
+        return {"actions": [f"build image {self.wish.name}"], "image": None}
+
     def _clear(self) -> None:
         staging.clear(self.settings.image_dir, self.wish.name)
         build = build_paths(self.settings, self.wish.name)

@@ -67,6 +67,10 @@ class NetworkCase(UseCase):
         listening = {*view.listeners, *(Listening(*found) for found in (listeners(asked) if asked else ()))}
         return replace(view, networks=tuple(networks), listeners=tuple(sorted(listening)))
 
+    def ahead(self) -> dict:
+        """The result if an earlier task of the play is to make what this one needs."""
+        return {"actions": [f"connect {self.name}"], "network": None, "blocked_by": []}
+
     def _focus(self, view: NetworkView) -> set[str]:
         """The container, and those that name it in their /etc/hosts."""
         callers = (c.name for c in view.containers.values() if c.spec)

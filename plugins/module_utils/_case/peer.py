@@ -53,6 +53,10 @@ class PeerCase(UseCase):
         else:
             self._each.apply(action)
 
+    def ahead(self) -> dict:
+        """The result if an earlier task of the play is to make what this one needs."""
+        return {"actions": [f"let {self.options.container} call {self.options.peer}"], "peers": []}
+
     def result(self, observed: NetworkView) -> dict:
         warnings = [*self._each.warnings, *warnings_of(observed, self._focus)]
         return {"peers": peer_result(observed, self.options), **({"warnings": warnings} if warnings else {})}

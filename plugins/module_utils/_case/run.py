@@ -49,6 +49,20 @@ def without_secrets(params: dict) -> dict:
     return shown
 
 
+def check_in_play(case: UseCase) -> dict:
+    """What check mode reports. What an earlier task of the play would have made, and check mode has not, is a warning.
+
+    A use case tells by `ahead` what its result is then.
+    """
+    try:
+        return check(case)
+    except ConductorError as error:
+        if not error.may_come or not hasattr(case, "ahead"):
+            raise
+        warning = f"{error.message}. In check mode an earlier task of the play has not made or started it."
+        return {"changed": True, "diff": {"before": {}, "after": {}}, "warnings": [warning], **case.ahead()}
+
+
 def run_module(spec: dict, build: Callable[[dict, Settings], UseCase], **module_options: Any) -> None:
     """Run a module to its exit: `spec` is its argument_spec without the shared settings, `build` makes its use case."""
     module = _Module(argument_spec={**SETTINGS_SPEC, **spec}, supports_check_mode=True, **module_options)
@@ -58,7 +72,7 @@ def run_module(spec: dict, build: Callable[[dict, Settings], UseCase], **module_
         settings = Settings.load(module.params)
         require_one_directory(settings.container_dir)
         case = build(module.params, settings)
-        result = check(case) if module.check_mode else perform(case)
+        result = check_in_play(case) if module.check_mode else perform(case)
     except ConductorError as error:
         module.fail_json(msg=_shown(str(error)), **_warned(module, error.facts))
     except OSError as error:

@@ -15,7 +15,7 @@ import os
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from .._errors import Conflict, NotFound
+from .._errors import Conflict, NotFound, not_yet
 from .._linux import userns
 from .._linux.commands import require_program
 from .._linux.files import remove_tree
@@ -37,7 +37,7 @@ def check_container(settings: Settings, name: str) -> str:
     paths = ContainerPaths.of(settings.container_dir, name)
     spec = read_spec(paths)
     if spec is None:
-        raise NotFound(f"source: there is no container {name!r}", "create it with conductor_container")
+        raise not_yet(NotFound(f"source: there is no container {name!r}", "create it with conductor_container"))
     if observe_process(paths, spec)[2]:
         raise Conflict(f"source: container {name} runs", "stop it first (conductor_container state=stopped)")
     read_ids(paths)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .._errors import Conflict, NotFound
+from .._errors import Conflict, NotFound, not_yet
 from .._model.container import LIVE, OF_THE_ROOT, ContainerSpec
 from .._model.ids import IdRange
 from .action import Action, Plan
@@ -225,7 +225,9 @@ def _down(name: str, view: ContainerView) -> list[Action]:
 
 def _require_image(wanted: ContainerSpec, view: ContainerView) -> None:
     if not view.image_exists:
-        raise NotFound(f"there is no image {wanted.image!r}", "build it with conductor_image, or correct image")
+        raise not_yet(
+            NotFound(f"there is no image {wanted.image!r}", "build it with conductor_image, or correct image")
+        )
 
 
 def _require_ids(wanted: ContainerSpec, view: ContainerView) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from .._errors import Conflict, Damaged, HostNotCapable, NotFound
+from .._errors import Conflict, Damaged, HostNotCapable, NotFound, not_yet
 from .._model.network import NetworkSpec, mac_of
 from .._model.network_options import NetworkOptions
 from .._model.pool import Network, allocate, gateway_of, is_assignable, overlapping
@@ -43,7 +43,7 @@ def require_container(view: NetworkView, name: str) -> ContainerView:
     """The container `name`. Raises NotFound or Damaged."""
     container = view.containers.get(name)
     if container is None:
-        raise NotFound(f"there is no container {name}", "create it with conductor_container")
+        raise not_yet(NotFound(f"there is no container {name}", "create it with conductor_container"))
     if container.damage:
         raise Damaged(container.damage)
     return container

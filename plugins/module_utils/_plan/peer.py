@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from .._errors import Conflict, InvalidInput
+from .._errors import Conflict, InvalidInput, not_yet
 from .._model.names import parse_name
 from .._model.network import NetworkSpec, PeerEntry
 from .._model.ports import PortRange, parse_port_ranges
@@ -69,7 +69,7 @@ def plan_peer(view: NetworkView, options: PeerOptions) -> tuple[list[WriteNetwor
 def _require_spec(view: NetworkView, name: str, needed: bool) -> NetworkSpec | None:
     container = require_container(view, name)
     if container.spec is None and needed:
-        raise Conflict(f"the container {name} has no network", "give it one with conductor_network first")
+        raise not_yet(Conflict(f"the container {name} has no network", "give it one with conductor_network first"))
     return container.spec
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from .._errors import ConductorError, Conflict, Damaged, InvalidInput, NotFound
+from .._errors import ConductorError, Conflict, Damaged, InvalidInput, NotFound, not_yet
 from .._model.ids import IdRange
 from .._model.image import Image
 from .._model.layout import ContainerPaths, ImagePaths
@@ -57,7 +57,7 @@ def image_layers(image_dir: str, name: str) -> tuple[str, ...]:
     """
     image = read_image(image_dir, name)
     if image is None:
-        raise NotFound(f"there is no image {name!r}", "build it with conductor_image")
+        raise not_yet(NotFound(f"there is no image {name!r}", "build it with conductor_image"))
     layers = [ImagePaths.of(image_dir, name).rootfs]
     while image.base is not None:
         wanted, image = image.base, read_image(image_dir, image.base.name)

@@ -1,0 +1,45 @@
+"""Check mode of a play on a new host: each task finds nothing of what the tasks before it would have made."""
+
+import pytest
+from snapshot import difference, take
+
+PLAY = [
+    ("conductor_image", {"name": "app", "source": {"image": "base"}}, "there is no image 'base'"),
+    ("conductor_container", {"name": "box", "image": "app", "state": "started"}, "there is no image 'app'"),
+    ("conductor_network", {"container": "box", "internet": True}, "there is no container box"),
+    ("conductor_network", {"container": "db"}, "there is no container db"),
+    ("conductor_peer", {"container": "box", "peer": "db"}, "there is no container box"),
+    ("conductor_copy", {"container": "box", "content": "hello", "dest": "/greeting"}, "there is no container 'box'"),
+    ("conductor_exec", {"container": "box", "argv": ["true"]}, "there is no container 'box'"),
+    ("conductor_image", {"name": "golden", "source": {"container": "box"}}, "there is no container 'box'"),
+]
+
+
+def test_tasks_warn_of_what_is_not_made_yet_and_say_what_they_would_do(bare_host):
+    before = take(bare_host)
+    for module, options, lacking in PLAY:
+        result = bare_host.module(module, check=True, **options)
+        assert result["changed"] and result["actions"], module
+        assert lacking in str(result["warnings"]), module
+        said = bare_host.module(module, fails=True, **options)["msg"]
+        assert lacking in said, module
+    assert "connect box" in bare_host.module("conductor_network", check=True, container="box")["actions"]
+    for module, options in (("conductor_network", {"container": "box"}), ("conductor_container", {"name": "box"})):
+        assert not bare_host.module(module, check=True, state="absent", **options)["changed"]
+    assert difference(before, take(bare_host)) == []
+
+
+@pytest.mark.parametrize("module", ["conductor_network", "conductor_exec"])
+def test_what_can_never_be_right_is_an_error_in_check_mode_too(bare_host, module):
+    options = {"conductor_network": {"expose": ["80"]}, "conductor_exec": {"chdir": "here", "argv": ["true"]}}
+    bare_host.module(module, check=True, fails=True, container="box", **options[module])
+
+
+def test_a_container_that_is_there_and_does_not_run_or_has_no_network_yet(host):
+    for name in ("web", "db"):
+        host.module("conductor_container", name=name, image="debian", state="present")
+    result = host.module("conductor_exec", check=True, container="web", argv=["true"])
+    assert result["changed"] and "not running" in str(result["warnings"])
+    result = host.module("conductor_peer", check=True, container="web", peer="db")
+    assert result["changed"] and "has no network" in str(result["warnings"])
+    assert "has no network" in host.module("conductor_peer", fails=True, container="web", peer="db")["msg"]
