@@ -106,7 +106,7 @@ options:
       - Name servers for the container's C(/etc/resolv.conf), by address.
       - Without it a container with O(internet=true) gets the host's name servers, search domains and options, without
         those servers that it does not reach, for which the module warns. Others' files stay as they are.
-      - RV(network.dns) is the list of servers in effect.
+      - RV(network) has the list of servers in effect as C(dns).
       - In C(/etc/resolv.conf) and C(/etc/hosts) a block between C(# BEGIN conductor) and C(# END conductor) is managed.
         All other lines belong to the container, but a C(resolv.conf) without such a block is replaced.
     type: list
