@@ -51,10 +51,8 @@ def forget(settings: Settings, name: str) -> None:
             each.apply(action)
 
 
-def inside_files(settings: Settings, name: str, hostname: str, root_fd: int | None = None) -> dict[str, bytes]:
-    """Content of /etc/hosts for `name`, whose root is `root_fd` (None: an empty one), and of /etc/resolv.conf if its
-    network says so.
-    """
+def inside_files(settings: Settings, name: str, hostname: str, root_fd: int) -> dict[str, bytes]:
+    """Content of /etc/hosts for `name`, whose root is `root_fd`, and of /etc/resolv.conf if its network says so."""
     from .._linux.inside_root import read_files
     from .._plan import inside_files as plan
     from .observe import observe_specs
@@ -64,7 +62,7 @@ def inside_files(settings: Settings, name: str, hostname: str, root_fd: int | No
     if own and own.spec and own.spec.peers:
         view = observe_specs(settings, [name, *(entry.peer for entry in own.spec.peers)])
     # What cannot be read cannot be written either, which is reported by whoever writes.
-    present = {} if root_fd is None else read_files(root_fd, [plan.HOSTS, plan.RESOLV], problems={})
+    present = read_files(root_fd, [plan.HOSTS, plan.RESOLV], problems={})
     return plan.inside_files(view, name, hostname, present)
 
 
