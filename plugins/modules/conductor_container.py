@@ -290,7 +290,7 @@ EXAMPLES = r"""
     memory: 256m
     cpus: 0.5
     pids: 50
-    ulimits: ["nofile:1024:65536", "core:unlimited"]
+    ulimits: ["nofile:1024:16384", "core:unlimited"]
     restart_policy: on-failure
     wait: [/usr/bin/python3, -c, "import socket; socket.create_connection(('127.0.0.1', 8080))"]
 

@@ -111,3 +111,17 @@ def test_an_image_without_an_init_is_named_before_anything_is_made(bare_host):
         refused = bare_host.module("conductor_container", **wish, check=check, fails=True)["msg"]
         assert "system: image small has no init (/sbin/init): add systemd-sysv and dbus" in refused
     assert bare_host.run("ls", "/var/lib/conductor/containers", check=False).stdout == ""
+
+
+def test_a_source_that_cannot_be_shown_under_other_ids_is_found_before_anything_is_made(host):
+    """The test host's own root is an overlay, of which the kernel makes no idmapped mounts."""
+    host.run("mkdir", "-p", "/etc/shared")
+    wish = {"name": "box", "image": "debian", "mounts": [{"source": "/etc/shared", "target": "/srv"}]}
+    for check in (True, False):
+        failed = host.module("conductor_container", check=check, fails=True, **wish)
+        assert "/etc/shared" in failed["msg"] and "set idmap: false" in failed["msg"]
+        assert not failed.get("changed")
+    assert not host.run("ls", "/var/lib/conductor/containers", check=False).stdout
+    wish["mounts"][0]["idmap"] = False
+    host.module("conductor_container", **wish)
+    host.run("rmdir", "/etc/shared")

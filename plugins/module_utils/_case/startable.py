@@ -11,15 +11,17 @@ import stat
 from collections.abc import Iterable
 
 from .._container.devices import check_devices
+from .._container.inside_mounts import check_idmapped
 from .._container.limits import check_limits
 from .._container.users import require_ids, resolve_user
 from .._errors import InvalidInput
 from .._linux.execute import to_bytes
 from .._linux.libc import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, openat2
 from .._model.container import ContainerSpec
-from .._model.ids import END, SIZE
+from .._model.ids import END, SIZE, IdRange
 from .._model.layout import ContainerPaths
 from .._model.mounts import Mount
+from .._plan.ids import DEFAULT
 from .._store import seccomp_filters
 from .._store.images import image_layers
 from .._store.settings import Settings
@@ -32,6 +34,10 @@ def check_startable(settings: Settings, paths: ContainerPaths, spec: ContainerSp
             _check_source(mount.source)
     for mount in spec.mounts:
         _check_target(mount, spec.mounts)
+    shown = [mount for mount in spec.mounts if mount.type == "bind" and mount.idmap]
+    if shown and spec.userns != "host":
+        # Whichever ids: it depends on the file system alone.
+        check_idmapped(shown, IdRange(DEFAULT.base))
     check_devices(spec)
     check_limits(spec)
     roots = [paths.upper, *image_layers(settings.image_dir, spec.image)]

@@ -16,14 +16,15 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from .._errors import EffectFailed, HostNotCapable
-from .._linux import libc
+from .._linux import libc, userns
 from .._linux.execute import native, shown
 from .._model.container import ContainerSpec
 from .._model.devices import DIRECTORIES, LINKS, STANDARD_NODES, Device
+from .._model.ids import IdRange
 from .._model.mounts import Mount
 from .devices import node_of
 
@@ -300,6 +301,21 @@ def _bind(inside: _Inside, mount: Mount, target: list[str]) -> None:
                 os.close(fd)
     finally:
         os.close(tree)
+
+
+def check_idmapped(mounts: Iterable[Mount], ids: IdRange) -> None:
+    """Raises HostNotCapable for a source whose file system cannot show its files under other ids. Changes nothing."""
+    with userns.new(ids.map_line) as process:
+        userns_fd = os.open(f"/proc/{process}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            for mount in mounts:
+                tree = libc.open_tree(mount.source)
+                try:
+                    _set_attributes(tree, 0, mount, userns_fd)
+                finally:
+                    os.close(tree)
+        finally:
+            os.close(userns_fd)
 
 
 @contextlib.contextmanager
