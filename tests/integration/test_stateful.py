@@ -228,7 +228,7 @@ HARMS = {
     "a lost address": "ip -n conductor-web address delete ADDRESS/32 dev eth0",
     "a lost route": "ip route delete ADDRESS dev LINK",
     "a link of nobody": "ip link add cdtr-0123456789 type veth peer name nobody",
-    "another /etc/hosts": "echo 192.0.2.1 web >> ROOT/etc/hosts",
+    "another block of ours in /etc/hosts": "sed -i '/^# BEGIN conductor/a 192.0.2.1 web' ROOT/etc/hosts",
     "a limit that was lifted": "echo max > $(find /sys/fs/cgroup -path '*conductor/web/pids.max')",
     "no forwarding": "sysctl -qw net.ipv4.ip_forward=0",
 }
