@@ -36,6 +36,8 @@ EXPECTED = re.compile(
     r"|^cgroup: /sys/fs/cgroup(/[^/]+)?/conductor(/\.(supervisors|entry))?$"
     # The ids of containers are registered for good, so that no user of the host gets them.
     r"|^file: /run/changed/root/upper/etc/(subuid|subgid|\.pwd\.lock)$"
+    # Where Ansible's own tasks on a managed host have their temporary files (remote_tmp). It must be empty.
+    r"|^file: /run/changed/root/upper/root/\.ansible(/tmp)?$"
     r"|^subids: conductor:524288:268435456$"
     r"|^process: (sh|find|ip|nft|sed|grep|tr) "
 )
