@@ -18,9 +18,10 @@ def about_container(name: str) -> Iterator[None]:
     try:
         yield
     except ConductorError as error:
-        if re.search(rf"\b{re.escape(name)}\b", error.message):
-            raise
-        raise type(error)(f"container {name}: {error.message}", error.hint, **error.facts) from error
+        # The same error goes on: what else it carries, like `may_come`, must not be lost.
+        if not re.search(rf"\b{re.escape(name)}\b", error.message):
+            error.message = f"container {name}: {error.message}"
+        raise
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         raise EffectFailed(f"container {name}: {error.strerror or error}{where}") from error

@@ -81,6 +81,8 @@ def files(size: str) -> None:
         # What is installed there shall be all that comes, and not copies of these directories, too.
         "mkdir -p /usr/share/bash-completion/completions; "
         "touch /usr/local/bin /usr/local/sbin /usr/share/bash-completion/completions; "
+        # An sshd writes down there who logs in with a terminal.
+        "touch /var/log/lastlog /var/log/wtmp; "
         f"mkdir -p /var/lib/conductor; mount -t tmpfs -o mode=755,size={size} tmpfs /var/lib/conductor; "
         "mkdir -p /run/netns /run/lock /etc/conductor; rm -f /etc/conductor/conductor.json"
     )

@@ -18,7 +18,7 @@ import sys
 import time
 import traceback
 
-NAMES = ("container", "container_info", "exec", "network", "network_info", "peer")
+NAMES = ("container", "container_info", "exec", "image", "network", "network_info", "peer")
 LONGEST = 180  # seconds; what takes longer hangs
 
 
