@@ -71,7 +71,7 @@ def interfaces_up() -> set[str]:
     found = set()
     for message in rtnetlink.dump(_GETLINK, _INTERFACE.pack(socket.AF_UNSPEC, 0, 0, 0, 0)):
         if _INTERFACE.unpack_from(message)[3] & _IFF_UP:
-            name = rtnetlink.attributes(message[_INTERFACE.size :]).get(_IFNAME, b"")
+            name = dict(rtnetlink.parse_attributes(message[_INTERFACE.size :])).get(_IFNAME, b"")
             found.add(name.rstrip(b"\0").decode(errors="surrogateescape"))
     return found
 
