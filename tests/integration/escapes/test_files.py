@@ -274,7 +274,7 @@ def test_users_that_make_no_sense_are_one_line_of_error(host, change):
     start(host, "box")
     inside(host, "box", f'os.unlink("/etc/passwd"); {change}')
     refused = host.module("conductor_exec", container="box", argv=["/usr/bin/id"], fails=True)
-    assert refused["msg"].startswith("there is no user 'root' in the container"), refused["msg"]
+    assert refused["msg"].startswith("container box: there is no user 'root' in the container"), refused["msg"]
     numeric = host.module("conductor_exec", container="box", argv=["/usr/bin/id", "-u"], user="0")
     assert numeric["stdout"] == "0"
 
