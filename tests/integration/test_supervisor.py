@@ -294,3 +294,29 @@ def test_what_ends_at_once_is_exited_with_its_own_status_each_time(host):
             facts if facts["state"] != "running" else until(lambda: info(host)["pid"] is None and info(host), "ended")
         )
         assert (facts["state"], facts["exit_code"]) == ("exited", number)
+
+
+def kill_cgroup(host, name):
+    """As oomd does, or somebody at a shell."""
+    found = f"find /sys/fs/cgroup -path '*/conductor/{name}/cgroup.kill'"
+    assert host.run("sh", "-c", f"for file in $({found}); do echo 1 > $file; echo killed; done").stdout == "killed\n"
+
+
+def test_a_container_whose_cgroup_was_killed_is_started_again_and_entered(host):
+    """Linux takes the number of kills of the caller's cgroup for that of a child's own (cgroup_css_set_fork)."""
+    first = container(host)["pid"]
+    kill_cgroup(host, "web")
+    until(lambda: info(host)["state"] == "running" and info(host)["pid"] != first, "its policy has started it again")
+    assert host.module("conductor_exec", container="web", argv=["echo", "hello"])["stdout"] == "hello"
+    assert all(group.endswith("/conductor/web") for group in groups(host, info(host)["pid"]) if "conductor" in group)
+    assert any(group.endswith("/conductor/web") for group in groups(host, info(host)["pid"]))
+
+
+def test_supervisors_come_into_a_cgroup_that_was_killed(host):
+    container(host)
+    first = supervisor(host)
+    kill_cgroup(host, ".supervisors")
+    until(lambda: not lives(host, first), "the supervisor has ended")
+    container(host)
+    assert lives(host, supervisor(host)) and supervisor(host) != first
+    assert any(group.endswith("/conductor/.supervisors") for group in groups(host, supervisor(host)))

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import select
 import time
 from collections.abc import Iterable
 
@@ -26,6 +27,8 @@ _V1 = ("memory", "cpu", "cpuacct", "pids", "devices", "name=systemd")
 _CONTROLLERS = ("memory", "cpu", "pids")
 _CPU_PERIOD = 100_000
 _V1_UNLIMITED_MEMORY = -1
+# Milliseconds in which a child has run its first instruction, if nothing stops it.
+_BIRTH = 500
 
 
 class Cgroup:
@@ -285,15 +288,46 @@ class CgroupEntry:
     def __init__(self, tasks: list[int], directory: int | None) -> None:
         self._tasks = tasks
         self._directory = directory
+        self._is_to_move = False
 
     def fork(self, flags: int = 0) -> int:
-        """Fork with clone3(2)'s `flags`: 0 in the child, which then calls `join`; its pid in the parent."""
-        return libc.clone3(flags, self._directory)
+        """Fork with clone3(2)'s `flags`: 0 in the child, which then calls `join`; its pid in the parent.
+
+        Linux kills a child at birth if cgroup.kill was ever written for one of its cgroup and the caller's, and not for
+        the other (cgroup_css_set_fork() looks at the caller's, kernel/cgroup/cgroup.c of 6.14). The next child moves.
+        """
+        pid = self._fork(flags, self._directory)
+        if pid is not None:
+            return pid
+        pid = libc.clone3(flags)
+        self._is_to_move = pid == 0
+        return pid
+
+    def _fork(self, flags: int, directory: int | None) -> int | None:
+        """As `fork`; None if the child was killed before its first instruction."""
+        reader, writer = os.pipe()
+        pid = libc.clone3(flags, directory)
+        if pid == 0:
+            os.write(writer, b"b")
+        os.close(writer)
+        # Nothing comes from a child that is frozen or stopped at once: that is for the caller, who has a deadline.
+        poll = select.poll()
+        poll.register(reader, select.POLLIN)
+        is_born = pid == 0 or not poll.poll(_BIRTH) or os.read(reader, 1)
+        os.close(reader)
+        if is_born:
+            return pid
+        os.waitpid(pid, 0)
+        return None
 
     def join(self) -> None:
         """For the child, whose errors only it can tell: be in the cgroup in all hierarchies. Raises OSError."""
         for fd in self._tasks:
             os.write(fd, b"0")
+        if self._is_to_move:
+            procs = os.open("cgroup.procs", os.O_WRONLY | os.O_CLOEXEC, dir_fd=self._directory)
+            os.write(procs, b"0")
+            os.close(procs)
         self.close()
 
     @property
