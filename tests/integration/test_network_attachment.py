@@ -54,12 +54,13 @@ def test_detach_works_when_half_is_gone(bare_host):
 
 
 def test_nothing_is_touched_for_a_container_without_a_network(bare_host):
-    Box(bare_host, "web")
+    web = Box(bare_host, "web")
     before = bare_host.run("nft", "list", "ruleset").stdout
     # Not even the library is needed.
     calls(bare_host, "import sys; sys.modules['pyroute2'] = None; attach(settings, 'web'); detach(settings, 'web')")
     assert bare_host.run("nft", "list", "ruleset").stdout == before
-    files = calls(bare_host, "print(inside_files(settings, 'web', 'www'))").stdout
+    root = f"os.open({web.root!r}, os.O_PATH)"
+    files = calls(bare_host, f"import os; print(inside_files(settings, 'web', 'www', {root}))").stdout
     assert "127.0.1.1 www web" in files and "resolv" not in files
 
 

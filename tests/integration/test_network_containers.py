@@ -108,8 +108,8 @@ def test_what_a_start_and_a_stop_do_to_the_network_is_announced(host):
     def state() -> dict:
         return {
             f"connect web by {link}": link in host.run("ip", "link").stdout,
-            "enable IPv4 forwarding": host.run("sysctl", "-n", "net.ipv4.ip_forward").stdout == "1\n",
-            "enable IPv6 forwarding": host.run("sysctl", "-n", "net.ipv6.conf.all.forwarding").stdout == "1\n",
+            "enable IPv4 forwarding": host.run("sysctl", "-n", "net.ipv4.ip_forward").stdout != "0\n",
+            "enable IPv6 forwarding": host.run("sysctl", "-n", "net.ipv6.conf.all.forwarding").stdout != "0\n",
             "write the firewall table inet conductor": "conductor" in host.run("nft", "list", "tables").stdout,
         }
 
