@@ -11,7 +11,7 @@ from waiting import until
 STATE = "/var/lib/conductor"
 # Copies what it is to build: real ones are for test_image_builders.py.
 BUILDER = """#!/bin/sh
-for word; do case $word in /var/lib/conductor/images/.build-*/rootfs) mkdir -p $word/etc $word/usr/bin ;; esac; done
+for word; do case $word in /run/conductor/rootfs) mkdir -p $word/etc $word/usr/bin ;; esac; done
 {end}
 """
 
