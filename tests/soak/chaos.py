@@ -1,7 +1,8 @@
 """Many workers at once do what users do, while accidents happen; then the host is put right, and must be right.
 
 In rounds: after each, modules that are asked for what the specs say must lead there, and then the model must find
-nothing, the second run must change nothing, and at the end nothing may be left.
+nothing, the second run must change nothing, and at the end nothing may be left. One container plays tricks meanwhile:
+it is there until the others are put right, goes when it is told to, and must have changed nothing for them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import operations
 from image_cache import mount_image, test_image
 from snapshot import difference, take
 from testhost import ROOT, Host
+from waiting import until
 from warm_modules import WarmModules
 
 ROUND = 20.0
@@ -59,11 +61,10 @@ class Soak:
 
     def round(self, number: int, seconds: float) -> None:
         """Workers and accidents for so long, then the host put right and looked at."""
-        until = time.monotonic() + seconds
-        actors = [
-            lambda i=i: self.work(i, Random(f"{self.seed} {number} {i}"), until) for i in range(len(self.workers))
-        ]
-        actors.append(lambda: self.harm(Random(f"{self.seed} {number} accidents"), until))
+        self.begin_tricks()
+        end = time.monotonic() + seconds
+        actors = [lambda i=i: self.work(i, Random(f"{self.seed} {number} {i}"), end) for i in range(len(self.workers))]
+        actors.append(lambda: self.harm(Random(f"{self.seed} {number} accidents"), end))
         threads = [threading.Thread(target=self.guarded, args=(actor,)) for actor in actors]
         for thread in threads:
             thread.start()
@@ -73,7 +74,14 @@ class Soak:
         if self.unexpected:
             raise Failed("\n".join(self.unexpected))
         self.put_right()
+        self.must(self.workers[0].module("conductor_container", name=operations.HOSTILE, state="absent"), "tricks end")
         self.look(f"round {number}")
+
+    def begin_tricks(self) -> None:
+        """The hostile container is made, and plays."""
+        self.must(self.workers[0].module("conductor_container", **operations.TRICKS), "tricks begin")
+        ready = f"/var/lib/conductor/containers/{operations.HOSTILE}/rootfs/srv/ready"
+        until(lambda: not self.host.run("ls", ready, check=False).returncode, "all tricks are played", 60)
 
     def guarded(self, actor) -> None:
         try:
@@ -81,9 +89,9 @@ class Soak:
         except Exception as error:
             self.unexpected.append(f"{type(error).__name__}: {error}")
 
-    def work(self, index: int, random: Random, until: float) -> None:
+    def work(self, index: int, random: Random, end: float) -> None:
         """One worker: a call after another."""
-        while time.monotonic() < until and not self.unexpected:
+        while time.monotonic() < end and not self.unexpected:
             module, params = operations.call(random)
             self.note(f"worker{index}", f"{module} {params}")
             result = self.workers[index].module(module, **params)
@@ -92,12 +100,14 @@ class Soak:
             self.counts[outcome] += 1
             if outcome == "failed":
                 self.messages[re.sub(r"box\d|a-name[\w-]*|\d+", "N", result["msg"])[:110]] += 1
-                if not EXPECTED.search(result["msg"]):
+                # What the hostile container spoils for those that deal with it is told by its name.
+                hurt = operations.HOSTILE in params.values() and operations.HOSTILE in result["msg"]
+                if not hurt and not EXPECTED.search(result["msg"]):
                     self.unexpected.append(f"{module} {params}: {result['msg']}")
 
-    def harm(self, random: Random, until: float) -> None:
+    def harm(self, random: Random, end: float) -> None:
         """Accidents, a few each second."""
-        while time.monotonic() < until and not self.unexpected:
+        while time.monotonic() < end and not self.unexpected:
             self.counts["accidents"] += 1
             if random.random() < 0.05:
                 self.note("accident", "disk full")

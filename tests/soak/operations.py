@@ -6,11 +6,18 @@ import contextlib
 import json
 from random import Random
 
+import hostile
 import model
 
 NAMES = [f"box{number}" for number in range(7)] + ["a-name-that-is-longer-than-what-an-interface-may-have"]
 # None ends by itself: what does not run at the end was ended by an accident, and must run again.
 COMMANDS = [["/bin/sleep", "infinity"], ["/bin/sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.2; done"]]
+# Plays tricks against whoever looks after it. No accident is meant for it: each round begins and ends with it.
+HOSTILE = "hostile"
+TRICKS = {
+    "name": HOSTILE, "image": "debian", "state": "started", "stop_timeout": 1, "recreate": True, "cpus": 0.2,
+    "command": hostile.program(hostile.LEASES, hostile.FILES, hostile.STORM),
+}  # fmt: skip
 DAY = 86400
 
 
@@ -18,11 +25,12 @@ def call(random: Random) -> tuple[str, dict]:
     """A module with parameters that may, or may not, be right for what there is by then."""
     kinds = {
         _started: 8, _stopped: 3, _present: 2, _absent: 3, _anew: 2, _limits: 2, _exec: 5, _network: 6, _no_network: 1,
-        _peer: 5, _no_peer: 2, _reconciled: 2, _info: 1,
+        _peer: 5, _no_peer: 2, _reconciled: 2, _info: 1, _hostile: 3,
     }  # fmt: skip
     kind = random.choices(list(kinds), list(kinds.values()))[0]
-    module, params = kind(random)
-    if random.random() < 0.2:
+    module, given = kind(random)
+    params = dict(given)
+    if kind is not _hostile and random.random() < 0.2:
         # Some die of it in the middle, others had ended before.
         params["kill_after"] = random.choice([random.uniform(0, 0.05), random.uniform(0, 0.4)])
     if random.random() < 0.1:
@@ -97,6 +105,20 @@ def _reconciled(_random: Random):
 
 def _info(random: Random):
     return random.choice(["conductor_container_info", "conductor_network_info"]), {}
+
+
+def _hostile(random: Random):
+    """What goes to the container that plays tricks."""
+    return random.choice(
+        [
+            ("conductor_container", TRICKS),
+            ("conductor_container", {"name": HOSTILE, "state": "stopped"}),
+            ("conductor_exec", {"container": HOSTILE, "argv": ["/bin/true"], "timeout": 1}),
+            ("conductor_network", {"container": HOSTILE, "internet": True, "dns": ["192.0.2.53"]}),
+            ("conductor_peer", {"container": HOSTILE, "peer": random.choice(NAMES)}),
+            ("conductor_peer", {"container": random.choice(NAMES), "peer": HOSTILE}),
+        ]
+    )
 
 
 def accident(random: Random, host) -> str:

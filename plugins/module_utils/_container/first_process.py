@@ -57,11 +57,15 @@ def exec_first_process(
         # Modes of what is made there are given in full.
         os.umask(0)
         libc.set_file_owner(root_id)
+        if userns_fd is None:
+            # Before the mounts: below /proc/sys each IPC namespace finds files of its own, and mounts on those only.
+            libc.unshare(libc.CLONE_NEWUTS | libc.CLONE_NEWIPC)
         mount_all(paths.rootfs, spec, root_id, userns_fd)
         _pivot(paths.rootfs)
         if spec.read_only:
             libc.mount("", "/", None, libc.MS_REMOUNT | libc.MS_BIND | libc.MS_RDONLY | libc.MS_NODEV)
-        _own_namespaces(userns_fd)
+        if userns_fd is not None:
+            _own_namespaces(userns_fd)
         if spec.dev == "private":
             libc.mount("mqueue", "/dev/mqueue", "mqueue", libc.MS_NOSUID | libc.MS_NODEV | libc.MS_NOEXEC)
         libc.sethostname(spec.hostname)
@@ -86,16 +90,13 @@ def exec_first_process(
         os._exit(127)
 
 
-def _own_namespaces(userns_fd: int | None) -> None:
+def _own_namespaces(userns_fd: int) -> None:
     """Those that the container's user namespace owns, so that its root may do there what its capabilities say.
 
     All mounts were made before, with the host's rights and sight; now the mount namespace is copied, and in a copy for
     another user namespace nobody can take a mount away, or a restriction from it (mount_namespaces(7)): what is masked
     stays masked.
     """
-    if userns_fd is None:
-        libc.unshare(libc.CLONE_NEWUTS | libc.CLONE_NEWIPC)
-        return
     userns.enter(userns_fd)
     libc.unshare(libc.CLONE_NEWNS | libc.CLONE_NEWUTS | libc.CLONE_NEWIPC | libc.CLONE_NEWCGROUP)
 

@@ -9,29 +9,15 @@ import pytest
 from attacks import SLEEP, start
 from controller import Controller
 from host_command import Command
-from hostile import STORM, program
+from hostile import FILES, LEASES, STORM, program
 from waiting import until
 
 # Seconds for one call. Without the defences each of the tricks costs more: a lease alone 45.
 GENEROUS = 40
 ROOTFS = "/var/lib/conductor/containers/evil/rootfs"
 
-# What the modules read or write inside, and what may be in its place.
-FILES = """
-os.mkdir("/etc/hosts.dir"); replace("/etc/hosts", os.mkdir)
-replace("/etc/resolv.conf", os.mkfifo)
-replace("/etc/hostname", lambda path: socket.socket(socket.AF_UNIX).bind(path))
-replace("/etc/group", os.mkdir)
-replace("/srv/huge", lambda path: os.truncate(path, 1 << 40) if open(path, "w").close() is None else None)
-"""
 NO_ETC = """
 subprocess.run(["mv", "/etc", "/etc.old"], check=True); open("/etc", "w").close()
-"""
-LEASES = """
-lease_log()
-for path in ("/etc/hosts", "/etc/resolv.conf", "/etc/hostname", "/etc/passwd", "/etc/group"):
-    open(path, "a").close()
-    keep(path)
 """
 LINKS = """
 for path in ("/etc/hosts", "/etc/resolv.conf", "/etc/hostname", "/etc/passwd", "/etc/group"):

@@ -58,6 +58,20 @@ ready()
 while True:
     time.sleep(1000)
 """
+# What the modules read or write inside, and what may be in its place.
+FILES = """
+os.mkdir("/etc/hosts.dir"); replace("/etc/hosts", os.mkdir)
+replace("/etc/resolv.conf", os.mkfifo)
+replace("/etc/hostname", lambda path: socket.socket(socket.AF_UNIX).bind(path))
+replace("/etc/group", os.mkdir)
+replace("/srv/huge", lambda path: os.truncate(path, 1 << 40) if open(path, "w").close() is None else None)
+"""
+LEASES = """
+lease_log()
+for path in ("/etc/hosts", "/etc/resolv.conf", "/etc/hostname", "/etc/passwd", "/etc/group"):
+    open(path, "a").close()
+    keep(path)
+"""
 # Others of the storm are stopped by it, too: one goes on, which is enough.
 STORM = "storm()"
 

@@ -49,8 +49,10 @@ def _container(directory: Path) -> dict:
 
 
 def _text(path: Path) -> str | None:
+    """What a file says; None where it cannot be read at once. Root inside may have put anything there."""
     try:
-        return path.read_text()
+        with open(path, errors="replace", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+            return file.read(1 << 20)
     except OSError:
         return None
 
