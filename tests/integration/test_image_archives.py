@@ -233,7 +233,8 @@ def test_commands_have_the_hosts_name_servers_and_a_link_in_their_place_stays(ba
     bare_host.run("ln", "-s", "../run/systemd/resolve/stub-resolv.conf", "/run/runnable/etc/resolv.conf")
     image(bare_host, source=pack(bare_host, "runnable"), commands=["cat /etc/resolv.conf > /seen", ["touch", "/a  b"]])
     rootfs = f"{IMAGES}/small/rootfs"
-    assert bare_host.run("cat", f"{rootfs}/seen").stdout == "nameserver 192.0.2.53\n"
+    seen = bare_host.run("cat", f"{rootfs}/seen").stdout
+    assert seen == "# BEGIN conductor\nnameserver 192.0.2.53\n# END conductor\n"
     assert bare_host.run("readlink", f"{rootfs}/etc/resolv.conf").stdout == "../run/systemd/resolve/stub-resolv.conf\n"
     bare_host.run("test", "-e", f"{rootfs}/a  b")
 

@@ -204,9 +204,11 @@ def test_a_command_ends_with_the_module_and_the_next_run_clears_away_what_it_use
     assert [line for line in left if ".logs" not in line] == []
 
 
-@pytest.mark.parametrize(("on_base", "stride"), [(False, 1), (True, 10)])
+@pytest.mark.parametrize(
+    ("on_base", "stride"), [(False, 7), (True, 10), pytest.param(False, 1, marks=pytest.mark.long)]
+)
 def test_whatever_step_it_dies_at_nothing_is_left_after_the_next_run(bare_host, on_base, stride):
-    """A build with commands has many effects: each is tried for an archive, and each tenth for an image on a base."""
+    """A build with commands has many effects: some are tried in every run, and each of them with the long tests."""
     nothing = dict.fromkeys(["archive", "checksum", "container", "digest", "image"])
     wish = {"name": "small", "source": make_runnable_archive(bare_host), "commands": ["touch /made"]}
     if on_base:
