@@ -17,8 +17,13 @@ def processes(host):
     return host.run("pgrep", "-fc", "^/bin/sleep infinity", check=False).stdout.strip()
 
 
+# A spread of steps in every run, and each of them in a long one.
+SPREAD = pytest.mark.parametrize("stride", [7, pytest.param(1, marks=pytest.mark.long)], ids=["spread", "each"])
+
+
+@SPREAD
 @pytest.mark.parametrize("network", [False, True], ids=["alone", "with-network"])
-def test_a_start_converges_after_death_at_any_step(host, network):
+def test_a_start_converges_after_death_at_any_step(host, network, stride):
     step = 0
     while dies(host, step, "container", **WEB, state="started"):
         assert host.module("conductor_container", **WEB)["container"]["state"] == "running", step
@@ -33,7 +38,7 @@ def test_a_start_converges_after_death_at_any_step(host, network):
         # What the next round begins with alternates: nothing, or a container that was stopped.
         if step % 2:
             host.module("conductor_container", **WEB, state="stopped")
-        step += 1
+        step += stride
     assert step > 15, "every effect was counted"
 
 
@@ -49,7 +54,8 @@ def test_a_stop_converges_after_death_at_any_step(host):
     assert step > 5
 
 
-def test_a_removal_converges_after_death_at_any_step(host):
+@SPREAD
+def test_a_removal_converges_after_death_at_any_step(host, stride):
     step = 0
     host.module("conductor_container", **WEB)
     while dies(host, step, "container", **WEB, state="absent"):
@@ -57,11 +63,12 @@ def test_a_removal_converges_after_death_at_any_step(host):
         assert state(host) == [], step
         assert host.run("ls", "-A", "/var/lib/conductor/containers").stdout == "", step
         host.module("conductor_container", **WEB)
-        step += 1
+        step += stride
     assert step > 10
 
 
-def test_making_it_anew_converges_after_death_at_any_step(host):
+@SPREAD
+def test_making_it_anew_converges_after_death_at_any_step(host, stride):
     step = 0
     while True:
         host.module("conductor_container", **WEB)
@@ -70,7 +77,7 @@ def test_making_it_anew_converges_after_death_at_any_step(host):
         result = host.module("conductor_container", **WEB, env={"A": "1"}, recreate=True)["container"]
         assert (result["state"], result["env"]) == ("running", {"A": "1"}), step
         host.module("conductor_container", name="web", state="absent")
-        step += 1
+        step += stride
     assert step > 15
 
 
