@@ -17,7 +17,7 @@ from .._model.network import LINK_PREFIX
 from .._model.network_options import NetworkOptions
 from .._model.ports import expose_warnings
 from .._network.apply import EachAlone
-from .._network.observe import observe
+from .._network.observe import Looks
 from .._network.other_firewalls import blocking_chains
 from .._plan.action import Action, Plan
 from .._plan.name_servers import name_server_warnings
@@ -48,6 +48,7 @@ class NetworkCase(UseCase):
         self.present = params["state"] == "present"
         self.options = NetworkOptions.parse(params, settings.pool4, settings.pool6, settings.interface)
         self._each = EachAlone(settings, {self.name})
+        self._looks = Looks()
         self._warnings = expose_warnings(params.get("expose") or ())
 
     @staticmethod
@@ -58,7 +59,7 @@ class NetworkCase(UseCase):
         return [container_lock(self.name), network_lock()]
 
     def observe(self) -> NetworkView:
-        view = observe(self.settings, self._focus, others=True)
+        view = self._looks.look(self.settings, self._focus, others=True)
         if not self.present:
             return view
         asked = {(e.protocol, *e.host_ports) for e in self.options.expose}
@@ -140,12 +141,13 @@ class ReconcileCase(UseCase):
             raise InvalidInput("state reconciled is for all containers", "leave out container")
         self.settings = settings
         self._each = EachAlone(settings)
+        self._looks = Looks()
 
     def locks(self) -> Iterable[Lock]:
         return [network_lock()]
 
     def observe(self) -> NetworkView:
-        return observe(self.settings, others=True)
+        return self._looks.look(self.settings, others=True)
 
     def plan(self, observed: NetworkView) -> Plan:
         names = set(observed.containers)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from .._linux.locks import Lock
 from .._network.apply import EachAlone
-from .._network.observe import observe
+from .._network.observe import Looks
 from .._plan.action import Action, Plan
 from .._plan.network import plan_projection
 from .._plan.network_drift import warnings_of
@@ -30,12 +30,13 @@ class PeerCase(UseCase):
         self.options = PeerOptions.parse(params)
         self._focus = {self.options.container, self.options.peer}
         self._each = EachAlone(settings, self._focus)
+        self._looks = Looks()
 
     def locks(self) -> Iterable[Lock]:
         return [*(container_lock(name) for name in sorted(self._focus)), network_lock()]
 
     def observe(self) -> NetworkView:
-        return observe(self.settings, lambda _view: self._focus)
+        return self._looks.look(self.settings, lambda _view: self._focus)
 
     def plan(self, observed: NetworkView) -> Plan:
         writes, after = plan_peer(observed, self.options)

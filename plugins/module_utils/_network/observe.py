@@ -9,6 +9,7 @@ import os
 import socket
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
+from typing import Any
 
 from .._linux.inside_root import read_files
 from .._linux.listeners import listeners
@@ -19,7 +20,7 @@ from .._model.layout import ContainerPaths
 from .._model.network import LINK_PREFIX, Link, link_name
 from .._plan.firewall import FAMILIES, TABLE, parse_listing
 from .._plan.inside_files import HOSTS, RESOLV
-from .._plan.network_view import ContainerView, Listening, NetworkView
+from .._plan.network_view import ContainerView, Fence, Listening, NetworkView
 from .._store.networks import StoredNetwork, read_networks
 from .._store.settings import Settings
 from .forwarding import look_at_forwarding
@@ -66,6 +67,23 @@ def observe(
         stray_links=tuple(sorted(links - {link_name(name) for name in containers})) if focus is None else (),
         other_chains=look_at_others("forward", accept) if others or accept else (),
     )
+
+
+class Looks:
+    """Looks of one run: what the fence is around is as in the first, so that a run ends where interfaces come and go.
+
+    What has come meanwhile is for the next run.
+    """
+
+    def __init__(self) -> None:
+        self._around: Fence | None = None
+
+    def look(self, settings: Settings, *args: Any, **options: Any) -> NetworkView:
+        """As `observe`."""
+        view = observe(settings, *args, **options)
+        if self._around is None:
+            self._around = view.forwarding.around
+        return replace(view, forwarding=replace(view.forwarding, around=self._around))
 
 
 def _view(settings: Settings, stored: StoredNetwork) -> ContainerView:
