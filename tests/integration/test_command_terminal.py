@@ -215,7 +215,7 @@ def test_a_ptmx_that_somebody_inside_has_exchanged_is_one_line_of_error(command,
     before = modes(shell)
     command("exec", "box", "--", "sh", "-c", f"rm /dev/ptmx; {trap}")
     told = at(shell, "conductor exec box")
-    assert told.startswith("conductor: a terminal in the container: ") and "\n" not in told
+    assert told.startswith("conductor: container box: a terminal in the container: ") and "\n" not in told
     assert at(shell, "echo $?") == "8"
     assert modes(shell) == before
 
