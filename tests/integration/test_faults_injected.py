@@ -63,7 +63,7 @@ def test_a_command_that_meets_the_end_of_its_container_is_told_so(host):
         "done",
         "non-zero return code",
         "container web is not running: start it with conductor_container state=started",
-        "the container ended before the command could start: start it with state=started",
+        "container web: the container ended before the command could start: start it with state=started",
     }
 
 

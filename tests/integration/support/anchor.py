@@ -86,6 +86,10 @@ def files(size: str) -> None:
         f"mkdir -p /var/lib/conductor; mount -t tmpfs -o mode=755,size={size} tmpfs /var/lib/conductor; "
         "mkdir -p /run/netns /run/lock /etc/conductor; rm -f /etc/conductor/conductor.json"
     )
+    # As on a host where no container ever was, whatever this machine has been used for.
+    for path in (path for path in map(Path, ("/etc/subuid", "/etc/subgid")) if path.exists()):
+        lines = path.read_text().splitlines(keepends=True)
+        path.write_text("".join(line for line in lines if not line.startswith("conductor:")))
     # A resolv.conf that names no real server: nothing here may look up names outside.
     Path("/etc/resolv.conf").unlink(missing_ok=True)
     Path("/etc/resolv.conf").write_text("nameserver 192.0.2.53\n")

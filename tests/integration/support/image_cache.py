@@ -27,8 +27,10 @@ ARCHIVE_RECIPE = {
 }
 OWN_DIRECTORIES = """
 mount -t tmpfs tmpfs /run
-mkdir /run/upper /run/work
-mount -t overlay -o lowerdir=/var/lib,upperdir=/run/upper,workdir=/run/work overlay /var/lib
+for name in etc var/lib; do
+  mkdir -p /run/changed/$name/upper /run/changed/$name/work
+  mount -t overlay -o lowerdir=/$name,upperdir=/run/changed/$name/upper,workdir=/run/changed/$name/work overlay /$name
+done
 """
 
 
@@ -47,7 +49,7 @@ def test_image(recipe: dict = RECIPE) -> Path:
 def build_on_this_machine(directory: Path, name: str, **recipe) -> dict:
     """Result of conductor_image where there is a mirror: a test host has none.
 
-    It runs in a mount namespace of its own, where what is written to /run and to /var/lib is not the machine's.
+    It runs in a mount namespace of its own, where what is written to /run, /etc and /var/lib is not the machine's.
     """
     arguments = {"ANSIBLE_MODULE_ARGS": {"name": name, "image_dir": str(directory), **recipe}}
     module = f"{PYTHON} -m ansible_collections.conductor.containers.plugins.modules.conductor_image"
