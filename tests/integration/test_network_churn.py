@@ -34,7 +34,9 @@ rtnetlink.Interrupted = Counted
 wanted = {f"2001:db8:9:{i:x}::/64" for i in range(1, 401)}
 links = {f"still{i}" for i in range(60)}
 failed, torn = [], 0
-for _ in range(30):
+for number in range(1000):
+    if number >= 30 and repeated:
+        break
     try:
         with routing() as host:
             torn += bool(wanted - {network for network, _link in host.networks()})

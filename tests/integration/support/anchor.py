@@ -118,6 +118,10 @@ def peer() -> int:
 def network() -> dict:
     internet, outside = peer(), peer()
     sh(f"""
+# A new network namespace begins with the machine's own settings, which a build beside this may just have changed.
+for net in /proc/self/ns/net /proc/{internet}/ns/net /proc/{outside}/ns/net; do
+  nsenter --net=$net sh -c 'for f in ipv4/ip_forward ipv6/conf/all/forwarding; do echo 0 > /proc/sys/net/$f; done'
+done
 ip link set lo up
 ip link add wan0 type veth peer name eth0 netns {internet}
 ip link add lan0 type veth peer name eth0 netns {outside}
