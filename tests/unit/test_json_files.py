@@ -154,3 +154,9 @@ def test_any_value_in_any_place_is_understood_or_damaged(tmp_path_factory, kind,
     except Exception as error:
         # Options of the host have rules of their own, and say which.
         assert kind == "settings" and type(error).__name__ == "InvalidInput", error
+
+
+def test_process_0_is_nobody(tmp_path):
+    """kill(0) is for one's own process group."""
+    (tmp_path / "state.json").write_text(json.dumps({"version": 1, **STATE, "pid": 0}))
+    assert store.process_in(read_json(str(tmp_path / "state.json"), store._RUN_STATE)) is None

@@ -15,6 +15,8 @@ import errno
 import os
 from collections.abc import Iterator
 
+from .execute import to_bytes
+
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 0x1, 0x2, 0x4, 0x8
 MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE, MS_SLAVE, MS_SHARED = 0x20, 0x1000, 0x4000, 0x40000, 0x80000, 0x100000
 MNT_DETACH, UMOUNT_NOFOLLOW = 0x2, 0x8
@@ -101,8 +103,8 @@ def mount(source: str, target: str, fstype: str | None = None, flags: int = 0, d
     """mount(2)."""
     _check(
         _libc.mount(
-            os.fsencode(source), os.fsencode(target), fstype.encode() if fstype else None, flags,
-            os.fsencode(data) if data else None,
+            to_bytes(source), to_bytes(target), fstype.encode() if fstype else None, flags,
+            to_bytes(data) if data else None,
         ),
         f"mount {fstype or 'bind'}", target,
     )  # fmt: skip
@@ -110,12 +112,12 @@ def mount(source: str, target: str, fstype: str | None = None, flags: int = 0, d
 
 def umount2(target: str, flags: int = 0) -> None:
     """umount2(2)."""
-    _check(_libc.umount2(os.fsencode(target), flags), "umount2", target)
+    _check(_libc.umount2(to_bytes(target), flags), "umount2", target)
 
 
 def pivot_root(new_root: str, put_old: str) -> None:
     """pivot_root(2); its number differs by architecture, so the C library's wrapper is used."""
-    _check(_libc.pivot_root(os.fsencode(new_root), os.fsencode(put_old)), "pivot_root", new_root)
+    _check(_libc.pivot_root(to_bytes(new_root), to_bytes(put_old)), "pivot_root", new_root)
 
 
 def unshare(flags: int) -> None:
@@ -239,7 +241,7 @@ def effective_user(uid: int) -> Iterator[None]:
 def openat2(dirfd: int, path: str, flags: int, resolve: int, mode: int = 0) -> int:
     """openat2(2): open `path` below `dirfd` under the rules of `resolve`. Close-on-exec."""
     how = _OpenHow(flags | os.O_CLOEXEC, mode, resolve)
-    result = _syscall(SYS_openat2, dirfd, os.fsencode(path), ctypes.byref(how), ctypes.sizeof(how))
+    result = _syscall(SYS_openat2, dirfd, to_bytes(path), ctypes.byref(how), ctypes.sizeof(how))
     return _check(result, "openat2", path)
 
 
@@ -253,7 +255,7 @@ def fstatfs_type(fd: int) -> int:
 def open_tree(path: str, recursive: bool = True, dirfd: int = -100) -> int:
     """open_tree(2): a detached copy of the mount (tree) at `path`. Close-on-exec."""
     flags = OPEN_TREE_CLONE | os.O_CLOEXEC | AT_EMPTY_PATH | (AT_RECURSIVE if recursive else 0)
-    return _check(_syscall(SYS_open_tree, dirfd, os.fsencode(path), flags), "open_tree", path)
+    return _check(_syscall(SYS_open_tree, dirfd, to_bytes(path), flags), "open_tree", path)
 
 
 def move_mount(tree_fd: int, target_fd: int) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from .._errors import EffectFailed
 from . import libc
+from .execute import to_bytes
 
 
 def mount_overlay(target: str, lower: Sequence[str], upper: str | None = None, work: str | None = None) -> None:
@@ -26,7 +27,7 @@ def mount_overlay(target: str, lower: Sequence[str], upper: str | None = None, w
         if any(character in path for character in ",:\\"):
             raise EffectFailed(f"{path} has a ',', ':' or '\\' in it, which overlayfs cannot take", "use other names")
     data = f"lowerdir={':'.join(lower)}" + (f",upperdir={upper},workdir={work}" if upper else "")
-    if len(os.fsencode(data)) >= os.sysconf("SC_PAGE_SIZE"):
+    if len(to_bytes(data)) >= os.sysconf("SC_PAGE_SIZE"):
         # mount(2): it cuts off what is longer than a page.
         raise EffectFailed(f"{len(layers)} layers with such long paths are too many for mount(2)", "use shorter paths")
     flags = libc.MS_NODEV | (0 if upper else libc.MS_RDONLY)

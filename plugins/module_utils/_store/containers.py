@@ -196,7 +196,8 @@ def process_in(state: dict | None, key: str = "") -> ProcessId | None:
         return None
     if "pid" not in part or "start_time" not in part:
         raise Damaged("the run state has no process in it", _STOP_IT)
-    return ProcessId(part["pid"], part["start_time"])
+    # 0: nobody, as after a restart of which nothing came.
+    return ProcessId(part["pid"], part["start_time"]) if part["pid"] else None
 
 
 def observe_process(
