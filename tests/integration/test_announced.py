@@ -10,7 +10,7 @@ WEB = {"name": "web", "image": "debian", "command": SLEEP}
 # By kind of what a snapshot shows: the actions that may change it.
 CAUSES = {
     "mount": "start|stop|clean|remove",
-    "netns": "start|stop|clean|remove",
+    "netns": "namespace|start|clean|remove",
     "process": "start|stop|clean|remove|watch",
     "cgroup": "start|stop|clean|remove|limit",
     "link": "connect|delete the link",
@@ -24,6 +24,13 @@ CAUSES = {
     "subids": "register",
     "file": "create|start|stop|clean|remove|write|update|register|connect|change|image|export",
 }
+CALLED = [
+    ("container", WEB),
+    ("container", {**WEB, "name": "db"}),
+    ("network", {"container": "web"}),
+    ("network", {"container": "db"}),
+    ("peer", {"container": "web", "peer": "db"}),
+]
 # Each with what was done before: module, its parameters, and those of the run that is looked at.
 RUNS = {
     "container present": ([], "container", {**WEB, "state": "present"}),
@@ -47,6 +54,21 @@ RUNS = {
         [("container", WEB), ("network", {"container": "web"})],
         "container",
         {**WEB, "command": ["/bin/sleep", "1000"], "recreate": True},
+    ),
+    "container started again that has ended": (
+        [
+            ("container", {**WEB, "state": "present"}),
+            ("network", {"container": "web", "internet": True}),
+            ("container", {**WEB, "command": ["/bin/true"], "detach": False}),
+        ],
+        "container",
+        WEB,
+    ),
+    "container absent that another calls": (CALLED, "container", {"name": "db", "state": "absent"}),
+    "hostname of a container that another calls": (
+        [*CALLED, ("container", {"name": "db", "state": "stopped"})],
+        "container",
+        {"name": "db", "hostname": "data", "state": "present"},
     ),
     "limits of a container": ([("container", WEB)], "container", {**WEB, "memory": "64m"}),
     "first network": ([("container", WEB)], "network", {"container": "web", "internet": True, "expose": ["80-8080"]}),

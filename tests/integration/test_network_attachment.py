@@ -5,15 +5,31 @@ import json
 from netbox import HOST4, Box, is_refused, reaches, serve
 from testhost import PYTHON, module_environment
 
+CALLS = """
+import os
+from ansible_collections.conductor.containers.plugins.module_utils._network.hosts_files import inside_files
+from ansible_collections.conductor.containers.plugins.module_utils._network.stages import (
+    carry_out, is_networked, take_away_network)
+from ansible_collections.conductor.containers.plugins.module_utils._plan.network_stages import (
+    AttachNetwork, DetachNetwork, ForgetName)
+from ansible_collections.conductor.containers.plugins.module_utils._store.settings import Settings
+settings = Settings()
+
+def attach(name):
+    if is_networked(settings, name):
+        carry_out(settings, AttachNetwork(name, name))
+
+def detach(name):
+    take_away_network(settings, name)
+
+def forget(name):
+    carry_out(settings, ForgetName(name))
+"""
+
 
 def calls(host, text, python=PYTHON, check=True):
-    """Run a line of Python that knows attach, detach, forget, inside_files and the settings."""
-    script = (
-        "from ansible_collections.conductor.containers.plugins.module_utils._network.attachment import *\n"
-        "from ansible_collections.conductor.containers.plugins.module_utils._store.settings import Settings\n"
-        f"settings = Settings()\n{text}\n"
-    )
-    return host.run(python, "-c", script, env=module_environment(), check=check)
+    """Run a line of Python that knows what start, stop and removal ask of the network, and the settings."""
+    return host.run(python, "-c", f"{CALLS}\n{text}\n", env=module_environment(), check=check)
 
 
 def test_attach_and_detach_do_and_undo_and_may_be_repeated(bare_host):
@@ -22,11 +38,11 @@ def test_attach_and_detach_do_and_undo_and_may_be_repeated(bare_host):
     web.network(expose=["8080-80"])
     db.network()
     for _ in range(2):
-        calls(bare_host, "detach(settings, 'web')")
+        calls(bare_host, "detach('web')")
         assert is_refused(bare_host.outside, HOST4, 80)
         assert bare_host.run("ip", "-o", "link").stdout.count("cdtr-") == 1
     for _ in range(2):
-        calls(bare_host, "attach(settings, 'web')")
+        calls(bare_host, "attach('web')")
         assert reaches(bare_host.outside, HOST4, 80)
     assert not bare_host.module("conductor_network", state="reconciled")["changed"]
 
@@ -44,7 +60,7 @@ def test_detach_works_when_half_is_gone(bare_host):
     ):
         web.network(expose=["8080-80"])
         bare_host.run(*breakage)
-        calls(bare_host, "detach(settings, 'web')")
+        calls(bare_host, "detach('web')")
         assert bare_host.run("ip", "-o", "link").stdout.count("cdtr-") == 1, breakage
         assert "8080" not in bare_host.run("nft", "list", "ruleset").stdout, breakage
         bare_host.run("umount", web.root)
@@ -57,17 +73,17 @@ def test_nothing_is_touched_for_a_container_without_a_network(bare_host):
     web = Box(bare_host, "web")
     before = bare_host.run("nft", "list", "ruleset").stdout
     # Not even the library is needed.
-    calls(bare_host, "import sys; sys.modules['pyroute2'] = None; attach(settings, 'web'); detach(settings, 'web')")
+    calls(bare_host, "import sys; sys.modules['pyroute2'] = None; attach('web'); detach('web')")
     assert bare_host.run("nft", "list", "ruleset").stdout == before
     root = f"os.open({web.root!r}, os.O_PATH)"
-    files = calls(bare_host, f"import os; print(inside_files(settings, 'web', 'www', {root}))").stdout
+    files = calls(bare_host, f"print(inside_files(settings, 'web', 'www', {root}))").stdout
     assert "127.0.1.1 www web" in files and "resolv" not in files
 
 
 def test_a_damaged_file_is_named_by_attach(bare_host):
     web = Box(bare_host, "web")
     bare_host.run("tee", f"{web.directory}/network.json", stdin="{}")
-    said = calls(bare_host, "attach(settings, 'web')", check=False).stderr
+    said = calls(bare_host, "attach('web')", check=False).stderr
     assert "Damaged" in said and "network.json" in said
 
 
@@ -76,11 +92,11 @@ def test_those_that_could_call_a_removed_container_forget_its_name(bare_host):
     web.network()
     db.network()
     bare_host.module("conductor_peer", container="web", peer="db")
-    calls(bare_host, "detach(settings, 'db')")
+    calls(bare_host, "detach('db')")
     db.stop()
     bare_host.run("rm", "-rf", db.directory)
     assert " db" in web.file("/etc/hosts")
-    calls(bare_host, "forget(settings, 'db')")
+    calls(bare_host, "forget('db')")
     assert " db" not in web.file("/etc/hosts")
     assert bare_host.module("conductor_network_info")["networks"][0]["drift"] == []
 

@@ -7,6 +7,7 @@ from ansible_collections.conductor.containers.plugins.module_utils._errors impor
 from ansible_collections.conductor.containers.plugins.module_utils._model.container import LIVE, ContainerSpec
 from ansible_collections.conductor.containers.plugins.module_utils._model.ids import IdRange
 from ansible_collections.conductor.containers.plugins.module_utils._plan import container as plan
+from ansible_collections.conductor.containers.plugins.module_utils._plan import network_stages as stages
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,19 +21,26 @@ specs = st.builds(
     env=st.sampled_from([(), (("A", "1"),)]),
     restart_policy=st.sampled_from(["no", "always"]),
 )
-leftovers = st.sampled_from([(), ("cgroup",), ("cgroup", "run state")])
+NAMESPACE = "network namespace"
+leftovers = st.sampled_from([(), ("cgroup",), ("cgroup", "run state"), ("cgroup", NAMESPACE)])
 
 
 @st.composite
 def views(draw):
     spec = draw(st.none() | specs)
     running = draw(st.booleans())
+    left = () if running else draw(leftovers)
+    networked = spec is not None and draw(st.booleans())
+    namespace = running or NAMESPACE in left
     return plan.ContainerView(
+        networked=networked,
+        linked=networked and namespace and (running or draw(st.booleans())),
+        namespace=namespace,
         spec=spec,
         running=running,
         to_run=spec is not None and draw(st.booleans()),
         supervised=draw(st.booleans()),
-        leftovers=() if running else draw(leftovers),
+        leftovers=left,
         limits_applied=draw(st.booleans()),
         incomplete=spec is None and draw(st.booleans()),
         unregistered=draw(st.sampled_from([(), (IdRange(524288),)])),
@@ -47,16 +55,28 @@ wishes = st.builds(
 )
 
 
-def simulate(view, action):  # noqa: PLR0911
+def simulate(view, action):  # noqa: PLR0911, PLR0912
     """What the host is like after one action: the specification that the effects are held to on a real kernel."""
     if isinstance(action, plan.RegisterIds):
         return replace(view, unregistered=())
     if isinstance(action, plan.StopProcesses):
-        left = ("cgroup", "run state") if view.running else view.leftovers
+        left = ("cgroup", "run state", NAMESPACE) if view.running else view.leftovers
         return replace(view, running=False, to_run=False, leftovers=left)
     if isinstance(action, plan.CleanUp):
         assert not view.running, "cleaned up under a running process"
-        return replace(view, leftovers=())
+        assert not view.linked, "the namespace went before the link's elements"
+        return replace(view, leftovers=(), namespace=False)
+    if isinstance(action, plan.MakeNetworkNamespace):
+        assert view.networked and not view.namespace
+        return replace(view, namespace=True, leftovers=(*view.leftovers, NAMESPACE))
+    if isinstance(action, stages.AttachNetwork):
+        assert view.namespace and not view.running, "the first process ran before its network"
+        return replace(view, linked=True)
+    if isinstance(action, stages.DetachNetwork):
+        assert not view.running
+        return replace(view, linked=False)
+    if isinstance(action, (stages.ForgetName, stages.TellName)):
+        return view
     if isinstance(action, plan.CreateContainer):
         assert view.spec is None and not view.running
         return replace(view, spec=action.spec, incomplete=False, limits_applied=True)
@@ -70,14 +90,16 @@ def simulate(view, action):  # noqa: PLR0911
         return view
     if isinstance(action, plan.StartProcess):
         assert view.spec == action.spec and not view.running
-        return replace(view, running=True, to_run=True, supervised=True, leftovers=(), limits_applied=True)
+        assert view.linked == view.networked
+        started = replace(view, running=True, to_run=True, supervised=True, leftovers=(), limits_applied=True)
+        return replace(started, namespace=True)
     if isinstance(action, plan.Supervise):
         return replace(view, supervised=True)
     if isinstance(action, plan.TakeBackStop):
         assert view.running
         return replace(view, to_run=True)
     assert isinstance(action, plan.RemoveContainer) and not view.running and not view.leftovers
-    return replace(view, spec=None, to_run=False, incomplete=False, damage="")
+    return replace(view, spec=None, to_run=False, incomplete=False, damage="", networked=False)
 
 
 def planned(wanted, view, wish):

@@ -18,7 +18,7 @@ from .._linux.locks import Lock
 from .._plan.action import Action, Plan
 from .._plan.command import File, WriteFile, plan_files
 from .._store.settings import Settings
-from .perform import UseCase
+from .perform import Run, UseCase
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class CommandCase(UseCase):
     def _wanted(self, content: Content) -> File | None:
         return File(_digest(content.data), content.mode) if self.present else None
 
-    def apply(self, action: Action) -> None:
+    def apply(self, action: Action, run: Run) -> None:
         directory = os.path.dirname(action.path)
         if isinstance(action, WriteFile):
             content = self.contents[action.path]
@@ -65,7 +65,7 @@ class CommandCase(UseCase):
             os.unlink(action.path)
             sync_directory(directory)
 
-    def result(self, observed: dict[str, File | None]) -> dict:
+    def result(self, observed: dict[str, File | None], run: Run) -> dict:
         return dict(self.paths)
 
 

@@ -10,7 +10,8 @@ import math
 import os
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from .._container import start, stop
 from .._container.cgroup import cgroup_of
@@ -29,23 +30,26 @@ from .._linux.processes import ProcessId
 from .._model.container import ContainerSpec, merge, parse_changes
 from .._model.ids import IdRange
 from .._model.layout import LOCK_DIR, ContainerPaths, ImagePaths
-from .._network.attachment import forget
-from .._network.effects import look as look_at_network
+from .._network.stages import check_attachable, is_linked, is_networked, staged, take_away_network
+from .._network.stages import look as look_at_network
 from .._plan import container as plan
 from .._plan.action import Action, Plan
 from .._plan.ids import IdsView, choose, unregistered
-from .._plan.network_effects import NetworkEffect, touches_network, with_network_effects
+from .._plan.network_stages import AttachNetwork, NetworkStage
 from .._store import containers as store
 from .._store import seccomp_filters
 from .._store.ids import SUBGID, SUBUID, id_files, read_ids, taken_ids
 from .._store.images import check_ids, image_layers
+from .._store.locks import container_lock, ids_lock, image_lock
 from .._store.settings import Settings
 from .about_container import about_container
-from .container_facts import container_facts, log_from, log_size
-from .locking import container_lock, ids_lock, image_lock
+from .container_facts import container_facts, log_from
+from .perform import Run, UseCase
 from .registered_ids import register_ids
 from .startable import check_startable
 
+# What belongs to a start, in this order.
+_STARTING = (plan.MakeNetworkNamespace, AttachNetwork, plan.StartProcess)
 # Seconds in which an init that cannot boot has ended.
 _BOOT = 1.0
 
@@ -59,7 +63,7 @@ class Observed:
     supervisor: ProcessId | None
 
 
-class ContainerCase:
+class ContainerCase(UseCase):
     """The module's parameters, parsed; see UseCase in perform.py."""
 
     def __init__(self, params: dict, settings: Settings) -> None:
@@ -71,10 +75,6 @@ class ContainerCase:
         self.wait = tuple(params.get("wait") or ())
         self.wait_timeout = params["wait_timeout"]
         self.detach = params.get("detach") is not False
-        self._started = False
-        self._warnings: list[str] = []
-        self._log_begin = 0
-        self._rc: int | None = None
         if not self.detach and (self.wish.state != "started" or self.wait):
             raise InvalidInput("detach: false is for state=started, and excludes wait", "leave one of them out")
         if self.wait and self.wish.state != "started":
@@ -118,8 +118,29 @@ class ContainerCase:
             ids=ids,
             unregistered=self._unregistered(spec, ids),
             incomplete=spec is None and os.path.lexists(self.paths.directory),
+            networked=is_networked(self.settings, self.name),
+            linked=is_linked(self.settings, self.name),
+            namespace=not damage and start.has_network_namespace(self.paths),
         )
-        return Observed(view, process, supervisor)
+        return Observed(replace(view, problem=self._problem(view)), process, supervisor)
+
+    def _problem(self, view: plan.ContainerView) -> ConductorError | None:
+        """What a start would fail of, found before anything is changed; None where none can be in the plan."""
+        if self.wish.state == "absent" or view.incomplete:
+            return None
+        starts = self.wish.state == "started" and (not view.running or self.wish.recreate)
+        try:
+            with about_container(self.name):
+                wanted = merge(view.spec, self.changes)
+                if starts or view.spec is None:
+                    check_startable(self.settings, self.paths, wanted)
+                if starts and view.networked:
+                    check_attachable(self.settings, self.name)
+                if not starts and "seccomp" in self.changes:
+                    seccomp_filters.check(wanted)
+        except ConductorError as error:
+            return error
+        return None
 
     def _observe_ids(self, spec: ContainerSpec | None, image: str) -> IdsView | None:
         """What a choice of ids needs, where there is one to make. Raises HostNotCapable."""
@@ -168,46 +189,68 @@ class ContainerCase:
                 f"{wanted.restart_policy} does not know",
                 "set restart_policy: no, or leave detach out",
             )
-        planned = plan.plan_container(wanted, self.name, view, self.wish)
-        if self._started:
-            # Started in this run, and ended since: that is the command's own will, not ours to undo.
-            kept = tuple(action for action in planned.actions if not isinstance(action, plan.StartProcess))
-            return Plan(kept, planned.before, planned.after)
-        if any(isinstance(action, (plan.StartProcess, plan.CreateContainer)) for action in planned.actions):
-            check_startable(self.settings, self.paths, wanted)
-        elif any(isinstance(action, plan.UpdateSpec) and "seccomp" in action.options for action in planned.actions):
-            seccomp_filters.check(wanted)
-        return self._with_network(planned)
+        return plan.plan_container(wanted, self.name, view, self.wish)
 
-    def _with_network(self, planned: Plan) -> Plan:
-        """`planned` and what it does to the network, which is looked at only if it does something."""
-        if not touches_network(planned):
-            return planned
-        view = look_at_network(self.settings, self.name)
+    def foresee(self, planned: Plan, observed: Observed) -> Iterable[Action]:
+        if not any(isinstance(action, NetworkStage) for action in planned.actions):
+            return planned.actions
+        view = look_at_network(self.settings, self.name, observed.view.running)
         if view is None:
-            return planned
-        return with_network_effects(planned, view, self.name, self.settings.forwarding, self.settings.firewall)
+            return [action for action in planned.actions if not isinstance(action, NetworkStage)]
+        from .._plan.network_foresight import foresee
 
-    def apply(self, action: Action) -> None:
+        return foresee(planned.actions, view, self.settings.forwarding, self.settings.firewall)
+
+    def stage(self, stage: NetworkStage) -> contextlib.AbstractContextManager[Iterable[Action]]:
+        return staged(self.settings, stage)
+
+    def apply(self, action: Action, run: Run) -> None:
+        effect = _EFFECTS.get(type(action))
+        if effect is None:
+            # Loaded by those who have a network only.
+            from .._network.apply import apply as apply_to_network
+
+            apply_to_network(self.settings, action, {self.name})
+            return
         with about_container(self.name):
-            _EFFECTS[type(action)](self, action)
+            run.warnings += effect(self, action) or ()
 
-    def settle(self) -> None:
+    def take_back(self, action: Action, run: Run) -> None:
+        """Nothing is left of a start that failed."""
+        if not isinstance(action, _STARTING):
+            return
+        spec = store.read_spec(self.paths)
+        if spec is not None:
+            store.write_spec(self.paths, spec, running=False)
+        take_away_network(self.settings, self.name)
+        stop.clean_up(self.paths)
+        while run.done and (isinstance(run.done[-1], _STARTING) or type(run.done[-1]) not in _EFFECTS):
+            run.done.pop()
+
+    def again(self, run: Run) -> tuple[Observed, Iterable[Action]]:
+        observed = self.observe()
+        left = self.plan(observed).actions
+        if _has_started(run):
+            # Started in this run, and ended since: that is the command's own will, not ours to undo.
+            left = tuple(action for action in left if not isinstance(action, _STARTING))
+        return observed, left
+
+    def settle(self, run: Run) -> None:
         if self.wait:
             wait_ready(self.settings, self.paths, self.wait, self.wait_timeout)
         elif not self.detach:
-            self._rc = run_to_end(self.settings, self.paths, self._log_begin)
-        elif self._started:
+            run.outcome = run_to_end(self.settings, self.paths)
+        elif _has_started(run):
             check_boots(self.settings, self.paths)
 
-    def result(self, observed: Observed) -> dict:
-        facts = container_facts(self.settings, self.name)
-        told = {"container": facts, **({"warnings": self._warnings} if self._warnings else {})}
+    def result(self, observed: Observed, run: Run) -> dict:
+        facts, warnings = container_facts(self.settings, self.name), run.all_warnings()
+        told = {"container": facts, **({"warnings": warnings} if warnings else {})}
         if self.detach:
             return told
         # None in check mode, in which nothing has run.
-        ran = self._rc is not None
-        return {**told, "rc": self._rc, "stdout": log_from(self.paths.log, self._log_begin) if ran else None}
+        ended = run.outcome
+        return {**told, "rc": ended and ended.rc, "stdout": ended and ended.stdout}
 
     def _register(self, action: plan.RegisterIds) -> None:
         register_ids(action.ranges, self.settings.lock_timeout)
@@ -226,9 +269,6 @@ class ContainerCase:
         else:
             with self._chosen_ids(action.spec) as ids:
                 store.write_spec_and_ids(self.paths, action.spec, ids)
-        if "hostname" in action.options:
-            # Those that may call it know it by its new name at once.
-            forget(self.settings, self.name)
 
     @contextlib.contextmanager
     def _chosen_ids(self, spec: ContainerSpec) -> Iterator[IdRange | None]:
@@ -255,7 +295,7 @@ class ContainerCase:
         stop.kill_all(cgroup_of(self.name))
 
     def _clean(self, _action: plan.CleanUp) -> None:
-        stop.clean_up(self.settings, self.paths)
+        stop.clean_up(self.paths)
         store.clear_staging(self.paths)
 
     def _reset(self, _action: plan.ResetRoot) -> None:
@@ -264,17 +304,12 @@ class ContainerCase:
             os.mkdir(directory)
             os.chmod(directory, 0o755)
 
-    def _start(self, action: plan.StartProcess) -> None:
-        self._started = True
-        self._log_begin = log_size(self.paths.log)
+    def _make_namespace(self, _action: plan.MakeNetworkNamespace) -> None:
+        start.make_network_namespace(self.paths)
+
+    def _start(self, action: plan.StartProcess) -> Iterable[str]:
         store.write_spec(self.paths, action.spec, running=True)
-        try:
-            self._warnings += start.start(self.settings, self.paths, action.spec)
-        except (ConductorError, OSError):
-            store.write_spec(self.paths, action.spec, running=False)
-            stop.clean_up(self.settings, self.paths)
-            self._started = False
-            raise
+        return start.start(self.settings, self.paths, action.spec)
 
     def _take_back(self, _action: plan.TakeBackStop) -> None:
         spec = store.read_spec(self.paths)
@@ -286,8 +321,6 @@ class ContainerCase:
 
     def _remove(self, _action: plan.RemoveContainer) -> None:
         store.remove_directory(self.paths)
-        # Those that could call it know it by name no more.
-        forget(self.settings, self.name)
 
 
 _EFFECTS = {
@@ -298,18 +331,29 @@ _EFFECTS = {
     plan.StopProcesses: ContainerCase._stop,
     plan.CleanUp: ContainerCase._clean,
     plan.ResetRoot: ContainerCase._reset,
+    plan.MakeNetworkNamespace: ContainerCase._make_namespace,
     plan.StartProcess: ContainerCase._start,
     plan.TakeBackStop: ContainerCase._take_back,
     plan.Supervise: ContainerCase._supervise,
     plan.RemoveContainer: ContainerCase._remove,
-    # Done by the action before it.
-    NetworkEffect: lambda _case, _action: None,
 }
 
 
-def run_to_end(settings: Settings, paths: ContainerPaths, log_begin: int) -> int:
-    """Wait until the first process has ended: 0. Raises EffectFailed with `rc` where that is another, or unknown."""
-    process = store.process_in(store.read_run_state(paths))
+def _has_started(run: Run) -> bool:
+    return any(isinstance(action, plan.StartProcess) for action in run.done)
+
+
+class Ended(NamedTuple):
+    """How a command that was run to its end has ended, and what it printed."""
+
+    rc: int
+    stdout: str
+
+
+def run_to_end(settings: Settings, paths: ContainerPaths) -> Ended:
+    """Wait until the first process has ended. Raises EffectFailed with `rc` where that is not 0, or unknown."""
+    state = store.read_run_state(paths) or {}
+    process = store.process_in(state)
     pidfd = process.open() if process else None
     if pidfd is not None:
         try:
@@ -319,14 +363,14 @@ def run_to_end(settings: Settings, paths: ContainerPaths, log_begin: int) -> int
     facts = container_facts(settings, paths.name)
     if facts is None:
         raise EffectFailed(f"container {paths.name} was removed while its command ran", container=None, rc=None)
+    output = log_from(paths.log, state.get("log_begin", 0))
     if facts["exit_code"] != 0:
-        output = log_from(paths.log, log_begin)
         last = output.strip()[-500:] or "it printed nothing"
         raise EffectFailed(
             f"{paths.name}: the command ended with exit status {facts['exit_code']}",
             last, container=facts, rc=facts["exit_code"], stdout=output,
         )  # fmt: skip
-    return 0
+    return Ended(0, output)
 
 
 def check_boots(settings: Settings, paths: ContainerPaths) -> None:

@@ -97,14 +97,6 @@ def _iso(seconds: float | None) -> str | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds")
 
 
-def log_size(path: str) -> int:
-    """Bytes of the log so far."""
-    try:
-        return os.stat(path).st_size
-    except FileNotFoundError:
-        return 0
-
-
 def log_from(path: str, begin: int) -> str:
     """What was written to the log from byte `begin` on, at most the last MiB of it, as text."""
     try:

@@ -11,6 +11,7 @@ from .._store import containers as store
 from .._store.settings import Settings
 from .container_facts import container_facts
 from .info import InfoCase, parse_names
+from .perform import Run
 
 # Links that are told of, and bytes that are read of the kernel's table of them.
 _LINKS, _MOST_OF_LINKS = 256, 1 << 16
@@ -42,7 +43,7 @@ class ContainerInfoCase(InfoCase):
             return None
         return {**cgroup_of(name).usage(), "network": _traffic(facts["pid"])}
 
-    def result(self, observed: list[dict]) -> dict:
+    def result(self, observed: list[dict], run: Run) -> dict:
         return {"containers": observed}
 
 

@@ -26,10 +26,11 @@ from .._plan.action import Action, Plan
 from .._plan.copy import SHOWN, FileView, Pair, differences, plan_copy, same_content
 from .._store import containers as store
 from .._store.ids import read_ids
+from .._store.locks import container_lock
 from .._store.settings import Settings
 from .about_container import about_container
 from .copy_sides import Place, Source, told
-from .locking import container_lock
+from .perform import Run, UseCase
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,11 @@ class Observed:
     room: int | None
 
 
-class CopyCase:
+def _observed(place: Place, pairs: dict[str, Pair]) -> Observed:
+    return Observed(place.path, place.shown, pairs, transfer.free_bytes(place.directory_fd))
+
+
+class CopyCase(UseCase):
     """The module's parameters, parsed; see UseCase in perform.py."""
 
     def __init__(self, params: dict, settings: Settings) -> None:
@@ -70,52 +75,35 @@ class CopyCase:
         self.directory_mode = _parse_mode(params["directory_mode"], "directory_mode")
         self.owner, self.group = params["owner"], params["group"]
         self.source = (self.src or "content") if self.into else f"{self.name}:{self.src}"
-        # What has been copied; None until then.
-        self._copied: dict[str, FileView] | None = None
-        self._wanted: dict[str, FileView] = {}
-        self._diff: list[dict] = []
 
     def locks(self) -> Iterable[Lock]:
         # Nobody starts, stops or removes it meanwhile.
         return (container_lock(self.name),)
 
     def observe(self) -> Observed:
-        with about_container(self.name):
-            return self._observe()
-
-    def _observe(self) -> Observed:
-        with self._opened(writable=False) as (root_fd, source, place):
-            if self._copied is None:
-                pairs = self._compare(source, place, *self._ids(root_fd))
-            else:
-                # The source may have changed since: what counts is what was read of it.
-                pairs = {path: Pair(view, place.look(path, view.size)) for path, view in self._copied.items()}
-            return Observed(place.path, place.shown, pairs, transfer.free_bytes(place.directory_fd))
+        with about_container(self.name), self._opened(writable=False) as (root_fd, source, place):
+            return _observed(place, self._compare(source, place, *self._ids(root_fd)))
 
     def plan(self, observed: Observed) -> Plan:
-        planned = plan_copy(self.source, observed.shown, observed.pairs, observed.room)
-        if self._copied is None:
-            self._diff = [diff for action in planned.actions for diff in differences(action, observed.pairs)]
-            self._wanted = {path: pair.wanted for path, pair in observed.pairs.items()}
-        return planned
+        return plan_copy(self.source, observed.shown, observed.pairs, observed.room)
 
-    def apply(self, action: Action) -> None:
-        with about_container(self.name):
-            self._apply(action)
-
-    def _apply(self, action: Action) -> None:
-        with self._opened(writable=True) as (_root_fd, source, place):
+    def apply(self, action: Action, run: Run) -> None:
+        with about_container(self.name), self._opened(writable=True) as (_root_fd, source, place):
             done = {path: place.put(path, wanted, source, f"copy/{self.name}") for path, wanted in action.entries}
-        self._copied = {**self._wanted, **done}
+        run.outcome = {**{path: pair.wanted for path, pair in run.observed.pairs.items()}, **done}
 
-    def settle(self) -> None:
-        """Nothing takes time here."""
+    def again(self, run: Run) -> tuple[Observed, Iterable[Action]]:
+        with about_container(self.name), self._opened(writable=False) as (_root_fd, _source, place):
+            # The source may have changed since: what counts is what was read of it.
+            views = run.outcome.items()
+            observed = _observed(place, {path: Pair(view, place.look(path, view.size)) for path, view in views})
+        return observed, self.plan(observed).actions
 
     def ahead(self) -> dict:
         """The result if an earlier task of the play is to make what this one needs."""
         return {"actions": [f"copy {self.source}"], "container": self.name, "src": self.src or None}
 
-    def result(self, observed: Observed) -> dict:
+    def result(self, observed: Observed, run: Run) -> dict:
         top = observed.pairs[""].wanted
         of_file = {"checksum": top.digest or None, "mode": f"{top.mode:04o}", "uid": top.owner, "gid": top.group}
         return {
@@ -125,7 +113,7 @@ class CopyCase:
             "target": observed.target,
             "size": sum(pair.wanted.size for pair in observed.pairs.values()),
             **(of_file if top.kind == "file" else {}),
-            "diff": self._diff,
+            "diff": [diff for action in run.done for diff in differences(action, run.observed.pairs)],
         }
 
     @contextlib.contextmanager

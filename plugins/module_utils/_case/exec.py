@@ -36,6 +36,7 @@ from .._store.ids import read_ids
 from .._store.seccomp_filters import filter_at
 from .._store.settings import Settings
 from .about_container import about_container
+from .perform import Run, UseCase
 
 # Seconds: a time that every clock can tell.
 _LONGEST = 1e9
@@ -63,7 +64,16 @@ class Observed:
     guard: str
 
 
-class ExecCase:
+@dataclass(frozen=True)
+class Ran:
+    """What came of the command, its pid where it was left running; and when it was run."""
+
+    outcome: Outcome | int
+    begin: datetime
+    end: datetime
+
+
+class ExecCase(UseCase):
     """The module's parameters, parsed; see UseCase in perform.py."""
 
     def __init__(self, params: dict, settings: Settings) -> None:
@@ -87,10 +97,6 @@ class ExecCase:
         self.detach = params["detach"]
         if self.detach and (self.timeout is not None or params["stdin"] is not None):
             raise InvalidInput("detach leaves the command running, so timeout and stdin cannot go with it")
-        self._ran: Observed | None = None
-        self._outcome: Outcome | None = None
-        self._pid: int | None = None
-        self._times: tuple[datetime, datetime] | None = None
 
     def locks(self) -> Iterable[Lock]:
         # None: a command may run for as long as it likes, and others beside it.
@@ -101,9 +107,6 @@ class ExecCase:
             return self._observe()
 
     def _observe(self) -> Observed:
-        if self._ran is not None:
-            # As it was: the command itself may have ended the container, or made what would have been its guard.
-            return self._ran
         spec = store.read_spec(self.paths)
         if spec is None:
             raise not_yet(NotFound(f"there is no container {self.name!r}", "create it with conductor_container"))
@@ -136,43 +139,42 @@ class ExecCase:
         return ""
 
     def plan(self, observed: Observed) -> Plan:
-        if observed.guard or self._ran:
+        if observed.guard:
             return Plan()
         return Plan((RunCommand(self.name, self.argv),))
 
-    def apply(self, action: Action) -> None:
+    def apply(self, action: Action, run: Run) -> None:
         with about_container(self.name):
-            self._apply(action)
+            # Looked at once more: what is run now is to run in the process that is there now.
+            observed = self._observe()
+            spec = observed.spec
+            command = Command(
+                argv=self.argv,
+                user=self.user or spec.user,
+                env=tuple({**dict(spec.env), **dict(self.env)}.items()),
+                working_dir=self.chdir or spec.working_dir,
+                confinement=Confinement.of(spec, filter_at(observed.seccomp, spec)),
+            )
+            begin = datetime.now()
+            outcome = self.run(observed.process, cgroup_of(self.name), command)
+            run.outcome = Ran(outcome, begin, datetime.now())
 
-    def _apply(self, action: Action) -> None:
-        observed = self.observe()
-        spec = observed.spec
-        command = Command(
-            argv=self.argv,
-            user=self.user or spec.user,
-            env=tuple({**dict(spec.env), **dict(self.env)}.items()),
-            working_dir=self.chdir or spec.working_dir,
-            confinement=Confinement.of(spec, filter_at(observed.seccomp, spec)),
-        )
-        begin = datetime.now()
-        self.run(observed.process, cgroup_of(self.name), command)
-        self._times = (begin, datetime.now())
-        self._ran = observed
-
-    def run(self, process: ProcessId, cgroup: Cgroup, command: Command) -> None:
-        """Run `command` in the container of `process` to its end, or leave it running."""
+    def run(self, process: ProcessId, cgroup: Cgroup, command: Command) -> Outcome | int:
+        """Run `command` in the container of `process` to its end; or leave it running, and tell its pid."""
         if self.detach:
-            self._pid = start_inside(process, cgroup, command, self.paths.log)
-        else:
-            keep = partial(First, self.output_limit)
-            self._outcome = run_inside(process, cgroup, command, self.stdin, self.deadline, keep)
+            return start_inside(process, cgroup, command, self.paths.log)
+        return run_inside(process, cgroup, command, self.stdin, self.deadline, partial(First, self.output_limit))
 
-    def settle(self) -> None:
+    def again(self, run: Run) -> tuple[Observed, Iterable[Action]]:
+        # As it was: the command itself may have ended the container, or made what would have been its guard.
+        return run.observed, ()
+
+    def settle(self, run: Run) -> None:
         """Raises EffectFailed, with all that the result would have, where the command did not exit 0."""
-        if self._outcome is None or self._outcome.rc == 0:
+        if run.outcome is None or self.detach or run.outcome.outcome.rc == 0:
             return
-        facts = {"changed": True, **self._facts()}
-        if self._outcome.rc is None:
+        facts = {"changed": True, **self._facts(run.outcome)}
+        if run.outcome.outcome.rc is None:
             raise EffectFailed(
                 f"container {self.name}: {shlex.join(self.argv)} ran longer than {self.timeout:g} s and was killed",
                 **facts,
@@ -181,13 +183,14 @@ class ExecCase:
 
     def ahead(self) -> dict:
         """The result if an earlier task of the play is to make what this one needs."""
-        return {"actions": [RunCommand(self.name, self.argv).describe()], "cmd": list(self.argv), **self._facts()}
+        return {"actions": [RunCommand(self.name, self.argv).describe()], "cmd": list(self.argv), **self._facts(None)}
 
-    def result(self, observed: Observed) -> dict:
-        return {"cmd": list(self.argv), **self._facts(), **({"msg": observed.guard} if observed.guard else {})}
+    def result(self, observed: Observed, run: Run) -> dict:
+        told = {"msg": observed.guard} if observed.guard else {}
+        return {"cmd": list(self.argv), **self._facts(run.outcome), **told}
 
-    def _facts(self) -> dict:
-        if self._times is None:
+    def _facts(self, ran: Ran | None) -> dict:
+        if ran is None:
             return {
                 "rc": 0 if not self.detach else None,
                 "stdout": "",
@@ -197,18 +200,17 @@ class ExecCase:
                 "stdout_truncated": False,
                 "stderr_truncated": False,
             }
-        begin, end = self._times
-        times = {"cmd": list(self.argv), "start": str(begin), "end": str(end), "delta": str(end - begin)}
-        if self._outcome is None:
-            return {**times, "pid": self._pid, "rc": None}
+        times = {"start": str(ran.begin), "end": str(ran.end), "delta": str(ran.end - ran.begin)}
+        told, outcome = {"cmd": list(self.argv), **times}, ran.outcome
+        if isinstance(outcome, int):
+            return {**told, "pid": outcome, "rc": None}
         stdout, stderr = (
-            text.decode("utf-8", errors="surrogateescape").rstrip("\r\n")
-            for text in (self._outcome.stdout, self._outcome.stderr)
+            text.decode("utf-8", errors="surrogateescape").rstrip("\r\n") for text in (outcome.stdout, outcome.stderr)
         )
         lines = {"stdout_lines": stdout.splitlines(), "stderr_lines": stderr.splitlines()}
-        facts = {**times, "rc": self._outcome.rc, "stdout": stdout, "stderr": stderr, **lines}
+        facts = {**told, "rc": outcome.rc, "stdout": stdout, "stderr": stderr, **lines}
         for stream in ("stdout", "stderr"):
-            facts[f"{stream}_truncated"] = getattr(self._outcome, f"{stream}_truncated")
+            facts[f"{stream}_truncated"] = getattr(outcome, f"{stream}_truncated")
         cut = [stream for stream in ("stdout", "stderr") if facts[f"{stream}_truncated"]]
         if cut:
             facts["warnings"] = [

@@ -36,17 +36,18 @@ from .._store.images import (
     require_ids,
     write_image,
 )
+from .._store.locks import container_lock, image_lock
 from .._store.settings import Settings
 from .image_commands import CommandRunner, check_commands, command_runner
 from .image_facts import image_facts
-from .locking import container_lock, image_lock
+from .perform import Run, UseCase
 
 # Another build of the same image may take that long; ours then finds it done.
 _BUILD_TIMEOUT = 3600.0
 _SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst")
 
 
-class ImageCase:
+class ImageCase(UseCase):
     """The module's parameters, parsed; see UseCase in perform.py."""
 
     def __init__(self, params: dict, settings: Settings) -> None:
@@ -57,18 +58,17 @@ class ImageCase:
         self.wish = plan.Wish(
             name, params["state"], parse_recipe(params), _parse_builder(params), params["force"], _parse_archive(params)
         )
-        self._base: str | None = None
-        self._warnings: tuple[str, ...] = ()
         if self.wish.recipe.source is not None and self.wish.recipe.source.image == name:
             raise InvalidInput(f"source: image {name} cannot lie on itself", "give the new image another name")
+        self.base: str | None = None
+        # Where the container cannot be understood, a build says so; an image that is there does not need it.
+        with contextlib.suppress(Damaged):
+            self.base = self._find_base(self.wish.recipe.source or Source())
 
     def locks(self) -> Iterable[Lock]:
         source = self.wish.recipe.source or Source()
         # A base must not go while something is made on it, a container not start while it is copied.
-        # Where the container cannot be understood, a build says so; an image that is there does not need it.
-        with contextlib.suppress(Damaged):
-            self._base = self._find_base(source)
-        bases = [image_lock(self._base, shared=True)] if self._base and self._base != self.wish.name else []
+        bases = [image_lock(self.base, shared=True)] if self.base and self.base != self.wish.name else []
         containers = [container_lock(source.container)] if source.container else []
         return [*sorted([image_lock(self.wish.name), *bases]), *containers]
 
@@ -80,6 +80,9 @@ class ImageCase:
         return spec and spec.image
 
     def observe(self) -> plan.ImageView:
+        return self._observe(self.wish)
+
+    def _observe(self, wish: plan.Wish) -> plan.ImageView:
         name, image_dir = self.wish.name, self.settings.image_dir
         image, damage = self._read()
         users, unknown = image_users(self.settings.container_dir)
@@ -97,7 +100,7 @@ class ImageCase:
         )
         if self.wish.state == "exported":
             archive.require_compressor(self.wish.archive)
-        if plan.needs_build(self.wish, view):
+        if plan.needs_build(wish, view):
             return replace(view, complete=self._complete())
         return replace(view, archive_checksum=self._changed_checksum(image))
 
@@ -143,20 +146,20 @@ class ImageCase:
     def plan(self, observed: plan.ImageView) -> Plan:
         return plan.plan_image(self.wish, observed)
 
-    def apply(self, action: Action) -> None:
-        _EFFECTS[type(action)](self)
-        if not isinstance(action, plan.ClearStaging):
-            # `force` asks to do it again, once.
-            self.wish = replace(self.wish, force=False)
+    def apply(self, action: Action, run: Run) -> None:
+        run.warnings += _EFFECTS[type(action)](self) or ()
 
-    def settle(self) -> None:
-        return
+    def again(self, run: Run) -> tuple[plan.ImageView, Iterable[Action]]:
+        # `force` asks to do it again, once.
+        wish = replace(self.wish, force=False)
+        observed = self._observe(wish)
+        return observed, plan.plan_image(wish, observed).actions
 
-    def result(self, observed: plan.ImageView) -> dict:
+    def result(self, observed: plan.ImageView, run: Run) -> dict:
         image, _ = self._read()
         facts = image and image_facts(image, self.settings.image_dir, observed.users, observed.derived)
         more = {"archive": self.wish.archive} if self.wish.archive else {}
-        return {"image": facts, **more, **({"warnings": list(self._warnings)} if self._warnings else {})}
+        return {"image": facts, **more, **({"warnings": run.warnings} if run.warnings else {})}
 
     def ahead(self) -> dict:
         """The result if an earlier task of the play is to make what this one needs."""
@@ -170,14 +173,14 @@ class ImageCase:
         if self._partial():
             archive.remove_partial(self._partial())
 
-    def _build(self) -> None:
+    def _build(self) -> Iterable[str]:
         if not self.wish.recipe.commands:
             self._make(None)
-            return
+            return ()
         # Made first, so that a build of minutes does not fail of it at its end.
         with command_runner(self.settings, self.wish.name) as runner:
-            self._warnings += runner.warnings
             self._make(runner)
+            return runner.warnings
 
     def _make(self, runner: CommandRunner | None) -> None:
         image_dir, name = self.settings.image_dir, self.wish.name
@@ -219,13 +222,13 @@ class ImageCase:
 
     def _fill_on_base(self, source: Source, rootfs: str, log: str) -> Image:
         """Make the layer; the image that it lies on."""
-        if self._find_base(source) != self._base:
+        if self._find_base(source) != self.base:
             raise Conflict(f"source: container {source.container} got another image meanwhile", "run this again")
         if source.container:
             copy_layer(self.settings, source.container, rootfs, log)
         else:
             make_directory(rootfs)
-        return read_image(self.settings.image_dir, self._base)
+        return read_image(self.settings.image_dir, self.base)
 
     def _check_ids(self, image: Image, runner: CommandRunner) -> None:
         """Raises Conflict if the commands of `image` would run among files whose owners they cannot see."""

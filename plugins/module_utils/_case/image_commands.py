@@ -26,14 +26,14 @@ from .._model.container import ContainerSpec
 from .._model.ids import IdRange
 from .._model.image import Command
 from .._model.layout import LOCK_DIR, ContainerPaths, ImagePaths
-from .._network.attachment import inside_files
+from .._network.hosts_files import inside_files
 from .._plan.ids import IdsView, choose, unregistered
 from .._plan.network_view import ContainerView
 from .._store import seccomp_filters
 from .._store.containers import create_directory
 from .._store.ids import SUBGID, SUBUID, id_files, taken_ids
+from .._store.locks import ids_lock, network_lock
 from .._store.settings import Settings
-from .locking import ids_lock, network_lock
 from .network import NetworkCase
 from .perform import perform
 from .registered_ids import register_ids

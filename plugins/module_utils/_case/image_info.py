@@ -10,6 +10,7 @@ from .._store.images import image_names, image_users, images_on, read_image
 from .._store.settings import Settings
 from .image_facts import image_facts
 from .info import InfoCase, parse_names
+from .perform import Run
 
 
 class ImageInfoCase(InfoCase):
@@ -36,5 +37,5 @@ class ImageInfoCase(InfoCase):
                 found.append({**facts, "error": f"used_by may lack one: {unknown}"} if unknown else facts)
         return found
 
-    def result(self, observed: list[dict]) -> dict:
+    def result(self, observed: list[dict], run: Run) -> dict:
         return {"images": observed}

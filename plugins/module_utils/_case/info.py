@@ -11,7 +11,7 @@ from typing import Any
 from .._linux.locks import Lock
 from .._model.names import parse_name
 from .._plan.action import Action, Plan
-from .perform import UseCase
+from .perform import Run, UseCase
 
 
 class InfoCase(UseCase):
@@ -23,7 +23,7 @@ class InfoCase(UseCase):
     def plan(self, observed: Any) -> Plan:
         return Plan()
 
-    def apply(self, action: Action) -> None:
+    def apply(self, action: Action, run: Run) -> None:
         raise AssertionError(f"an info module has nothing to do: {action!r}")
 
 

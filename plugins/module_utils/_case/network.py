@@ -16,13 +16,14 @@ from .._model.names import parse_name
 from .._model.network import LINK_PREFIX
 from .._model.network_options import NetworkOptions
 from .._model.ports import expose_warnings
-from .._network.apply import EachAlone
-from .._network.observe import Looks
-from .._network.other_firewalls import blocking_chains
+from .._network.apply import apply, still_to_do
+from .._network.observe import observe
+from .._network.other_firewalls import blocked_by
 from .._plan.action import Action, Plan
 from .._plan.name_servers import name_server_warnings
 from .._plan.network import plan_projection
 from .._plan.network_drift import warnings_of
+from .._plan.network_foresight import callers_of
 from .._plan.network_result import network_result
 from .._plan.network_spec import (
     RemoveNetworkSpec,
@@ -33,10 +34,10 @@ from .._plan.network_spec import (
 )
 from .._plan.network_view import Listening, NetworkView
 from .._plan.port_conflicts import port_conflicts
+from .._store.locks import container_lock, network_lock
 from .._store.networks import remove_network, write_network
 from .._store.settings import Settings
-from .locking import container_lock, network_lock
-from .perform import UseCase
+from .perform import Run, UseCase
 
 
 class NetworkCase(UseCase):
@@ -47,9 +48,7 @@ class NetworkCase(UseCase):
         self.name = self._parse_name(params["container"])
         self.present = params["state"] == "present"
         self.options = NetworkOptions.parse(params, settings.pool4, settings.pool6, settings.interface)
-        self._each = EachAlone(settings, {self.name})
-        self._looks = Looks()
-        self._warnings = expose_warnings(params.get("expose") or ())
+        self._warned = expose_warnings(params.get("expose") or ())
 
     @staticmethod
     def _parse_name(value: object) -> str:
@@ -59,7 +58,7 @@ class NetworkCase(UseCase):
         return [container_lock(self.name), network_lock()]
 
     def observe(self) -> NetworkView:
-        view = self._looks.look(self.settings, self._focus, others=True)
+        view = observe(self.settings, self._focus, others=("forward",))
         if not self.present:
             return view
         asked = {(e.protocol, *e.host_ports) for e in self.options.expose}
@@ -74,8 +73,7 @@ class NetworkCase(UseCase):
 
     def _focus(self, view: NetworkView) -> set[str]:
         """The container, and those that name it in their /etc/hosts."""
-        callers = (c.name for c in view.containers.values() if c.spec)
-        return {self.name} | {n for n in callers if any(e.peer == self.name for e in view.containers[n].spec.peers)}
+        return {self.name} | callers_of(view, self.name)
 
     def plan(self, observed: NetworkView) -> Plan:
         return self._plan_present(observed) if self.present else self._plan_absent(observed)
@@ -100,23 +98,26 @@ class NetworkCase(UseCase):
         return _with_diff((*self._project(after), *remove), view, after, self.name)
 
     def _project(self, after: NetworkView) -> tuple[Action, ...]:
-        actions = plan_projection(after, self._focus(after), self.settings.forwarding, self.settings.firewall)
-        return self._each.left(actions)
+        return plan_projection(after, self._focus(after), self.settings.forwarding, self.settings.firewall)
 
-    def apply(self, action: Action) -> None:
+    def apply(self, action: Action, run: Run) -> None:
         if isinstance(action, WriteNetworkSpec):
             write_network(self.settings.container_dir, action.container, action.spec)
         elif isinstance(action, RemoveNetworkSpec):
             remove_network(self.settings.container_dir, action.container)
         else:
-            self._each.apply(action)
+            apply(self.settings, action, {self.name})
 
-    def result(self, observed: NetworkView) -> dict:
-        blocked = blocking_chains("forward", self.settings.firewall == "accept")
+    def again(self, run: Run) -> tuple[NetworkView, Iterable[Action]]:
+        observed = self.observe().fenced_as(run.observed)
+        return observed, still_to_do(self.plan(observed).actions, run.done, run.left_out, {self.name})
+
+    def result(self, observed: NetworkView, run: Run) -> dict:
+        blocked = blocked_by(observed.other_chains, "forward")
         result = {"network": network_result(observed, self.name), "blocked_by": blocked}
         warnings = [
-            *self._warnings,
-            *self._each.warnings,
+            *self._warned,
+            *run.all_warnings(),
             *warnings_of(observed, self._focus(observed)),
             *name_server_warnings(observed, self.name),
             *port_conflicts(observed, self.name),
@@ -140,28 +141,29 @@ class ReconcileCase(UseCase):
         if params.get("container"):
             raise InvalidInput("state reconciled is for all containers", "leave out container")
         self.settings = settings
-        self._each = EachAlone(settings)
-        self._looks = Looks()
 
     def locks(self) -> Iterable[Lock]:
         return [network_lock()]
 
     def observe(self) -> NetworkView:
-        return self._looks.look(self.settings, others=True)
+        return observe(self.settings, others=("forward",))
 
     def plan(self, observed: NetworkView) -> Plan:
         names = set(observed.containers)
         actions = plan_projection(observed, names, self.settings.forwarding, self.settings.firewall)
-        actions = self._each.left(actions)
         return Plan(actions, {"drift": [action.describe() for action in actions]}, {"drift": []})
 
-    def apply(self, action: Action) -> None:
-        self._each.apply(action)
+    def apply(self, action: Action, run: Run) -> None:
+        apply(self.settings, action)
 
-    def result(self, observed: NetworkView) -> dict:
-        warnings = [*self._each.warnings, *warnings_of(observed, observed.containers)]
+    def again(self, run: Run) -> tuple[NetworkView, Iterable[Action]]:
+        observed = self.observe().fenced_as(run.observed)
+        return observed, still_to_do(self.plan(observed).actions, run.done, run.left_out)
+
+    def result(self, observed: NetworkView, run: Run) -> dict:
+        warnings = [*run.all_warnings(), *warnings_of(observed, observed.containers)]
         warnings += [problem for name in sorted(observed.containers) for problem in port_conflicts(observed, name)]
-        blocked = blocking_chains("forward", self.settings.firewall == "accept")
+        blocked = blocked_by(observed.other_chains, "forward")
         return {"blocked_by": blocked, **({"warnings": warnings} if warnings else {})}
 
 

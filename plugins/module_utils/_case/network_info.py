@@ -8,12 +8,13 @@ from __future__ import annotations
 from .._model.layout import BUILD_PREFIX
 from .._model.names import parse_name
 from .._network.observe import observe
-from .._network.other_firewalls import blocking_chains
+from .._network.other_firewalls import blocked_by
 from .._plan.network_drift import drift_of, host_drift
 from .._plan.network_result import network_result
 from .._plan.network_view import NetworkView
 from .._store.settings import Settings
 from .info import InfoCase
+from .perform import Run
 
 
 class NetworkInfoCase(InfoCase):
@@ -24,9 +25,10 @@ class NetworkInfoCase(InfoCase):
         self.name = None if params["container"] is None else parse_name(params["container"], "container")
 
     def observe(self) -> NetworkView:
-        return observe(self.settings, None if self.name is None else lambda _view: {self.name})
+        focus = None if self.name is None else lambda _view: {self.name}
+        return observe(self.settings, focus, others=("forward", "input"))
 
-    def result(self, observed: NetworkView) -> dict:
+    def result(self, observed: NetworkView, run: Run) -> dict:
         networks = []
         for name in _users_containers(observed) if self.name is None else [self.name]:
             found = network_result(observed, name)
@@ -38,8 +40,8 @@ class NetworkInfoCase(InfoCase):
             "pools": {"pool4": self.settings.pool4, "pool6": self.settings.pool6},
             "table_present": observed.firewall.whole,
             "drift": host_drift(observed),
-            "blocked_by": blocking_chains("forward"),
-            "input_blocked_by": blocking_chains("input"),
+            "blocked_by": blocked_by(observed.other_chains, "forward"),
+            "input_blocked_by": blocked_by(observed.other_chains, "input"),
         }
 
 

@@ -8,18 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from .._linux.locks import Lock
-from .._network.apply import EachAlone
-from .._network.observe import Looks
+from .._network.apply import apply, still_to_do
+from .._network.observe import observe
 from .._plan.action import Action, Plan
 from .._plan.network import plan_projection
 from .._plan.network_drift import warnings_of
 from .._plan.network_spec import WriteNetworkSpec
 from .._plan.network_view import NetworkView
 from .._plan.peer import PeerOptions, peer_result, plan_peer
+from .._store.locks import container_lock, network_lock
 from .._store.networks import write_network
 from .._store.settings import Settings
-from .locking import container_lock, network_lock
-from .perform import UseCase
+from .perform import Run, UseCase
 
 
 class PeerCase(UseCase):
@@ -29,35 +29,36 @@ class PeerCase(UseCase):
         self.settings = settings
         self.options = PeerOptions.parse(params)
         self._focus = {self.options.container, self.options.peer}
-        self._each = EachAlone(settings, self._focus)
-        self._looks = Looks()
 
     def locks(self) -> Iterable[Lock]:
         return [*(container_lock(name) for name in sorted(self._focus)), network_lock()]
 
     def observe(self) -> NetworkView:
-        return self._looks.look(self.settings, lambda _view: self._focus)
+        return observe(self.settings, lambda _view: self._focus)
 
     def plan(self, observed: NetworkView) -> Plan:
         writes, after = plan_peer(observed, self.options)
         projected = plan_projection(after, self._focus, self.settings.forwarding, self.settings.firewall)
-        actions = (*writes, *self._each.left(projected))
         return Plan(
-            actions,
+            (*writes, *projected),
             {"peers": peer_result(observed, self.options)},
             {"peers": peer_result(after, self.options)},
         )
 
-    def apply(self, action: Action) -> None:
+    def apply(self, action: Action, run: Run) -> None:
         if isinstance(action, WriteNetworkSpec):
             write_network(self.settings.container_dir, action.container, action.spec)
         else:
-            self._each.apply(action)
+            apply(self.settings, action, self._focus)
+
+    def again(self, run: Run) -> tuple[NetworkView, Iterable[Action]]:
+        observed = self.observe().fenced_as(run.observed)
+        return observed, still_to_do(self.plan(observed).actions, run.done, run.left_out, self._focus)
 
     def ahead(self) -> dict:
         """The result if an earlier task of the play is to make what this one needs."""
         return {"actions": [f"let {self.options.container} call {self.options.peer}"], "peers": []}
 
-    def result(self, observed: NetworkView) -> dict:
-        warnings = [*self._each.warnings, *warnings_of(observed, self._focus)]
+    def result(self, observed: NetworkView, run: Run) -> dict:
+        warnings = [*run.all_warnings(), *warnings_of(observed, self._focus)]
         return {"peers": peer_result(observed, self.options), **({"warnings": warnings} if warnings else {})}

@@ -7,13 +7,33 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from .._errors import ConductorError, EffectFailed
 from .._linux.locks import Lock, locked
 from .._model import layout
-from .._plan.action import Action, Plan
+from .._plan.action import Action, LeftOut, Plan, Stage
 from .._store.settings import Settings
+
+
+@dataclass
+class Run:
+    """All that is remembered of a run: a use case itself knows what is asked for, and no more.
+
+    `observed`: the first look; `left_out`: why something was left undone in a container, by its name; `outcome`: what
+    an action, or the wait at the end, gave for the result.
+    """
+
+    observed: Any
+    done: list[Action] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+    outcome: Any = None
+
+    def all_warnings(self) -> list[str]:
+        """`warnings`, and what was left out."""
+        return [*self.warnings, *(f"container {name}: {reason}" for name, reason in self.left_out.items())]
 
 
 class UseCase(Protocol):
@@ -30,20 +50,38 @@ class UseCase(Protocol):
     def plan(self, observed: Any) -> Plan:
         """Pure. Raises InvalidInput, Conflict or NotFound where what is asked cannot be done."""
 
-    def apply(self, action: Action) -> None:
-        """Carry out one action."""
+    def foresee(self, planned: Plan, observed: Any) -> Iterable[Action]:
+        """What a run of `planned` would do, with the actions of its stages. Changes nothing."""
+        return planned.actions
 
-    def settle(self) -> None:
+    def stage(self, stage: Stage) -> contextlib.AbstractContextManager[Iterable[Action]]:
+        """The actions of `stage`, planned now, with the lock that they need for the block."""
+        raise NotImplementedError
+
+    def apply(self, action: Action, run: Run) -> None:
+        """Carry out one action. Raises LeftOut where that costs the action alone."""
+
+    def take_back(self, action: Action, run: Run) -> None:
+        """After `action` has failed: take away what must not be left of it."""
+
+    def again(self, run: Run) -> tuple[Any, Iterable[Action]]:
+        """The second look, and what is still to be done as it shows."""
+        observed = self.observe()
+        return observed, self.plan(observed).actions
+
+    def settle(self, run: Run) -> None:
         """Wait for what takes its time after the last action, with no lock held; changes nothing."""
 
-    def result(self, observed: Any) -> dict:
+    def result(self, observed: Any, run: Run) -> dict:
         """Values for the module's result, documented in its RETURN."""
 
 
 def check(case: UseCase) -> dict:
     """What `perform` would report, with nothing changed."""
-    observed = case.observe()
-    return _report(case, observed, case.plan(observed))
+    run = Run(case.observe())
+    plan = case.plan(run.observed)
+    run.done += case.foresee(plan, run.observed)
+    return _report(case, run.observed, plan, run)
 
 
 def perform(case: UseCase) -> dict:
@@ -55,43 +93,60 @@ def perform(case: UseCase) -> dict:
     with contextlib.ExitStack() as stack:
         for lock in case.locks():
             stack.enter_context(locked(layout.LOCK_DIR, lock, case.settings.lock_timeout))
-        observed = case.observe()
+        run = Run(case.observe())
+        observed = run.observed
         plan = case.plan(observed)
-        done: list[Action] = []
-        with _telling(case, plan, done):
+        with _telling(case, plan, run, partly=True):
             for action in plan.actions:
-                case.apply(action)
-                done.append(action)
-            if plan.actions:
-                observed = case.observe()
-                left = case.plan(observed).actions
+                _carry_out(case, action, run)
+        if plan.actions:
+            with _telling(case, plan, run):
+                observed, left = case.again(run)
                 if left:
                     raise EffectFailed(f"did not converge, still to do: {'; '.join(a.describe() for a in left)}")
     # Without a lock: what is waited for may take as long as it likes, and others may want to end it.
-    with _telling(case, plan, done):
-        case.settle()
-    return _report(case, observed, plan)
+    with _telling(case, plan, run):
+        case.settle(run)
+    return _report(case, observed, plan, run)
+
+
+def _carry_out(case: UseCase, action: Action, run: Run) -> None:
+    try:
+        with case.stage(action) if isinstance(action, Stage) else contextlib.nullcontext((action,)) as actions:
+            for each in actions:
+                try:
+                    case.apply(each, run)
+                    run.done.append(each)
+                except LeftOut as error:
+                    run.left_out[error.container] = error.reason
+    except (ConductorError, OSError):
+        # No lock of a stage is held any more.
+        case.take_back(action, run)
+        raise
 
 
 @contextlib.contextmanager
-def _telling(case: UseCase, plan: Plan, done: list[Action]) -> Iterator[None]:
-    """For the block, have errors tell what was `done` of `plan` before: `changed` is what happened, in failures too."""
+def _telling(case: UseCase, plan: Plan, run: Run, partly: bool = False) -> Iterator[None]:
+    """For the block, have errors tell what was done before: `changed` is what happened, in failures too.
+
+    `partly`: something of `plan` is left then.
+    """
     try:
         yield
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         told = EffectFailed(f"{error.strerror or error}{where}")
-        _tell(told, case, plan, done)
+        _tell(told, case, plan, run, partly)
         raise told from error
     except ConductorError as error:
-        _tell(error, case, plan, done)
+        _tell(error, case, plan, run, partly)
         raise
 
 
-def _tell(error: ConductorError, case: UseCase, plan: Plan, done: list[Action]) -> None:
-    words = [action.describe() for action in done]
-    error.facts = {"changed": bool(done) or _has_begun(case, plan), "actions": words, **error.facts}
-    if words and len(done) < len(plan.actions):
+def _tell(error: ConductorError, case: UseCase, plan: Plan, run: Run, partly: bool) -> None:
+    words = [action.describe() for action in run.done]
+    error.facts = {"changed": bool(words) or _has_begun(case, plan), "actions": words, **error.facts}
+    if words and partly:
         error.hint = f"{error.hint}; " * bool(error.hint) + f"done before: {', '.join(words)}"
 
 
@@ -106,10 +161,10 @@ def _has_begun(case: UseCase, plan: Plan) -> bool:
         return True
 
 
-def _report(case: UseCase, observed: Any, plan: Plan) -> dict:
+def _report(case: UseCase, observed: Any, plan: Plan, run: Run) -> dict:
     return {
-        "changed": bool(plan.actions),
-        "actions": [action.describe() for action in plan.actions],
+        "changed": bool(run.done),
+        "actions": [action.describe() for action in run.done],
         "diff": {"before": plan.before, "after": plan.after},
-        **case.result(observed),
+        **case.result(observed, run),
     }

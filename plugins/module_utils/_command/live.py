@@ -10,7 +10,8 @@ import os
 import signal
 from collections.abc import Iterator
 
-from .._case.exec import ExecCase
+from .._case.exec import ExecCase, Observed
+from .._case.perform import Run
 from .._container.spawn import Command, pipes, spawn
 from .._container.terminal import start_on_terminal
 from .._linux.cgroups import Cgroup
@@ -23,7 +24,7 @@ _ENDING = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP)
 
 
 class LiveExec(ExecCase):
-    """conductor_exec's use case, but for what becomes of the command's streams. `status` is as a shell has it."""
+    """conductor_exec's use case, but for what becomes of the command's streams, and of its exit status."""
 
     def __init__(self, params: dict, settings: Settings) -> None:
         self.on_terminal = os.isatty(0) and os.isatty(1)
@@ -31,14 +32,17 @@ class LiveExec(ExecCase):
             # What it writes depends on the terminal that will show it.
             params = {**params, "env": {"TERM": os.environ.get("TERM", "dumb"), **(params["env"] or {})}}
         super().__init__(params, settings)
-        self.status = 0
 
-    def run(self, process: ProcessId, cgroup: Cgroup, command: Command) -> None:
+    def run(self, process: ProcessId, cgroup: Cgroup, command: Command) -> int:
+        """Its exit status, as a shell has it."""
         run = _on_terminal if self.on_terminal else _on_streams
-        self.status = run(process, cgroup, command)
+        return run(process, cgroup, command)
 
-    def settle(self) -> None:
+    def settle(self, run: Run) -> None:
         """Whatever its status is, it has been run."""
+
+    def result(self, observed: Observed, run: Run) -> dict:
+        return {"status": run.outcome.outcome}
 
 
 def _on_terminal(process: ProcessId, cgroup: Cgroup, command: Command) -> int:

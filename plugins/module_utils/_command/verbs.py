@@ -166,8 +166,7 @@ def _exec_live(settings: Settings, name: str, argv: list[str] | None = None, **o
     from .live import LiveExec
 
     case = LiveExec(exec_params(name, argv, **options), settings)
-    perform(case)
-    return case.status
+    return perform(case)["status"]
 
 
 def _environment(given: list[str]) -> dict[str, str]:

@@ -27,6 +27,7 @@ from .._model.ids import IdRange
 from .._model.image import Command
 from .._model.layout import BUILD_PREFIX, ContainerPaths, ImagePaths
 from .._model.mounts import Mount
+from .._network.stages import take_away_network
 from .._store.containers import clear_staging, has_staging, remove_directory
 from .._store.seccomp_filters import filter_for
 from .._store.settings import Settings
@@ -80,7 +81,8 @@ def has_leftovers(paths: ContainerPaths) -> bool:
 def remove_build(settings: Settings, paths: ContainerPaths) -> None:
     """Remove the container with all that it used of the host. For the holder of the image's lock."""
     stop.kill_all(cgroup_of(paths.name))
-    stop.clean_up(settings, paths)
+    take_away_network(settings, paths.name)
+    stop.clean_up(paths)
     remove_directory(paths)
     clear_staging(paths)
 

@@ -20,3 +20,11 @@ def open_log(path: str, flags: int = os.O_RDONLY) -> int:
         raise BlockingIOError(errno.EAGAIN, "a process inside holds a lease on it", path) from None
     os.set_blocking(fd, True)
     return fd
+
+
+def log_size(path: str) -> int:
+    """Bytes of the log so far."""
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return 0

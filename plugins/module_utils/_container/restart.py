@@ -11,10 +11,12 @@ import sys
 from .._errors import ConductorError
 from .._linux.processes import ProcessId
 from .._model.layout import ContainerPaths
+from .._network.stages import carry_out, is_networked
+from .._plan.network_stages import AttachNetwork
 from .._store.containers import read_run_state, read_spec, write_run_state
 from .._store.seccomp_filters import filter_at
 from .._store.settings import Settings
-from .start import launch, prepare
+from .start import launch, make_network_namespace, prepare
 from .supervise import backoff, write_log
 from .supervisor import exec_supervisor
 
@@ -31,6 +33,9 @@ def restart(container_dir: str, name: str, flaps: int = 1) -> None:
         settings, spec = Settings.load({"container_dir": container_dir}), read_spec(paths)
         if spec is None:
             return
+        make_network_namespace(paths)
+        if is_networked(settings, name):
+            carry_out(settings, AttachNetwork(name, spec.hostname), lambda text: write_log(paths.log, text))
         prepared = prepare(settings, paths, spec, filter_at(state.get("seccomp", ""), spec))
         for warning in prepared.warnings:
             write_log(paths.log, warning)

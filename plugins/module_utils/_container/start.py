@@ -17,9 +17,8 @@ from .._linux.cgroups import CgroupEntry
 from .._linux.inside_root import try_write_files
 from .._linux.processes import ProcessId, has_executed
 from .._model.container import ContainerSpec
-from .._model.ids import IdRange
 from .._model.layout import ContainerPaths
-from .._network.attachment import attach, inside_files
+from .._network.hosts_files import inside_files
 from .._store.containers import write_run_state
 from .._store.ids import read_ids
 from .._store.images import image_layers
@@ -29,6 +28,7 @@ from .cgroup import cgroup_of
 from .devices import device_rules
 from .first_process import exec_first_process
 from .limits import set_cgroup_limits
+from .log import log_size
 from .process import Confinement, report
 from .rootfs import mount_rootfs
 from .runtime import install_runtime
@@ -70,7 +70,7 @@ def start(settings: Settings, paths: ContainerPaths, spec: ContainerSpec) -> tup
 
 
 def prepare(settings: Settings, paths: ContainerPaths, spec: ContainerSpec, seccomp: SeccompFilter) -> Prepared:
-    """Cgroup, network namespace with its links, root file system, files inside: each made where it is missing."""
+    """Cgroup, network namespace, root file system, files inside: each made where it is missing."""
     ids = read_ids(paths)
     root_id = ids.base if ids else 0
     cgroup = cgroup_of(spec.name)
@@ -79,13 +79,13 @@ def prepare(settings: Settings, paths: ContainerPaths, spec: ContainerSpec, secc
     cgroup.allow_devices(device_rules(spec))
     if spec.cgroup_writable:
         cgroup.delegate(root_id)
-    userns_fd = _network_namespace(paths, ids)
+    make_network_namespace(paths)
+    userns_fd = netns.owner(paths.netns)
     try:
         mount_rootfs(paths, image_layers(settings.image_dir, spec.image), userns_fd, root_id)
     finally:
         if userns_fd is not None:
             os.close(userns_fd)
-    attach(settings, spec.name)
     root_fd = os.open(paths.rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         files = inside_files(settings, spec.name, spec.hostname, root_fd)
@@ -97,21 +97,28 @@ def prepare(settings: Settings, paths: ContainerPaths, spec: ContainerSpec, secc
     return Prepared(cgroup.open(), root_id, seccomp, install_runtime(), tuple(warnings))
 
 
-def _network_namespace(paths: ContainerPaths, ids: IdRange | None) -> int | None:
-    """Have the container's network namespace; a descriptor of the user namespace that owns it, None without one.
+def make_network_namespace(paths: ContainerPaths) -> None:
+    """Have the container's network namespace, and the user namespace that owns it.
 
     Both are one life: which user namespace a container has is asked of the network namespace, which has a name.
     """
-    if netns.exists(paths.netns):
-        userns_fd = netns.owner(paths.netns)
-        if (userns_fd is None) == (ids is None):
-            return userns_fd
-        # Somebody else's: it would be out of reach for those inside, or within reach of too much.
-        if userns_fd is not None:
-            os.close(userns_fd)
+    if has_network_namespace(paths):
+        return
+    ids = read_ids(paths)
     netns.remove(paths.netns)
     netns.create(paths.netns, ids.map_line if ids else None)
-    return netns.owner(paths.netns)
+
+
+def has_network_namespace(paths: ContainerPaths) -> bool:
+    """Whether there is one that fits its ids. Somebody else's does not: it would be out of reach for those inside, or
+    within reach of too much.
+    """
+    if not netns.exists(paths.netns):
+        return False
+    userns_fd = netns.owner(paths.netns)
+    if userns_fd is not None:
+        os.close(userns_fd)
+    return (userns_fd is None) == (read_ids(paths) is None)
 
 
 def launch(paths: ContainerPaths, spec: ContainerSpec, prepared: Prepared, restarts: int, flaps: int = 0) -> None:
@@ -168,6 +175,8 @@ def _write_run_state(paths: ContainerPaths, child: int, seccomp: SeccompFilter, 
             **counts,
             # For those who enter it later, and for a restart.
             "seccomp": seccomp.path,
+            # Where in the log this life begins.
+            "log_begin": log_size(paths.log),
             "container_dir": os.path.dirname(paths.directory),
         },
     )

@@ -16,8 +16,6 @@ from .._linux.ending import ask_to_end, send, wait_ended
 from .._linux.files import clear_abandoned
 from .._linux.processes import ProcessId
 from .._model.layout import ContainerPaths
-from .._network.attachment import detach
-from .._store.settings import Settings
 from .cgroup import cgroup_of
 from .rootfs import is_mounted, unmount_rootfs
 
@@ -83,9 +81,8 @@ def leftovers(paths: ContainerPaths) -> tuple[str, ...]:
     return tuple(name for name, there in found.items() if there)
 
 
-def clean_up(settings: Settings, paths: ContainerPaths) -> None:
-    """Take away all that `leftovers` finds. No process of the container may be left."""
-    detach(settings, paths.name)
+def clean_up(paths: ContainerPaths) -> None:
+    """Take away all that `leftovers` finds. No process of the container may be left, and no link (DetachNetwork)."""
     netns.remove(paths.netns)
     unmount_rootfs(paths)
     cgroup_of(paths.name).remove()

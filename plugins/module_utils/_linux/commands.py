@@ -31,12 +31,14 @@ def require_program(name: str, package: str) -> str:
     return found
 
 
-def run(argv: Sequence[str], *, stdin: bytes = b"", timeout: float | None = None) -> bytes:
+def run(argv: Sequence[str], *, stdin: bytes = b"", timeout: float | None = None, home: str | None = None) -> bytes:
     """Run `argv`, give it `stdin`, return its standard output.
+
+    `home`: where it keeps files of its user's; None: where we do.
 
     Raises EffectFailed with the end of its standard error where it does not exit 0, or runs over `timeout` seconds.
     """
-    environment = {"PATH": PATH, "LC_ALL": "C", "HOME": os.environ.get("HOME", "/root")}
+    environment = {"PATH": PATH, "LC_ALL": "C", "HOME": home or os.environ.get("HOME", "/root")}
     try:
         done = subprocess.run(argv, input=stdin, capture_output=True, env=environment, timeout=timeout, check=False)
     except subprocess.TimeoutExpired:

@@ -26,8 +26,11 @@ def read_text(path: str) -> str:
         return ""
 
 
-def write_atomic(path: str, data: bytes, mode: int = 0o600) -> None:
-    """Write `data` to `path` so that a reader, or a host that lost power, sees the old text or the new, whole."""
+def write_atomic(path: str, data: bytes, mode: int = 0o600) -> os.stat_result:
+    """Write `data` to `path` so that a reader, or a host that lost power, sees the old text or the new, whole.
+
+    What fstat(2) says of the new file.
+    """
     directory = os.path.dirname(path)
     clear_abandoned(directory)
     own = f"{os.getpid()}.{os.urandom(4).hex()}"
@@ -40,6 +43,7 @@ def write_atomic(path: str, data: bytes, mode: int = 0o600) -> None:
             while view:
                 view = view[os.write(fd, view) :]
             os.fsync(fd)
+            written = os.fstat(fd)
         finally:
             os.close(fd)
         os.rename(temporary, path)
@@ -47,6 +51,7 @@ def write_atomic(path: str, data: bytes, mode: int = 0o600) -> None:
         os.unlink(temporary)
         raise
     sync_directory(directory)
+    return written
 
 
 def clear_abandoned(directory: str) -> None:

@@ -6,9 +6,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from .._errors import EffectFailed
 from .commands import require_program, run
+
+# Somebody else may make or delete a table of ours while it is looked at, and again.
+_LOOKS = 10
 
 
 def apply_batch(commands: list[dict]) -> None:
@@ -29,35 +34,40 @@ def refusal(commands: list[dict]) -> str:
     return ""
 
 
-def list_table(family: str, table: str) -> dict | None:
-    """All of a table, with plain numbers (-n) for protocols and ports; None where there is no such table."""
+class Listing(NamedTuple):
+    """`tables`: all that is in those that were asked for and exist, None for none; `chains`: those of every table."""
+
+    tables: list[dict] | None
+    chains: list[dict]
+
+
+def look(tables: Iterable[tuple[str, str]]) -> Listing:
+    """What is in `tables` (family, name), with plain numbers (-n) for protocols and ports, and which chains there are.
+
+    One run of nft, which carries out a line of its input after the other: in one command its release 1.0.6 lists but
+    the last family. Raises EffectFailed.
+    """
+    tables = list(tables)
+    lines = ["list tables", *(f"list table {family} {name}" for family, name in tables), "list chains"]
     nft = require_program("nft", "nftables")
-    seen: list[int] = []
-    while True:
-        try:
-            return json.loads(run([nft, "-j", "-n", "list", "table", family, table]))
-        except EffectFailed as error:
-            # Telling "none" from "failed" by nft's words would depend on its release: ask for the names instead.
-            names = json.loads(run([nft, "-j", "list", "tables"]))["nftables"]
-            found = [t["table"]["handle"] for t in names if _is_table(t, family, table)]
-            if not found:
-                return None
-            # One that was made after the first look, by whom no lock of ours keeps off, is there at the next.
-            if found == seen:
-                raise error
-            seen = found
+    for _ in range(_LOOKS):
+        # It would keep its input in a file of its user's home.
+        said = run([nft, "-j", "-n", "-i"], stdin="\n".join(lines).encode() + b"\n", home="/nonexistent")
+        found = [json.loads(line)["nftables"] for line in said.splitlines() if line.startswith(b"{")]
+        if len(found) < 2:
+            # Nothing can be listed: alone it says why.
+            run([nft, "-j", "list", "tables"])
+            continue
+        listed = [item for listing in found[1:-1] for item in listing]
+        # A table that is not there is an error to nft, and none to us; one that was made meanwhile is at the next look.
+        if _names(listed, tables) >= _names(found[0], tables):
+            return Listing(listed or None, [item["chain"] for item in found[-1] if "chain" in item])
+    raise EffectFailed("nft lists tables, and does not show what is in them", "see: nft list ruleset")
 
 
-def _is_table(item: dict, family: str, table: str) -> bool:
-    shown = item.get("table", {})
-    return shown.get("family") == family and shown.get("name") == table
-
-
-def list_chains() -> list[dict]:
-    """Every chain of every table: family, table, name; base chains also type, hook, prio, policy."""
-    nft = require_program("nft", "nftables")
-    listed = json.loads(run([nft, "-j", "list", "chains"]))["nftables"]
-    return [item["chain"] for item in listed if "chain" in item]
+def _names(items: Iterable[dict], tables: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    shown = {(item["table"]["family"], item["table"]["name"]) for item in items if "table" in item}
+    return shown & set(tables)
 
 
 def list_rules(family: str, table: str) -> dict[str, list[dict]]:

@@ -14,7 +14,7 @@ from .._linux.inside_root import write_files
 from .._linux.nft import apply_batch
 from .._linux.sysctl import write_sysctl
 from .._model.layout import ContainerPaths
-from .._plan.action import Action
+from .._plan.action import Action, LeftOut
 from .._plan.firewall import changed_udp_ports
 from .._plan.forwarding import DisableForwarding, EnableForwarding, KeepAdvertisedRoute, SetFence
 from .._plan.link import localnet_sysctl
@@ -26,8 +26,49 @@ from .link import delete_link, make_link
 from .root import root_of
 
 
-def apply(settings: Settings, action: Action) -> None:
-    """Carry out one action of plan_projection."""
+def apply(settings: Settings, action: Action, own: Collection[str] = ()) -> None:
+    """Carry out one action of plan_projection. Raises ConductorError.
+
+    A container can only hinder itself: what fails in it raises LeftOut. Only what concerns the host as a whole, and a
+    link of one of `own`, for which all is done, is an error.
+    """
+    try:
+        _carry_out(settings, action)
+    except (ConductorError, OSError) as error:
+        reason = f"{error.strerror} ({error.filename})" if isinstance(error, OSError) else str(error)
+        container = _hindered(action, own)
+        if container is not None:
+            raise LeftOut(reason, container) from error
+        if isinstance(action, Connect):
+            raise EffectFailed(f"container {action.container}: {reason}") from error
+        raise
+
+
+def still_to_do(
+    actions: Iterable[Action], done: Iterable[Action], left_out: dict[str, str], own: Collection[str] = ()
+) -> tuple[Action, ...]:
+    """`actions` of a second plan without those for containers where one was left out before, or has been `done` and is
+    to do again, for those inside may undo it at once: that is added to `left_out`, by container.
+    """
+    told = {_hindered(action, own): action.describe() for action in done}
+    left = []
+    for action in actions:
+        name = _hindered(action, own)
+        if name is not None and name in told:
+            left_out.setdefault(name, f"it is undone at once by those inside: {told[name]}")
+        if name is None or name not in left_out:
+            left.append(action)
+    return tuple(left)
+
+
+def _hindered(action: Action, own: Collection[str]) -> str | None:
+    """The container that alone can have hindered `action`; None where it is about the host, or a link of `own`."""
+    if isinstance(action, WriteInsideFiles) or (isinstance(action, Connect) and action.container not in own):
+        return action.container
+    return None
+
+
+def _carry_out(settings: Settings, action: Action) -> None:
     if isinstance(action, EnableForwarding):
         enable_forwarding(action.version)
     elif isinstance(action, DisableForwarding):
@@ -62,51 +103,3 @@ def _write_inside(root: int, path: str, content: bytes) -> None:
         write_files(root, {path: content})
     except OSError as error:
         raise EffectFailed(f"{path} inside cannot be written: {error.strerror}") from error
-
-
-class EachAlone:
-    """Carries out the actions of a network's plan, where one container can only hinder itself.
-
-    What fails in a container is left out from then on, and told in `warnings`; so is what has been done and is not so,
-    for those inside may undo it at once. Only what concerns the host as a whole, and a link of one of `own`, for which
-    all is done, is an error.
-    """
-
-    def __init__(self, settings: Settings, own: Collection[str] = ()) -> None:
-        self._settings = settings
-        self._own = frozenset(own)
-        self._failed: dict[str, str] = {}
-        self._done: dict[str, str] = {}
-
-    def apply(self, action: Action) -> None:
-        """Carry out one action. Raises ConductorError."""
-        name = getattr(action, "container", None)
-        try:
-            apply(self._settings, action)
-            if name is not None and not self._is_own_link(action):
-                self._done[name] = action.describe()
-        except (ConductorError, OSError) as error:
-            if name is None:
-                raise
-            reason = f"{error.strerror} ({error.filename})" if isinstance(error, OSError) else str(error)
-            if self._is_own_link(action):
-                raise EffectFailed(f"container {name}: {reason}") from error
-            self._failed[name] = reason
-
-    def left(self, actions: Iterable[Action]) -> tuple[Action, ...]:
-        """`actions` without those for containers where one has failed, or was in vain."""
-        left = []
-        for action in actions:
-            name = getattr(action, "container", None)
-            if name in self._done and not self._is_own_link(action):
-                self._failed.setdefault(name, f"it is undone at once by those inside: {self._done[name]}")
-            if name not in self._failed or self._is_own_link(action):
-                left.append(action)
-        return tuple(left)
-
-    def _is_own_link(self, action: Action) -> bool:
-        return isinstance(action, Connect) and action.container in self._own
-
-    @property
-    def warnings(self) -> list[str]:
-        return [f"container {name}: {reason}" for name, reason in self._failed.items()]

@@ -9,18 +9,17 @@ import os
 import socket
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
-from typing import Any
 
 from .._linux.inside_root import read_files
 from .._linux.listeners import listeners
-from .._linux.nft import list_table
+from .._linux.nft import look as look_at_tables
 from .._linux.routes import default_interfaces
 from .._linux.sysctl import read_sysctl
 from .._model.layout import ContainerPaths
 from .._model.network import LINK_PREFIX, Link, link_name
 from .._plan.firewall import FAMILIES, TABLE, parse_listing
 from .._plan.inside_files import HOSTS, RESOLV
-from .._plan.network_view import ContainerView, Fence, Listening, NetworkView
+from .._plan.network_view import ContainerView, Listening, NetworkView
 from .._store.networks import StoredNetwork, read_networks
 from .._store.settings import Settings
 from .forwarding import look_at_forwarding
@@ -38,13 +37,13 @@ def observe_specs(settings: Settings, names: Iterable[str] | None = None) -> Net
 
 
 def observe(
-    settings: Settings, focus: Callable[[NetworkView], Collection[str]] | None = None, others: bool = False
+    settings: Settings, focus: Callable[[NetworkView], Collection[str]] | None = None, others: Collection[str] = ()
 ) -> NetworkView:
     """Specs and kernel.
 
     Links and files are looked at, inside, too, for the containers that `focus` names when shown the specs; without it
-    for all, and then for links of ours that belong to none. Other firewalls are looked at where `others` or the setting
-    asks for it.
+    for all, and then for links of ours that belong to none. Chains of other firewalls are looked at for the hooks
+    `others`, and for "forward" where the setting asks for it.
     """
     view = observe_specs(settings)
     names = set(view.containers) if focus is None else set(focus(view))
@@ -55,35 +54,22 @@ def observe(
         **{c.name: _with_files(settings, replace(c, pair=pairs.get(link_name(c.name)))) for c in looked_at},
     }
     accept = settings.firewall == "accept"
+    hooks = sorted({*others, *(("forward",) if accept else ())})
+    tables, chains = look_at_tables((family, TABLE) for family in FAMILIES)
     links = frozenset(name for _index, name in socket.if_nameindex() if name.startswith(LINK_PREFIX))
     return replace(
         view,
         containers=containers,
-        firewall=parse_listing(_tables()),
+        firewall=parse_listing(None if tables is None else {"nftables": tables}),
         forwarding=look_at_forwarding(view.ipv6),
         links=links,
         listeners=_listening(looked_at),
         uplinks=tuple(sorted(name for name in default_interfaces() if not name.startswith(LINK_PREFIX))),
         stray_links=tuple(sorted(links - {link_name(name) for name in containers})) if focus is None else (),
-        other_chains=look_at_others("forward", accept) if others or accept else (),
+        other_chains=tuple(
+            chain for hook in hooks for chain in look_at_others(chains, hook, accept and hook == "forward")
+        ),
     )
-
-
-class Looks:
-    """Looks of one run: what the fence is around is as in the first, so that a run ends where interfaces come and go.
-
-    What has come meanwhile is for the next run.
-    """
-
-    def __init__(self) -> None:
-        self._around: Fence | None = None
-
-    def look(self, settings: Settings, *args: Any, **options: Any) -> NetworkView:
-        """As `observe`."""
-        view = observe(settings, *args, **options)
-        if self._around is None:
-            self._around = view.forwarding.around
-        return replace(view, forwarding=replace(view.forwarding, around=self._around))
 
 
 def _view(settings: Settings, stored: StoredNetwork) -> ContainerView:
@@ -116,12 +102,6 @@ def _with_files(settings: Settings, container: ContainerView) -> ContainerView:
         if root is None:
             return container
         return replace(container, files=read_files(root, [HOSTS, RESOLV], unwritable), unwritable=unwritable)
-
-
-def _tables() -> dict | None:
-    """Both tables of ours as one listing; None if there is neither."""
-    listings = [found for found in (list_table(family, TABLE) for family in FAMILIES) if found is not None]
-    return {"nftables": [item for listing in listings for item in listing["nftables"]]} if listings else None
 
 
 def _listening(containers: Iterable[ContainerView]) -> tuple[Listening, ...]:

@@ -6,23 +6,20 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
 from dataclasses import replace
 
 from .._errors import EffectFailed
-from .._linux.nft import list_chains, list_rules, refusal
+from .._linux.nft import list_rules, refusal
 from .._plan.other_firewalls import OtherChain, commands_for, other_chains, wish, with_rules
 
 
-def look_at_others(hook: str, accept: bool) -> tuple[OtherChain, ...]:
-    """The base chains of others at `hook`, with our rules in them; `accept`: our rules are wanted there.
+def look_at_others(chains: Iterable[dict], hook: str, accept: bool) -> tuple[OtherChain, ...]:
+    """Those of all `chains` that others have at `hook`, with our rules in them; `accept`: our rules are wanted there.
 
     Of what cannot be looked at nothing is said: it must never be the end of other work.
     """
-    try:
-        found = other_chains(list_chains(), hook)
-    except EffectFailed:
-        return ()
-    return tuple(_look_at(chain, accept) for chain in found)
+    return tuple(_look_at(chain, accept) for chain in other_chains(chains, hook))
 
 
 def _look_at(chain: OtherChain, accept: bool) -> OtherChain:
@@ -33,12 +30,12 @@ def _look_at(chain: OtherChain, accept: bool) -> OtherChain:
     return replace(chain, refused=refusal(commands_for(action))) if action else chain
 
 
-def blocking_chains(hook: str, accept: bool = False) -> list[str]:
+def blocked_by(chains: Iterable[OtherChain], hook: str) -> list[str]:
     """What may drop containers' packets at `hook` ("forward", or "input" for those to the host), as far as can be told.
 
-    Base chains of others that drop by policy or at their end, and legacy iptables. `accept`: our rules are wanted.
+    Those of `chains` that drop by policy or at their end, and legacy iptables.
     """
-    found = [str(chain) for chain in look_at_others(hook, accept) if chain.blocks]
+    found = [str(chain) for chain in chains if chain.hook == hook and chain.blocks]
     for path, name in (("/proc/net/ip_tables_names", "iptables"), ("/proc/net/ip6_tables_names", "ip6tables")):
         # The old interface, of which nft shows nothing.
         try:

@@ -18,6 +18,22 @@ class Action(ABC):
         """What users read in `actions`."""
 
 
+class Stage(Action):
+    """A part of a plan whose actions are planned at its moment, since until then others may change what they depend on.
+
+    So no lock of what many containers have in common is held while one of them stops. Check mode foresees them.
+    """
+
+
+class LeftOut(Exception):
+    """An action could not be done in `container`, for which only those inside can be the reason: the run goes on."""
+
+    def __init__(self, reason: str, container: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.container = container
+
+
 @dataclass(frozen=True)
 class Plan:
     """Ordered actions, and what they change in the words of the options: `before` and `after` make the diff."""

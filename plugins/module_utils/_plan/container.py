@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .._errors import Conflict, NotFound, not_yet
+from .._errors import ConductorError, Conflict, NotFound, not_yet
 from .._model.container import LIVE, OF_THE_ROOT, ContainerSpec
 from .._model.ids import IdRange
 from .action import Action, Plan
 from .ids import OWNER, IdsView, choose
+from .network_stages import AttachNetwork, DetachNetwork, ForgetName, TellName
 
 _LIMITS = {"memory", "memory_swap", "cpus", "pids"}
 
@@ -20,7 +21,9 @@ _LIMITS = {"memory", "memory_swap", "cpus", "pids"}
 class ContainerView:
     """What is: `spec` None where there is no container; `leftovers` name what a process that ended left behind.
 
-    `to_run`: what is stored is that it shall run, whether it does or not.
+    `to_run`: what is stored is that it shall run, whether it does or not. `networked`: it has a network by its spec;
+    `linked`: that, or a link; `namespace`: it has a network namespace that a start can use. `problem`: what a start
+    would fail of.
     """
 
     spec: ContainerSpec | None = None
@@ -38,6 +41,10 @@ class ContainerView:
     ids: IdsView | None = None
     # Ranges to register for the user conductor, so that no user of the host gets them.
     unregistered: tuple[IdRange, ...] = ()
+    networked: bool = False
+    linked: bool = False
+    namespace: bool = False
+    problem: ConductorError | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +117,14 @@ class ResetRoot(Action):
 
 
 @dataclass(frozen=True)
+class MakeNetworkNamespace(Action):
+    name: str
+
+    def describe(self) -> str:
+        return f"make the network namespace of {self.name}"
+
+
+@dataclass(frozen=True)
 class StartProcess(Action):
     spec: ContainerSpec
 
@@ -142,8 +157,10 @@ class RemoveContainer(Action):
 
 
 def plan_container(wanted: ContainerSpec | None, name: str, view: ContainerView, wish: Wish) -> Plan:
-    """Actions from `view` to `wanted` (None where it is to be absent). Raises Conflict, NotFound."""
+    """Actions from `view` to `wanted` (None where it is to be absent). Raises Conflict, NotFound, `view.problem`."""
     actions = _absent(name, view) if wish.state == "absent" else _present(wanted, view, wish)
+    if view.problem is not None and any(map(_is_of_a_start, actions)):
+        raise view.problem
     before, after = _shown(view.spec, _state(view)), _after(wanted, view, wish, actions)
     return Plan(tuple(actions), **_without_values({"before": before, "after": after}))
 
@@ -160,15 +177,31 @@ def _absent(name: str, view: ContainerView) -> list[Action]:
     # A first process can outlive a container directory that somebody deleted by hand.
     actions = _down(name, view)
     if view.spec is not None or view.incomplete or view.damage:
-        actions.append(RemoveContainer(name))
+        actions += [RemoveContainer(name), ForgetName(name)]
     return actions
+
+
+def _is_of_a_start(action: Action) -> bool:
+    """Whether `action` needs what a start needs, now or when it is started."""
+    if isinstance(action, UpdateSpec):
+        return "seccomp" in action.options
+    return isinstance(action, (CreateContainer, StartProcess))
+
+
+def _start(wanted: ContainerSpec, view: ContainerView, renewed: bool) -> list[Action]:
+    actions: list[Action] = []
+    if view.networked:
+        # Closed before open: the firewall's elements before the link, and that before the first process.
+        actions += [] if view.namespace and not renewed else [MakeNetworkNamespace(wanted.name)]
+        actions.append(AttachNetwork(wanted.name, wanted.hostname))
+    return [*actions, StartProcess(wanted)]
 
 
 def _present(wanted: ContainerSpec, view: ContainerView, wish: Wish) -> list[Action]:
     if view.spec is None:
         _require_image(wanted, view)
         _require_ids(wanted, view)
-        actions = [*_down(wanted.name, view), CreateContainer(wanted)]
+        actions, renewed = [*_down(wanted.name, view), CreateContainer(wanted)], True
         running, leftovers, to_run = False, False, False
     else:
         actions = _changes(view.spec, wanted, view, wish)
@@ -178,11 +211,11 @@ def _present(wanted: ContainerSpec, view: ContainerView, wish: Wish) -> list[Act
     if wish.state == "stopped":
         # Also where it has ended by itself: from now on it is to be stopped, and no restart may know otherwise.
         actions += [StopProcesses(wanted.name)] if running or to_run else []
-        actions += [CleanUp(wanted.name, view.leftovers)] if running or leftovers else []
+        actions += _clean(wanted.name, view) if running or leftovers else []
     elif wish.state == "started" and not running:
         if view.spec is not None:
             _require_image(wanted, view)
-        actions.append(StartProcess(wanted))
+        actions += _start(wanted, view, renewed)
     elif wish.state == "started":
         # Written down before a stop: its restart policy would be off for good.
         actions += [] if view.to_run else [TakeBackStop(wanted.name)]
@@ -214,13 +247,20 @@ def _changes(present: ContainerSpec, wanted: ContainerSpec, view: ContainerView,
         actions.append(ApplyLimits(wanted))
     if options:
         actions.append(UpdateSpec(wanted, options))
+    if "hostname" in options:
+        actions.append(TellName(wanted.name, wanted.hostname))
     return actions
 
 
 def _down(name: str, view: ContainerView) -> list[Action]:
     """From whatever runs or is left to nothing of it."""
     stop: list[Action] = [StopProcesses(name)] if view.running else []
-    return [*stop, CleanUp(name, view.leftovers)] if view.running or view.leftovers else []
+    return [*stop, *_clean(name, view)] if view.running or view.leftovers else []
+
+
+def _clean(name: str, view: ContainerView) -> list[Action]:
+    """What is not taken away by the end of its processes."""
+    return [*([DetachNetwork(name)] if view.linked else []), CleanUp(name, view.leftovers)]
 
 
 def _require_image(wanted: ContainerSpec, view: ContainerView) -> None:

@@ -92,8 +92,8 @@ def plan_fence(view: NetworkView) -> list[Action]:
 
 
 def plan_enabling(view: NetworkView, forwarding: str) -> list[Action]:
-    """Switch on what containers need. Raises HostNotCapable if `forwarding` is "require"."""
-    off = sorted(_off(view) & _needed(view))
+    """Switch on what containers need, unless `forwarding` is "leave". Raises HostNotCapable if it is "require"."""
+    off = sorted(_off(view) & _needed(view)) if forwarding != "leave" else []
     if off and forwarding == "require":
         raise HostNotCapable(
             f"this host does not forward IPv{off[0]} packets",

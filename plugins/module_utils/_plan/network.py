@@ -160,8 +160,8 @@ def plan_projection(
 
     Links and files are judged for the containers in `focus`, the firewall's table always as a whole. Closed before
     open: links go before the elements that keep them closed, and come after the table and its elements. `forwarding`
-    "require" raises HostNotCapable if the host would have to be changed; `firewall` "accept" lets containers' packets
-    through other firewalls.
+    "require" raises HostNotCapable if the host would have to be changed, and "leave" leaves it as it is; `firewall`
+    "accept" lets containers' packets through other firewalls.
     """
     looked_at = [view.containers[name] for name in sorted(focus) if name in view.containers]
     gone = [Disconnect(link_name(c.name)) for c in looked_at if c.pair is not None and _must_go(c)]

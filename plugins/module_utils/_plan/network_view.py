@@ -112,6 +112,12 @@ class NetworkView:
         changed = replace(self.containers[name], spec=spec)
         return replace(self, containers={**self.containers, name: changed})
 
+    def fenced_as(self, first: NetworkView) -> NetworkView:
+        """The same host with the fence around what there was in the `first` look of a run: so that ends where
+        interfaces come and go. What has come meanwhile is for the next run.
+        """
+        return replace(self, forwarding=replace(self.forwarding, around=first.forwarding.around))
+
     def connected(self) -> Iterator[ContainerView]:
         """The containers that have a network namespace and a network."""
         return (c for c in self.containers.values() if c.attached and c.spec is not None)

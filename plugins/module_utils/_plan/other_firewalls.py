@@ -39,6 +39,7 @@ class OtherChain:
     rules: tuple[int, ...] = ()
     passed: bool = False
     refused: str = ""
+    hook: str = "forward"
 
     @property
     def label(self) -> str:
@@ -77,7 +78,7 @@ class TakeBack(Action):
 def other_chains(chains: Iterable[Mapping], hook: str) -> list[OtherChain]:
     """Base chains of others at `hook` ("forward", or "input" for packets to the host), from what nft lists."""
     return [
-        OtherChain(chain["family"], chain["table"], chain["name"], _why(chain))
+        OtherChain(chain["family"], chain["table"], chain["name"], _why(chain), hook=hook)
         for chain in chains
         if chain["family"] in _FAMILIES and chain["table"] != TABLE and chain.get("hook") == hook
     ]
@@ -123,7 +124,8 @@ def _drops_all(parts: list, rules: Mapping[str, Sequence[Mapping]], depth: int =
 
 def plan_other_firewalls(chains: Iterable[OtherChain], wanted: bool) -> list[Action]:
     """Rules of ours where they are `wanted` and a chain drops, and nowhere else. Not where they would be refused."""
-    return [action for action in (wish(chain, wanted) for chain in chains) if action and not action.chain.refused]
+    wishes = (wish(chain, wanted) for chain in chains if chain.hook == "forward")
+    return [action for action in wishes if action and not action.chain.refused]
 
 
 def wish(chain: OtherChain, wanted: bool) -> LetThrough | TakeBack | None:

@@ -35,6 +35,7 @@ _RUN_STATE = {
     "oom_file": text,
     "oom_kills": whole(0),
     "seccomp": text,
+    "log_begin": whole(0),
     "container_dir": text,
 }
 _EXIT = {

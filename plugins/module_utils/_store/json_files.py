@@ -1,13 +1,18 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Our JSON files: versioned, written whole, and never half understood. This is their one reader."""
+"""Our JSON files: versioned, written whole, and never half understood. This is their one reader.
+
+A run asks for the same ones again and again, and reads each once: the text is kept for as long as it is the same file.
+Each writing makes a new one (write_atomic), so that its number, size and time tell it from all others.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import stat
+import time
 from collections.abc import Collection, Mapping
 
 from .._errors import Damaged
@@ -18,13 +23,19 @@ from .._model.typed import Kind, wrong
 VERSION = 1
 # Bytes. The largest that is written is the container.json of a container with a large environment.
 _LARGEST = 16 << 20
+# Nanoseconds, more than a step of the clock that files have: one that has just been written may be written to again
+# without showing it.
+_SETTLED = 100_000_000
+# By path: which file it was, and its text.
+_known: dict[str, tuple[tuple[int, ...], bytes]] = {}
 _REMEDY = "restore it, or remove what it belongs to and create that anew"
 
 
 def write_json(path: str, value: dict) -> None:
     """Write `value` with the format's version to `path`, atomically."""
     text = json.dumps({"version": VERSION, **value}, indent=1, sort_keys=True)
-    write_atomic(path, text.encode() + b"\n")
+    data = text.encode() + b"\n"
+    _known[path] = _identity(write_atomic(path, data)), data
 
 
 def read_json(
@@ -63,14 +74,18 @@ def read_object(path: str, remedy: str) -> dict | None:
 
 
 def _read(path: str, remedy: str) -> bytes | None:
+    identity, text = _known.get(path, ((), b""))
     try:
+        if identity and identity == _identity(os.stat(path)):
+            return text
         # Non-blocking for a FIFO in its place.
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise Damaged(f"{path} cannot be read ({error.strerror})", remedy) from None
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
+    found = os.fstat(fd)
+    if not stat.S_ISREG(found.st_mode):
         os.close(fd)
         raise Damaged(f"{path} is damaged (it is no file)", remedy)
     with open(fd, "rb") as file:
@@ -80,7 +95,13 @@ def _read(path: str, remedy: str) -> bytes | None:
             raise Damaged(f"{path} cannot be read ({error.strerror})", remedy) from None
     if len(text) > _LARGEST:
         raise Damaged(f"{path} is damaged (it has more than {_LARGEST} bytes)", remedy)
+    if time.time_ns() - found.st_mtime_ns > _SETTLED:
+        _known[path] = _identity(found), text
     return text
+
+
+def _identity(found: os.stat_result) -> tuple[int, ...]:
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _check_version(path: str, version: object, remedy: str) -> None:

@@ -40,6 +40,8 @@ EFFECTS = {
     },
 }
 EFFECTS["peer"] = EFFECTS["network"]
+# A start attaches, and a stop detaches.
+EFFECTS["container"] = {**EFFECTS["network"], **EFFECTS["container"]}
 # Its commands run in a container with a network.
 EFFECTS["image"] = {**EFFECTS["network"], **EFFECTS["image"]}
 DEFAULTS = {

@@ -1,0 +1,23 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The files inside a container that name hosts and name servers, as its network has them. Changes nothing."""
+
+from __future__ import annotations
+
+from .._store.settings import Settings
+
+
+def inside_files(settings: Settings, name: str, hostname: str, root_fd: int) -> dict[str, bytes]:
+    """Content of /etc/hosts for `name`, whose root is `root_fd`, and of /etc/resolv.conf if its network says so."""
+    from .._linux.inside_root import read_files
+    from .._plan import inside_files as plan
+    from .observe import observe_specs
+
+    view = observe_specs(settings, [name])
+    own = view.containers.get(name)
+    if own and own.spec and own.spec.peers:
+        view = observe_specs(settings, [name, *(entry.peer for entry in own.spec.peers)])
+    # What cannot be read cannot be written either, which is reported by whoever writes.
+    present = read_files(root_fd, [plan.HOSTS, plan.RESOLV], problems={})
+    return plan.inside_files(view, name, hostname, present)

@@ -1,0 +1,135 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Stages of a container's plan, looked at under the network's lock at their moment, and carried out."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from .._errors import Damaged
+from .._linux.locks import locked
+from .._model.layout import LOCK_DIR, ContainerPaths
+from .._model.network import link_name
+from .._plan.action import Action, LeftOut
+from .._plan.network_stages import AttachNetwork, DetachNetwork, NetworkStage
+from .._store.locks import network_lock
+from .._store.settings import Settings
+
+# What only a container with a network needs is imported in functions: a start costs less without.
+if TYPE_CHECKING:
+    from .._plan.network_view import NetworkView
+
+
+@contextlib.contextmanager
+def staged(settings: Settings, stage: NetworkStage) -> Iterator[tuple[Action, ...]]:
+    """The actions of `stage`, planned now; nobody else changes networks during the block.
+
+    Raises LockTimeout where the network is locked for too long, Damaged, HostNotCapable.
+    """
+    from .._plan.network_foresight import plan_stage
+
+    with locked(LOCK_DIR, network_lock(), settings.lock_timeout):
+        view = _look(settings, stage)
+        yield () if view is None else plan_stage(stage, view, settings.forwarding, settings.firewall)
+
+
+def carry_out(settings: Settings, stage: NetworkStage, warn: Callable[[str], None] = lambda _text: None) -> None:
+    """All of `stage`, for those who have no plan; `warn` gets what was left undone in a container.
+
+    Raises what `staged` and the actions raise.
+    """
+    from .apply import apply
+
+    with staged(settings, stage) as actions:
+        for action in actions:
+            try:
+                apply(settings, action, {stage.container})
+            except LeftOut as error:
+                warn(f"container {error.container}: {error.reason}")
+
+
+def take_away_network(settings: Settings, name: str) -> None:
+    """Detach `name`, whatever there is of a network. Raises what `carry_out` does."""
+    if is_linked(settings, name):
+        carry_out(settings, DetachNetwork(name))
+
+
+def is_networked(settings: Settings, name: str) -> bool:
+    """Whether the container `name` has a network by its spec. Works without pyroute2 and nft."""
+    return os.path.lexists(ContainerPaths.of(settings.container_dir, name).network)
+
+
+def is_linked(settings: Settings, name: str) -> bool:
+    """Whether it has one, or a link without it. Works without pyroute2 and nft."""
+    from .link import link_exists
+
+    return is_networked(settings, name) or link_exists(link_name(name))
+
+
+def check_attachable(settings: Settings, name: str) -> None:
+    """What attaching the container `name` would fail of, by its spec and the host's setting. Raises Damaged,
+    HostNotCapable. Changes nothing.
+    """
+    from .._plan.forwarding import plan_enabling
+    from .._plan.network_foresight import with_stage
+    from .forwarding import look_at_forwarding
+    from .observe import observe_specs
+
+    view = observe_specs(settings, [name])
+    own = view.containers.get(name)
+    if own is None:
+        return
+    if own.damage:
+        raise Damaged(own.damage)
+    if settings.forwarding == "require":
+        view = with_stage(view, AttachNetwork(name, own.hostname))
+        plan_enabling(replace(view, forwarding=look_at_forwarding(view.ipv6)), settings.forwarding)
+
+
+def look(settings: Settings, name: str, running: bool) -> NetworkView | None:
+    """The network as the container `name` and its callers have it, for a foresight; None if neither has any.
+
+    Nothing inside `name` is looked at where it is `running`: whoever is in there does not keep us from stopping it.
+    """
+    from .._plan.network_foresight import callers_of
+    from .link import link_exists
+    from .observe import observe, observe_specs
+
+    specs = observe_specs(settings)
+    own = specs.containers.get(name)
+    if not callers_of(specs, name) and (own is None or own.spec is None) and not link_exists(link_name(name)):
+        return None
+    if not running:
+        return observe(settings, lambda view: callers_of(view, name) | {name})
+    return _with_link(observe(settings, lambda view: callers_of(view, name) - {name}), name)
+
+
+def _look(settings: Settings, stage: NetworkStage) -> NetworkView | None:
+    """What `stage` is planned on; None where it is about nobody."""
+    from .._plan.network_foresight import callers_of, focus_of
+    from .observe import observe, observe_specs
+
+    if isinstance(stage, DetachNetwork):
+        return _with_link(observe(settings, lambda _view: ()), stage.container)
+    if not isinstance(stage, AttachNetwork) and not callers_of(observe_specs(settings), stage.container):
+        return None
+    view = observe(settings, lambda view: focus_of(stage, view))
+    own = view.containers.get(stage.container)
+    if isinstance(stage, AttachNetwork) and own is not None and own.damage:
+        raise Damaged(own.damage)
+    return view
+
+
+def _with_link(view: NetworkView, name: str) -> NetworkView:
+    """`view` with the host end of the container `name`, whatever else there is of it."""
+    from .._plan.network_view import ContainerView
+    from .link import look_at_pairs
+
+    pair = look_at_pairs({link_name(name): None}).get(link_name(name))
+    container = replace(view.containers.get(name, ContainerView(name)), pair=pair)
+    return replace(view, containers={**view.containers, name: container})
