@@ -44,6 +44,27 @@ os.execvp(sys.argv[1], sys.argv[1:])
 """
 
 
+# Makes all inotify instances that it may have; how many those were.
+USE_UP = """
+import resource
+most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+count = 0
+try:
+    while True:
+        kernel("inotify_init")
+        count += 1
+except OSError:
+    return str(count)
+"""
+# Keeps one meanwhile, counted for the user who starts it.
+KEEP_ONE = """
+import ctypes, subprocess, sys
+ctypes.CDLL(None).inotify_init()
+sys.exit(subprocess.call(sys.argv[1:]))
+"""
+
+
 def got_nothing(outcome: str) -> bool:
     return re.fullmatch("E[A-Z0-9]+|closed|made, dead", outcome) is not None
 
@@ -60,6 +81,11 @@ def words(**known: str) -> Callable[[str], str]:
 
 def root_outside(outcome: str) -> str:
     return "yes" if outcome == "0" else f"no: {outcome}"
+
+
+def inotify_instances(outcome: str) -> str:
+    with open("/proc/sys/fs/inotify/max_user_instances", encoding="ascii") as file:
+        return "its own" if outcome == file.read().strip() else "**the host's**"
 
 
 def cgroup_paths(outcome: str) -> str:
@@ -107,6 +133,9 @@ def attacks() -> list[Attack]:
         ),
         Attack(
             "a descriptor of who starts it", [program(surface.DESCRIPTOR)], starter=LEAK
+        ),
+        Attack(
+            "inotify instances are counted as", [program(USE_UP)], inotify_instances, ["python3", "-c", KEEP_ONE]
         ),
         Attack("the cgroup's own path", [program(surface.CGROUP_PATHS)], cgroup_paths),
     ]  # fmt: skip
