@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 
 import pytest
 from ansible_collections.conductor.containers.plugins.module_utils._errors import Damaged
@@ -11,7 +12,7 @@ from ansible_collections.conductor.containers.plugins.module_utils._model.layout
 from ansible_collections.conductor.containers.plugins.module_utils._store import containers as store
 from ansible_collections.conductor.containers.plugins.module_utils._store.ids import read_ids
 from ansible_collections.conductor.containers.plugins.module_utils._store.images import read_image
-from ansible_collections.conductor.containers.plugins.module_utils._store.json_files import read_json
+from ansible_collections.conductor.containers.plugins.module_utils._store.json_files import read_json, write_json
 from ansible_collections.conductor.containers.plugins.module_utils._store.networks import read_network
 from ansible_collections.conductor.containers.plugins.module_utils._store.settings import Settings
 from hypothesis import given, settings
@@ -160,3 +161,38 @@ def test_process_0_is_nobody(tmp_path):
     """kill(0) is for one's own process group."""
     (tmp_path / "state.json").write_text(json.dumps({"version": 1, **STATE, "pid": 0}))
     assert store.process_in(read_json(str(tmp_path / "state.json"), store._RUN_STATE)) is None
+
+
+def test_a_file_is_read_once_for_as_long_as_it_is_the_same(tmp_path, monkeypatch):
+    path, opened = str(tmp_path / "container.json"), []
+    write_json(path, {"name": "web"})
+    os.utime(path, (1e9, 1e9))
+    real = os.open
+    monkeypatch.setattr(os, "open", lambda name, *rest, **more: opened.append(name) or real(name, *rest, **more))
+    for _ in range(3):
+        assert read_json(path) == {"name": "web"}
+    assert opened.count(path) == 1
+    # As another process does it, in as many bytes.
+    other = tmp_path / "other"
+    other.write_text((tmp_path / "container.json").read_text().replace("web", "new"))
+    os.utime(other, (1e9, 1e9))
+    os.rename(other, path)
+    assert read_json(path) == {"name": "new"} and opened.count(path) == 2
+    os.unlink(path)
+    assert read_json(path) is None
+
+
+def test_what_is_read_of_a_file_is_the_readers_own(tmp_path):
+    path = str(tmp_path / "container.json")
+    write_json(path, {"mounts": []})
+    read_json(path)["mounts"].append("mine")
+    assert read_json(path) == {"mounts": []}
+
+
+def test_a_file_that_is_written_to_in_place_right_after_it_was_read_is_read_again(tmp_path):
+    """Its time may be the same then: the clock of files goes in steps."""
+    path, now = tmp_path / "conductor.json", time.time_ns()
+    for text in ('{"version": 1, "a": 1}', '{"version": 1, "a": 2}'):
+        path.write_text(text)
+        os.utime(path, ns=(now, now))
+        assert read_json(str(path)) == {"a": json.loads(text)["a"]}
