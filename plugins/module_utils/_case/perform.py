@@ -120,8 +120,10 @@ def _carry_out(case: UseCase, action: Action, run: Run) -> None:
                 except LeftOut as error:
                     run.left_out[error.container] = error.reason
     except (ConductorError, OSError):
-        # No lock of a stage is held any more.
-        case.take_back(action, run)
+        # No lock of a stage is held any more. What cannot be taken back is for the next run, which finds it; this error
+        # is the one to tell.
+        with contextlib.suppress(ConductorError, OSError):
+            case.take_back(action, run)
         raise
 
 

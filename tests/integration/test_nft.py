@@ -1,0 +1,63 @@
+"""What one run of nft tells of the host's tables."""
+
+from testhost import PYTHON, module_environment
+
+LOOK = """
+import json, subprocess
+from ansible_collections.conductor.containers.plugins.module_utils._linux.nft import look
+TABLES = [("inet", "one"), ("netdev", "one")]
+"""
+ADDED = (
+    "add table inet one; add chain inet one own; add table netdev one; add table ip other; add chain ip other theirs"
+)
+
+
+def looks(host, code):
+    """The lines that `code`, which knows `look` and TABLES, prints on `host`."""
+    environment = {**module_environment(), "HOME": "/root"}
+    return host.run(PYTHON, "-c", LOOK + code, env=environment).stdout.splitlines()
+
+
+def test_it_lists_all_of_the_tables_that_are_asked_for_and_the_chains_of_every_one(bare_host):
+    bare_host.run("nft", "flush", "ruleset")
+    code = "found = look(TABLES); print(json.dumps(found.tables)); print([c['name'] for c in found.chains])"
+    assert looks(bare_host, code) == ["null", "[]"]
+    bare_host.run("nft", ADDED)
+    tables, chains = looks(bare_host, code)
+    assert tables.count('"one"') == 3 and "other" not in tables
+    assert chains == "['own', 'theirs']"
+    bare_host.run("nft", "delete table netdev one")
+    assert looks(bare_host, code)[0].count('"one"') == 2
+    # It keeps what is typed into it, where it can.
+    assert bare_host.run("sh", "-c", "ls /root/.nft.history /nonexistent", check=False).stdout == ""
+
+
+def test_tables_that_come_and_go_meanwhile_are_there_or_not(bare_host):
+    code = f"""
+come_and_go = "while :; do nft '{ADDED}'; nft flush ruleset; done"
+other = subprocess.Popen(["sh", "-c", come_and_go])
+try:
+    seen = {{len(look(TABLES).tables or ()) for _ in range(100)}}
+finally:
+    other.kill()
+    other.wait()
+print(sorted(seen))
+"""
+    (seen,) = looks(bare_host, code)
+    # Nothing; else the release of nft for each table, the table, and the chain if that was there.
+    assert set(seen) <= set("[02345, ]")
+
+
+def test_what_keeps_nft_from_listing_is_told(bare_host):
+    code = """
+import os
+from ansible_collections.conductor.containers.plugins.module_utils._errors import EffectFailed
+os.setgid(65534)
+os.setuid(65534)
+try:
+    look(TABLES)
+except EffectFailed as error:
+    print(error.message, error.hint)
+"""
+    said = "\n".join(looks(bare_host, code))
+    assert "list tables failed" in said and "Operation not permitted" in said
