@@ -1,7 +1,9 @@
 """Networks of real containers: over stop and start, by name from inside, and gone with them."""
 
 import pytest
+from attacks import patched
 from netbox import HOST4, HOST6, INTERNET4, Inside, call, end_servers, is_refused, reaches, serve
+from snapshot import take
 
 
 @pytest.fixture
@@ -137,3 +139,31 @@ def test_a_start_where_forwarding_is_required_says_so_in_check_mode(host):
     ]
     assert said[0] == said[1] and "does not forward IPv4" in said[0]
     host.run("rm", "/etc/conductor/conductor.json")
+
+
+def test_a_start_that_fails_after_its_network_was_made_leaves_nothing_of_it(host):
+    web = {"name": "web", "image": "debian", "command": ["/no/such/program"]}
+    host.module("conductor_container", **web, state="present")
+    host.module("conductor_network", container="web", internet=True, expose=["80-8080"])
+    before = take(host)
+    failed = host.module("conductor_container", **web, fails=True)
+    assert not failed["changed"] and failed["actions"] == [] and "done before" not in failed["msg"]
+    # Programs of ours, the log of the try, and the cgroup that supervisors have in common.
+    left = [line for line in set(before) ^ set(take(host)) if not line.startswith(("file: ", "process: ", "cgroup: "))]
+    assert left == []
+
+
+def test_a_start_whose_link_cannot_be_made_leaves_nothing_of_it(host):
+    web = {"name": "web", "image": "debian", "command": ["/bin/sleep", "infinity"]}
+    host.module("conductor_container", **web, state="present")
+    host.module("conductor_network", container="web")
+    refuse = """
+def refused(*_):
+    raise OSError(28, "No space left on device")
+module_utils("_network.link").guard = refused
+"""
+    failed = patched(host, "conductor_container", refuse, **web, fails=True)
+    assert "container web: No space left" in failed["msg"] and not failed["changed"]
+    assert "cdtr-" not in host.run("ip", "link").stdout and "conductor" not in host.run("nft", "list", "tables").stdout
+    assert "web" not in host.run("ls", "/run/netns").stdout
+    assert host.module("conductor_container", **web)["container"]["state"] == "running"

@@ -62,6 +62,13 @@ def build_on_this_machine(directory: Path, name: str, **recipe) -> dict:
     return json.loads(done.stdout)
 
 
+def mount_recipe(host: Host, recipe: dict) -> None:
+    """Give `host` the image that conductor_image would build with the options `recipe`, for which it has no mirror."""
+    options = dict(recipe)
+    name = options.pop("name")
+    mount_image(host, test_image(options), name)
+
+
 def mount_image(host: Host, cached: Path, name: str = "debian") -> None:
     """Give `host` the cached image under `name`, without a copy."""
     directory = f"/var/lib/conductor/images/{name}"
