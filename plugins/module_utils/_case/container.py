@@ -6,27 +6,18 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import os
-import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import replace
 
 from .._container import start, stop
 from .._container.cgroup import cgroup_of
-from .._container.enter import run_inside
-from .._container.kept_output import Last
 from .._container.limits import has_cgroup_limits, set_cgroup_limits
-from .._container.process import Confinement
 from .._container.rootfs import check_idmap
-from .._container.spawn import Command
 from .._container.supervisor import adopt
-from .._errors import ConductorError, Damaged, EffectFailed, InvalidInput
-from .._linux.ending import wait_ended
+from .._errors import ConductorError, Damaged, InvalidInput
 from .._linux.files import read_text, remove_tree
 from .._linux.locks import Lock, locked
-from .._linux.processes import ProcessId
 from .._model.container import ContainerSpec, merge, parse_changes
 from .._model.ids import IdRange
 from .._model.layout import LOCK_DIR, ContainerPaths, ImagePaths
@@ -43,24 +34,14 @@ from .._store.images import check_ids, image_layers
 from .._store.locks import container_lock, ids_lock, image_lock
 from .._store.settings import Settings
 from .about_container import about_container
-from .container_facts import container_facts, log_from
+from .container_facts import container_facts
+from .container_waits import check_boots, run_to_end, wait_ready
 from .perform import Run, UseCase
 from .registered_ids import register_ids
 from .startable import check_startable
 
 # What belongs to a start, in this order.
 _STARTING = (plan.MakeNetworkNamespace, AttachNetwork, plan.StartProcess)
-# Seconds in which an init that cannot boot has ended.
-_BOOT = 1.0
-
-
-@dataclass(frozen=True)
-class Observed:
-    """The planner's view, and the process that it speaks of."""
-
-    view: plan.ContainerView
-    process: ProcessId | None
-    supervisor: ProcessId | None
 
 
 class ContainerCase(UseCase):
@@ -85,7 +66,7 @@ class ContainerCase(UseCase):
         images = [image_lock(self.changes["image"], shared=True)] if "image" in self.changes else []
         return [*images, container_lock(self.name)]
 
-    def observe(self) -> Observed:
+    def observe(self) -> plan.ContainerView:
         spec, damage = None, ""
         try:
             spec = store.read_spec(self.paths)
@@ -94,12 +75,12 @@ class ContainerCase(UseCase):
             if self.wish.state != "absent" or not self.wish.force:
                 raise
         try:
-            process, supervisor, running = store.observe_process(self.paths, spec)
+            _, supervisor, running = store.observe_process(self.paths, spec)
         except Damaged as error:
             if self.wish.state != "absent" or not self.wish.force:
                 raise
             damage = str(error)
-            process, supervisor, running = None, None, bool(cgroup_of(self.name).processes())
+            supervisor, running = None, bool(cgroup_of(self.name).processes())
         leftovers = () if running else stop.leftovers(self.paths)
         if store.has_staging(self.paths):
             leftovers = (*leftovers, "half-made directory")
@@ -122,7 +103,7 @@ class ContainerCase(UseCase):
             linked=is_linked(self.settings, self.name),
             namespace=not damage and start.has_network_namespace(self.paths),
         )
-        return Observed(replace(view, problem=self._problem(view)), process, supervisor)
+        return replace(view, problem=self._problem(view))
 
     def _problem(self, view: plan.ContainerView) -> ConductorError | None:
         """What a start would fail of, found before anything is changed; None where none can be in the plan."""
@@ -169,12 +150,11 @@ class ContainerCase(UseCase):
         taken = taken_ids(self.settings.container_dir, self.name)
         return IdsView(read_text(SUBUID), read_text(SUBGID), taken)
 
-    def plan(self, observed: Observed) -> Plan:
+    def plan(self, observed: plan.ContainerView) -> Plan:
         with about_container(self.name):
             return self._plan(observed)
 
-    def _plan(self, observed: Observed) -> Plan:
-        view = observed.view
+    def _plan(self, view: plan.ContainerView) -> Plan:
         wanted = None if self.wish.state == "absent" else merge(view.spec, self.changes)
         if view.incomplete and wanted is not None:
             raise Damaged(
@@ -191,10 +171,10 @@ class ContainerCase(UseCase):
             )
         return plan.plan_container(wanted, self.name, view, self.wish)
 
-    def foresee(self, planned: Plan, observed: Observed) -> Iterable[Action]:
+    def foresee(self, planned: Plan, observed: plan.ContainerView) -> Iterable[Action]:
         if not any(isinstance(action, NetworkStage) for action in planned.actions):
             return planned.actions
-        view = look_at_network(self.settings, self.name, observed.view.running)
+        view = look_at_network(self.settings, self.name, observed.running)
         if view is None:
             return [action for action in planned.actions if not isinstance(action, NetworkStage)]
         from .._plan.network_foresight import foresee
@@ -227,7 +207,7 @@ class ContainerCase(UseCase):
         while run.done and (isinstance(run.done[-1], _STARTING) or type(run.done[-1]) not in _EFFECTS):
             run.done.pop()
 
-    def again(self, run: Run) -> tuple[Observed, Iterable[Action]]:
+    def again(self, run: Run) -> tuple[plan.ContainerView, Iterable[Action]]:
         observed = self.observe()
         left = self.plan(observed).actions
         if _has_started(run):
@@ -243,7 +223,7 @@ class ContainerCase(UseCase):
         elif _has_started(run):
             check_boots(self.settings, self.paths)
 
-    def result(self, observed: Observed, run: Run) -> dict:
+    def result(self, observed: plan.ContainerView, run: Run) -> dict:
         facts, warnings = container_facts(self.settings, self.name), run.all_warnings()
         told = {"container": facts, **({"warnings": warnings} if warnings else {})}
         if self.detach:
@@ -341,96 +321,3 @@ _EFFECTS = {
 
 def _has_started(run: Run) -> bool:
     return any(isinstance(action, plan.StartProcess) for action in run.done)
-
-
-class Ended(NamedTuple):
-    """How a command that was run to its end has ended, and what it printed."""
-
-    rc: int
-    stdout: str
-
-
-def run_to_end(settings: Settings, paths: ContainerPaths) -> Ended:
-    """Wait until the first process has ended. Raises EffectFailed with `rc` where that is not 0, or unknown."""
-    state = store.read_run_state(paths) or {}
-    process = store.process_in(state)
-    pidfd = process.open() if process else None
-    if pidfd is not None:
-        try:
-            wait_ended(pidfd, math.inf)
-        finally:
-            os.close(pidfd)
-    facts = container_facts(settings, paths.name)
-    if facts is None:
-        raise EffectFailed(f"container {paths.name} was removed while its command ran", container=None, rc=None)
-    output = log_from(paths.log, state.get("log_begin", 0))
-    if facts["exit_code"] != 0:
-        last = output.strip()[-500:] or "it printed nothing"
-        raise EffectFailed(
-            f"{paths.name}: the command ended with exit status {facts['exit_code']}",
-            last, container=facts, rc=facts["exit_code"], stdout=output,
-        )  # fmt: skip
-    return Ended(0, output)
-
-
-def check_boots(settings: Settings, paths: ContainerPaths) -> None:
-    """Raises EffectFailed where an init that was just started has ended within a second: it could not boot."""
-    spec, process = store.read_spec(paths), store.process_in(store.read_run_state(paths))
-    if spec is None or not spec.init:
-        return
-    pidfd = process.open() if process else None
-    if pidfd is not None:
-        try:
-            if not wait_ended(pidfd, _BOOT):
-                return
-        finally:
-            os.close(pidfd)
-    facts = container_facts(settings, paths.name) or {}
-    if facts.get("exit_code"):
-        last = facts["log"].strip()[-500:] or "it printed nothing"
-        raise EffectFailed(
-            f"{paths.name}: init ended with exit status {facts['exit_code']} right after the start",
-            last,
-            container=facts,
-        )
-
-
-# Bytes of the output of `wait` that are kept, for its message.
-_SAID = 4096
-
-
-def wait_ready(settings: Settings, paths: ContainerPaths, argv: tuple[str, ...], timeout: float) -> None:
-    """Run `argv` inside again and again until it exits 0. Raises EffectFailed after `timeout` seconds, or where the
-    container ends before.
-    """
-    deadline = time.monotonic() + timeout
-    pause, said = 0.05, ""
-    while True:
-        spec = store.read_spec(paths)
-        process, _, running = store.observe_process(paths, spec)
-        if not running or spec is None:
-            facts = container_facts(settings, paths.name)
-            raise EffectFailed(
-                f"container {paths.name} ended while it was waited for", "see container.log", container=facts
-            )
-        left = deadline - time.monotonic()
-        try:
-            seccomp = seccomp_filters.filter_at((store.read_run_state(paths) or {}).get("seccomp", ""), spec)
-            command = Command(argv, spec.user, spec.env, spec.working_dir, Confinement.of(spec, seccomp))
-            until = time.monotonic() + max(left, 0.1)
-            outcome = run_inside(process, cgroup_of(paths.name), command, b"", until, lambda: Last(_SAID))
-            if outcome.rc == 0:
-                return
-            said = (outcome.stderr or outcome.stdout).decode(errors="replace").strip()[-500:]
-        except ConductorError as error:
-            # Between two lives of a container that restarts, or before its program is there.
-            said = str(error)
-        if time.monotonic() + pause > deadline:
-            facts = container_facts(settings, paths.name)
-            raise EffectFailed(
-                f"container {paths.name} was not ready after {timeout:g} s: {' '.join(argv)} did not exit 0",
-                said or "it printed nothing",
-                container=facts,
-            )
-        time.sleep(pause)
-        pause = min(pause * 1.5, 1.0)
