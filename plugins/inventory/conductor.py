@@ -81,7 +81,8 @@ seealso:
 """
 
 EXAMPLES = r"""
-# fleet.conductor.yml, beside an inventory that has the group web: `ansible-inventory -i inventory/ --graph`
+# fleet.conductor.yml, read after the inventory that has the group web:
+# `ansible-inventory -i hosts -i fleet.conductor.yml --graph`
 #
 # plugin: conductor.containers.conductor
 # hosts: [web]

@@ -6,8 +6,8 @@ import os
 import pytest
 import yaml
 from controller import Controller
-from image_cache import mount_image
-from testhost import ROOT
+from image_cache import mount_image, mount_recipe
+from testhost import PYTHON, ROOT
 
 # What a reader has beforehand: the programs and files that examples name, in the image and on the host.
 PARSER = "#!/bin/sh\nexec /bin/sleep infinity\n"
@@ -38,17 +38,25 @@ BEFORE = {
     "conductor_container_info": RUNNING,
     "conductor_copy": [*RUNNING, DUMPED],
     "conductor_exec": RUNNING,
+    "conductor_image": [],
     "conductor_image_info": [],
     "conductor_network": RUNNING,
     "conductor_network_info": CONNECTED,
     "conductor_peer": CONNECTED,
 }
+IMAGE_MODULE = "conductor.containers.conductor_image"
 
 
 def examples(module: str) -> list[dict]:
+    """Tasks or plays of the EXAMPLES of a module."""
     text = (ROOT / "plugins" / "modules" / f"{module}.py").read_text()
-    tasks = yaml.safe_load(text.partition('EXAMPLES = r"""')[2].partition('"""')[0])
-    return [task for task in tasks if "suite" not in task.get("conductor.containers.conductor_image", {})]
+    return yaml.safe_load(text.partition('EXAMPLES = r"""')[2].partition('"""')[0])
+
+
+def needs_a_mirror(task: dict) -> bool:
+    """Whether a task builds an image from a mirror or installs packages from one: a test host has none."""
+    options = task.get(IMAGE_MODULE, {})
+    return "suite" in options or "apt-get" in str(options.get("commands"))
 
 
 @pytest.fixture
@@ -57,7 +65,8 @@ def reader(bare_host, cached_image, tmp_path):
     mount_image(bare_host, cached_image, "base")
     bare_host.run("sh", "-ec", HOST)
     # Made by a mirror in the examples, which a test host has not.
-    mount_image(bare_host, cached_image, "system")
+    for name in ("system", "web"):
+        mount_image(bare_host, cached_image, name)
     bare_host.module("conductor_container", name="template", image="base", command=["/bin/sleep", "infinity"])
     for path, content in IMAGE.items():
         write = f"mkdir -p {os.path.dirname(path)}; cat > {path}; chmod 755 {path}"
@@ -75,7 +84,34 @@ def reader(bare_host, cached_image, tmp_path):
 
 @pytest.mark.parametrize("module", BEFORE)
 def test_examples_of_a_module_work_as_they_stand(reader, module):
-    tasks = [*BEFORE[module], *examples(module)]
+    tasks = [*BEFORE[module], *(task for task in examples(module) if not needs_a_mirror(task))]
     assert len(tasks) > len(BEFORE[module])
     printed = reader.playbook(*tasks, options=["-e", json.dumps({"token": "secret"})])
     assert "failed=0" in printed and "unreachable=0" in printed
+
+
+@pytest.mark.parametrize("module", ["conductor_container", "conductor_image"])
+def test_examples_that_need_a_mirror_are_understood_in_check_mode(bare_host, tmp_path, module):
+    controller = Controller(tmp_path)
+    controller.add_host("target", bare_host)
+    tasks = [task for task in examples(module) if needs_a_mirror(task)]
+    printed = controller.playbook(*tasks, options=["--check", "-v"])
+    assert tasks and f"ok={len(tasks)} " in printed and f"changed={len(tasks)} " in printed, printed
+    for task in tasks:
+        assert f"build image {task[IMAGE_MODULE]['name']}" in printed
+    assert not bare_host.run("ls", "-A", "/var/lib/conductor").stdout
+
+
+def test_example_of_conductor_target_is_a_playbook_that_works(bare_host, tmp_path):
+    controller = Controller(tmp_path)
+    controller.add_host("target", bare_host, ansible_python_interpreter=PYTHON, conductor_host_python=PYTHON)
+    plays = examples("conductor_target")
+    mount_recipe(bare_host, plays[0]["tasks"][0][IMAGE_MODULE])
+    (tmp_path / "hosts").write_text("[fleet]\ntarget\n")
+    (tmp_path / "play.yml").write_text(yaml.safe_dump(plays))
+    (tmp_path / "roles/nginx/tasks").mkdir(parents=True)
+    role = "- ansible.builtin.copy: {content: here, dest: /etc/nginx, mode: '0644'}\n"
+    (tmp_path / "roles/nginx/tasks/main.yml").write_text(role)
+    controller.run("ansible-playbook", "-i", "hosts", "play.yml")
+    mark = bare_host.module("conductor_exec", container="web", argv=["/bin/cat", "/etc/nginx"])
+    assert mark["stdout"] == "here"

@@ -15,7 +15,7 @@ RECIPE = {"suite": "trixie", "packages": ["iproute2", "procps", "python3", "syst
 # One that has a whole archive of packages in /debs, to be installed where there is no mirror.
 SERVICES = "openssh-server postgresql nginx"
 # What a playbook needs inside, or installs.
-TOOLS = "python3-apt sudo cron git"
+TOOLS = "python3-apt sudo cron git nginx-light"
 ARCHIVE_RECIPE = {
     **RECIPE,
     "packages": [*RECIPE["packages"], "apt-utils"],
@@ -63,7 +63,7 @@ def build_on_this_machine(directory: Path, name: str, **recipe) -> dict:
 
 
 def mount_recipe(host: Host, recipe: dict) -> None:
-    """Give `host` the image that conductor_image would build with the options `recipe`, for which it has no mirror."""
+    """Give `host` the image that conductor_image builds with the options `recipe`: a test host has no mirror."""
     options = dict(recipe)
     name = options.pop("name")
     mount_image(host, test_image(options), name)
