@@ -38,7 +38,7 @@ def run(argv: Sequence[str], *, stdin: bytes = b"", timeout: float | None = None
 
     Raises EffectFailed with the end of its standard error where it does not exit 0, or runs over `timeout` seconds.
     """
-    environment = {"PATH": PATH, "LC_ALL": "C", "HOME": home or os.environ.get("HOME", "/root")}
+    environment = {"PATH": PATH, "LC_ALL": "C", "HOME": os.environ.get("HOME", "/root")}
     try:
         done = subprocess.run(argv, input=stdin, capture_output=True, env=environment, timeout=timeout, check=False)
     except subprocess.TimeoutExpired:

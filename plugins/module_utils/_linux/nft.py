@@ -6,14 +6,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from .._errors import EffectFailed
 from .commands import require_program, run
-
-# Somebody else may make or delete a table of ours while it is looked at, and again.
-_LOOKS = 10
 
 
 def apply_batch(commands: list[dict]) -> None:
@@ -44,30 +41,45 @@ class Listing(NamedTuple):
 def look(tables: Iterable[tuple[str, str]]) -> Listing:
     """What is in `tables` (family, name), with plain numbers (-n) for protocols and ports, and which chains there are.
 
-    One run of nft, which carries out a line of its input after the other: in one command its release 1.0.6 lists but
-    the last family. Raises EffectFailed.
+    One run of nft: families as a whole, since its release 1.0.6 lists but the last of two tables in a run, and breaks
+    off now and then where it is given commands one by one. A table of somebody else in there that cannot be listed is
+    no reason to fail: then each is listed alone. Raises EffectFailed.
     """
-    tables = list(tables)
-    lines = ["list tables", *(f"list table {family} {name}" for family, name in tables), "list chains"]
+    wanted = set(tables)
+    families = [f"list ruleset {family}" for family in sorted({family for family, _ in wanted})]
+    try:
+        *listings, chains = _listings("; ".join([*families, "list chains"]))
+    except EffectFailed:
+        listings, chains = _one_by_one(wanted), *_listings("list chains")
+    found = [item for listing in listings for item in listing if _place(item) in wanted]
+    return Listing(found or None, [item["chain"] for item in chains if "chain" in item])
+
+
+def _one_by_one(tables: Collection[tuple[str, str]]) -> list[list[dict]]:
+    """The listings of those of `tables` that exist."""
+    seen: set[tuple[str, str]] = set()
+    while True:
+        there = {place for item in _listings("list tables")[0] if (place := _place(item)) in tables}
+        try:
+            return [_listings(f"list table {family} {name}")[0] for family, name in sorted(there)]
+        except EffectFailed:
+            # One was deleted meanwhile, by whom no lock of ours keeps off; or it is another trouble, which stays.
+            if there == seen:
+                raise
+            seen = there
+
+
+def _listings(commands: str) -> list[list[dict]]:
+    """What nft says to each of `commands`, which all list something."""
     nft = require_program("nft", "nftables")
-    for _ in range(_LOOKS):
-        # It would keep its input in a file of its user's home.
-        said = run([nft, "-j", "-n", "-i"], stdin="\n".join(lines).encode() + b"\n", home="/nonexistent")
-        found = [json.loads(line)["nftables"] for line in said.splitlines() if line.startswith(b"{")]
-        if len(found) < 2:
-            # Nothing can be listed: alone it says why.
-            run([nft, "-j", "list", "tables"])
-            continue
-        listed = [item for listing in found[1:-1] for item in listing]
-        # A table that is not there is an error to nft, and none to us; one that was made meanwhile is at the next look.
-        if _names(listed, tables) >= _names(found[0], tables):
-            return Listing(listed or None, [item["chain"] for item in found[-1] if "chain" in item])
-    raise EffectFailed("nft lists tables, and does not show what is in them", "see: nft list ruleset")
+    said = run([nft, "-j", "-n", commands])
+    return [json.loads(line)["nftables"] for line in said.splitlines() if line.startswith(b"{")]
 
 
-def _names(items: Iterable[dict], tables: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
-    shown = {(item["table"]["family"], item["table"]["name"]) for item in items if "table" in item}
-    return shown & set(tables)
+def _place(item: Mapping) -> tuple[str, str] | None:
+    """Family and name of the table that an object of a listing belongs to, or is."""
+    ((kind, shown),) = item.items()
+    return (shown["family"], shown["name" if kind == "table" else "table"]) if "family" in shown else None
 
 
 def list_rules(family: str, table: str) -> dict[str, list[dict]]:
