@@ -13,6 +13,7 @@ from netbox import (
     OUTSIDE4,
     OUTSIDE6,
     Box,
+    answers_ping,
     call,
     is_refused,
     reaches,
@@ -49,6 +50,33 @@ def test_a_container_without_internet_reaches_nothing_beyond_the_host(bare_host)
     for address in (INTERNET4, INTERNET6, "198.51.100.2", "2001:db8:2::2"):
         assert is_refused(box, address, 7000)
         assert is_refused(box, address, 7000, "udp")
+
+
+# Sends a datagram of so many bytes, with DF or without (option IP_MTU_DISCOVER), and waits for any answer.
+DATAGRAM = """
+import socket, sys
+address, size, discover = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as sender:
+    if ":" not in address:
+        sender.setsockopt(socket.IPPROTO_IP, 10, discover)
+    sender.settimeout(5)
+    sender.sendto(b"x" * size, (address, 7000))
+    print(len(sender.recv(65536)) > 0)
+"""
+
+
+def test_datagrams_arrive_whole_and_in_fragments(bare_host):
+    """Each with a checksum that holds; the wires of a test host look at it."""
+    box = Box(bare_host, "web")
+    serve(bare_host.internet, 7000, "udp")
+    box.network(internet=True)
+    for address, size, discover in (
+        (INTERNET4, 1000, 2), (INTERNET4, 1000, 0), (INTERNET4, 4000, 0), (INTERNET6, 1000, 0), (INTERNET6, 4000, 0),
+    ):  # fmt: skip
+        said = box.run("python3", "-c", DATAGRAM, address, str(size), str(discover), check=False)
+        assert said.stdout == "True\n", (address, size, discover, said.stderr)
+    for address in (INTERNET4, INTERNET6):
+        assert answers_ping(box, address)
 
 
 def test_with_internet_it_goes_out_behind_the_hosts_address(bare_host):

@@ -157,26 +157,35 @@ def _is_party(interface: dict) -> list[list[dict]]:
 
 # The chain of the table `netdev conductor` that each link's own chain goes to, before a packet is put together of its
 # fragments or tracked. The guard has made it somebody else's packet; what is the container's becomes a broadcast, which
-# the kernel neither forwards nor takes for TCP, and of a protocol that nobody speaks. Only the other table makes it one
-# for this host again: so both must be there, whichever somebody deletes.
+# the kernel neither forwards nor takes for TCP, and what it does not take for anything else either: the end of an IPv4
+# packet whose beginning never comes, or an IPv6 packet of a protocol that nobody speaks. Only the other table makes it
+# one for this host again: so both must be there, whichever somebody deletes. No field of IPv4 that the checksums of UDP
+# and others cover is changed by its name: nft would change those along, and not change them back.
 FROM_LINK = "from_link"
-_HIDDEN = [("ip", "protocol", UDP, 145), ("ip", "protocol", ICMP, 129)]
-_HIDDEN += [("ip6", "nexthdr", number, number | 128) for number in (UDP, ICMP6, FRAGMENT6)]
+_OFFSET = _payload("ip", "frag-off")
+# The flags DF and MF, of packets and of their first fragments; hidden at the far end of what a packet can have.
+_BEGINNINGS = [(flags, flags | 0x1FFD) for flags in (0, 0x4000, 0x2000, 0x6000)]
+# Byte 6 of the header, raw: nothing but that byte is changed.
+_NEXT_HEADER = {"payload": {"base": "nh", "offset": 48, "len": 8}}
+_HIDDEN6 = [(number, number | 128) for number in (UDP, ICMP6, FRAGMENT6)]
+_BY_IP6 = _payload("ip6", "nexthdr")
 
 
-def _set_protocol(protocol: str, name: str, value: int) -> dict:
-    key = _payload(protocol, name)
-    if protocol == "ip6":
-        # Byte 6 of the header, raw: by its name the checksum behind would be changed along, and not changed back.
-        key = {"payload": {"base": "nh", "offset": 48, "len": 8}}
+def _set(key: dict, value: int) -> dict:
     return {"mangle": {"key": key, "value": value}}
 
 
-HIDE = [
-    [_is(_payload(ip, name), number), _set_protocol(ip, name, hidden), RETURN] for ip, name, number, hidden in _HIDDEN
+HIDE: list[list[dict]] = [
+    [_is(_payload("ip", "protocol"), TCP), RETURN],
+    *([_is(_OFFSET, shown), _set(_OFFSET, hidden), RETURN] for shown, hidden in _BEGINNINGS),
+    # With the flag that has no meaning: nobody needs such a packet.
+    [_is({"&": [_OFFSET, 0x1FFF]}, 0), DROP],
+    *([_is(_BY_IP6, shown), _set(_NEXT_HEADER, hidden), RETURN] for shown, hidden in _HIDDEN6),
 ]
-SHOW = [
-    [_is(_payload(ip, name), hidden), _set_protocol(ip, name, number), ACCEPT] for ip, name, number, hidden in _HIDDEN
+SHOW: list[list[dict]] = [
+    [_is(_payload("ip", "protocol"), TCP), ACCEPT],
+    *([_is(_OFFSET, hidden), _set(_OFFSET, shown), ACCEPT] for shown, hidden in _BEGINNINGS),
+    *([_is(_BY_IP6, hidden), _set(_NEXT_HEADER, shown), ACCEPT] for shown, hidden in _HIDDEN6),
 ]
 _ADMITTED = [_set_meta("pkttype", "broadcast"), {"goto": {"target": "hide"}}]
 FROM_LINK_RULES: list[list[dict]] = [
