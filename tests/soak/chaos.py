@@ -81,7 +81,11 @@ class Soak:
         """The hostile container is made, and plays."""
         self.must(self.workers[0].module("conductor_container", **operations.TRICKS), "tricks begin")
         ready = f"/var/lib/conductor/containers/{operations.HOSTILE}/rootfs/srv/ready"
-        until(lambda: not self.host.run("ls", ready, check=False).returncode, "all tricks are played", 60)
+        try:
+            until(lambda: not self.host.run("ls", ready, check=False).returncode, "all tricks are played", 60)
+        except AssertionError as error:
+            (found,) = self.workers[0].module("conductor_container_info", name=[operations.HOSTILE])["containers"]
+            raise Failed(f"{error}: it is {found['state']}; {found['log']}") from None
 
     def guarded(self, actor) -> None:
         try:
