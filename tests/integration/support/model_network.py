@@ -163,7 +163,7 @@ def _flat(name: str, shown) -> tuple:
 
 # Rules in each chain of the whole table: a flush takes them away.
 RULES = {
-    "hide": 5, "from_link": 6, "admit": 7, "limits": 1, "to_metadata": 8, "outside_dnat": 2, "host_dnat": 1,
+    "hide": 9, "from_link": 6, "admit": 10, "limits": 1, "to_metadata": 8, "outside_dnat": 2, "host_dnat": 1,
     "exposed_ports": 8, "masquerade": 5, "forward": 4, "through": 9, "related": 3, "related_from": 5, "related_to": 5,
     "reply": 6, "input": 7, "to_link": 3,
 }  # fmt: skip
