@@ -85,9 +85,16 @@ def test_the_host_listens_to_a_router_that_was_silent_while_the_playbook_ran_aft
         deployed.role("host")
 
 
-@pytest.mark.parametrize("lost", ["systemctl restart nftables", "nft delete table inet conductor"])
-def test_reconciled_brings_back_what_loading_the_hosts_own_rules_took_away(deployed, lost):
-    """Debian's /etc/nftables.conf begins with `flush ruleset`."""
+def test_loading_the_hosts_own_rules_takes_nothing_away(deployed):
+    """Debian's /etc/nftables.conf begins with `flush ruleset`; the drop-in of role host reconciles after it."""
+    deployed.host.check_output("systemctl restart nftables")
+    assert [said.split()[0] for said in deployed.calls(*WEB)] == ["web", "web"]
+    assert call_from_outside() == f"web ::ffff:{OUTSIDE}"
+    assert not deployed.module("conductor_network", state="reconciled")["changed"]
+
+
+@pytest.mark.parametrize("lost", ["nft flush ruleset", "nft delete table inet conductor"])
+def test_reconciled_brings_back_what_was_taken_away(deployed, lost):
     deployed.host.check_output(lost)
     assert deployed.calls(*WEB) == ["refused", "refused"]
     assert deployed.module("conductor_network", state="reconciled")["changed"]
