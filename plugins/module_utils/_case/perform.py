@@ -55,8 +55,10 @@ class UseCase(Protocol):
         return planned.actions
 
     def stage(self, stage: Stage) -> contextlib.AbstractContextManager[Iterable[Action]]:
-        """The actions of `stage`, planned now, with the lock that they need for the block."""
-        raise NotImplementedError
+        """The actions of `stage`, planned now, with the lock that they need for the block.
+
+        For those whose plans have stages.
+        """
 
     def apply(self, action: Action, run: Run) -> None:
         """Carry out one action. Raises LeftOut where that costs the action alone."""
