@@ -76,14 +76,14 @@ class Conductor:
     """Ours, through the same functions that the modules call."""
 
     def __init__(self) -> None:
-        from ansible_collections.conductor.containers.plugins.module_utils._case import container
-        from ansible_collections.conductor.containers.plugins.module_utils._case import exec as exec_
-        from ansible_collections.conductor.containers.plugins.module_utils._store.settings import Settings
+        from ansible_collections.conductor.containers.plugins.module_utils._container import use_case as container
+        from ansible_collections.conductor.containers.plugins.module_utils._container.exec import use_case as exec_
+        from ansible_collections.conductor.containers.plugins.module_utils._engine.settings import Settings
 
         self.container, self.exec, self.settings = container, exec_, Settings()
 
     def case(self, state: str, name: str = "bench", **more):
-        from ansible_collections.conductor.containers.plugins.module_utils._case.perform import perform
+        from ansible_collections.conductor.containers.plugins.module_utils._engine.engine import perform
 
         params = {"name": name, "state": state, "wait_timeout": 60.0, **more}
         return perform(self.container.ContainerCase(params, self.settings))
@@ -98,7 +98,7 @@ class Conductor:
         container.start.start(self.settings, paths, container.store.read_spec(paths))
 
     def run(self, argv: list[str]) -> None:
-        from ansible_collections.conductor.containers.plugins.module_utils._case.perform import perform
+        from ansible_collections.conductor.containers.plugins.module_utils._engine.engine import perform
 
         names = ("cmd", "stdin", "env", "chdir", "user", "creates", "removes", "timeout")
         params = {"container": "idle", "argv": argv, "detach": False, **dict.fromkeys(names)}
@@ -203,7 +203,7 @@ mount -t sysfs sysfs /run/sh/root/sys; exec chroot /run/sh/root {SIGNAL[0]} -c '
 
 def inside(rounds: int) -> None:
     """All measurements; prints them."""
-    from ansible_collections.conductor.containers.plugins.module_utils._linux.cgroups import Cgroup
+    from ansible_collections.conductor.containers.plugins.module_utils._kernel.cgroup import Cgroup
 
     # systemd-nspawn makes its cgroup below its caller's, which must therefore lie in what the test host can see.
     caller = Cgroup("benchmark")
@@ -237,9 +237,9 @@ def inside(rounds: int) -> None:
 
     ours.create("idle", IDLE)
     ours.start("idle")
-    from ansible_collections.conductor.containers.plugins.plugin_utils.client import Client
-    from ansible_collections.conductor.containers.plugins.plugin_utils.program import put_program
-    from ansible_collections.conductor.containers.plugins.plugin_utils.stream import request_of
+    from ansible_collections.conductor.containers.plugins.plugin_utils.agent_client import request_of
+    from ansible_collections.conductor.containers.plugins.plugin_utils.agent_program import put_program
+    from ansible_collections.conductor.containers.plugins.plugin_utils.perl_client import Client
 
     put, content = put_program()
     subprocess.run(put, shell=True, input=content, check=True)

@@ -34,7 +34,7 @@ NOTHING = program('return "ran"')
 # systemd-nspawn makes its cgroup below its caller's, which must therefore lie in what the test host can see.
 JOIN = """
 import os, sys
-from ansible_collections.conductor.containers.plugins.module_utils._linux.cgroups import Cgroup
+from ansible_collections.conductor.containers.plugins.module_utils._kernel.cgroup import Cgroup
 group = Cgroup(f"peers-{os.getpid()}")
 group.create()
 for directory in group.directories:

@@ -10,8 +10,8 @@ import re
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.release import __version__ as core_version
+from ansible_collections.conductor.containers.plugins.plugin_utils.connection_vars import CONNECTION, way_into
 from ansible_collections.conductor.containers.plugins.plugin_utils.templates import IN_RESULTS
-from ansible_collections.conductor.containers.plugins.plugin_utils.way import CONNECTION, way_into
 
 _LOCAL = ("local", "ansible.builtin.local")
 _SSH = ("ssh", "ansible.builtin.ssh")

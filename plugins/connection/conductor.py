@@ -117,7 +117,7 @@ from ansible.plugins.connection import ConnectionBase
 from ansible.utils.display import Display
 
 if TYPE_CHECKING:
-    from ansible_collections.conductor.containers.plugins.plugin_utils.managed_host import ManagedHost
+    from ansible_collections.conductor.containers.plugins.plugin_utils.ssh_host import ManagedHost
 
 display = Display()
 
@@ -144,8 +144,8 @@ def _with_byte_code(name: str) -> ModuleType:
     return sys.modules[full_name]
 
 
-found_once = _with_byte_code("found_once")
-stream = _with_byte_code("stream")
+run_cache = _with_byte_code("run_cache")
+agent_client = _with_byte_code("agent_client")
 
 
 def _own_options(ssh: dict) -> dict:
@@ -159,7 +159,7 @@ def _own_options(ssh: dict) -> dict:
 # Each task is a process of its own, in which Ansible reads our documentation, with all of ssh's options in it. Where
 # ansible-playbook has read those, as it does before its first task (PlaybookExecutor), ours are made of them instead.
 if _ssh_options := C.config.get_configuration_definitions("connection", "ssh"):
-    _options = found_once.found_once("options", lambda: _own_options(_ssh_options))
+    _options = run_cache.found_once("options", lambda: _own_options(_ssh_options))
     C.config.initialize_plugin_configuration_definitions("connection", __name__, _options)
 
 
@@ -207,7 +207,7 @@ class Connection(ConnectionBase):
     def managed_host(self) -> ManagedHost:
         """The host, as the options tell of it. Most tasks need not even load this: they speak to the server there."""
         if self._managed_host is None:
-            from ansible_collections.conductor.containers.plugins.plugin_utils.managed_host import ManagedHost
+            from ansible_collections.conductor.containers.plugins.plugin_utils.ssh_host import ManagedHost
 
             self._managed_host = ManagedHost(self._play_context, self.get_option, *self._given)
         return self._managed_host
@@ -223,8 +223,8 @@ class Connection(ConnectionBase):
 
     def reset(self) -> None:
         """Close the connection to the host, as where the user's groups there have changed."""
-        socket = found_once.served()[1]
-        path = stream.path_to(socket, self.get_option)
+        socket = run_cache.served()[1]
+        path = agent_client.path_to(socket, self.get_option)
         if path not in (None, socket):
             # The connection that is left to others until it ends is not to be used any more.
             with contextlib.suppress(FileNotFoundError):
@@ -244,7 +244,7 @@ class Connection(ConnectionBase):
 
         Whether it was asked for or not, what stands before the mark is not the command's.
         """
-        from ansible_collections.conductor.containers.plugins.plugin_utils.prompts import without_prompt
+        from ansible_collections.conductor.containers.plugins.plugin_utils.become_prompts import without_prompt
 
         mark = f"MARK-{secrets.token_hex(8)}"
         success = f"{self._shell.ECHO} {self.become.success}"
@@ -264,14 +264,14 @@ class Connection(ConnectionBase):
     def _enter(self, cmd: str, data: bytes | None = None) -> tuple[int, bytes, bytes]:
         """Run `cmd` as it is, as the user inside. Raises AnsibleConnectionFailure where it was not run."""
         container, host = self.get_option("container"), self.get_option("host")
-        where = container if stream.is_here(host) else f"{container} on {host}"
+        where = container if agent_client.is_here(host) else f"{container} on {host}"
         display.vvv(f"ENTER {where}: {cmd}", host=container)
-        request = stream.request_of(container, self.get_option("remote_user"), cmd)
+        request = agent_client.request_of(container, self.get_option("remote_user"), cmd)
         try:
             rc, stdout, stderr = self._outcome(request, data)
-        except stream.NotRun as error:
+        except agent_client.NotRun as error:
             raise AnsibleConnectionFailure(f"container {where}: {_shown(str(error))}") from None
-        except stream.Lost as error:
+        except agent_client.Lost as error:
             why = f"the connection was lost while a command was under way: {_shown(str(error))}"
             raise AnsibleConnectionFailure(f"container {where}: {why}") from None
         missing = re.search(_NO_PYTHON, stderr) if rc == 127 else None
@@ -285,29 +285,29 @@ class Connection(ConnectionBase):
 
     def _outcome(self, request: list[str], data: bytes | None) -> tuple[int, bytes, bytes]:
         """Status, output and errors of what is asked of the server. Raises NotRun, Lost, AnsibleConnectionFailure."""
-        socket = found_once.served()[1]
-        path = stream.path_to(socket, self.get_option)
+        socket = run_cache.served()[1]
+        path = agent_client.path_to(socket, self.get_option)
         if path is not None:
-            with contextlib.suppress(stream.NotTaken):
-                return stream.run(path, request, data or b"")
+            with contextlib.suppress(agent_client.NotTaken):
+                return agent_client.run(path, request, data or b"")
         outcome = self._outcome_of_client(request, data)
         # Now somebody serves there. On this very machine root needs no other way.
         if path not in (None, socket):
-            from ansible_collections.conductor.containers.plugins.plugin_utils.opening import open_way
+            from ansible_collections.conductor.containers.plugins.plugin_utils.open_agent import open_way
 
             open_way(self.managed_host, socket, path, self.get_option("host_python"))
         return outcome
 
     def _outcome_of_client(self, request: list[str], data: bytes | None) -> tuple[int, bytes, bytes]:
         """The same by a command on the host, which starts the server where there is none."""
-        from ansible_collections.conductor.containers.plugins.plugin_utils.client import Client, ProgramMissing
+        from ansible_collections.conductor.containers.plugins.plugin_utils.perl_client import Client, ProgramMissing
 
         host, client = self.managed_host, Client(["own", *request], self.get_option("host_python"))
         for _ in range(2):
             try:
                 return client.outcome(*host.run(client.command, data))
             except ProgramMissing:
-                from ansible_collections.conductor.containers.plugins.plugin_utils.program import put_program
+                from ansible_collections.conductor.containers.plugins.plugin_utils.agent_program import put_program
 
                 command, content = put_program()
                 rc, _, stderr = host.run(command, content)

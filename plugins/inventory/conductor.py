@@ -116,16 +116,16 @@ from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructa
 from ansible.plugins.loader import connection_loader
 from ansible.utils.vars import combine_vars
 from ansible_collections.conductor.containers.plugins.module_utils._errors import shown
-from ansible_collections.conductor.containers.plugins.plugin_utils.answer import (
+from ansible_collections.conductor.containers.plugins.plugin_utils.bounded_calls import CallFailed, bounded_calls
+from ansible_collections.conductor.containers.plugins.plugin_utils.connection_vars import CONNECTION, way_into
+from ansible_collections.conductor.containers.plugins.plugin_utils.host_answer import (
     LONGEST,
     BadAnswer,
     parse_answer,
     parse_containers,
 )
-from ansible_collections.conductor.containers.plugins.plugin_utils.bounded_calls import CallFailed, bounded_calls
-from ansible_collections.conductor.containers.plugins.plugin_utils.listing import list_containers
+from ansible_collections.conductor.containers.plugins.plugin_utils.list_containers import list_containers
 from ansible_collections.conductor.containers.plugins.plugin_utils.templates import template, untrusted
-from ansible_collections.conductor.containers.plugins.plugin_utils.way import CONNECTION, way_into
 
 _NAME = template("{{ name }}.{{ managed_host }}")
 # Names that mean something else to Ansible.

@@ -69,10 +69,11 @@ completion:
   sample: /usr/share/bash-completion/completions/conductor
 """
 
-from ansible_collections.conductor.containers.plugins.module_utils._case.command import CommandCase, Content
-from ansible_collections.conductor.containers.plugins.module_utils._case.run import run_module
-from ansible_collections.conductor.containers.plugins.module_utils._command import completion, program
-from ansible_collections.conductor.containers.plugins.module_utils._store.settings import Settings
+from ansible_collections.conductor.containers.plugins.module_utils._cli import completion
+from ansible_collections.conductor.containers.plugins.module_utils._cli.install import program
+from ansible_collections.conductor.containers.plugins.module_utils._cli.install.use_case import CommandCase, Content
+from ansible_collections.conductor.containers.plugins.module_utils._engine.module_adapter import run_module
+from ansible_collections.conductor.containers.plugins.module_utils._engine.settings import Settings
 
 
 def build(params: dict, settings: Settings) -> CommandCase:

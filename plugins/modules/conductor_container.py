@@ -432,8 +432,8 @@ container:
       returned: always
 """
 
-from ansible_collections.conductor.containers.plugins.module_utils._case.container import ContainerCase
-from ansible_collections.conductor.containers.plugins.module_utils._case.run import run_module
+from ansible_collections.conductor.containers.plugins.module_utils._container.use_case import ContainerCase
+from ansible_collections.conductor.containers.plugins.module_utils._engine.module_adapter import run_module
 
 
 def main() -> None:

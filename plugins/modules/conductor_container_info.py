@@ -80,8 +80,8 @@ containers:
           returned: always
 """
 
-from ansible_collections.conductor.containers.plugins.module_utils._case.container_info import ContainerInfoCase
-from ansible_collections.conductor.containers.plugins.module_utils._case.run import run_module
+from ansible_collections.conductor.containers.plugins.module_utils._container.info import ContainerInfoCase
+from ansible_collections.conductor.containers.plugins.module_utils._engine.module_adapter import run_module
 
 
 def main() -> None:

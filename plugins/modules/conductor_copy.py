@@ -184,8 +184,8 @@ gid:
   type: int
 """
 
-from ansible_collections.conductor.containers.plugins.module_utils._case.copy import CopyCase
-from ansible_collections.conductor.containers.plugins.module_utils._case.run import run_module
+from ansible_collections.conductor.containers.plugins.module_utils._container.copy.use_case import CopyCase
+from ansible_collections.conductor.containers.plugins.module_utils._engine.module_adapter import run_module
 
 
 def main() -> None:

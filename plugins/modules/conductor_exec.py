@@ -161,8 +161,8 @@ msg:
   type: str
 """
 
-from ansible_collections.conductor.containers.plugins.module_utils._case.exec import ExecCase
-from ansible_collections.conductor.containers.plugins.module_utils._case.run import run_module
+from ansible_collections.conductor.containers.plugins.module_utils._container.exec.use_case import ExecCase
+from ansible_collections.conductor.containers.plugins.module_utils._engine.module_adapter import run_module
 
 
 def main() -> None:

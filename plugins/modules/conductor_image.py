@@ -253,8 +253,8 @@ log_tail:
   type: str
 """
 
-from ansible_collections.conductor.containers.plugins.module_utils._case.image import ImageCase
-from ansible_collections.conductor.containers.plugins.module_utils._case.run import run_module
+from ansible_collections.conductor.containers.plugins.module_utils._build.use_case import ImageCase
+from ansible_collections.conductor.containers.plugins.module_utils._engine.module_adapter import run_module
 
 
 def main() -> None:

@@ -46,8 +46,8 @@ images:
   elements: dict
 """
 
-from ansible_collections.conductor.containers.plugins.module_utils._case.image_info import ImageInfoCase
-from ansible_collections.conductor.containers.plugins.module_utils._case.run import run_module
+from ansible_collections.conductor.containers.plugins.module_utils._engine.module_adapter import run_module
+from ansible_collections.conductor.containers.plugins.module_utils._image.info import ImageInfoCase
 
 
 def main() -> None:

@@ -218,8 +218,8 @@ blocked_by:
   sample: ["ip filter FORWARD (policy drop)"]
 """
 
-from ansible_collections.conductor.containers.plugins.module_utils._case.network import build
-from ansible_collections.conductor.containers.plugins.module_utils._case.run import run_module
+from ansible_collections.conductor.containers.plugins.module_utils._engine.module_adapter import run_module
+from ansible_collections.conductor.containers.plugins.module_utils._network.use_case import build
 
 
 def main() -> None:

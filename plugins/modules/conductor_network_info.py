@@ -92,8 +92,8 @@ blocked_by:
   sample: ["ip filter FORWARD (policy drop)"]
 """
 
-from ansible_collections.conductor.containers.plugins.module_utils._case.network_info import NetworkInfoCase
-from ansible_collections.conductor.containers.plugins.module_utils._case.run import run_module
+from ansible_collections.conductor.containers.plugins.module_utils._engine.module_adapter import run_module
+from ansible_collections.conductor.containers.plugins.module_utils._network.info import NetworkInfoCase
 
 
 def main() -> None:

@@ -85,8 +85,8 @@ peers:
   sample: [{container: web, peer: db, ports: [5432/tcp]}]
 """
 
-from ansible_collections.conductor.containers.plugins.module_utils._case.peer import PeerCase
-from ansible_collections.conductor.containers.plugins.module_utils._case.run import run_module
+from ansible_collections.conductor.containers.plugins.module_utils._engine.module_adapter import run_module
+from ansible_collections.conductor.containers.plugins.module_utils._network.peer_use_case import PeerCase
 
 
 def main() -> None:

@@ -226,7 +226,8 @@ AUDITED = """
 import importlib, json, os, socket, sys
 BASE = "ansible_collections.conductor.containers.plugins.module_utils."
 libc, process, terminal = (
-    importlib.import_module(BASE + name) for name in ("_linux.libc", "_container.process", "_container.terminal")
+    importlib.import_module(BASE + name)
+    for name in ("_kernel.syscalls", "_container.exec.privileges", "_container.exec.terminal")
 )
 inside, seen = [], []
 def hook(event, arguments):
@@ -246,7 +247,7 @@ def tell(*arguments):
 libc.setns, process.os.execve = watched, tell
 {weaken}
 sys.argv = ["conductor", "exec", "box", "--", "/usr/bin/tty"]
-importlib.import_module(BASE + "_command.main").main()
+importlib.import_module(BASE + "_cli.main").main()
 """
 WEAKEN = """
 original = terminal._make

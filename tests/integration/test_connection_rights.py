@@ -5,8 +5,8 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from ansible_collections.conductor.containers.plugins.plugin_utils import stream
-from ansible_collections.conductor.containers.plugins.plugin_utils.client import Client
+from ansible_collections.conductor.containers.plugins.plugin_utils import agent_client as stream
+from ansible_collections.conductor.containers.plugins.plugin_utils.perl_client import Client
 from controller import Controller
 from image_cache import mount_image
 from testhost import PYTHON

@@ -131,7 +131,7 @@ def test_a_full_disk_leaves_the_old_file_whole(cached_image):
         host.run("sh", "-c", "head -c 9000000 /dev/zero > /run/src; head -c 5M /dev/zero > /run/small")
         refused = copy(host, src="/run/src", dest="/srv/file", fails=True)
         assert "/run/src has 9000000 bytes, and there is room for" in refused["msg"]
-        lie = "module_utils('_linux.transfer').free_bytes = lambda fd: None"
+        lie = "module_utils('_kernel.files.copy_source').free_bytes = lambda fd: None"
         wish = {"container": "box", "src": "/run/src", "dest": "/srv/file"}
         full = patched(host, "conductor_copy", lie, fails=True, **wish)
         assert "No space left on device" in full["msg"] and "what was there is as it was" in full["msg"]
@@ -162,7 +162,7 @@ def test_a_log_that_grows_meanwhile_comes_out_as_it_was(host):
     start(host, "box")
     copy(host, content="one\n", dest="/srv/log")
     grow = """
-transfer = module_utils("_linux.transfer")
+transfer = module_utils("_kernel.files.copy_source")
 original = transfer.size_of
 def size_of(fd):
     size = original(fd)

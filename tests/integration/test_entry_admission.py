@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from ansible_collections.conductor.containers.plugins.plugin_utils.client import Client
+from ansible_collections.conductor.containers.plugins.plugin_utils.perl_client import Client
 from entry_server import EntryServer
 from testhost import PYTHON
 from waiting import until

@@ -7,7 +7,7 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from ansible_collections.conductor.containers.plugins.plugin_utils import stream
+from ansible_collections.conductor.containers.plugins.plugin_utils import agent_client as stream
 from entry_server import EntryServer
 from testhost import PYTHON, module_environment
 from waiting import until
@@ -117,7 +117,9 @@ def test_who_says_nothing_is_not_waited_for(server):
 AUDITED = """
 import importlib, json, os, sys
 BASE = "ansible_collections.conductor.containers.plugins.module_utils."
-libc, serve, relay = (importlib.import_module(BASE + name) for name in ("_linux.libc", "_entry.serve", "_entry.relay"))
+libc, serve, relay = (
+    importlib.import_module(BASE + name) for name in ("_kernel.syscalls", "_agent.daemon", "_agent.relayed_streams")
+)
 inside, seen = [], []
 def hook(event, arguments):
     opens = event == "open" and not isinstance(arguments[0], int)
@@ -160,7 +162,7 @@ def test_cve_2019_14271_nothing_is_loaded_by_who_answers_inside(server):
         asked = ["box", "root", "/bin/sh", "-c", "cat; echo >&2; exit 3"]
         assert stream.run(f"/proc/{server.host.pid}/root{path}", asked, b"in")[:2] == (3, b"in")
         seen = until(lambda: server.host.run("cat", "/run/audited/seen", check=False).stdout, "it has ended")
-        server.host.run("pkill", "-f", "_entry.serve")
+        server.host.run("pkill", "-f", "_agent.daemon")
         server.host.run("rm", "-r", "/run/audited")
         return json.loads(seen)
 
@@ -183,7 +185,7 @@ def workers(host) -> list[str]:
 LOOKED_AT = """
 import importlib, json, os
 BASE = "ansible_collections.conductor.containers.plugins.module_utils."
-userns, serve = (importlib.import_module(BASE + name) for name in ("_linux.userns", "_entry.serve"))
+userns, serve = (importlib.import_module(BASE + name) for name in ("_kernel.user_namespace", "_agent.daemon"))
 enter = userns.enter
 def looked_at(fd):
     links = []
@@ -205,6 +207,6 @@ def test_a_command_on_its_way_has_nothing_open_of_who_answers(server):
     server.host.run("env", *environment, PYTHON, "-c", LOOKED_AT)
     path = f"/proc/{server.host.pid}/root/run/audited/socket"
     opened = json.loads(stream.run(path, ["box", "root", "/bin/sh", "-c", "cat /run/open; rm /run/open"], b"")[1])
-    server.host.run("pkill", "-f", "_entry.serve")
+    server.host.run("pkill", "-f", "_agent.daemon")
     server.host.run("rm", "-r", "/run/audited")
     assert {link.split(":")[0] for link in opened} == {"pipe", "cgroup", "user"}, opened

@@ -138,8 +138,8 @@ def test_commands_that_fail_leave_no_descriptor_open(web):
     loop = """
 import os
 from ansible_collections.conductor.containers.plugins.module_utils._container import enter, spawn
-from ansible_collections.conductor.containers.plugins.module_utils._container.cgroup import cgroup_of
-from ansible_collections.conductor.containers.plugins.module_utils._model.layout import ContainerPaths
+from ansible_collections.conductor.containers.plugins.module_utils._container.cgroup_paths import cgroup_of
+from ansible_collections.conductor.containers.plugins.module_utils._engine.paths import ContainerPaths
 from ansible_collections.conductor.containers.plugins.module_utils._store import containers as store
 process = store.process_in(store.read_run_state(ContainerPaths.of("/var/lib/conductor/containers", "web")))
 before = len(os.listdir("/proc/self/fd"))

@@ -269,7 +269,7 @@ def test_what_runs_while_an_image_is_made_has_the_default_filter(bare_host):
 # While tar works, somebody else gives the archive another content, as far as they can: in the file, or by a rename.
 SWAP = """
 import os, shutil
-place = module_utils("_image.archive")
+place = module_utils("_build.archive")
 original = place.run_logged
 def swapped(*arguments, **options):
     if {rename}:

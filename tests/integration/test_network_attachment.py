@@ -10,9 +10,9 @@ import os
 from ansible_collections.conductor.containers.plugins.module_utils._network.hosts_files import inside_files
 from ansible_collections.conductor.containers.plugins.module_utils._network.stages import (
     carry_out, is_networked, take_away_network)
-from ansible_collections.conductor.containers.plugins.module_utils._plan.network_stages import (
+from ansible_collections.conductor.containers.plugins.module_utils._network.plan.stages import (
     AttachNetwork, DetachNetwork, ForgetName)
-from ansible_collections.conductor.containers.plugins.module_utils._store.settings import Settings
+from ansible_collections.conductor.containers.plugins.module_utils._engine.settings import Settings
 settings = Settings()
 
 def attach(name):

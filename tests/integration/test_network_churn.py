@@ -25,7 +25,7 @@ LOOKS = """
 import json
 from ansible_collections.conductor.containers.plugins.module_utils._errors import ConductorError
 from ansible_collections.conductor.containers.plugins.module_utils._linux import rtnetlink
-from ansible_collections.conductor.containers.plugins.module_utils._linux.netlink import routing
+from ansible_collections.conductor.containers.plugins.module_utils._kernel.interfaces import routing
 repeated = []
 class Counted(rtnetlink.Interrupted):
     def __init__(self):

@@ -160,7 +160,7 @@ def test_a_start_whose_link_cannot_be_made_leaves_nothing_of_it(host):
     refuse = """
 def refused(*_):
     raise OSError(28, "No space left on device")
-module_utils("_network.link").guard = refused
+module_utils("_network.veth").guard = refused
 """
     failed = patched(host, "conductor_container", refuse, **web, fails=True)
     assert "container web: No space left" in failed["msg"] and not failed["changed"]

@@ -375,7 +375,7 @@ def test_bad_input_is_refused_in_one_line_and_changes_nothing(bare_host):
 VANISHES = """
 import subprocess
 from ansible_collections.conductor.containers.plugins.module_utils._errors import EffectFailed
-from ansible_collections.conductor.containers.plugins.module_utils._linux.netlink import routing
+from ansible_collections.conductor.containers.plugins.module_utils._kernel.interfaces import routing
 
 subprocess.run("ip link add cdtr-gone type veth peer name cdtr-other", shell=True, check=True)
 try:

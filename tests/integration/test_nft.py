@@ -4,7 +4,7 @@ from testhost import PYTHON, module_environment
 
 LOOK = """
 import json, subprocess
-from ansible_collections.conductor.containers.plugins.module_utils._linux.nft import look
+from ansible_collections.conductor.containers.plugins.module_utils._kernel.nft import look
 TABLES = [("inet", "one"), ("netdev", "one")]
 """
 ADDED = (

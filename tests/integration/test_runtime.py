@@ -36,7 +36,7 @@ def test_what_other_releases_left_goes_unless_it_is_in_use(host):
 
 # Another start of the same moment has been quicker: each time before this one removes a program.
 QUICKER = """
-runtime = module_utils("_container.runtime")
+runtime = module_utils("_container.supervisor.program")
 def gone(path):
     runtime.os.unlink(path)
     return False

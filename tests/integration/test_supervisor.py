@@ -17,8 +17,8 @@ SUPERVISORS = "/conductor/.supervisors"
 # A restart as the supervisor does it, whose first process cannot join one of its cgroups.
 RESTART_OUTSIDE = """
 import os
-from ansible_collections.conductor.containers.plugins.module_utils._container.restart import restart
-from ansible_collections.conductor.containers.plugins.module_utils._linux.cgroups import Cgroup, CgroupEntry
+from ansible_collections.conductor.containers.plugins.module_utils._container.supervisor.restart import restart
+from ansible_collections.conductor.containers.plugins.module_utils._kernel.cgroup import Cgroup, CgroupEntry
 open_ = Cgroup.open
 Cgroup.open = lambda *given: CgroupEntry([os.open("/dev/null", os.O_RDONLY)], open_(*given)._directory)
 restart("/var/lib/conductor/containers", "web")

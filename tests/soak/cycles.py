@@ -43,9 +43,11 @@ class Cycles:
     """The use cases, and the samples of the host."""
 
     def __init__(self) -> None:
-        from ansible_collections.conductor.containers.plugins.module_utils._case import container, network, perform
-        from ansible_collections.conductor.containers.plugins.module_utils._case import exec as exec_
-        from ansible_collections.conductor.containers.plugins.module_utils._store.settings import Settings
+        from ansible_collections.conductor.containers.plugins.module_utils._container import use_case as container
+        from ansible_collections.conductor.containers.plugins.module_utils._container.exec import use_case as exec_
+        from ansible_collections.conductor.containers.plugins.module_utils._engine import engine as perform
+        from ansible_collections.conductor.containers.plugins.module_utils._engine.settings import Settings
+        from ansible_collections.conductor.containers.plugins.module_utils._network import use_case as network
 
         self._container, self._network, self._exec = container.ContainerCase, network.build, exec_.ExecCase
         self._perform, self._settings = perform.perform, Settings()

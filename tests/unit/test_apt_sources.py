@@ -1,8 +1,8 @@
 """Which of a host's apt sources is Debian, and how its apt downloads."""
 
 import pytest
-from ansible_collections.conductor.containers.plugins.module_utils._image.apt_settings import parse_dump
-from ansible_collections.conductor.containers.plugins.module_utils._image.apt_sources import (
+from ansible_collections.conductor.containers.plugins.module_utils._build.apt_settings import parse_dump
+from ansible_collections.conductor.containers.plugins.module_utils._build.apt_sources import (
     debian_archive,
     host_codename,
     host_sources,

@@ -2,7 +2,7 @@
 
 import pytest
 from ansible_collections.conductor.containers.plugins.module_utils._errors import HostNotCapable
-from ansible_collections.conductor.containers.plugins.module_utils._linux.cgroups import Cgroup
+from ansible_collections.conductor.containers.plugins.module_utils._kernel.cgroup import Cgroup
 
 V2_FILES = {
     "memory.max": "max",

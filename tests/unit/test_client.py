@@ -1,8 +1,8 @@
 """What the client says on a host is told from what the command, and ssh, write to the same stream."""
 
 import pytest
-from ansible_collections.conductor.containers.plugins.plugin_utils import client
-from ansible_collections.conductor.containers.plugins.plugin_utils.stream import NotRun
+from ansible_collections.conductor.containers.plugins.plugin_utils import perl_client as client
+from ansible_collections.conductor.containers.plugins.plugin_utils.agent_client import NotRun
 
 
 @pytest.fixture

@@ -12,15 +12,16 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.conductor.containers.plugins.module_utils import _errors
-from ansible_collections.conductor.containers.plugins.module_utils._command import completion, output, parser, relay
-from ansible_collections.conductor.containers.plugins.module_utils._command.main import EXIT
-from ansible_collections.conductor.containers.plugins.module_utils._command.program import program
-from ansible_collections.conductor.containers.plugins.module_utils._plan.command import (
+from ansible_collections.conductor.containers.plugins.module_utils._cli import completion, output, parser
+from ansible_collections.conductor.containers.plugins.module_utils._cli import stream_pump as relay
+from ansible_collections.conductor.containers.plugins.module_utils._cli.install.plan import (
     File,
     RemoveFile,
     WriteFile,
     plan_files,
 )
+from ansible_collections.conductor.containers.plugins.module_utils._cli.install.program import program
+from ansible_collections.conductor.containers.plugins.module_utils._cli.main import EXIT
 
 ROOT = Path(__file__).parents[2]
 VERBS = parser.make_parser()[1]
@@ -189,7 +190,7 @@ def test_completion_knows_every_verb_and_option():
 def test_the_program_needs_nothing_but_the_standard_library_and_pyroute2():
     with zipfile.ZipFile(io.BytesIO(program())) as archive:
         sources = {name: archive.read(name) for name in archive.namelist() if name.endswith(".py")}
-    assert "conductor/_case/container.py" in sources and "conductor/_case/run.py" not in sources
+    assert "conductor/_container/use_case.py" in sources and "conductor/_engine/module_adapter.py" not in sources
     imported = set()
     for text in sources.values():
         for node in ast.walk(ast.parse(text)):
@@ -220,7 +221,7 @@ def run_program(path, *argv, python=sys.executable):
 def test_the_same_sources_give_the_same_program():
     code = (
         "import hashlib, sys; sys.path.insert(0, sys.argv[1]); "
-        "from ansible_collections.conductor.containers.plugins.module_utils._command.program import program; "
+        "from ansible_collections.conductor.containers.plugins.module_utils._cli.install.program import program; "
         "print(hashlib.sha256(program()).hexdigest())"
     )
     found = {
@@ -249,7 +250,7 @@ def test_the_program_makes_itself_as_it_is(tmp_path):
     """What it starts later, a supervisor, is made of its own sources."""
     path = tmp_path / "conductor"
     path.write_bytes(program())
-    code = f"import sys; sys.path.insert(0, {str(path)!r}); from conductor._command.program import program; "
+    code = f"import sys; sys.path.insert(0, {str(path)!r}); from conductor._cli.install.program import program; "
     code += f"sys.exit(program() != open({str(path)!r}, 'rb').read())"
     assert subprocess.run([sys.executable, "-I", "-S", "-c", code], check=False).returncode == 0
 

@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 import pytest
+from ansible_collections.conductor.containers.plugins.module_utils._container.plan import container as plan
+from ansible_collections.conductor.containers.plugins.module_utils._container.spec.container import LIVE, ContainerSpec
+from ansible_collections.conductor.containers.plugins.module_utils._engine.id_range import IdRange
 from ansible_collections.conductor.containers.plugins.module_utils._errors import Conflict, NotFound
-from ansible_collections.conductor.containers.plugins.module_utils._model.container import LIVE, ContainerSpec
-from ansible_collections.conductor.containers.plugins.module_utils._model.ids import IdRange
-from ansible_collections.conductor.containers.plugins.module_utils._plan import container as plan
-from ansible_collections.conductor.containers.plugins.module_utils._plan import network_stages as stages
+from ansible_collections.conductor.containers.plugins.module_utils._network.plan import stages
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -3,17 +3,20 @@
 import json
 
 import pytest
-from ansible_collections.conductor.containers.plugins.module_utils._container.supervise import backoff, wants_restart
-from ansible_collections.conductor.containers.plugins.module_utils._errors import Damaged, InvalidInput
-from ansible_collections.conductor.containers.plugins.module_utils._model import capabilities
-from ansible_collections.conductor.containers.plugins.module_utils._model.container import (
+from ansible_collections.conductor.containers.plugins.module_utils._container.spec import capabilities
+from ansible_collections.conductor.containers.plugins.module_utils._container.spec.container import (
     ContainerSpec,
     merge,
     parse_changes,
 )
-from ansible_collections.conductor.containers.plugins.module_utils._model.names import parse_name
-from ansible_collections.conductor.containers.plugins.module_utils._model.signals import parse_signal
-from ansible_collections.conductor.containers.plugins.module_utils._model.sizes import parse_size
+from ansible_collections.conductor.containers.plugins.module_utils._container.spec.signals import parse_signal
+from ansible_collections.conductor.containers.plugins.module_utils._container.supervisor.supervise import (
+    backoff,
+    wants_restart,
+)
+from ansible_collections.conductor.containers.plugins.module_utils._engine.names import parse_name
+from ansible_collections.conductor.containers.plugins.module_utils._engine.sizes import parse_size
+from ansible_collections.conductor.containers.plugins.module_utils._errors import Damaged, InvalidInput
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -3,8 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from ansible_collections.conductor.containers.plugins.module_utils._errors import Conflict
-from ansible_collections.conductor.containers.plugins.module_utils._plan.copy import (
+from ansible_collections.conductor.containers.plugins.module_utils._container.copy.plan import (
     SHOWN,
     FileView,
     Pair,
@@ -12,6 +11,7 @@ from ansible_collections.conductor.containers.plugins.module_utils._plan.copy im
     differences,
     plan_copy,
 )
+from ansible_collections.conductor.containers.plugins.module_utils._errors import Conflict
 
 WANTED = FileView("file", 3, "digest", b"new", 0o644, 0, 0)
 MISSING = FileView("missing")

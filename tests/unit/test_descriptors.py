@@ -8,7 +8,7 @@ import ast
 import os
 from pathlib import Path
 
-from ansible_collections.conductor.containers.plugins.module_utils._linux import libc
+from ansible_collections.conductor.containers.plugins.module_utils._kernel import syscalls as libc
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
 

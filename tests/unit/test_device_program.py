@@ -3,11 +3,8 @@
 import struct
 import sys
 
-from ansible_collections.conductor.containers.plugins.module_utils._linux import device_program as bpf
-from ansible_collections.conductor.containers.plugins.module_utils._linux.device_program import (
-    DeviceRule,
-    device_program,
-)
+from ansible_collections.conductor.containers.plugins.module_utils._kernel import device_bpf as bpf
+from ansible_collections.conductor.containers.plugins.module_utils._kernel.device_bpf import DeviceRule, device_program
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -4,7 +4,7 @@ import errno
 import os
 
 import pytest
-from ansible_collections.conductor.containers.plugins.module_utils._linux.execute import execute
+from ansible_collections.conductor.containers.plugins.module_utils._kernel.execute import execute
 
 
 def run(argv, **environment):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
-from ansible_collections.conductor.containers.plugins.module_utils._linux import files
+from ansible_collections.conductor.containers.plugins.module_utils._kernel.files import atomic_write as files
 
 
 def write_and_die(path, monkeypatch) -> None:

@@ -2,10 +2,10 @@
 
 import pytest
 from ansible_collections.conductor.containers.plugins.filter.status_table import status_table
-from ansible_collections.conductor.containers.plugins.module_utils._case import run
+from ansible_collections.conductor.containers.plugins.module_utils._engine import module_adapter as run
 from ansible_collections.conductor.containers.plugins.module_utils._errors import printable, shown
-from ansible_collections.conductor.containers.plugins.plugin_utils import stream
-from ansible_collections.conductor.containers.plugins.plugin_utils.opening import _TOLD
+from ansible_collections.conductor.containers.plugins.plugin_utils import agent_client as stream
+from ansible_collections.conductor.containers.plugins.plugin_utils.open_agent import _TOLD
 
 # Clears the screen, sets the title, goes back over what was printed, turns the direction of text.
 HOSTILE = "\x1b[2J\x1b]0;x\x07\r\b\x7f\x9b1m\u202e\udc9b\u2028\0"

@@ -3,16 +3,21 @@
 import re
 
 import pytest
-from ansible_collections.conductor.containers.plugins.module_utils._container.rootfs import check_kernel
-from ansible_collections.conductor.containers.plugins.module_utils._errors import Conflict, HostNotCapable, InvalidInput
-from ansible_collections.conductor.containers.plugins.module_utils._model.ids import END, SIZE, IdRange, parse_userns
-from ansible_collections.conductor.containers.plugins.module_utils._plan.ids import (
+from ansible_collections.conductor.containers.plugins.module_utils._container.plan.id_ranges import (
     DEFAULT,
     IdsView,
     choose,
     lines_of,
     unregistered,
 )
+from ansible_collections.conductor.containers.plugins.module_utils._container.rootfs import check_kernel
+from ansible_collections.conductor.containers.plugins.module_utils._engine.id_range import (
+    END,
+    SIZE,
+    IdRange,
+    parse_userns,
+)
+from ansible_collections.conductor.containers.plugins.module_utils._errors import Conflict, HostNotCapable, InvalidInput
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -1,6 +1,6 @@
 """What an error says of a log: the cause, and not the last of those who only pass it on."""
 
-from ansible_collections.conductor.containers.plugins.module_utils._image.isolated import cause
+from ansible_collections.conductor.containers.plugins.module_utils._build.isolated_program import cause
 
 NOT_FOUND = """I: running apt-get update...
 Ign:1 http://deb.example/debian nosuch InRelease

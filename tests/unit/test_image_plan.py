@@ -3,14 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from ansible_collections.conductor.containers.plugins.module_utils._errors import (
-    ConductorError,
-    Conflict,
-    Damaged,
-    NotFound,
-)
-from ansible_collections.conductor.containers.plugins.module_utils._model.image import Recipe, with_defaults
-from ansible_collections.conductor.containers.plugins.module_utils._plan.image import (
+from ansible_collections.conductor.containers.plugins.module_utils._build.plan import (
     BuildImage,
     ClearStaging,
     ExportImage,
@@ -20,6 +13,13 @@ from ansible_collections.conductor.containers.plugins.module_utils._plan.image i
     check_layers,
     plan_image,
 )
+from ansible_collections.conductor.containers.plugins.module_utils._errors import (
+    ConductorError,
+    Conflict,
+    Damaged,
+    NotFound,
+)
+from ansible_collections.conductor.containers.plugins.module_utils._image.spec import Recipe, with_defaults
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -6,9 +6,9 @@ import signal
 import stat
 
 import pytest
-from ansible_collections.conductor.containers.plugins.module_utils._linux import glob_inside
-from ansible_collections.conductor.containers.plugins.module_utils._linux.glob_inside import pattern_exists
-from ansible_collections.conductor.containers.plugins.module_utils._linux.inside_root import (
+from ansible_collections.conductor.containers.plugins.module_utils._kernel.files import glob_within_root as glob_inside
+from ansible_collections.conductor.containers.plugins.module_utils._kernel.files.glob_within_root import pattern_exists
+from ansible_collections.conductor.containers.plugins.module_utils._kernel.files.within_root import (
     KernelFile,
     exists_inside,
     open_inside,

@@ -5,16 +5,17 @@ import os
 import time
 
 import pytest
+from ansible_collections.conductor.containers.plugins.module_utils._container import store
+from ansible_collections.conductor.containers.plugins.module_utils._container.id_ranges import read_ids
+from ansible_collections.conductor.containers.plugins.module_utils._container.spec.container import ContainerSpec
+from ansible_collections.conductor.containers.plugins.module_utils._engine import container_records
+from ansible_collections.conductor.containers.plugins.module_utils._engine.json_files import read_json, write_json
+from ansible_collections.conductor.containers.plugins.module_utils._engine.paths import ContainerPaths
+from ansible_collections.conductor.containers.plugins.module_utils._engine.settings import Settings
 from ansible_collections.conductor.containers.plugins.module_utils._errors import Damaged
-from ansible_collections.conductor.containers.plugins.module_utils._model.container import ContainerSpec
-from ansible_collections.conductor.containers.plugins.module_utils._model.image import Image
-from ansible_collections.conductor.containers.plugins.module_utils._model.layout import ContainerPaths
-from ansible_collections.conductor.containers.plugins.module_utils._store import containers as store
-from ansible_collections.conductor.containers.plugins.module_utils._store.ids import read_ids
-from ansible_collections.conductor.containers.plugins.module_utils._store.images import read_image
-from ansible_collections.conductor.containers.plugins.module_utils._store.json_files import read_json, write_json
-from ansible_collections.conductor.containers.plugins.module_utils._store.networks import read_network
-from ansible_collections.conductor.containers.plugins.module_utils._store.settings import Settings
+from ansible_collections.conductor.containers.plugins.module_utils._image.spec import Image
+from ansible_collections.conductor.containers.plugins.module_utils._image.store import read_image
+from ansible_collections.conductor.containers.plugins.module_utils._network.store import read_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -102,16 +103,16 @@ SETTINGS = {"container_dir": "/c", "lock_timeout": 1, "interface": None, "firewa
 def read_all_of_container(directory):
     paths = ContainerPaths.of(str(directory), "box")
     store.read_spec(paths)
-    kept = store.read_kept(paths)
+    kept = container_records.read_kept(paths)
     read_ids(paths)
     stored = read_network(str(directory), "box")
     assert stored.damage is not None or kept["id"]
 
 
 def read_state(path):
-    state = read_json(str(path), store._RUN_STATE)
+    state = read_json(str(path), container_records._RUN_STATE)
     for key in ("", "supervisor"):
-        found = store.process_in(state, key)
+        found = container_records.process_in(state, key)
         assert found is None or found.pid > 0
 
 
@@ -160,7 +161,7 @@ def test_any_value_in_any_place_is_understood_or_damaged(tmp_path_factory, kind,
 def test_process_0_is_nobody(tmp_path):
     """kill(0) is for one's own process group."""
     (tmp_path / "state.json").write_text(json.dumps({"version": 1, **STATE, "pid": 0}))
-    assert store.process_in(read_json(str(tmp_path / "state.json"), store._RUN_STATE)) is None
+    assert container_records.process_in(read_json(str(tmp_path / "state.json"), container_records._RUN_STATE)) is None
 
 
 def test_a_file_is_read_once_for_as_long_as_it_is_the_same(tmp_path, monkeypatch):

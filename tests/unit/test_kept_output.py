@@ -1,6 +1,6 @@
 """What is kept of output without end."""
 
-from ansible_collections.conductor.containers.plugins.module_utils._container.kept_output import First, Last
+from ansible_collections.conductor.containers.plugins.module_utils._container.exec.bounded_output import First, Last
 from hypothesis import given
 from hypothesis import strategies as st
 

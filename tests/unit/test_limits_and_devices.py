@@ -1,23 +1,21 @@
 """Limits and devices as a user writes them, and as they are on disk."""
 
 import pytest
-from ansible_collections.conductor.containers.plugins.module_utils._container.inside_mounts import MASKED
-from ansible_collections.conductor.containers.plugins.module_utils._container.inside_mounts import (
-    _of_each_cpu as of_each_cpu,
-)
-from ansible_collections.conductor.containers.plugins.module_utils._errors import Damaged, InvalidInput
-from ansible_collections.conductor.containers.plugins.module_utils._model.container import (
+from ansible_collections.conductor.containers.plugins.module_utils._container.mounts import MASKED
+from ansible_collections.conductor.containers.plugins.module_utils._container.mounts import _of_each_cpu as of_each_cpu
+from ansible_collections.conductor.containers.plugins.module_utils._container.spec.container import (
     ContainerSpec,
     merge,
     parse_changes,
 )
-from ansible_collections.conductor.containers.plugins.module_utils._model.devices import Device, parse_devices
-from ansible_collections.conductor.containers.plugins.module_utils._model.ulimits import (
+from ansible_collections.conductor.containers.plugins.module_utils._container.spec.devices import Device, parse_devices
+from ansible_collections.conductor.containers.plugins.module_utils._container.spec.ulimits import (
     NAMES,
     Ulimit,
     at_most,
     parse_ulimits,
 )
+from ansible_collections.conductor.containers.plugins.module_utils._errors import Damaged, InvalidInput
 from hypothesis import given
 from hypothesis import strategies as st
 

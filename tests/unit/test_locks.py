@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 from ansible_collections.conductor.containers.plugins.module_utils._errors import LockTimeout
-from ansible_collections.conductor.containers.plugins.module_utils._linux.locks import Lock, locked
+from ansible_collections.conductor.containers.plugins.module_utils._kernel.flock import Lock, locked
 
 SHARED, ALONE = Lock("image", shared=True), Lock("image")
 

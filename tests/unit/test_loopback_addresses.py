@@ -1,7 +1,7 @@
 """Which proxies are on the host's loopback, and so have to be relayed to commands of an image."""
 
 import pytest
-from ansible_collections.conductor.containers.plugins.module_utils._case.image_commands import loopback_addresses
+from ansible_collections.conductor.containers.plugins.module_utils._build.commands import loopback_addresses
 
 
 @pytest.mark.parametrize(

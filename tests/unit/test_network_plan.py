@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.conductor.containers.plugins.module_utils._errors import ConductorError, Conflict
-from ansible_collections.conductor.containers.plugins.module_utils._model.network import LINK_PREFIX, Link, link_name
-from ansible_collections.conductor.containers.plugins.module_utils._model.network_options import NetworkOptions
-from ansible_collections.conductor.containers.plugins.module_utils._model.ports import Expose
-from ansible_collections.conductor.containers.plugins.module_utils._plan.firewall import (
-    ALL_SETS as SETS,
+from ansible_collections.conductor.containers.plugins.module_utils._network.plan.change_spec import (
+    wanted_spec,
+    without_dangling_peers,
 )
-from ansible_collections.conductor.containers.plugins.module_utils._plan.firewall import (
+from ansible_collections.conductor.containers.plugins.module_utils._network.plan.drift import drift_of, host_drift
+from ansible_collections.conductor.containers.plugins.module_utils._network.plan.firewall_table import ALL_SETS as SETS
+from ansible_collections.conductor.containers.plugins.module_utils._network.plan.firewall_table import (
     BASE,
     Firewall,
     base_commands,
@@ -18,14 +18,27 @@ from ansible_collections.conductor.containers.plugins.module_utils._plan.firewal
     link_commands,
     parse_listing,
 )
-from ansible_collections.conductor.containers.plugins.module_utils._plan.forwarding import (
+from ansible_collections.conductor.containers.plugins.module_utils._network.plan.forwarding import (
     DisableForwarding,
     EnableForwarding,
     KeepAdvertisedRoute,
     SetFence,
 )
-from ansible_collections.conductor.containers.plugins.module_utils._plan.inside_files import inside_files
-from ansible_collections.conductor.containers.plugins.module_utils._plan.link import (
+from ansible_collections.conductor.containers.plugins.module_utils._network.plan.hosts_files import inside_files
+from ansible_collections.conductor.containers.plugins.module_utils._network.plan.marked_block import with_block
+from ansible_collections.conductor.containers.plugins.module_utils._network.plan.peers import PeerOptions, plan_peer
+from ansible_collections.conductor.containers.plugins.module_utils._network.plan.projection import (
+    Connect,
+    Disconnect,
+    RouteLocalnet,
+    UpdateFirewall,
+    WriteInsideFiles,
+    plan_projection,
+    wanted_elements,
+)
+from ansible_collections.conductor.containers.plugins.module_utils._network.plan.resolv_conf import name_server_warnings
+from ansible_collections.conductor.containers.plugins.module_utils._network.plan.result import network_result
+from ansible_collections.conductor.containers.plugins.module_utils._network.plan.veth import (
     End,
     Pair,
     inner_addresses,
@@ -35,24 +48,7 @@ from ansible_collections.conductor.containers.plugins.module_utils._plan.link im
     outer_routes,
     outer_sysctls,
 )
-from ansible_collections.conductor.containers.plugins.module_utils._plan.marked_block import with_block
-from ansible_collections.conductor.containers.plugins.module_utils._plan.name_servers import name_server_warnings
-from ansible_collections.conductor.containers.plugins.module_utils._plan.network import (
-    Connect,
-    Disconnect,
-    RouteLocalnet,
-    UpdateFirewall,
-    WriteInsideFiles,
-    plan_projection,
-    wanted_elements,
-)
-from ansible_collections.conductor.containers.plugins.module_utils._plan.network_drift import drift_of, host_drift
-from ansible_collections.conductor.containers.plugins.module_utils._plan.network_result import network_result
-from ansible_collections.conductor.containers.plugins.module_utils._plan.network_spec import (
-    wanted_spec,
-    without_dangling_peers,
-)
-from ansible_collections.conductor.containers.plugins.module_utils._plan.network_view import (
+from ansible_collections.conductor.containers.plugins.module_utils._network.plan.view import (
     ContainerView,
     Fence,
     Forwarding,
@@ -60,7 +56,13 @@ from ansible_collections.conductor.containers.plugins.module_utils._plan.network
     NetworkView,
     Resolver,
 )
-from ansible_collections.conductor.containers.plugins.module_utils._plan.peer import PeerOptions, plan_peer
+from ansible_collections.conductor.containers.plugins.module_utils._network.spec.network import (
+    LINK_PREFIX,
+    Link,
+    link_name,
+)
+from ansible_collections.conductor.containers.plugins.module_utils._network.spec.options import NetworkOptions
+from ansible_collections.conductor.containers.plugins.module_utils._network.spec.ports import Expose
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

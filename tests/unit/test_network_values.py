@@ -6,22 +6,22 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.conductor.containers.plugins.module_utils._errors import Conflict, Damaged, InvalidInput
-from ansible_collections.conductor.containers.plugins.module_utils._model.network import (
+from ansible_collections.conductor.containers.plugins.module_utils._network.spec.network import (
     NetworkSpec,
     PeerEntry,
     link_name,
     mac_of,
     parse_mac,
 )
-from ansible_collections.conductor.containers.plugins.module_utils._model.network_options import NetworkOptions
-from ansible_collections.conductor.containers.plugins.module_utils._model.pool import (
+from ansible_collections.conductor.containers.plugins.module_utils._network.spec.options import NetworkOptions
+from ansible_collections.conductor.containers.plugins.module_utils._network.spec.pool import (
     allocate,
     gateway_of,
     is_assignable,
     overlapping,
     parse_pool,
 )
-from ansible_collections.conductor.containers.plugins.module_utils._model.ports import (
+from ansible_collections.conductor.containers.plugins.module_utils._network.spec.ports import (
     Expose,
     PortRange,
     expose_warnings,

@@ -1,7 +1,7 @@
 """Rules of ours in other firewalls' chains: where they are wanted, whole, and nowhere else; theirs stay as they are."""
 
 import pytest
-from ansible_collections.conductor.containers.plugins.module_utils._plan.other_firewalls import (
+from ansible_collections.conductor.containers.plugins.module_utils._network.plan.foreign_firewalls import (
     _RULES,
     LetThrough,
     OtherChain,

@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.conductor.containers.plugins.plugin_utils.prompts import without_prompt
+from ansible_collections.conductor.containers.plugins.plugin_utils.become_prompts import without_prompt
 
 
 @pytest.mark.parametrize(

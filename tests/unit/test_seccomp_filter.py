@@ -4,10 +4,10 @@ import json
 import struct
 
 import pytest
-from ansible_collections.conductor.containers.plugins.module_utils._linux import libseccomp
-from ansible_collections.conductor.containers.plugins.module_utils._model import capabilities
-from ansible_collections.conductor.containers.plugins.module_utils._model.seccomp_default import PROFILE
-from ansible_collections.conductor.containers.plugins.module_utils._store.seccomp_build import build
+from ansible_collections.conductor.containers.plugins.module_utils._container.seccomp.build import build
+from ansible_collections.conductor.containers.plugins.module_utils._container.seccomp.default_profile import PROFILE
+from ansible_collections.conductor.containers.plugins.module_utils._container.spec import capabilities
+from ansible_collections.conductor.containers.plugins.module_utils._kernel.seccomp import libseccomp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -4,16 +4,16 @@ import copy
 import json
 
 import pytest
-from ansible_collections.conductor.containers.plugins.module_utils._errors import InvalidInput
-from ansible_collections.conductor.containers.plugins.module_utils._model import capabilities
-from ansible_collections.conductor.containers.plugins.module_utils._model.seccomp import (
+from ansible_collections.conductor.containers.plugins.module_utils._container.seccomp.default_profile import PROFILE
+from ansible_collections.conductor.containers.plugins.module_utils._container.seccomp.parse_profile import parse_profile
+from ansible_collections.conductor.containers.plugins.module_utils._container.spec import capabilities
+from ansible_collections.conductor.containers.plugins.module_utils._container.spec.seccomp import (
     ALLOW,
     ERRNO,
     parse_seccomp,
     resolve,
 )
-from ansible_collections.conductor.containers.plugins.module_utils._model.seccomp_default import PROFILE
-from ansible_collections.conductor.containers.plugins.module_utils._model.seccomp_profile import parse_profile
+from ansible_collections.conductor.containers.plugins.module_utils._errors import InvalidInput
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -1,7 +1,7 @@
 """How a controller calls the program on a host: its name is found out once in a run."""
 
 import pytest
-from ansible_collections.conductor.containers.plugins.plugin_utils import found_once
+from ansible_collections.conductor.containers.plugins.plugin_utils import run_cache as found_once
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 import os
 
-from ansible_collections.conductor.containers.plugins.module_utils._container import supervise
-from ansible_collections.conductor.containers.plugins.module_utils._linux.processes import ProcessId
+from ansible_collections.conductor.containers.plugins.module_utils._container.supervisor import supervise
+from ansible_collections.conductor.containers.plugins.module_utils._kernel.processes import ProcessId
 
 
 def test_a_process_that_has_the_pid_of_an_adopted_one_is_left_alone():

@@ -14,7 +14,7 @@ PROGRAM = """
 import json, sys
 from ansible.plugins.loader import init_plugin_loader
 init_plugin_loader()
-from ansible_collections.conductor.containers.plugins.plugin_utils.way import way_into
+from ansible_collections.conductor.containers.plugins.plugin_utils.connection_vars import way_into
 print(json.dumps(way_into("alpha", json.loads(sys.argv[1]), {}, by_value=sys.argv[2] == "by value")))
 """
 

@@ -47,7 +47,7 @@ def reached(path: Path) -> set:
         "action/conductor_target.py",
         "connection/conductor.py",
         "inventory/conductor.py",
-        "module_utils/_entry/main.py",
+        "module_utils/_agent/main.py",
     ],
 )
 def test_it_loads_no_pyroute2(file):

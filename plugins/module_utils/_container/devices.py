@@ -9,10 +9,10 @@ import os
 import stat
 
 from .._errors import InvalidInput
-from .._linux.device_program import DeviceRule
-from .._linux.execute import to_bytes
-from .._model.container import ContainerSpec
-from .._model.devices import STANDARD_NODES, Device
+from .._kernel.device_bpf import DeviceRule
+from .._kernel.execute import to_bytes
+from .spec.container import ContainerSpec
+from .spec.devices import STANDARD_NODES, Device
 
 _STANDARD = (
     # Whoever has the capability may make nodes; to use them is another matter. (Standard with runc, crun and docker.)

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from .._errors import HostNotCapable
-from .._linux import rlimits
-from .._linux.cgroups import Cgroup
-from .._model.container import DEFAULT_PIDS, ContainerSpec
-from .._model.ulimits import UNLIMITED, Ulimit
+from .._kernel import rlimits
+from .._kernel.cgroup import Cgroup
+from .spec.container import DEFAULT_PIDS, ContainerSpec
+from .spec.ulimits import UNLIMITED, Ulimit
 
 # Where a container is not given what the kernel gives. nofile: as systemd since 240 and docker since 25: programs with
 # select(2) are safe, and others can raise it. core: 1 byte, with which the kernel writes no dump, and runs no program

@@ -9,18 +9,18 @@ import contextlib
 import os
 from collections.abc import Iterator, Sequence
 
+from .._engine.container_records import process_in, read_run_state
+from .._engine.paths import ContainerPaths
+from .._engine.settings import Settings
 from .._errors import Conflict, EffectFailed
-from .._linux import libc, userns
-from .._linux.mountinfo import mount_points_below
-from .._linux.overlay import mount_overlay
-from .._linux.own_mounts import own_mounts
-from .._model.container import ContainerSpec
-from .._model.layout import ContainerPaths
-from .._store import containers as store
-from .._store.ids import read_ids
-from .._store.images import image_layers
-from .._store.settings import Settings
+from .._image.store import image_layers
+from .._kernel import syscalls, user_namespace
+from .._kernel.mount_namespace import own_mounts
+from .._kernel.mountinfo import mount_points_below
+from .._kernel.overlayfs import mount_overlay
+from .id_ranges import read_ids
 from .rootfs import mount_rootfs, shown_layers
+from .spec.container import ContainerSpec
 
 
 @contextlib.contextmanager
@@ -43,7 +43,7 @@ def open_root(settings: Settings, paths: ContainerPaths, spec: ContainerSpec, wr
 
 
 def _open_running(paths: ContainerPaths) -> int | None:
-    process = store.process_in(store.read_run_state(paths))
+    process = process_in(read_run_state(paths))
     # Before it has executed its program its root is the host's.
     if process is None or not process.wait_executed():
         return None
@@ -70,7 +70,7 @@ def _open_stopped(settings: Settings, paths: ContainerPaths, spec: ContainerSpec
     with contextlib.ExitStack() as stack:
         userns_fd = None
         if ids is not None:
-            process = stack.enter_context(userns.new(ids.map_line))
+            process = stack.enter_context(user_namespace.new(ids.map_line))
             userns_fd = os.open(f"/proc/{process}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
             stack.callback(os.close, userns_fd)
         stack.enter_context(own_mounts())
@@ -93,7 +93,7 @@ def _show(paths: ContainerPaths, layers: Sequence[str], userns_fd: int | None) -
             mount_overlay(paths.rootfs, [paths.upper, *layers])
             return
         # The mount points are made where nobody sees them.
-        libc.mount("tmpfs", paths.lower, "tmpfs", libc.MS_NODEV | libc.MS_NOSUID, "size=64k,mode=700")
+        syscalls.mount("tmpfs", paths.lower, "tmpfs", syscalls.MS_NODEV | syscalls.MS_NOSUID, "size=64k,mode=700")
         with shown_layers(layers, paths.lower, userns_fd) as shown:
             mount_overlay(paths.rootfs, [paths.upper, *shown])
     except (OSError, EffectFailed) as error:

@@ -14,13 +14,13 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from .._engine.id_range import IdRange
+from .._engine.paths import ContainerPaths
 from .._errors import HostNotCapable
-from .._linux import libc, userns
-from .._linux.idmapped import clone_idmapped, mount_idmapped
-from .._linux.mountinfo import mount_points_below
-from .._linux.overlay import mount_overlay
-from .._model.ids import IdRange
-from .._model.layout import ContainerPaths
+from .._kernel import syscalls, user_namespace
+from .._kernel.idmapped_mount import clone_idmapped, mount_idmapped
+from .._kernel.mountinfo import mount_points_below
+from .._kernel.overlayfs import mount_overlay
 
 # Overlayfs takes layers that are idmapped mounts from here on (Documentation/filesystems/idmappings.rst).
 _KERNEL = (5, 19)
@@ -96,7 +96,7 @@ def check_kernel(release: str) -> None:
 def check_idmap(layers: Sequence[str], ids: IdRange) -> None:
     """Raises HostNotCapable where this host cannot show an image's layers under a container's ids. Changes nothing."""
     check_kernel(os.uname().release)
-    with userns.new(ids.map_line) as process:
+    with user_namespace.new(ids.map_line) as process:
         fd = os.open(f"/proc/{process}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
         try:
             for layer in layers:
@@ -118,7 +118,7 @@ def unmount_rootfs(paths: ContainerPaths) -> None:
 
 def _unmount(points: Iterable[str]) -> None:
     for point in points:
-        libc.umount2(point, libc.MNT_DETACH | libc.UMOUNT_NOFOLLOW)
+        syscalls.umount2(point, syscalls.MNT_DETACH | syscalls.UMOUNT_NOFOLLOW)
 
 
 def _mounted(paths: ContainerPaths) -> list[str]:

@@ -11,29 +11,29 @@ import signal
 import time
 from typing import NamedTuple
 
+from .._engine.container_records import write_run_state
+from .._engine.paths import ContainerPaths
+from .._engine.settings import Settings
 from .._errors import EffectFailed
-from .._linux import libc, netns
-from .._linux.cgroups import CgroupEntry
-from .._linux.inside_root import try_write_files
-from .._linux.processes import ProcessId, has_executed
-from .._model.container import ContainerSpec
-from .._model.layout import ContainerPaths
+from .._image.store import image_layers
+from .._kernel import network_namespace, syscalls
+from .._kernel.cgroup import CgroupEntry
+from .._kernel.files.within_root import try_write_files
+from .._kernel.processes import ProcessId, has_executed
 from .._network.hosts_files import inside_files
-from .._store.containers import write_run_state
-from .._store.ids import read_ids
-from .._store.images import image_layers
-from .._store.seccomp_filters import SeccompFilter, filter_for
-from .._store.settings import Settings
-from .cgroup import cgroup_of
+from .cgroup_paths import cgroup_of
+from .console_log import log_size
 from .devices import device_rules
-from .first_process import exec_first_process
+from .exec.privileges import Confinement, report
+from .id_ranges import read_ids
+from .init_process import exec_first_process
 from .limits import set_cgroup_limits
-from .log import log_size
-from .process import Confinement, report
 from .rootfs import mount_rootfs
-from .runtime import install_runtime
-from .supervise import oom_kills
-from .supervisor import detach, exec_supervisor, spawn_supervisor
+from .seccomp.filters import SeccompFilter, filter_for
+from .spec.container import ContainerSpec
+from .supervisor.program import install_runtime
+from .supervisor.spawn import detach, exec_supervisor, spawn_supervisor
+from .supervisor.supervise import oom_kills
 
 
 class Prepared(NamedTuple):
@@ -80,7 +80,7 @@ def prepare(settings: Settings, paths: ContainerPaths, spec: ContainerSpec, secc
     if spec.cgroup_writable:
         cgroup.delegate(root_id)
     make_network_namespace(paths)
-    userns_fd = netns.owner(paths.netns)
+    userns_fd = network_namespace.owner(paths.netns)
     try:
         mount_rootfs(paths, image_layers(settings.image_dir, spec.image), userns_fd, root_id)
     finally:
@@ -105,17 +105,17 @@ def make_network_namespace(paths: ContainerPaths) -> None:
     if has_network_namespace(paths):
         return
     ids = read_ids(paths)
-    netns.remove(paths.netns)
-    netns.create(paths.netns, ids.map_line if ids else None)
+    network_namespace.remove(paths.netns)
+    network_namespace.create(paths.netns, ids.map_line if ids else None)
 
 
 def has_network_namespace(paths: ContainerPaths) -> bool:
     """Whether there is one that fits its ids. Somebody else's does not: it would be out of reach for those inside, or
     within reach of too much.
     """
-    if not netns.exists(paths.netns):
+    if not network_namespace.exists(paths.netns):
         return False
-    userns_fd = netns.owner(paths.netns)
+    userns_fd = network_namespace.owner(paths.netns)
     if userns_fd is not None:
         os.close(userns_fd)
     return (userns_fd is None) == (read_ids(paths) is None)
@@ -128,7 +128,7 @@ def launch(paths: ContainerPaths, spec: ContainerSpec, prepared: Prepared, resta
     """
     reader, writer = os.pipe()
     wait_go, go = os.pipe()
-    child = prepared.entry.fork(libc.CLONE_NEWPID)
+    child = prepared.entry.fork(syscalls.CLONE_NEWPID)
     if child == 0:
         os.close(reader)
         os.close(go)

@@ -9,14 +9,14 @@ import contextlib
 import os
 import signal
 
+from .._engine.paths import ContainerPaths
 from .._errors import EffectFailed
-from .._linux import netns
-from .._linux.cgroups import Cgroup
-from .._linux.ending import ask_to_end, send, wait_ended
-from .._linux.files import clear_abandoned
-from .._linux.processes import ProcessId
-from .._model.layout import ContainerPaths
-from .cgroup import cgroup_of
+from .._kernel import network_namespace
+from .._kernel.cgroup import Cgroup
+from .._kernel.files.atomic_write import clear_abandoned
+from .._kernel.processes import ProcessId
+from .._kernel.terminate import ask_to_end, send, wait_ended
+from .cgroup_paths import cgroup_of
 from .rootfs import is_mounted, unmount_rootfs
 
 # A killed process is gone when the kernel has freed what it held; this bounds the wait for a disk that hangs.
@@ -83,7 +83,7 @@ def leftovers(paths: ContainerPaths) -> tuple[str, ...]:
 
 def clean_up(paths: ContainerPaths) -> None:
     """Take away all that `leftovers` finds. No process of the container may be left, and no link (DetachNetwork)."""
-    netns.remove(paths.netns)
+    network_namespace.remove(paths.netns)
     unmount_rootfs(paths)
     cgroup_of(paths.name).remove()
     with contextlib.suppress(FileNotFoundError):

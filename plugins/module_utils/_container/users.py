@@ -12,7 +12,7 @@ import os
 from dataclasses import dataclass
 
 from .._errors import InvalidInput
-from .._linux.inside_root import exists_inside, read_inside
+from .._kernel.files.within_root import exists_inside, read_inside
 
 # Bytes of /etc/passwd and /etc/group that are read.
 _LONGEST = 1 << 20

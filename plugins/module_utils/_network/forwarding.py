@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import socket
 
-from .._linux import routes
-from .._linux.netlink import routing
-from .._linux.sysctl import read_sysctl, write_sysctl
-from .._model.network import LINK_PREFIX
-from .._plan.network_view import Fence, Forwarding
+from .._kernel import routing_rules
+from .._kernel.interfaces import routing
+from .._kernel.sysctl import read_sysctl, write_sysctl
+from .plan.view import Fence, Forwarding
+from .spec.network import LINK_PREFIX
 
 _ALL = {4: "net/ipv4/ip_forward", 6: "net/ipv6/conf/all/forwarding"}
 _REDIRECTS = {4: "net/ipv4/conf/all/accept_redirects", 6: "net/ipv6/conf/all/accept_redirects"}
@@ -37,15 +37,15 @@ def look_at_forwarding(has_ipv6: bool) -> Forwarding:
 
 def _found() -> Fence:
     """The fence that there is. An interface with a part of its rules is none of it, so that it gets the rest."""
-    whole = frozenset(fence for fence, is_whole in routes.fenced_interfaces().items() if is_whole)
-    return Fence(whole, frozenset(routes.fenced_networks()))
+    whole = frozenset(fence for fence, is_whole in routing_rules.fenced_interfaces().items() if is_whole)
+    return Fence(whole, frozenset(routing_rules.fenced_networks()))
 
 
 def _around() -> Fence:
     """Everybody else's interfaces that are up. Not those that forwarded IPv4 by themselves: somebody asked for that."""
-    names = [name for name in routes.interfaces_up() if name != "lo" and not name.startswith(LINK_PREFIX)]
+    names = [name for name in routing_rules.interfaces_up() if name != "lo" and not name.startswith(LINK_PREFIX)]
     interfaces = {(v, name) for v in _ALL for name in names if not (v == 4 and name in _forwarding_alone(4))}
-    return Fence(frozenset(interfaces), frozenset(routes.networks_behind(names)))
+    return Fence(frozenset(interfaces), frozenset(routing_rules.networks_behind(names)))
 
 
 def _forwarding_alone(version: int) -> list[str]:
@@ -81,12 +81,12 @@ def _write_all(version: int, value: str) -> None:
 
 def set_fence(wanted: Fence) -> None:
     """Put up what is missing of `wanted`, then take away what is more."""
-    interfaces, networks = set(routes.fenced_interfaces()), routes.fenced_networks()
+    interfaces, networks = set(routing_rules.fenced_interfaces()), routing_rules.fenced_networks()
     for network in sorted(wanted.networks - networks):
-        routes.set_fenced_network(network, True)
+        routing_rules.set_fenced_network(network, True)
     for version, name in sorted(wanted.interfaces):
-        routes.set_fence(version, name, True)
+        routing_rules.set_fence(version, name, True)
     for version, name in sorted(interfaces - wanted.interfaces):
-        routes.set_fence(version, name, False)
+        routing_rules.set_fence(version, name, False)
     for network in sorted(networks - wanted.networks):
-        routes.set_fenced_network(network, False)
+        routing_rules.set_fenced_network(network, False)

@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from .._store.settings import Settings
+from .._engine.settings import Settings
 
 
 def inside_files(settings: Settings, name: str, hostname: str, root_fd: int) -> dict[str, bytes]:
     """Content of /etc/hosts for `name`, whose root is `root_fd`, and of /etc/resolv.conf if its network says so."""
-    from .._linux.inside_root import read_files
-    from .._plan import inside_files as plan
+    from .._kernel.files.within_root import read_files
     from .observe import observe_specs
+    from .plan import hosts_files as plan
 
     view = observe_specs(settings, [name])
     own = view.containers.get(name)

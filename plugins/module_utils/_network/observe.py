@@ -10,23 +10,23 @@ import socket
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 
-from .._linux.inside_root import read_files
-from .._linux.listeners import listeners
-from .._linux.nft import look as look_at_tables
-from .._linux.routes import default_interfaces
-from .._linux.sysctl import read_sysctl
-from .._model.layout import ContainerPaths
-from .._model.network import LINK_PREFIX, Link, link_name
-from .._plan.firewall import FAMILIES, TABLE, parse_listing
-from .._plan.inside_files import HOSTS, RESOLV
-from .._plan.network_view import ContainerView, Listening, NetworkView
-from .._store.networks import StoredNetwork, read_networks
-from .._store.settings import Settings
+from .._engine.paths import ContainerPaths
+from .._engine.settings import Settings
+from .._kernel.files.within_root import read_files
+from .._kernel.listening_ports import listeners
+from .._kernel.nft import look as look_at_tables
+from .._kernel.routing_rules import default_interfaces
+from .._kernel.sysctl import read_sysctl
+from .container_root import root_of
+from .foreign_firewalls import look_at_others
 from .forwarding import look_at_forwarding
-from .link import Inner, look_at_pairs
-from .other_firewalls import look_at_others
-from .resolvers import host_dns
-from .root import root_of
+from .host_resolvers import host_dns
+from .plan.firewall_table import FAMILIES, TABLE, parse_listing
+from .plan.hosts_files import HOSTS, RESOLV
+from .plan.view import ContainerView, Listening, NetworkView
+from .spec.network import LINK_PREFIX, Link, link_name
+from .store import StoredNetwork, read_networks
+from .veth import Inner, look_at_pairs
 
 
 def observe_specs(settings: Settings, names: Iterable[str] | None = None) -> NetworkView:

@@ -11,18 +11,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from .._engine.action import Action, LeftOut
+from .._engine.locks import network_lock
+from .._engine.paths import LOCK_DIR, ContainerPaths
+from .._engine.settings import Settings
 from .._errors import Damaged
-from .._linux.locks import locked
-from .._model.layout import LOCK_DIR, ContainerPaths
-from .._model.network import link_name
-from .._plan.action import Action, LeftOut
-from .._plan.network_stages import AttachNetwork, DetachNetwork, NetworkStage
-from .._store.locks import network_lock
-from .._store.settings import Settings
+from .._kernel.flock import locked
+from .plan.stages import AttachNetwork, DetachNetwork, NetworkStage
+from .spec.network import link_name
 
 # What only a container with a network needs is imported in functions: a start costs less without.
 if TYPE_CHECKING:
-    from .._plan.network_view import NetworkView
+    from .plan.view import NetworkView
 
 
 @contextlib.contextmanager
@@ -31,7 +31,7 @@ def staged(settings: Settings, stage: NetworkStage) -> Iterator[tuple[Action, ..
 
     Raises LockTimeout where the network is locked for too long, Damaged, HostNotCapable.
     """
-    from .._plan.network_foresight import plan_stage
+    from .plan.foresight import plan_stage
 
     with locked(LOCK_DIR, network_lock(), settings.lock_timeout):
         view = _look(settings, stage)
@@ -43,7 +43,7 @@ def carry_out(settings: Settings, stage: NetworkStage, warn: Callable[[str], Non
 
     Raises what `staged` and the actions raise.
     """
-    from .apply import apply
+    from .actions import apply
 
     with staged(settings, stage) as actions:
         for action in actions:
@@ -66,7 +66,7 @@ def is_networked(settings: Settings, name: str) -> bool:
 
 def is_linked(settings: Settings, name: str) -> bool:
     """Whether it has one, or a link without it. Works without pyroute2 and nft."""
-    from .link import link_exists
+    from .veth import link_exists
 
     return is_networked(settings, name) or link_exists(link_name(name))
 
@@ -75,10 +75,10 @@ def check_attachable(settings: Settings, name: str) -> None:
     """What attaching the container `name` would fail of, by its spec and the host's setting. Raises Damaged,
     HostNotCapable. Changes nothing.
     """
-    from .._plan.forwarding import plan_enabling
-    from .._plan.network_foresight import with_stage
     from .forwarding import look_at_forwarding
     from .observe import observe_specs
+    from .plan.foresight import with_stage
+    from .plan.forwarding import plan_enabling
 
     view = observe_specs(settings, [name])
     own = view.containers.get(name)
@@ -96,9 +96,9 @@ def look(settings: Settings, name: str, running: bool) -> NetworkView | None:
 
     Nothing inside `name` is looked at where it is `running`: whoever is in there does not keep us from stopping it.
     """
-    from .._plan.network_foresight import callers_of
-    from .link import link_exists
     from .observe import observe, observe_specs
+    from .plan.foresight import callers_of
+    from .veth import link_exists
 
     specs = observe_specs(settings)
     own = specs.containers.get(name)
@@ -111,8 +111,8 @@ def look(settings: Settings, name: str, running: bool) -> NetworkView | None:
 
 def _look(settings: Settings, stage: NetworkStage) -> NetworkView | None:
     """What `stage` is planned on; None where it is about nobody."""
-    from .._plan.network_foresight import callers_of, focus_of
     from .observe import observe, observe_specs
+    from .plan.foresight import callers_of, focus_of
 
     if isinstance(stage, DetachNetwork):
         return _with_link(observe(settings, lambda _view: ()), stage.container)
@@ -127,8 +127,8 @@ def _look(settings: Settings, stage: NetworkStage) -> NetworkView | None:
 
 def _with_link(view: NetworkView, name: str) -> NetworkView:
     """`view` with the host end of the container `name`, whatever else there is of it."""
-    from .._plan.network_view import ContainerView
-    from .link import look_at_pairs
+    from .plan.view import ContainerView
+    from .veth import look_at_pairs
 
     pair = look_at_pairs({link_name(name): None}).get(link_name(name))
     container = replace(view.containers.get(name, ContainerView(name)), pair=pair)

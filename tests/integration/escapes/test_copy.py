@@ -16,7 +16,7 @@ from copying import SRV
 # As docker did: the path is judged, and then used by its name. Until the link was there at the right moment.
 CHECK_THEN_USE = """
 import os, time
-inside_root = module_utils("_linux.inside_root")
+inside_root = module_utils("_kernel.files.within_root")
 checked = inside_root.openat2
 def openat2(root_fd, path, flags, rules):
     if not path.startswith("/"):
@@ -64,7 +64,7 @@ def test_cve_2018_15664_a_link_that_is_swapped_leads_no_file_onto_the_host(swapp
 
 FOLLOW = """
 import os
-inside_root = module_utils("_linux.inside_root")
+inside_root = module_utils("_kernel.files.within_root")
 inside_root.openat2 = lambda fd, path, flags, rules: os.open(path.lstrip("/") or ".", flags, dir_fd=fd)
 """
 
@@ -111,7 +111,7 @@ for _ in sys.stdin:
 # As docker did: a process of the host's goes into the root, and asks the C library there.
 IN_THE_ROOT = """
 import os, pwd
-copy = module_utils("_case.copy")
+copy = module_utils("_container.copy.use_case")
 original = copy.resolve_user
 def resolve_user(text, roots):
     child = os.fork()

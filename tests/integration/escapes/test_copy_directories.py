@@ -12,7 +12,7 @@ OUT = {"container": "box", "direction": "out", "dest": "/run/got"}
 # A link that is swapped for a directory between two looks at it, by the module itself so that it is each time.
 MEANWHILE = """
 import os
-sides = module_utils("_case.copy_sides")
+sides = module_utils("_container.copy.sides")
 def meanwhile(which, name):
     original = getattr(which, name)
     def call(self, path, *more):
@@ -23,7 +23,7 @@ def meanwhile(which, name):
     setattr(which, name, call)
 """
 FOLLOW_BELOW = """
-transfer = module_utils("_linux.transfer")
+transfer = module_utils("_kernel.files.copy_source")
 transfer.open_below = lambda top, path, flags: (
     os.open(path or ".", flags & ~os.O_NOFOLLOW, dir_fd=top) if path or not flags & os.O_PATH else os.dup(top)
 )

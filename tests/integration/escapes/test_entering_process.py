@@ -72,9 +72,9 @@ def reach(host, name, module, function, change="pass"):
 
 
 POINTS = {
-    "in all namespaces but the container's user namespace": ("_linux.userns", "enter"),
-    "in all namespaces": ("_container.spawn", "become_and_exec"),
-    "with the command's user and capabilities": ("_container.process", "os.execve"),
+    "in all namespaces but the container's user namespace": ("_kernel.user_namespace", "enter"),
+    "in all namespaces": ("_container.exec.enter", "become_and_exec"),
+    "with the command's user and capabilities": ("_container.exec.privileges", "os.execve"),
 }
 
 
@@ -84,7 +84,7 @@ def test_cve_2016_9962_a_process_on_its_way_in_is_out_of_reach(host, name, point
     module, function = POINTS[point]
     if name == "hosts-ids" and function == "enter":
         # It has no such step: its helper is looked at where that one ends instead.
-        module, function = "_container.spawn", "_command"
+        module, function = "_container.exec.enter", "_command"
     start(host, name, **CONTAINERS[name])
     found = reach(host, name, module, function)
     assert set(found.values()) <= {"EPERM", "EACCES"}, found
@@ -92,11 +92,11 @@ def test_cve_2016_9962_a_process_on_its_way_in_is_out_of_reach(host, name, point
 
 def test_cve_2016_9962_it_is_in_reach_where_it_can_be_dumped_or_the_container_may_trace_all(host):
     start(host, "unfiltered", seccomp="unconfined")
-    dumpable = "module_utils('_linux.libc').prctl(4, 1)"
-    found = reach(host, "unfiltered", "_container.process", "os.execve", dumpable)
+    dumpable = "module_utils('_kernel.syscalls').prctl(4, 1)"
+    found = reach(host, "unfiltered", "_container.exec.privileges", "os.execve", dumpable)
     assert set(found.values()) == {"reached"}, found
     start(host, "weak", **CONTAINERS["weak"])
-    found = reach(host, "weak", "_container.spawn", "become_and_exec")
+    found = reach(host, "weak", "_container.exec.enter", "become_and_exec")
     assert set(found.values()) == {"reached"}, found
 
 

@@ -14,7 +14,7 @@ from attacks import SLEEP, inside, on_host, patched, start
 from small_image import image
 
 DIRECTORY = "/var/lib/conductor/containers"
-FOLLOW_LINKS = "module_utils('_container.inside_mounts')._NO_LINKS = 0"
+FOLLOW_LINKS = "module_utils('_container.mounts')._NO_LINKS = 0"
 
 
 def make(host, name, patch="", fails=False, **options):
@@ -104,9 +104,9 @@ def test_cve_2019_19921_a_proc_that_the_image_has_made_a_link(host, name):
     prepare(host, "weak", script, userns="host")
     host.run("mkdir", "/run/fake")
     weaken = """
-module_utils("_container.inside_mounts")._restrict = lambda fd: None
-module_utils("_container.inside_mounts")._cgroup = lambda *arguments, **options: None
-process = module_utils("_container.process")
+module_utils("_container.mounts")._restrict = lambda fd: None
+module_utils("_container.mounts")._cgroup = lambda *arguments, **options: None
+process = module_utils("_container.exec.privileges")
 process.libc.permitted_capabilities = lambda: 0
 """
     make(host, "weak", FOLLOW_LINKS + weaken)
@@ -124,7 +124,7 @@ def test_cve_2025_31133_what_masks_a_path_is_not_the_containers_null(host):
     assert inside(host, "box", look) == "True"
     # Weak: the source is looked up below the container's root.
     weaken = f"""
-inside_mounts, libc = module_utils("_container.inside_mounts"), module_utils("_linux.libc")
+inside_mounts, libc = module_utils("_container.mounts"), module_utils("_kernel.syscalls")
 original = libc.open_tree
 def open_tree(path, *arguments, **options):
     path = "{DIRECTORY}/weak/rootfs/dev/null" if path == "/dev/null" else path
@@ -155,7 +155,7 @@ def test_cve_2018_15664_what_we_write_inside_does_not_follow_a_link_out(host):
     """At each start a container gets its /etc/hostname and /etc/hosts; here /etc leads to a directory of the host's."""
     weaken = """
 import os
-inside_root = module_utils("_linux.inside_root")
+inside_root = module_utils("_kernel.files.within_root")
 inside_root.openat2 = lambda fd, path, flags, rules: os.open(path.lstrip("/") or ".", flags, dir_fd=fd)
 """
     script = "rm -rf etc; ln -s /run/outside etc; mkdir -p run/outside"

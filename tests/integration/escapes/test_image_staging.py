@@ -11,7 +11,7 @@ STAGING = "/var/lib/conductor/images/.build-small-*"
 # What a user of the host does who has seen the path of the staging directory in the list of processes.
 ATTACK = """
 import subprocess
-place = module_utils("_image.staging")
+place = module_utils("_build.staging")
 original = place.tree_size
 def attacked(rootfs):
     # setpriv itself still has root's capabilities, the shell has not.
@@ -25,7 +25,7 @@ place.tree_size = attacked
 # As it was: for _apt, who downloads packages, everybody could pass.
 OPEN = """
 import os
-makes = module_utils("_image.staging")
+makes = module_utils("_build.staging")
 new = makes.new_staging
 def new_staging(*arguments):
     paths = new(*arguments)

@@ -6,8 +6,8 @@ Weak: the same modules without the look at the file system that a path leads to.
 import pytest
 from attacks import inside, patched, start
 
-WEAK = 'module_utils("_case.copy_sides").kernel_file_system = lambda fd: None\n' + (
-    'module_utils("_linux.inside_root").kernel_file_system = lambda fd: None\n'
+WEAK = 'module_utils("_container.copy.sides").kernel_file_system = lambda fd: None\n' + (
+    'module_utils("_kernel.files.within_root").kernel_file_system = lambda fd: None\n'
 )
 # A process of another user, which is not dumpable: its environment is for the host's root alone.
 HIDDEN = """

@@ -193,7 +193,7 @@ def test_localhost_is_routed_only_to_containers_that_expose(bare_host):
 def test_host_that_cannot_guard_a_link_says_so_and_leaves_it_closed(bare_host):
     Box(bare_host, "web")
     denied = """
-guard = module_utils("_linux.link_guard")
+guard = module_utils("_kernel.link_guard")
 def load_program(*_arguments):
     raise OSError(1, "Operation not permitted")
 guard.load_program = load_program

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from ansible_collections.conductor.containers.plugins.plugin_utils import stream
+from ansible_collections.conductor.containers.plugins.plugin_utils import agent_client as stream
 from entry_server import EntryServer
 from host_command import PROGRAM
 from testhost import PYTHON, ModuleFailed

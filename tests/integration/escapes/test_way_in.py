@@ -70,8 +70,8 @@ def test_cve_2024_21626_commands_in_an_image_have_no_descriptor_of_the_modules(b
     source = make_runnable_archive(bare_host)
     wish = {"source": source, "commands": ["cat /proc/self/fd/9/run/secret > /got"], "wrapper": LEAK}
     weak = """
-module_utils("_image.isolated")._let_go = lambda: None
-module_utils("_container.first_process").close_others = lambda keep: None
+module_utils("_build.isolated_program")._let_go = lambda: None
+module_utils("_container.init_process").close_others = lambda keep: None
 """
     patched(bare_host, "conductor_image", weak, name="weak", **wish)
     assert bare_host.run("cat", f"{IMAGES}/weak/rootfs/got").stdout == "text-of-the-host\n"
@@ -85,7 +85,7 @@ def test_no_command_runs_before_the_container_is_one(host, secret):
     """
     hold = """
 import os, time
-place = module_utils("_container.first_process")
+place = module_utils("_container.init_process")
 original = place.mount_all
 def held(*arguments):
     while not os.path.exists("/run/go"):
@@ -94,7 +94,7 @@ def held(*arguments):
 place.mount_all = held
 """
     ask = """
-processes = module_utils("_linux.processes").ProcessId
+processes = module_utils("_kernel.processes").ProcessId
 original = processes.wait_executed
 def asked(self):
     open("/run/asked", "w").close()
@@ -127,7 +127,7 @@ processes.wait_executed = asked
 AUDIT = """
 import json, os, sys
 inside, seen, busy = [], [], []
-libc = module_utils("_linux.libc")
+libc = module_utils("_kernel.syscalls")
 def mapped():
     return {line.split(None, 5)[5].strip() for line in open("/proc/self/maps") if line.count("/")}
 def hook(event, arguments):
@@ -147,7 +147,7 @@ def watch(name, when):
     setattr(libc, name, watched)
 watch("pivot_root", lambda *_: True)
 watch("setns", lambda fd, kind=0: os.path.exists("/marks-the-container"))
-process = module_utils("_container.process")
+process = module_utils("_container.exec.privileges")
 execute = process.os.execve
 def tell(*arguments):
     busy.append(1)
@@ -158,7 +158,7 @@ def tell(*arguments):
 process.os.execve = tell
 """
 LAZY = """
-process = module_utils("_container.process")
+process = module_utils("_container.exec.privileges")
 original_user = process.resolve_user
 def resolve(*arguments):
     sys.path.insert(0, "/opt")
@@ -219,7 +219,7 @@ return text.value.decode()
 @pytest.mark.parametrize("way", ["exec", "start"])
 def test_keys_of_who_runs_the_module_are_not_found_inside(host, way):
     """The session keyring is inherited, and who inherits it possesses its keys, whatever their owner."""
-    weaken = "module_utils('_linux.libc').new_session_keyring = lambda: None"
+    weaken = "module_utils('_kernel.syscalls').new_session_keyring = lambda: None"
     wrapper = ["python3", "-c", KEY]
     start(host, "box", seccomp="unconfined")
 
@@ -252,7 +252,7 @@ def test_the_terminal_of_who_runs_the_module_is_not_inside(host):
     """Who has it can type commands at it (TIOCSTI, CVE-2016-2781 and others)."""
     start(host, "box")
     argv = ["/usr/bin/python3", "-c", program('os.close(os.open("/dev/tty", os.O_RDWR)); return "opened"')]
-    weaken = "module_utils('_container.spawn').os.setsid = lambda: None"
+    weaken = "module_utils('_container.exec.enter').os.setsid = lambda: None"
     wrapper = ["python3", "-c", TERMINAL]
     assert execute(host, argv, weaken, wrapper=wrapper)["stdout"] == "opened"
     assert execute(host, argv, wrapper=wrapper)["stdout"] == "ENXIO"
@@ -262,7 +262,7 @@ def test_the_hosts_null_device_is_not_in_reach_of_root_with_the_hosts_ids(host):
     """Its mode would be changed for all of the host. To the one that it has, here."""
     body = 'os.chmod("/proc/keys", 0o666); return "changed"'
     weaken = """
-inside_mounts, libc = module_utils("_container.inside_mounts"), module_utils("_linux.libc")
+inside_mounts, libc = module_utils("_container.mounts"), module_utils("_kernel.syscalls")
 original = inside_mounts._mask
 def mask(fd):
     if inside_mounts.stat.S_ISDIR(inside_mounts.os.fstat(fd).st_mode):

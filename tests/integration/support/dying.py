@@ -15,28 +15,28 @@ BASE = "ansible_collections.conductor.containers.plugins.module_utils."
 EFFECTS = {
     "image": {
         "os": "mkdir rename unlink chmod chown waitpid rmdir symlink fsync utime",
-        "_linux.libc": "mount umount2 unshare setns clone3 move_mount",
-        "_linux.cgroups": "_write",
-        "_linux.device_control": "_write _at",
+        "_kernel.syscalls": "mount umount2 unshare setns clone3 move_mount",
+        "_kernel.cgroup": "_write",
+        "_kernel.devices_controller": "_write _at",
     },
     "container": {
         "os": "mkdir rename unlink rmdir chmod chown",
         "signal": "pidfd_send_signal",
-        "_linux.libc": "mount umount2 unshare setns clone3 move_mount",
-        "_linux.cgroups": "_write",
-        "_linux.device_control": "_write _at",
+        "_kernel.syscalls": "mount umount2 unshare setns clone3 move_mount",
+        "_kernel.cgroup": "_write",
+        "_kernel.devices_controller": "_write _at",
         "_container.start": "write_run_state install_runtime",
     },
     "network": {
-        "_linux.routes": "set_fence",
-        "_linux.netlink": "Routing.add_neighbors Routing.add_veth "
+        "_kernel.routing_rules": "set_fence",
+        "_kernel.interfaces": "Routing.add_neighbors Routing.add_veth "
         "Routing.add_altname Routing.set_up Routing.add_address Routing.add_route "
         "Routing.delete",
-        "_network.link": "write_sysctl apply_batch guard",
+        "_network.veth": "write_sysctl apply_batch guard",
         "_network.forwarding": "write_sysctl",
-        "_network.apply": "write_sysctl apply_batch forget_udp write_files",
-        "_case.network": "write_network remove_network",
-        "_case.peer": "write_network",
+        "_network.actions": "write_sysctl apply_batch forget_udp write_files",
+        "_network.use_case": "write_network remove_network",
+        "_network.peer_use_case": "write_network",
     },
 }
 EFFECTS["peer"] = EFFECTS["network"]
@@ -44,6 +44,12 @@ EFFECTS["peer"] = EFFECTS["network"]
 EFFECTS["container"] = {**EFFECTS["network"], **EFFECTS["container"]}
 # Its commands run in a container with a network.
 EFFECTS["image"] = {**EFFECTS["network"], **EFFECTS["image"]}
+USE_CASES = {
+    "image": "_build.use_case",
+    "container": "_container.use_case",
+    "network": "_network.use_case",
+    "peer": "_network.peer_use_case",
+}
 DEFAULTS = {
     "image": {"state": "present", "builder": "auto", "force": False, "archive": None, "source": None},
     "container": {"wait_timeout": 60.0},
@@ -88,9 +94,9 @@ def before_each_effect(case, do):
 
 def case_of(case, options):
     """The use case with `options`, and defaults for the others."""
-    place = module(f"_case.{case}")
+    place = module(USE_CASES[case])
     build = place.build if case == "network" else getattr(place, f"{case.capitalize()}Case")
-    return build({**DEFAULTS[case], **options}, module("_store.settings").Settings())
+    return build({**DEFAULTS[case], **options}, module("_engine.settings").Settings())
 
 
 def main(step, case, options):
@@ -101,7 +107,7 @@ def main(step, case, options):
             os.kill(main_pid, signal.SIGKILL)
 
     before_each_effect(case, die)
-    module("_case.perform").perform(case_of(case, json.loads(options)))
+    module("_engine.engine").perform(case_of(case, json.loads(options)))
     print("survived")
 
 

@@ -1,11 +1,13 @@
-"""The server that enters containers (module_utils/_entry), spoken to as a controller does."""
+"""The server that enters containers (module_utils/_agent), spoken to as a controller does."""
 
 from __future__ import annotations
 
 import socket
 import subprocess
 
-from ansible_collections.conductor.containers.plugins.plugin_utils import found_once, program, stream
+from ansible_collections.conductor.containers.plugins.plugin_utils import agent_client as stream
+from ansible_collections.conductor.containers.plugins.plugin_utils import agent_program as program
+from ansible_collections.conductor.containers.plugins.plugin_utils import run_cache as found_once
 from testhost import PYTHON, Host
 
 

@@ -56,7 +56,7 @@ def main(case, options):
 
     wish = case_of(case, options)
     before_each_effect(case, look)
-    module("_case.perform").perform(wish)
+    module("_engine.engine").perform(wish)
     print(json.dumps([len(steps), sorted(found)]))
 
 

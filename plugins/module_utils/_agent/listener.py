@@ -1,0 +1,118 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A socket at which somebody serves for as long as anybody asks: a process for each request, and an end by itself."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+
+from .._kernel.process_memory import copy_all
+from .request_reader import Admits, Reception
+
+# Seconds without a request after which it ends.
+_IDLE = 600
+
+
+def is_answered(path: str) -> bool:
+    """Whether somebody listens at `path`."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        return probe.connect_ex(path) == 0
+
+
+def listen(path: str, uid: int = 0) -> socket.socket:
+    """A socket at `path` that only user `uid` can reach, by its mode. What is there goes: nobody listens there."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    umask = os.umask(0o177)
+    listener.bind(path)
+    os.umask(umask)
+    os.chown(path, uid, -1)
+    listener.listen(128)
+    return listener
+
+
+def serve(listener: socket.socket, admits: Admits, answer: Callable[[socket.socket, list[str]], None]) -> None:
+    """Have a process `answer` each request that `admits` lets in, until there was none for a while.
+
+    The next one waits ahead of need, with memory of its own: to copy that page by page takes as long as to answer.
+    """
+    # Children that answer are nobody's to wait for.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    reception = Reception(listener, admits)
+    worker, is_busy = _start(listener, reception, answer), False
+    ends, is_ending = time.monotonic() + _IDLE, False
+    while True:
+        came, requests = reception.receive(max(0.0, ends - time.monotonic()), [worker] if is_busy else [])
+        if is_busy and came:
+            # The last one is done, so that this takes no time from it; or somebody comes.
+            worker.close()
+            worker, is_busy = _start(listener, reception, answer), False
+        for connection, request in requests:
+            while is_busy or not _give(worker, connection, request):
+                worker.close()
+                worker, is_busy = _start(listener, reception, answer), False
+            connection.close()
+            is_busy, ends = True, time.monotonic() + (0.0 if is_ending else _IDLE)
+            # Tells that the program is in use: what nobody has used for long is deleted by the next release.
+            with contextlib.suppress(OSError):
+                os.utime(sys.argv[0])
+        if time.monotonic() >= ends and not is_ending:
+            # Nobody finds it from now on; who has connected before is served still.
+            is_ending = True
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(listener.getsockname())
+        elif is_ending and not came and reception.is_empty():
+            return
+
+
+def _give(worker: socket.socket, connection: socket.socket, request: list[str]) -> bool:
+    """Have the process at the other end of `worker` answer; whether it is there."""
+    body = "\0".join(request).encode(errors="surrogateescape")
+    try:
+        socket.send_fds(worker, [len(body).to_bytes(4, "big")], [connection.fileno()])
+        worker.sendall(body)
+    except OSError:
+        return False
+    return True
+
+
+def _start(
+    listener: socket.socket, reception: Reception, answer: Callable[[socket.socket, list[str]], None]
+) -> socket.socket:
+    """Have a process wait for what it is given to answer; our end of the socket to it.
+
+    It is closed when the process ends, or has closed all.
+    """
+    ours, its = socket.socketpair()
+    if os.fork() == 0:
+        try:
+            ours.close()
+            reception.close()
+            if not _comes(listener, 0):
+                copy_all()
+            # The other end is also closed when the server ends.
+            head, fds, _, _ = socket.recv_fds(its, 4, 1)
+            if fds:
+                size = int.from_bytes(head, "big")
+                body = its.recv(size, socket.MSG_WAITALL)
+                listener.close()
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                answer(socket.socket(fileno=fds[0]), body.decode(errors="surrogateescape").split("\0"))
+        finally:
+            os._exit(0)
+    its.close()
+    return ours
+
+
+def _comes(listener: socket.socket, timeout: float) -> bool:
+    """Whether somebody connects within `timeout` seconds."""
+    return bool(select.select([listener], [], [], timeout)[0])

@@ -1,0 +1,123 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From where this host gets Debian: the sources of apt (sources.list(5)), one-line and deb822 style."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from .._kernel.files.atomic_write import read_text
+
+
+@dataclass(frozen=True)
+class Source:
+    """One archive and the suites that are taken from it.
+
+    `own`: it stands in a file that Debian's installer wrote. `signed_by` is as in the file, "" where it says nothing.
+    """
+
+    uri: str
+    suites: tuple[str, ...]
+    components: tuple[str, ...]
+    signed_by: str = ""
+    own: bool = False
+
+
+def host_sources(directory: str = "/etc/apt") -> list[Source]:
+    """All binary package sources that are enabled on this host."""
+    found: list[Source] = []
+    for path in (f"{directory}/sources.list", *sorted(glob.glob(f"{directory}/sources.list.d/*.list"))):
+        found += parse_one_line(read_text(path), own=os.path.basename(path) == "sources.list")
+    for path in sorted(glob.glob(f"{directory}/sources.list.d/*.sources")):
+        found += parse_deb822(read_text(path), own=os.path.basename(path) == "debian.sources")
+    return found
+
+
+def parse_one_line(text: str, own: bool = False) -> list[Source]:
+    """Sources of the one-line style: deb [options] uri suite [component...]."""
+    sources = []
+    for line in text.splitlines():
+        match = re.match(r"deb\s+(?:\[([^]]*)\]\s+)?(\S+)\s+(\S+)\s*(.*)", line.partition("#")[0].strip())
+        if match:
+            options = dict(word.split("=", 1) for word in (match[1] or "").split() if "=" in word)
+            sources.append(
+                Source(match[2], (match[3],), tuple(match[4].split()), options.get("signed-by", ""), own),
+            )
+    return sources
+
+
+def parse_deb822(text: str, own: bool = False) -> list[Source]:
+    """Sources of the deb822 style: stanzas of fields, which may go on in indented lines."""
+    sources = []
+    for stanza in re.split(r"\n\s*\n", "\n".join(line for line in text.splitlines() if not line.startswith("#"))):
+        fields: dict[str, str] = {}
+        key = ""
+        for line in stanza.splitlines():
+            if line[:1].isspace():
+                fields[key] = f"{fields.get(key, '')} {line.strip()}"
+            elif ":" in line:
+                name, _, value = line.partition(":")
+                key = name.strip().lower()
+                fields[key] = value.strip()
+        if fields.get("enabled", "yes").lower() in ("no", "false", "off", "0"):
+            continue
+        if "deb" not in fields.get("types", "").split():
+            continue
+        suites, components = (tuple(fields.get(name, "").split()) for name in ("suites", "components"))
+        for uri in fields.get("uris", "").split():
+            sources.append(Source(uri, suites, components, fields.get("signed-by", ""), own))
+    return sources
+
+
+def debian_archive(sources: Iterable[Source], codename: str | None) -> tuple[str | None, str | None]:
+    """Address of Debian's main archive and of its security archive among `sources`; `codename` is the host's own suite.
+
+    Other vendors call their suites and components like Debian's, too: what counts is who signs it, and how its
+    address and its other suites look.
+    """
+    if codename is None:
+        return None, None
+    sources = list(sources)
+    updating = {s.uri for s in sources if {f"{codename}-updates", "stable-updates"} & set(s.suites)}
+
+    def best(suites: set[str]) -> str | None:
+        candidates = [s for s in sources if suites & set(s.suites) and "main" in s.components]
+        ranked = [(_looks_like_debian(s, s.uri in updating), _address(s.uri)) for s in candidates]
+        usable = [entry for entry in ranked if any(entry[0]) and entry[1]]
+        # The first of equals, as apt itself prefers.
+        return max(usable, key=lambda entry: entry[0])[1] if usable else None
+
+    main = best({codename, "stable"})
+    security = best({f"{codename}-security", "stable-security"})
+    return main, security if main else None
+
+
+def _looks_like_debian(source: Source, updating: bool) -> tuple[bool, ...]:
+    place = urlsplit(source.uri)
+    words = {*place.path.split("/"), place.hostname or ""}
+    return ("debian-archive" in source.signed_by, bool(words & {"debian", "debian-security"}), updating, source.own)
+
+
+def _address(uri: str) -> str | None:
+    """A mirror's address that is right elsewhere, too; None where this one cannot be used.
+
+    Cloud images keep a list of mirrors in a file (apt-transport-mirror(1)), which an image does not have.
+    """
+    if uri.startswith("mirror+file:"):
+        lines = read_text(re.sub(r"^mirror\+file:/*", "/", uri)).splitlines()
+        uri = next((line.split()[0] for line in lines if line.strip() and not line.startswith("#")), "")
+    return uri.rstrip("/") if urlsplit(uri).scheme in ("http", "https", "ftp", "file") else None
+
+
+def host_codename(path: str = "/etc/os-release") -> str | None:
+    """The suite that this host is, where it is Debian (os-release(5))."""
+    fields = dict(line.split("=", 1) for line in read_text(path).splitlines() if "=" in line)
+    if fields.get("ID", "").strip("\"'") != "debian":
+        return None
+    return fields.get("VERSION_CODENAME", "").strip("\"'") or None

@@ -1,0 +1,188 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Images from archives, and archives of images: tar, the same bytes each time.
+
+Source of the latter: https://reproducible-builds.org/docs/archives/
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+
+from .._errors import InvalidInput, NotFound
+from .._kernel.run_program import require_program
+from .._kernel.files.atomic_write import sync_directory
+from .._kernel.files.within_root import exists_inside
+from .._image.spec import Source
+from .isolated_program import run_logged
+from .layers import make_directory
+from .sanitize import opened
+from .read_and_hash import read_once
+
+# By suffix: the program (and Debian package), and options that make its output depend on its input alone.
+_COMPRESSORS = {(".zst", ".tzst"): ("zstd", "-T0 -10"), (".gz", ".tgz"): ("gzip", "-n")}
+# By the first bytes: the program and its Debian package.
+_DECOMPRESSORS = {
+    b"\x1f\x8b": ("gzip", "gzip"),
+    b"\xfd7zXZ\0": ("xz", "xz-utils"),
+    b"BZh": ("bzip2", "bzip2"),
+    b"\x28\xb5\x2f\xfd": ("zstd", "zstd"),
+}
+
+
+def file_stat(path: str) -> tuple[int, ...]:
+    """Size and mtime (ns): a file that has them still is taken for unchanged. Empty if there is no plain file."""
+    try:
+        found = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
+    return _size_and_time(found) if stat.S_ISREG(found.st_mode) else ()
+
+
+def changed_checksum(path: str, known: tuple[int, ...]) -> str | None:
+    """sha256:HEX of the archive at `path`; None if it is the file that `known` (see `unpack`) describes, or missing."""
+    try:
+        with _opened_archive(path) as fd:
+            return None if _identity(os.fstat(fd)) == known else _checksum(fd)
+    except NotFound:
+        return None
+
+
+def check_source(source: Source) -> str:
+    """The checksum of a source that can be unpacked here. Raises NotFound, InvalidInput, HostNotCapable."""
+    require_program("tar", "tar")
+    with _opened_archive(source.archive) as fd:
+        _decompressor(fd)
+        found = _checksum(fd)
+    _judge(source, found)
+    return found
+
+
+def unpack(source: Source, rootfs: str, log: str) -> tuple[Source, tuple[int, ...]]:
+    """Unpack an archive into `rootfs`: the source with its checksum, and what tells the file from another one.
+
+    The checksum is of the bytes that tar has read, whoever writes to the file or to its directory meanwhile.
+    Raises as `check_source`, and EffectFailed. GNU tar refuses members with `..`, strips a leading `/`, and makes links
+    that lead out last, so that nothing gets out by them.
+    """
+    tar = ["tar", "--extract", "--file=-", f"--directory={rootfs}", "--numeric-owner", "--same-owner",
+           "--same-permissions", "--xattrs", "--xattrs-include=*", "--acls"]  # fmt: skip
+    with _opened_archive(source.archive) as fd:
+        tar += [f"--use-compress-program={program}" for program in _decompressor(fd)]
+        make_directory(rootfs)
+        with read_once(fd, os.fstat(fd).st_size) as reading:
+            try:
+                run_logged(tar, log, f"unpacking {source.archive}", stdin=reading.pipe)
+            finally:
+                # Another content explains whatever tar says of it.
+                found = f"sha256:{reading.digest()}"
+                _judge(source, found)
+        identity = _identity(os.fstat(fd))
+    with opened(rootfs) as root:
+        if not (exists_inside(root, "/bin/sh") or exists_inside(root, "/usr/bin/sh")):
+            raise InvalidInput(f"{source.archive} holds no root file system: there is no /bin/sh in it")
+    return Source(source.archive, found), identity
+
+
+@contextlib.contextmanager
+def _opened_archive(path: str) -> Iterator[int]:
+    """A descriptor of the plain file at `path`. Raises NotFound, InvalidInput."""
+    try:
+        # Nobody else need have a FIFO open that somebody put there.
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotFound(f"source: archive {path} does not exist on the managed host", "copy it there first") from None
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise InvalidInput(f"source: archive {path} is not a file", "name a tar archive")
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _checksum(fd: int) -> str:
+    """sha256:HEX of all that the file has now."""
+    digest, offset = hashlib.sha256(), 0
+    end = os.fstat(fd).st_size
+    while offset < end and (chunk := os.pread(fd, min(1 << 20, end - offset), offset)):
+        digest.update(chunk)
+        offset += len(chunk)
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _judge(source: Source, found: str) -> None:
+    if source.checksum not in (None, found):
+        raise InvalidInput(f"source: archive {source.archive} has the checksum {found}, not {source.checksum}")
+
+
+def _decompressor(fd: int) -> list[str]:
+    """The program that decompresses the file, if it is compressed. Raises HostNotCapable if it is not installed."""
+    first = os.pread(fd, 8, 0)
+    return [require_program(*found) for magic, found in _DECOMPRESSORS.items() if first.startswith(magic)]
+
+
+def _size_and_time(found: os.stat_result) -> tuple[int, ...]:
+    return found.st_size, found.st_mtime_ns
+
+
+def _identity(found: os.stat_result) -> tuple[int, ...]:
+    """Unlike the mtime, nobody sets the ctime."""
+    return (*_size_and_time(found), found.st_ctime_ns, found.st_ino)
+
+
+def require_compressor(archive: str) -> None:
+    """Raises HostNotCapable where the program for the archive's suffix is missing."""
+    require_program("tar", "tar")
+    for program, _ in _compressor(archive):
+        require_program(program, program)
+
+
+def partial_export(archive: str, image: str) -> str:
+    """Where `archive` is written until it is whole: one place for each image, so that the next run finds it."""
+    directory, name = os.path.split(archive)
+    return os.path.join(directory, f".{name[:150]}.conductor-{image}")
+
+
+def export(rootfs: str, archive: str, partial: str, newest: int, log: str) -> tuple[int, ...]:
+    """Write `rootfs` to `archive`: whole or not at all; its `file_stat`. Times after `newest` (seconds) are set to it.
+
+    Only root may read it, as with the image: it has /etc/shadow in it. Holes stay holes; tar puts its own pid into the
+    names of sparse files, and has always the same: it is the first of a pid namespace.
+    """
+    tar = ["tar", "--create", "--file=-", "--sparse", f"--directory={rootfs}", "--sort=name", f"--mtime=@{newest}",
+           "--clamp-mtime", "--numeric-owner", "--xattrs", "--acls", "--format=posix", "--one-file-system",
+           "--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime"]  # fmt: skip
+    tar += [f"--use-compress-program={program} {options}" for program, options in _compressor(archive)]
+    remove_partial(partial)
+    # The directory may be a user's: a link that was laid there must not be written through.
+    fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        run_logged([*tar, "."], log, f"export to {archive}", stdout=fd)
+        os.fsync(fd)
+        os.rename(partial, archive)
+        written = _size_and_time(os.fstat(fd))
+    except BaseException:
+        remove_partial(partial)
+        raise
+    finally:
+        os.close(fd)
+    sync_directory(os.path.dirname(archive))
+    return written
+
+
+def remove_partial(partial: str) -> None:
+    """Remove what an interrupted export left."""
+    try:
+        os.unlink(partial)
+    except FileNotFoundError:
+        return
+
+
+def _compressor(archive: str) -> list[tuple[str, str]]:
+    """Program and options for the suffix; none for a plain .tar."""
+    return [value for suffixes, value in _COMPRESSORS.items() if archive.endswith(suffixes)]

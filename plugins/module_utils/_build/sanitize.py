@@ -1,0 +1,84 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Taking out of a root file system what belongs to one machine, or to the building of it.
+
+The root may come from somebody else's archive: every path is resolved inside it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Callable, Iterator
+
+from .._kernel.files.within_root import directory_inside, exists_inside, write_files
+
+# Files only: a link, like that of systemd-resolved, names no machine and is the image's own choice.
+_OF_ONE_MACHINE = ("/etc/hostname", "/etc/resolv.conf", "/var/lib/dbus/machine-id")
+# apt's temporary settings of mmdebstrap, and what keeps services from being started during a build.
+_OF_THE_BUILD = ("/etc/apt/apt.conf.d/99mmdebstrap", "/usr/sbin/policy-rc.d", "/var/log/bootstrap.log")
+_CACHES = ("/var/lib/apt/lists", "/var/lib/apt/lists/partial", "/var/lib/apt/lists/auxfiles", "/var/cache/apt",
+           "/var/cache/apt/archives", "/var/cache/apt/archives/partial")  # fmt: skip
+# What apt, and what others, take for the time of apt's last update: these, and the mtime of the lists' directory.
+_LISTS = "/var/lib/apt/lists"
+_OF_UPDATES = {
+    "/var/lib/apt/periodic": ("update-stamp", "update-success-stamp"),
+    "/var/cache/apt": ("pkgcache.bin", "srcpkgcache.bin"),
+}
+
+
+@contextlib.contextmanager
+def opened(rootfs: str) -> Iterator[int]:
+    """A descriptor of the root directory for the block."""
+    fd = os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def neutralise(rootfs: str) -> None:
+    """Take out the machine's id, host name, name servers and ssh keys (machine-id(5)), and what builders left."""
+    with opened(rootfs) as root:
+        for path in (*_OF_ONE_MACHINE, *_OF_THE_BUILD):
+            directory, name = os.path.split(path)
+            _remove_files(root, directory, lambda found, name=name: found == name)
+        _remove_files(root, "/etc/ssh", lambda found: found.startswith("ssh_host_") and "_key" in found)
+        if exists_inside(root, "/etc/machine-id"):
+            # Empty and not missing: systemd then makes one without taking it for the first boot of all.
+            write_files(root, {"/etc/machine-id": b""}, 0o444)
+        _age_emptied_lists(root)
+
+
+def drop_caches(rootfs: str) -> None:
+    """Empty apt's lists and caches, which are old by the time that somebody uses them."""
+    with opened(rootfs) as root:
+        for directory in _CACHES:
+            _remove_files(root, directory, lambda name: name != "lock")
+
+
+def _age_emptied_lists(root: int) -> None:
+    """Make apt's lists look as old as can be if they were emptied: the new mtime of their directory says "fresh".
+
+    ansible.builtin.apt with cache_valid_time would not update them then (get_updated_cache_time() in its source).
+    """
+    with directory_inside(root, _LISTS) as lists:
+        if lists is None or any(name != "lock" and _is_file(lists, name) for name in os.listdir(lists)):
+            return
+        if os.fstat(lists).st_mtime_ns:
+            os.utime(lists, ns=(0, 0))
+    for directory, names in _OF_UPDATES.items():
+        _remove_files(root, directory, names.__contains__)
+
+
+def _is_file(directory: int, name: str) -> bool:
+    return stat.S_ISREG(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode)
+
+
+def _remove_files(root: int, path: str, which: Callable[[str], bool]) -> None:
+    with directory_inside(root, path) as fd:
+        for name in os.listdir(fd) if fd is not None else ():
+            if which(name) and _is_file(fd, name):
+                os.unlink(name, dir_fd=fd)

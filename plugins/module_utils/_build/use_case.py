@@ -1,0 +1,286 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""conductor_image: one image as wanted."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timezone
+
+from .build_container import build_paths, has_leftovers, remove_build
+from .._errors import Conflict, Damaged, InvalidInput
+from . import archive
+from . import bootstrap
+from . import staging
+from .apt_settings import proxies
+from .layers import check_container, copy_layer, make_directory, whole
+from .sanitize import neutralise
+from .._kernel.files.atomic_write import remove_tree
+from .._kernel.flock import Lock
+from .._engine.id_range import SIZE
+from .._image.spec import Base, Image, Recipe, Source, parse_recipe
+from .._engine.paths import ContainerPaths, ImagePaths
+from .._engine.names import parse_name
+from . import plan as plan
+from .._engine.action import Action, Plan
+from .._container.store import read_spec
+from .._image.store import check_ids, image_layers, image_users, images_on, is_ours, read_image, require_ids, write_image
+from .._engine.locks import container_lock, image_lock
+from .._engine.settings import Settings
+from .commands import CommandRunner, check_commands, command_runner
+from .._image.facts import image_facts
+from .._engine.engine import Run, UseCase
+
+# Another build of the same image may take that long; ours then finds it done.
+_BUILD_TIMEOUT = 3600.0
+_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst")
+
+
+class ImageCase(UseCase):
+    """The module's parameters, parsed; see UseCase in _engine/engine.py."""
+
+    def __init__(self, params: dict, settings: Settings) -> None:
+        patient = params.get("lock_timeout") is None
+        self.settings = replace(settings, lock_timeout=_BUILD_TIMEOUT) if patient else settings
+        name = parse_name(params["name"], "name")
+        self.paths = ImagePaths.of(settings.image_dir, name)
+        self.wish = plan.Wish(
+            name, params["state"], parse_recipe(params), _parse_builder(params), params["force"], _parse_archive(params)
+        )
+        if self.wish.recipe.source is not None and self.wish.recipe.source.image == name:
+            raise InvalidInput(f"source: image {name} cannot lie on itself", "give the new image another name")
+        self.base: str | None = None
+        # Where the container cannot be understood, a build says so; an image that is there does not need it.
+        with contextlib.suppress(Damaged):
+            self.base = self._find_base(self.wish.recipe.source or Source())
+
+    def locks(self) -> Iterable[Lock]:
+        source = self.wish.recipe.source or Source()
+        # A base must not go while something is made on it, a container not start while it is copied.
+        bases = [image_lock(self.base, shared=True)] if self.base and self.base != self.wish.name else []
+        containers = [container_lock(source.container)] if source.container else []
+        return [*sorted([image_lock(self.wish.name), *bases]), *containers]
+
+    def _find_base(self, source: Source) -> str | None:
+        """Name of the image that the new one is to lie on."""
+        if source.container is None:
+            return source.image
+        spec = read_spec(ContainerPaths.of(self.settings.container_dir, source.container))
+        return spec and spec.image
+
+    def observe(self) -> plan.ImageView:
+        return self._observe(self.wish)
+
+    def _observe(self, wish: plan.Wish) -> plan.ImageView:
+        name, image_dir = self.wish.name, self.settings.image_dir
+        image, damage = self._read()
+        users, unknown = image_users(self.settings.container_dir)
+        derived, damaged = images_on(image_dir)
+        unknown = "; ".join(filter(None, (unknown, *(why for other, why in damaged.items() if other != name))))
+        view = plan.ImageView(
+            recipe=image and image.recipe,
+            builder=image and image.builder,
+            damage=damage,
+            users=users.get(name, ()),
+            derived=derived.get(name, ()),
+            unknown_users=unknown,
+            stale=self._has_leftovers(),
+            exported=image is not None and self._is_exported(image),
+        )
+        if self.wish.state == "exported":
+            archive.require_compressor(self.wish.archive)
+        if plan.needs_build(wish, view):
+            return replace(view, complete=self._complete())
+        return replace(view, archive_checksum=self._changed_checksum(image))
+
+    def _has_leftovers(self) -> bool:
+        name, partial = self.wish.name, self._partial()
+        return (
+            bool(staging.leftovers(self.settings.image_dir, name))
+            or has_leftovers(build_paths(self.settings, name))
+            or (bool(partial) and os.path.lexists(partial))
+        )
+
+    def _read(self) -> tuple[Image | None, str]:
+        try:
+            return read_image(self.settings.image_dir, self.wish.name), ""
+        except Damaged as error:
+            if not is_ours(self.settings.image_dir, self.wish.name):
+                raise
+            return None, str(error)
+
+    def _complete(self) -> Recipe:
+        """What would be built; raises what a build would fail of, before it begins."""
+        recipe = self.wish.recipe
+        if recipe.commands:
+            check_commands(self.settings, self.wish.name)
+        if recipe.source is not None and not recipe.source.archive:
+            base = recipe.source.image or check_container(self.settings, recipe.source.container)
+            plan.check_layers(base, image_layers(self.settings.image_dir, base))
+            return recipe
+        if recipe.source is not None:
+            return replace(recipe, source=replace(recipe.source, checksum=archive.check_source(recipe.source)))
+        recipe = bootstrap.complete(recipe)
+        bootstrap.check_keyring(bootstrap.choose_builder(self.wish.builder, recipe), recipe)
+        return recipe
+
+    def _changed_checksum(self, image: Image | None) -> str | None:
+        """Checksum of the archive that is wanted, where it is not the file that the image was made from."""
+        source = self.wish.recipe.source
+        if image is None or image.recipe.source is None or source is None or not source.archive or source.checksum:
+            return None
+        known = image.archive_stat if source.archive == image.recipe.source.archive else ()
+        return archive.changed_checksum(source.archive, known)
+
+    def plan(self, observed: plan.ImageView) -> Plan:
+        return plan.plan_image(self.wish, observed)
+
+    def apply(self, action: Action, run: Run) -> None:
+        run.warnings += _EFFECTS[type(action)](self) or ()
+
+    def again(self, run: Run) -> tuple[plan.ImageView, Iterable[Action]]:
+        # `force` asks to do it again, once.
+        wish = replace(self.wish, force=False)
+        observed = self._observe(wish)
+        return observed, plan.plan_image(wish, observed).actions
+
+    def result(self, observed: plan.ImageView, run: Run) -> dict:
+        image, _ = self._read()
+        facts = image and image_facts(image, self.settings.image_dir, observed.users, observed.derived)
+        more = {"archive": self.wish.archive} if self.wish.archive else {}
+        return {"image": facts, **more, **({"warnings": run.warnings} if run.warnings else {})}
+
+    def ahead(self) -> dict:
+        """The result if an earlier task of the play is to make what this one needs."""
+        return {"actions": [f"build image {self.wish.name}"], "image": None}
+
+    def _clear(self) -> None:
+        staging.clear(self.settings.image_dir, self.wish.name)
+        build = build_paths(self.settings, self.wish.name)
+        if has_leftovers(build):
+            remove_build(self.settings, build)
+        if self._partial():
+            archive.remove_partial(self._partial())
+
+    def _build(self) -> Iterable[str]:
+        if not self.wish.recipe.commands:
+            self._make(None)
+            return ()
+        # Made first, so that a build of minutes does not fail of it at its end.
+        with command_runner(self.settings, self.wish.name) as runner:
+            self._make(runner)
+            return runner.warnings
+
+    def _make(self, runner: CommandRunner | None) -> None:
+        image_dir, name = self.settings.image_dir, self.wish.name
+        paths = staging.new_staging(image_dir, name)
+        try:
+            log = staging.start_log(image_dir, name)
+            image = self._fill(paths.rootfs, log)
+            base = image_layers(image_dir, image.base.name) if image.base else ()
+            # Commands cannot give a file an id beyond their container's range.
+            image = replace(image, highest_id=staging.highest_id(paths.rootfs, SIZE - 1))
+            if runner is not None:
+                self._check_ids(image, runner)
+                runner.run(image.recipe.commands, paths, base, log, proxies())
+            with whole(paths, base, writable=True):
+                neutralise(paths.rootfs)
+            write_image(paths, replace(image, size=staging.tree_size(paths.rootfs)))
+            staging.put_in_place(paths, self.paths)
+        except BaseException:
+            remove_tree(paths.directory)
+            raise
+
+    def _fill(self, rootfs: str, log: str) -> Image:
+        """Make the root file system; what is to be written down of it."""
+        recipe, builder, stat, base = self.wish.recipe, "archive", (), None
+        if recipe.source is not None and not recipe.source.archive:
+            builder = "container" if recipe.source.container else "image"
+            base = self._fill_on_base(recipe.source, rootfs, log)
+            recipe = replace(recipe, suite=base.recipe.suite, architecture=base.recipe.architecture)
+        elif recipe.source is not None:
+            unpacked, stat = archive.unpack(recipe.source, rootfs, log)
+            recipe = replace(recipe, source=unpacked)
+        else:
+            recipe = bootstrap.complete(recipe)
+            builder = bootstrap.choose_builder(self.wish.builder, recipe)
+            bootstrap.bootstrap(builder, recipe, rootfs, log)
+        created = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        lies_on = base and Base(base.name, base.id)
+        return Image(self.wish.name, os.urandom(8).hex(), created, recipe, builder, 0, {}, stat, lies_on)
+
+    def _fill_on_base(self, source: Source, rootfs: str, log: str) -> Image:
+        """Make the layer; the image that it lies on."""
+        if self._find_base(source) != self.base:
+            raise Conflict(f"source: container {source.container} got another image meanwhile", "run this again")
+        if source.container:
+            copy_layer(self.settings, source.container, rootfs, log)
+        else:
+            make_directory(rootfs)
+        return read_image(self.settings.image_dir, self.base)
+
+    def _check_ids(self, image: Image, runner: CommandRunner) -> None:
+        """Raises Conflict if the commands of `image` would run among files whose owners they cannot see."""
+        where = f"commands of image {image.name}"
+        require_ids(image, runner.ids, where)
+        if image.base is not None:
+            check_ids(self.settings.image_dir, image.base.name, runner.ids, where)
+
+    def _remove(self) -> None:
+        staging.remove_image(self.paths)
+
+    def _export(self) -> None:
+        image = read_image(self.settings.image_dir, self.wish.name)
+        log = staging.start_log(self.settings.image_dir, self.wish.name)
+        newest = int(datetime.fromisoformat(image.created).timestamp())
+        base = image_layers(self.settings.image_dir, self.wish.name)[1:]
+        with whole(self.paths, base, writable=False):
+            written = archive.export(self.paths.rootfs, self.wish.archive, self._partial(), newest, log)
+        exports = {**image.exports, self.wish.archive: written}
+        write_image(self.paths, replace(image, exports=exports))
+
+    def _partial(self) -> str:
+        return archive.partial_export(self.wish.archive, self.wish.name) if self.wish.archive else ""
+
+    def _is_exported(self, image: Image) -> bool:
+        found = archive.file_stat(self.wish.archive) if self.wish.archive else ()
+        return bool(found) and image.exports.get(self.wish.archive) == found
+
+
+_EFFECTS = {
+    plan.ClearStaging: ImageCase._clear,
+    plan.BuildImage: ImageCase._build,
+    plan.RemoveImage: ImageCase._remove,
+    plan.ExportImage: ImageCase._export,
+}
+
+
+def _parse_builder(params: dict) -> str | None:
+    if params["builder"] == "auto":
+        return None
+    if params["source"] is not None:
+        raise InvalidInput("source and builder exclude each other", "an archive is unpacked, not built")
+    return params["builder"]
+
+
+def _parse_archive(params: dict) -> str:
+    archive_path = params["archive"]
+    if params["state"] != "exported":
+        if archive_path is not None:
+            raise InvalidInput(f"archive is for state=exported, not for state={params['state']}", "see source")
+        return ""
+    if archive_path is None:
+        raise InvalidInput("state=exported needs archive, the file to write")
+    if not archive_path.startswith("/"):
+        raise InvalidInput(f"archive {archive_path!r} is not an absolute path")
+    if not archive_path.endswith(_SUFFIXES):
+        raise InvalidInput(f"archive {archive_path!r} has no known suffix", "use .tar, .tar.gz or .tar.zst")
+    if not os.path.isdir(os.path.dirname(archive_path)):
+        raise InvalidInput(f"archive: the directory {os.path.dirname(archive_path)} does not exist", "make it first")
+    if os.path.isdir(archive_path):
+        raise InvalidInput(f"archive {archive_path} is a directory", "name the file to write")
+    return archive_path

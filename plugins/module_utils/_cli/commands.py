@@ -1,0 +1,293 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each verb: the parameters of a use case, the use case carried out, and its result printed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+
+from .._container import store
+from .._engine.container_records import require_one_directory
+from .._engine.engine import UseCase, check, perform
+from .._engine.names import parse_name
+from .._engine.paths import ContainerPaths, ImagePaths
+from .._engine.settings import Settings
+from .._errors import Damaged, EffectFailed, InvalidInput, NotFound
+from .output import local_time, one_line, print_json, shortened, size, table
+
+
+def _settings() -> Settings:
+    settings = Settings.load({})
+    require_one_directory(settings.container_dir)
+    return settings
+
+
+def _change(args: Namespace, case: UseCase) -> dict:
+    """Carry out `case`, or only look with --check; its result."""
+    return check(case) if args.check else perform(case)
+
+
+def _show_change(args: Namespace, result: dict, otherwise: str = "nothing to do") -> int:
+    """What was done or would be; `otherwise` where that is nothing."""
+    if args.json:
+        print_json({key: value for key, value in result.items() if key != "diff" or args.diff})
+        return 0
+    would = "would " if args.check else ""
+    for line in [would + action for action in result["actions"]] or [otherwise]:
+        print(one_line(line))
+    for warning in result.get("warnings", ()):
+        _warn(warning)
+    return 0
+
+
+def _look(case: UseCase) -> dict:
+    """The result of a use case that changes nothing."""
+    return {key: value for key, value in perform(case).items() if key != "diff"}
+
+
+def _warn(text: str) -> None:
+    print(f"conductor: {one_line(text)}", file=sys.stderr, flush=True)
+
+
+def _existing(settings: Settings, name: str) -> str:
+    """`name`, of a container. Raises NotFound."""
+    if store.read_spec(ContainerPaths.of(settings.container_dir, parse_name(name, "NAME"))) is None:
+        raise NotFound(f"there is no container {name!r}", "conductor ps lists them")
+    return name
+
+
+def _image_case(settings: Settings, args: Namespace, state: str, force: bool = False) -> UseCase:
+    from .._build.use_case import ImageCase
+
+    params = {"name": args.name, "state": state, "builder": "auto", "source": None, "force": force, "archive": None}
+    return ImageCase(params, settings)
+
+
+def _container_case(settings: Settings, args: Namespace, state: str, **more: object) -> UseCase:
+    from .._container.use_case import ContainerCase
+
+    return ContainerCase({"name": args.name, "state": state, "wait_timeout": None, **more}, settings)
+
+
+def do_build(args: Namespace) -> int:
+    from .._build.staging import log_file
+
+    settings = _settings()
+    case = _image_case(settings, args, "present")
+    there = os.path.exists(ImagePaths.of(settings.image_dir, args.name).spec)
+    if not there and not args.check and sys.stderr.isatty():
+        _warn(f"this takes some minutes; what the builder says goes to {log_file(settings.image_dir, args.name)}")
+    return _show_change(args, _change(args, case))
+
+
+def do_images(args: Namespace) -> int:
+    from .._image.info import ImageInfoCase
+
+    result = _look(ImageInfoCase({"name": None}, _settings()))
+    if args.json:
+        print_json(result)
+        return 0
+    rows = [
+        (
+            i["name"],
+            i["base"]["name"] if i.get("base") else "",
+            size(i["size"]) if "size" in i else "",
+            local_time(i.get("created")),
+            " ".join([*i["used_by"], *(f"{name} (image)" for name in i["base_of"])]),
+        )
+        for i in result["images"]
+    ]
+    _print_table(("NAME", "BASE", "SIZE", "CREATED", "USED BY"), rows, "no images: conductor build NAME makes one")
+    _warn_of_errors(result["images"])
+    return 0
+
+
+def do_rmi(args: Namespace) -> int:
+    result = _change(args, _image_case(_settings(), args, "absent", args.force))
+    return _show_change(args, result, f"there is no image {args.name!r}")
+
+
+def do_run(args: Namespace) -> int:
+    settings = _settings()
+    command = {} if args.command is None else {"command": args.command}
+    result = _change(args, _container_case(settings, args, "started", image=args.image, **command))
+    _show_change(args, result, "it runs already")
+    on_terminal = os.isatty(0) and os.isatty(1)
+    if args.check or args.json or args.detach or args.command or not on_terminal:
+        return 0
+    _warn(f"a shell in {args.name}, which goes on when you leave; `conductor stop {args.name}` removes it")
+    return _exec_live(settings, args.name)
+
+
+def do_start(args: Namespace) -> int:
+    settings = _settings()
+    _existing(settings, args.name)
+    return _show_change(args, _change(args, _container_case(settings, args, "started")), "it runs already")
+
+
+def do_stop(args: Namespace) -> int:
+    settings = _settings()
+    if args.keep:
+        _existing(settings, args.name)
+        return _show_change(args, _change(args, _container_case(settings, args, "stopped")), "it does not run")
+    result = _change(args, _container_case(settings, args, "absent", force=args.force))
+    return _show_change(args, result, f"there is no container {args.name!r}")
+
+
+def do_exec(args: Namespace) -> int:
+    settings = _settings()
+    options = {"env": _environment(args.env), "chdir": args.workdir, "user": args.user}
+    if not args.check and not args.json:
+        return _exec_live(settings, args.name, args.command, **options)
+    from .._container.exec.use_case import ExecCase
+
+    # A program that asks for JSON wants all of the output in it.
+    stdin = None if args.check or os.isatty(0) else sys.stdin.buffer.read().decode("utf-8", errors="surrogateescape")
+    case = ExecCase(exec_params(args.name, args.command, stdin=stdin, stdin_add_newline=False, **options), settings)
+    try:
+        return _show_change(args, _change(args, case))
+    except EffectFailed as error:
+        if "rc" not in error.facts:
+            raise
+        print_json({"failed": True, "msg": str(error), **error.facts})
+        return error.facts["rc"] if error.facts["rc"] >= 0 else 128 - error.facts["rc"]
+
+
+def exec_params(name: str, argv: list[str] | None, **more: object) -> dict:
+    """Parameters of conductor_exec."""
+    unset = dict.fromkeys(("cmd", "stdin", "env", "chdir", "user", "creates", "removes", "timeout"))
+    return {**unset, "container": name, "argv": argv or ["/bin/bash"], "detach": False, **more}
+
+
+def _exec_live(settings: Settings, name: str, argv: list[str] | None = None, **options: object) -> int:
+    """The exit status of a command that has our own terminal or streams."""
+    from .exec_live import LiveExec
+
+    case = LiveExec(exec_params(name, argv, **options), settings)
+    return perform(case)["status"]
+
+
+def _environment(given: list[str]) -> dict[str, str]:
+    for text in given:
+        if "=" not in text:
+            raise InvalidInput(f"--env {text!r} is not NAME=VALUE")
+    return dict(text.split("=", 1) for text in given)
+
+
+def do_ps(args: Namespace) -> int:
+    result = _look(_containers(_settings()))
+    if args.json:
+        print_json(result)
+        return 0
+    rows = [
+        (c["name"], _state(c), c.get("image"), " ".join(c.get("addresses") or ()), _command(c), _since(c))
+        for c in result["containers"]
+    ]
+    headings = ("NAME", "STATE", "IMAGE", "ADDRESSES", "COMMAND", "SINCE")
+    _print_table(headings, rows, "no containers: conductor run IMAGE NAME makes one")
+    _warn_of_errors(result["containers"])
+    return 0
+
+
+def do_logs(args: Namespace) -> int:
+    settings = _settings()
+    if args.json:
+        (container,) = _one_container(settings, args.name)["containers"]
+        # Whoever shares a log does not mean to share what is secret in the options.
+        print_json({"containers": [{key: value for key, value in container.items() if key != "env"}]})
+        return 0
+    from .logs import print_log
+
+    print_log(settings, _existing(settings, args.name), args.follow)
+    return 0
+
+
+def do_addnetwork(args: Namespace) -> int:
+    from .._network.use_case import NetworkCase
+
+    settings = _settings()
+    params = {"container": args.name, "state": "present", "internet": args.internet, "expose": args.expose}
+    return _show_change(args, _change(args, NetworkCase(params, settings)))
+
+
+def do_peer(args: Namespace) -> int:
+    from .._network.peer_use_case import PeerCase
+
+    params = {"container": args.name, "peer": args.peer, "state": "present", "ports": None, "direction": "both"}
+    return _show_change(args, _change(args, PeerCase(params, _settings())))
+
+
+def do_reconcile(args: Namespace) -> int:
+    from .._network.use_case import ReconcileCase
+
+    return _show_change(args, _change(args, ReconcileCase({}, _settings())))
+
+
+def do_info(args: Namespace) -> int:
+    from .._image.info import ImageInfoCase
+    from .._network.info import NetworkInfoCase
+    from .info_view import of_container, of_host
+
+    settings = _settings()
+    result = _look(_containers(settings)) if args.name is None else _one_container(settings, args.name)
+    result.update(_look(NetworkInfoCase({"container": args.name}, settings)))
+    if args.name is None:
+        result.update(_look(ImageInfoCase({"name": None}, settings)))
+    if args.json:
+        print_json(result)
+    else:
+        print("\n".join(of_host(result) if args.name is None else of_container(result)))
+    return 0
+
+
+def do_completion(args: Namespace) -> int:
+    from .completion import BASH, names
+
+    print(BASH if args.what == "bash" else "\n".join(names(args.what)), end="" if args.what == "bash" else "\n")
+    return 0
+
+
+def _containers(settings: Settings, names: list[str] | None = None) -> UseCase:
+    from .._container.info import ContainerInfoCase
+
+    return ContainerInfoCase({"name": names}, settings)
+
+
+def _one_container(settings: Settings, name: str) -> dict:
+    """What conductor_container_info tells of one container. Raises NotFound, Damaged."""
+    result = _look(_containers(settings, [name]))
+    if not result["containers"]:
+        raise NotFound(f"there is no container {name!r}", "conductor ps lists them")
+    if result["containers"][0]["state"] == "damaged":
+        raise Damaged(result["containers"][0]["error"])
+    return result
+
+
+def _print_table(headings: tuple[str, ...], rows: list[tuple], empty: str) -> None:
+    print("\n".join(table(headings, rows)) if rows else empty)
+
+
+def _warn_of_errors(entries: list[dict]) -> None:
+    for entry in entries:
+        if "error" in entry:
+            _warn(f"{entry['name']}: {entry['error']}")
+
+
+def _state(container: dict) -> str:
+    code = container.get("exit_code")
+    return container["state"] if code is None else f"{container['state']} ({code})"
+
+
+def _command(container: dict) -> str:
+    import shlex
+
+    # A line for each container, as docker and podman show it; `info` tells all of it.
+    return shortened(shlex.join(container.get("command") or ()), 30)
+
+
+def _since(container: dict) -> str:
+    running = container["state"] == "running"
+    return local_time(container.get("started_at" if running else "finished_at"))

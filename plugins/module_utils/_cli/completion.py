@@ -1,0 +1,63 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a shell completes after `conductor`."""
+
+from __future__ import annotations
+
+import contextlib
+
+from .._engine.container_records import container_names
+from .._engine.settings import Settings
+from .._errors import ConductorError
+from .._image.store import image_names
+
+# By this line the file is known for what it is, whatever its release.
+MARK = b"host command of the Ansible collection conductor.containers"
+BASH = """\
+# Completion of bash for the host command of the Ansible collection conductor.containers.
+_conductor() {
+    local current=${COMP_WORDS[COMP_CWORD]} word verb='' names='' options='' count=0 i
+    COMPREPLY=()
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        word=${COMP_WORDS[i]}
+        case $word in
+            --) compopt -o default; return ;;
+            -u | --user | -e | --env | --expose | -w | --workdir | =) ((i++)) ;;
+            -*) ;;
+            *) if [[ $verb ]]; then ((count++)); else verb=$word; fi ;;
+        esac
+    done
+    # The value of an option.
+    ((i == COMP_CWORD)) || return
+    case $verb in
+        '') options='--json --help'
+            names='build images rmi run ps stop start exec logs addnetwork peer info reconcile completion' ;;
+        images | ps | info | completion) options='--json --help' ;;
+        build | start | peer | reconcile) options='--check --diff --json --help' ;;
+        rmi) options='--force --check --diff --json --help' ;;
+        run) options='--detach --check --diff --json --help' ;;
+        stop) options='--keep --force --check --diff --json --help' ;;
+        exec) options='--user --env --workdir --check --json --help' ;;
+        logs) options='--follow --json --help' ;;
+        addnetwork) options='--internet --expose --check --diff --json --help' ;;
+    esac
+    case $verb:$count in
+        rmi:0 | run:0) names=$("${COMP_WORDS[0]}" completion images 2>/dev/null) ;;
+        stop:0 | start:0 | exec:0 | logs:0 | addnetwork:0 | info:0 | peer:[01])
+            names=$("${COMP_WORDS[0]}" completion containers 2>/dev/null) ;;
+        completion:0) names='bash images containers' ;;
+    esac
+    [[ $current == -* ]] && names=$options
+    mapfile -t COMPREPLY < <(compgen -W "$names" -- "$current")
+}
+complete -F _conductor conductor
+"""
+
+
+def names(what: str) -> list[str]:
+    """Names of all `images` or `containers`; none to whoever may not know them."""
+    with contextlib.suppress(ConductorError, OSError):
+        settings = Settings.load({})
+        return image_names(settings.image_dir) if what == "images" else container_names(settings.container_dir)
+    return []

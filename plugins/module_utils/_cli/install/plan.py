@@ -1,0 +1,62 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The host command's files as wanted: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..._engine.action import Action, Plan
+from ..._errors import Conflict
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of root's, by what is in it; `ours` is whether that is a release of the host command."""
+
+    digest: str
+    mode: int
+    owner: int = 0
+    ours: bool = True
+
+    def shown(self) -> dict:
+        return {"sha256": self.digest, "mode": f"0{self.mode:o}", "owner": self.owner}
+
+
+@dataclass(frozen=True)
+class WriteFile(Action):
+    path: str
+
+    def describe(self) -> str:
+        return f"write {self.path}"
+
+
+@dataclass(frozen=True)
+class RemoveFile(Action):
+    path: str
+
+    def describe(self) -> str:
+        return f"remove {self.path}"
+
+
+def plan_files(wanted: Mapping[str, File | None], found: Mapping[str, File | None]) -> Plan:
+    """From what is `found` at each path to what is `wanted` there, where None is nothing.
+
+    Raises Conflict where something else has such a name.
+    """
+    actions: list[Action] = []
+    for path, file in wanted.items():
+        present = found[path]
+        if present is not None and not present.ours:
+            raise Conflict(f"{path} is not of the host command", "move it away, or give another path")
+        if file is None and present is not None:
+            actions.append(RemoveFile(path))
+        elif file is not None and file != present:
+            actions.append(WriteFile(path))
+    return Plan(tuple(actions), _shown(found), _shown(wanted))
+
+
+def _shown(files: Mapping[str, File | None]) -> dict:
+    return {path: "absent" if file is None else file.shown() for path, file in files.items()}

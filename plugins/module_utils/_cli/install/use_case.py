@@ -1,0 +1,95 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""conductor_command: the host command's files on the host."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ..._engine.action import Action, Plan
+from ..._engine.engine import Run, UseCase
+from ..._engine.settings import Settings
+from ..._errors import InvalidInput
+from ..._kernel.files.atomic_write import sync_directory, write_atomic
+from ..._kernel.flock import Lock
+from .plan import File, WriteFile, plan_files
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a file shall have; each release of it has `mark` somewhere, and no other file has."""
+
+    data: bytes
+    mode: int
+    mark: bytes
+
+
+class CommandCase(UseCase):
+    """`contents` are by the module's option that names the file."""
+
+    def __init__(self, params: dict, settings: Settings, contents: dict[str, Content]) -> None:
+        self.settings = settings
+        self.present = params["state"] == "present"
+        self.paths = {option: params[option] for option in contents}
+        self.contents = {params[option]: content for option, content in contents.items()}
+        for option, path in self.paths.items():
+            if not os.path.isabs(path):
+                raise InvalidInput(f"{option} {path!r} is not an absolute path")
+
+    def locks(self) -> Iterable[Lock]:
+        # None: whoever writes last has written it whole.
+        return ()
+
+    def observe(self) -> dict[str, File | None]:
+        return {path: _look(path, content.mark) for path, content in self.contents.items()}
+
+    def plan(self, observed: dict[str, File | None]) -> Plan:
+        return plan_files({path: self._wanted(content) for path, content in self.contents.items()}, observed)
+
+    def _wanted(self, content: Content) -> File | None:
+        return File(_digest(content.data), content.mode) if self.present else None
+
+    def apply(self, action: Action, run: Run) -> None:
+        directory = os.path.dirname(action.path)
+        if isinstance(action, WriteFile):
+            content = self.contents[action.path]
+            os.makedirs(directory, mode=0o755, exist_ok=True)
+            write_atomic(action.path, content.data, content.mode)
+        else:
+            os.unlink(action.path)
+            sync_directory(directory)
+
+    def result(self, observed: dict[str, File | None], run: Run) -> dict:
+        return dict(self.paths)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _look(path: str, mark: bytes) -> File | None:
+    """What is at `path`. Raises OSError."""
+    try:
+        # Neither follows a link nor waits for whoever writes to a FIFO.
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return File("", 0, ours=False)
+        raise
+    try:
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode):
+            return File("", stat.S_IMODE(found.st_mode), found.st_uid, ours=False)
+        with open(fd, "rb", closefd=False) as file:
+            data = file.read()
+    finally:
+        os.close(fd)
+    return File(_digest(data), stat.S_IMODE(found.st_mode), found.st_uid, mark in data)

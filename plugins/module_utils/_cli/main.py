@@ -1,0 +1,104 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The host command `conductor`: from what was typed to an exit status, and every error as one line."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from .._errors import (
+    ConductorError,
+    Conflict,
+    Damaged,
+    EffectFailed,
+    HostNotCapable,
+    InvalidInput,
+    LockTimeout,
+    NotFound,
+)
+
+# By the class of an error; parser.py tells users. 2 is argparse's own.
+EXIT = {
+    NotFound: 3,
+    Conflict: 4,
+    InvalidInput: 5,
+    HostNotCapable: 6,
+    Damaged: 7,
+    EffectFailed: 8,
+    LockTimeout: 9,
+}
+
+
+def main() -> None:
+    """Do what the arguments of this process say, and end it."""
+    _have_standard_streams()
+    as_json = "--json" in sys.argv[1 : sys.argv.index("--") if "--" in sys.argv else None]
+    try:
+        try:
+            code = _run(sys.argv[1:])
+        except SystemExit as error:
+            # argparse: wrong usage, or --help.
+            code = error.code or 0
+        sys.stdout.flush()
+    except ConductorError as error:
+        code = _failed(error, as_json)
+    except KeyboardInterrupt:
+        code = 130
+    except BrokenPipeError:
+        # Whoever read what we print has seen enough.
+        code = 141
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        code = _failed(EffectFailed(f"{error.strerror or error}{where}"), as_json)
+    except Exception as error:
+        import traceback
+
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        what = f"this is a bug of conductor: {type(error).__name__}: {error} ({place.filename}, line {place.lineno})"
+        _failed(EffectFailed(what), as_json)
+        code = 1
+    # Not sys.exit: it would flush once more, into a pipe that may be gone.
+    os._exit(code)
+
+
+def _run(argv: list[str]) -> int:
+    from .parser import parse
+
+    args = parse(argv)
+    if args.needs_root and os.geteuid():
+        raise HostNotCapable("this needs root on the host", "try it with sudo")
+    from . import commands
+
+    return getattr(commands, f"do_{args.verb}")(args)
+
+
+def _failed(error: ConductorError, as_json: bool) -> int:
+    """Tell what is wrong; the exit status for it."""
+    from .output import one_line, print_json
+
+    try:
+        if as_json:
+            # What a module's result is when it has failed.
+            print_json({"failed": True, "msg": str(error), **error.facts})
+            sys.stdout.flush()
+        print(f"conductor: {one_line(str(error))}", file=sys.stderr, flush=True)
+    except OSError:
+        # Nobody listens.
+        pass
+    return EXIT.get(type(error), EXIT[EffectFailed])
+
+
+def _have_standard_streams() -> None:
+    """Nobody may get what we open as one of these, and any text must be printable in any locale."""
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            # The lowest number that is free.
+            os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+    for fd, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(fd, "w"))
+        getattr(sys, name).reconfigure(errors="backslashreplace")

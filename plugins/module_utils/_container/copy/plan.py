@@ -1,0 +1,160 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What of a file, or of a directory with all below it, has to be copied, and the difference that it makes."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..._engine.action import Action, Plan
+from ..._errors import Conflict
+
+# As much text as ansible.builtin.copy shows of a file (MAX_FILE_SIZE_FOR_DIFF).
+SHOWN = 104448
+
+
+@dataclass(frozen=True)
+class FileView:
+    """A file, directory or link as it was found, or as it shall be. Ids as they are inside for those of a container, -1
+    for others.
+
+    `digest`: SHA-256, "" where sizes alone told the difference; `text`: content, None where it is too much to show;
+    `to`: where a link leads.
+    """
+
+    kind: str
+    size: int = 0
+    digest: str = ""
+    text: bytes | None = None
+    mode: int = 0
+    owner: int = 0
+    group: int = 0
+    to: str = ""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What shall be at a path, and what is there."""
+
+    wanted: FileView
+    found: FileView
+
+
+@dataclass(frozen=True)
+class Copy(Action):
+    """Make each of `entries` (path below the target, "" for itself: what it shall be) anew, whole, in their order.
+
+    `source` and `target` are for people.
+    """
+
+    source: str
+    target: str
+    entries: tuple[tuple[str, FileView], ...]
+
+    def describe(self) -> str:
+        counts = Counter(wanted.kind for _path, wanted in self.entries)
+        what = ", ".join(_counted(counts[kind], kind) for kind in ("directory", "file", "link") if counts[kind])
+        path, first = self.entries[0]
+        copied = f"copy {self.source} to {self.target}"
+        return copied if (path, first.kind) == ("", "file") else f"{copied}: {what}"
+
+
+def plan_copy(source: str, target: str, pairs: Mapping[str, Pair], room: int | None) -> Plan:
+    """`pairs` by path below the target, each after the directory that it is in; `room`: bytes, None where unknown.
+
+    A directory that is there is left as it is. Raises Conflict where something is in the way that a copy would hide or
+    lose, and where there is no room.
+    """
+    for path, pair in pairs.items():
+        _check_replaceable(below(source, path), below(target, path), pair)
+    todo = {path: pair for path, pair in pairs.items() if not _is_done(pair)}
+    if not todo:
+        return Plan()
+    size = sum(pair.wanted.size for pair in todo.values())
+    if room is not None and size > room:
+        raise Conflict(f"{source} has {size} bytes, and there is room for {room} where {target} is to be")
+    # What it changes is shown by path, which is more than a plan's `before` and `after` say.
+    return Plan((Copy(source, target, tuple((path, pair.wanted) for path, pair in todo.items())),))
+
+
+def differences(copy: Copy, pairs: Mapping[str, Pair]) -> list[dict]:
+    """What `copy` changes, in the form that ansible.builtin.copy has it in: for each path content, then attributes."""
+    shown = []
+    for path, wanted in copy.entries:
+        pair, where = pairs[path], below(copy.target, path)
+        if wanted.kind == "file" and not same_content(pair):
+            shown.append(_content_diff(below(copy.source, path), where, pair))
+        before, after = _attributes_changed(pair)
+        if after:
+            shown.append({"before_header": where, "after_header": where, "before": before, "after": after})
+    return shown
+
+
+def below(top: str, path: str) -> str:
+    """A path below `top` for people, whatever bytes somebody has put into a name."""
+    shown = os.path.join(top, path) if path else top
+    return shown.encode(errors="surrogateescape").decode(errors="replace")
+
+
+def same_content(pair: Pair) -> bool:
+    """Whether both are files with the same bytes."""
+    wanted, found = pair.wanted, pair.found
+    return wanted.size == found.size and bool(found.digest) and wanted.digest == found.digest
+
+
+def _check_replaceable(source: str, target: str, pair: Pair) -> None:
+    wanted, found = pair.wanted.kind, pair.found.kind
+    if wanted == "directory":
+        if found not in ("missing", "directory"):
+            raise Conflict(f"{target} is a {found}, and {source} a directory", "name another dest")
+    elif found == "directory":
+        hint = "end dest with / to copy the file into it" if wanted == "file" else "name another dest"
+        raise Conflict(f"{target} is a directory, and {source} a {wanted}", hint)
+    elif found not in ("missing", "file", "link"):
+        raise Conflict(f"{target} is a {found}, which is not replaced", "name another dest")
+
+
+def _is_done(pair: Pair) -> bool:
+    if pair.wanted.kind == "directory":
+        return pair.found.kind == "directory"
+    return not any(_attributes_changed(pair)) and (pair.wanted.kind == "link" or same_content(pair))
+
+
+def _attributes_changed(pair: Pair) -> tuple[dict, dict]:
+    before, after = _attributes(pair.found), _attributes(pair.wanted)
+    if not before:
+        return {"state": "absent"}, after
+    changed = sorted(name for name in after if before.get(name) != after[name])
+    return {name: before[name] for name in changed if name in before}, {name: after[name] for name in changed}
+
+
+def _attributes(view: FileView) -> dict:
+    if view.kind == "missing":
+        return {}
+    ids = {"owner": view.owner, "group": view.group}
+    if view.kind == "link":
+        return {"state": "link", "to": view.to, **ids}
+    return {"state": view.kind, "mode": f"{view.mode:04o}", **ids}
+
+
+def _content_diff(source: str, target: str, pair: Pair) -> dict:
+    diff: dict = {"before_header": target, "after_header": source}
+    for name, short, view in (("before", "dst", pair.found), ("after", "src", pair.wanted)):
+        if view.kind != "file":
+            diff[name] = ""
+        elif view.text is None:
+            diff[f"{short}_larger"] = SHOWN
+        elif b"\0" in view.text:
+            diff[f"{short}_binary"] = 1
+        else:
+            diff[name] = view.text.decode("utf-8", errors="replace")
+    return diff
+
+
+def _counted(number: int, kind: str) -> str:
+    plural = "directories" if kind == "directory" else f"{kind}s"
+    return f"1 {kind}" if number == 1 else f"{number} {plural}"

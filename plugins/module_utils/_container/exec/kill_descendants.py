@@ -1,0 +1,46 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ending a command in a container with all that it has begun, also what has left its process group."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+
+from ..._kernel.cgroup import Cgroup
+from ..._kernel.processes import parent_and_session
+from ..._kernel.terminate import send
+
+# How often to look for children that were born meanwhile: a process that forks all the time is ahead of us.
+_ROUNDS = 20
+
+
+def kill_descendants(pid: int, cgroup: Cgroup) -> None:
+    """Send SIGKILL to process `pid`, the leader of a session, to its session, and to their descendants in `cgroup`.
+
+    What has neither a parent nor a session among these any more is the container's own, and stays.
+    """
+    killed: set[int] = set()
+    for _ in range(_ROUNDS):
+        found = _family(killed | {pid}, pid, cgroup) - killed
+        if not found:
+            return
+        for member in found:
+            with contextlib.suppress(ProcessLookupError):
+                pidfd = os.pidfd_open(member)
+                send(pidfd, signal.SIGKILL)
+                os.close(pidfd)
+        killed |= found
+
+
+def _family(known: set[int], session: int, cgroup: Cgroup) -> set[int]:
+    """`known`, and who has one of them as parent, or that session."""
+    relations = {pid: parent_and_session(pid) for pid in cgroup.processes()}
+    found = set(known)
+    while True:
+        more = {p for p, of in relations.items() if of is not None and (of[0] in found or of[1] == session)} - found
+        if not more:
+            return found
+        found |= more

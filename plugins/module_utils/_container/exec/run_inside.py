@@ -1,0 +1,168 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Running a command in a container to its end, or leaving it there. The way in is spawn.py."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..._errors import EffectFailed
+from ..._kernel.cgroup import Cgroup
+from ..._kernel.processes import ProcessId
+from ..._kernel.terminate import send, wait_ended
+from ..console_log import open_log
+from .bounded_output import First, Kept
+from .enter import Command, pipes, spawn
+from .kill_descendants import kill_descendants
+
+# Bytes of each output stream that are kept, unless the caller says otherwise.
+OUTPUT_LIMIT = 16 << 20
+# Bytes that are read at once, and that a pipe holds at most (pipe(7), pipe-max-size of an unprivileged user).
+_PIECE, _PIPE = 1 << 16, 1 << 20
+# Seconds to wait for the end of what was killed.
+_LAST_WAIT = 5.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How it ended: `rc` negative for a signal, None where it ran over its time; and what it printed, as far as that
+    was kept.
+    """
+
+    rc: int | None
+    stdout: bytes
+    stderr: bytes
+    stdout_truncated: bool = False
+    stderr_truncated: bool = False
+
+
+def run_inside(
+    process: ProcessId,
+    cgroup: Cgroup,
+    command: Command,
+    stdin: bytes,
+    deadline: float | None,
+    keep: Callable[[], Kept] = lambda: First(OUTPUT_LIMIT),
+) -> Outcome:
+    """Run `command` to its end, or until `deadline` (time.monotonic()), at which all that it has begun is killed.
+
+    `keep` makes what its output is kept in. Raises Conflict where the container has ended, EffectFailed where the
+    command cannot be executed.
+    """
+    streams, (in_w, out_r, err_r) = pipes()
+    try:
+        helper, inner = spawn(process, cgroup, command, streams, wait=True, deadline=deadline)
+    except BaseException as error:
+        for fd in (in_w, out_r, err_r):
+            os.close(fd)
+        if isinstance(error, TimeoutError):
+            return Outcome(None, b"", b"")
+        raise
+    finally:
+        for fd in streams:
+            os.close(fd)
+    pidfd = os.pidfd_open(helper)
+    stdout, stderr = keep(), keep()
+    try:
+        timed_out = _pump(pidfd, in_w, {out_r: stdout, err_r: stderr}, stdin, deadline)
+        if timed_out:
+            kill_descendants(inner, cgroup)
+            if not wait_ended(pidfd, _LAST_WAIT):
+                send(pidfd, signal.SIGKILL)
+        _, status = os.waitpid(helper, 0)
+    finally:
+        os.close(pidfd)
+    code = os.waitstatus_to_exitcode(status)
+    # The helper passes a signal on as 256 cannot be: it ends itself by the same signal.
+    rc = None if timed_out else code
+    return Outcome(rc, stdout.content, stderr.content, stdout.truncated, stderr.truncated)
+
+
+def start_inside(process: ProcessId, cgroup: Cgroup, command: Command, log: str) -> int:
+    """Start `command` and leave it running, its output appended to the file `log`; its pid on the host."""
+    # Nothing to read, as from /dev/null: but that one would be the host's, within reach of who is root there, too.
+    null, writer = os.pipe()
+    os.close(writer)
+    try:
+        out = open_log(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    except OSError as error:
+        os.close(null)
+        raise EffectFailed(f"{log} cannot be opened for the command's output ({error.strerror})") from None
+    try:
+        helper, inner = spawn(process, cgroup, command, (null, out, out), wait=False)
+        os.waitpid(helper, 0)
+    finally:
+        os.close(null)
+        os.close(out)
+    return inner
+
+
+def _pump(helper: int, stdin_fd: int, output: dict[int, Kept], stdin: bytes, deadline: float | None) -> bool:
+    """Feed `stdin` and collect `output` until the helper has ended; whether the time ran out before that.
+
+    What a process in the background keeps open is not waited for, as with ansible.builtin.command.
+    """
+    view = memoryview(stdin)
+    for fd in (stdin_fd, *output):
+        os.set_blocking(fd, False)
+    timed_out = ended = False
+    with selectors.DefaultSelector() as selector:
+        selector.register(helper, selectors.EVENT_READ)
+        for fd in output:
+            selector.register(fd, selectors.EVENT_READ)
+        if view:
+            selector.register(stdin_fd, selectors.EVENT_WRITE)
+        else:
+            os.close(stdin_fd)
+        while not ended and not timed_out:
+            left = None if deadline is None else deadline - time.monotonic()
+            events = selector.select(None if left is None else max(0.0, left))
+            for key, _ in events:
+                if key.fd == helper:
+                    ended = True
+                elif key.fd == stdin_fd:
+                    view = _feed(selector, stdin_fd, view)
+                elif not _take(key.fd, output[key.fd]):
+                    selector.unregister(key.fd)
+            # Also where there is always something to read.
+            timed_out = not ended and left is not None and left <= 0
+        if stdin_fd in selector.get_map():
+            os.close(stdin_fd)
+    for fd, kept in output.items():
+        _drain(fd, kept)
+    return timed_out
+
+
+def _drain(fd: int, kept: Kept) -> None:
+    """Take what is in a pipe, and no more: somebody in the background may go on to fill it."""
+    for _ in range(_PIPE // _PIECE):
+        if not _take(fd, kept):
+            break
+    os.close(fd)
+
+
+def _take(fd: int, kept: Kept) -> bool:
+    """Read what is there; whether there may be more."""
+    try:
+        data = os.read(fd, _PIECE)
+    except BlockingIOError:
+        return False
+    kept.add(data)
+    return bool(data)
+
+
+def _feed(selector: selectors.BaseSelector, fd: int, view: memoryview) -> memoryview:
+    try:
+        view = view[os.write(fd, view) :]
+    except BrokenPipeError:
+        view = view[len(view) :]
+    if not view:
+        selector.unregister(fd)
+        os.close(fd)
+    return view

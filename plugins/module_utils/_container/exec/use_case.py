@@ -1,0 +1,273 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""conductor_exec: one command in a running container."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from ..._engine.action import Action, Plan
+from ..._engine.container_records import process_in, read_run_state
+from ..._engine.engine import Run, UseCase
+from ..._engine.id_range import END
+from ..._engine.names import parse_name
+from ..._engine.paths import ContainerPaths
+from ..._engine.settings import Settings
+from ..._engine.sizes import parse_size
+from ..._errors import Conflict, EffectFailed, InvalidInput, NotFound, not_yet
+from ..._kernel.cgroup import Cgroup
+from ..._kernel.files.glob_within_root import TooMany, pattern_exists
+from ..._kernel.flock import Lock
+from ..._kernel.processes import ProcessId
+from .. import store
+from ..cgroup_paths import cgroup_of
+from ..error_context import about_container
+from ..id_ranges import read_ids
+from ..seccomp.filters import filter_at
+from ..spec.container import ContainerSpec, parse_env, parse_user
+from ..spec.mounts import parse_path
+from ..users import require_ids, resolve_user
+from .bounded_output import First
+from .enter import Command, ended_before, is_ending
+from .privileges import Confinement
+from .run_inside import OUTPUT_LIMIT, Outcome, run_inside, start_inside
+
+# Seconds: a time that every clock can tell.
+_LONGEST = 1e9
+_MOST_OUTPUT = 1 << 30
+
+
+@dataclass(frozen=True)
+class RunCommand(Action):
+    container: str
+    argv: tuple[str, ...]
+
+    def describe(self) -> str:
+        return f"run {shlex.join(self.argv)} in container {self.container}"
+
+
+@dataclass(frozen=True)
+class Observed:
+    """The container, its first process, the path of its filter for system calls, and why the command need not run (""
+    where it must).
+    """
+
+    spec: ContainerSpec
+    process: ProcessId
+    seccomp: str
+    guard: str
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What came of the command, its pid where it was left running; and when it was run."""
+
+    outcome: Outcome | int
+    begin: datetime
+    end: datetime
+
+
+class ExecCase(UseCase):
+    """The module's parameters, parsed; see UseCase in _engine/engine.py."""
+
+    def __init__(self, params: dict, settings: Settings) -> None:
+        self.settings = settings
+        self.name = parse_name(params["container"], "container")
+        self.paths = ContainerPaths.of(settings.container_dir, self.name)
+        self.argv = _argv(params)
+        self.stdin = _stdin(params)
+        self.env = parse_env(params["env"] or {}, "env")
+        self.chdir = parse_path(params["chdir"], "chdir") if params["chdir"] is not None else None
+        self.user = parse_user(params["user"], "user") if params["user"] is not None else None
+        self.creates, self.removes = (
+            parse_path(params[name], name) if params[name] is not None else None for name in ("creates", "removes")
+        )
+        self.timeout = params["timeout"]
+        if self.timeout is not None and not 0 < self.timeout < _LONGEST:
+            raise InvalidInput(f"timeout {self.timeout:g} is not a number of seconds above 0")
+        # From here on, for all that follows is in the hands of those inside.
+        self.deadline = None if self.timeout is None else time.monotonic() + self.timeout
+        self.output_limit = _output_limit(params.get("output_limit"))
+        self.detach = params["detach"]
+        if self.detach and (self.timeout is not None or params["stdin"] is not None):
+            raise InvalidInput("detach leaves the command running, so timeout and stdin cannot go with it")
+
+    def locks(self) -> Iterable[Lock]:
+        # None: a command may run for as long as it likes, and others beside it.
+        return ()
+
+    def observe(self) -> Observed:
+        with about_container(self.name):
+            return self._observe()
+
+    def _observe(self) -> Observed:
+        spec = store.read_spec(self.paths)
+        if spec is None:
+            raise not_yet(NotFound(f"there is no container {self.name!r}", "create it with conductor_container"))
+        state = read_run_state(self.paths)
+        process = process_in(state)
+        if process is None or not process.wait_executed(*self._left()):
+            raise not_yet(
+                Conflict(f"container {self.name} is not running", "start it with conductor_container state=started")
+            )
+        try:
+            guard = self._guard(spec, f"/proc/{process.pid}/root")
+        except (InvalidInput, OSError):
+            # Nothing is found in the root of a process that ended while we looked.
+            if is_ending(process):
+                raise ended_before() from None
+            raise
+        return Observed(spec, process, state.get("seccomp", ""), guard)
+
+    def _left(self) -> tuple[float, ...]:
+        return () if self.deadline is None else (max(0.0, self.deadline - time.monotonic()),)
+
+    def _guard(self, spec: ContainerSpec, root: str) -> str:
+        """Why the command need not run, or "". Raises InvalidInput where its user is not known in `root`."""
+        if self.creates and _exists_inside(root, self.creates, "creates"):
+            return f"skipped, since {self.creates} exists"
+        if self.removes and not _exists_inside(root, self.removes, "removes"):
+            return f"skipped, since {self.removes} does not exist"
+        user, ids = self.user or spec.user, read_ids(self.paths)
+        require_ids(user, resolve_user(user, [root]), ids.size if ids else END)
+        return ""
+
+    def plan(self, observed: Observed) -> Plan:
+        if observed.guard:
+            return Plan()
+        return Plan((RunCommand(self.name, self.argv),))
+
+    def apply(self, action: Action, run: Run) -> None:
+        with about_container(self.name):
+            # Looked at once more: what is run now is to run in the process that is there now.
+            observed = self._observe()
+            spec = observed.spec
+            command = Command(
+                argv=self.argv,
+                user=self.user or spec.user,
+                env=tuple({**dict(spec.env), **dict(self.env)}.items()),
+                working_dir=self.chdir or spec.working_dir,
+                confinement=Confinement.of(spec, filter_at(observed.seccomp, spec)),
+            )
+            begin = datetime.now()
+            outcome = self.run(observed.process, cgroup_of(self.name), command)
+            run.outcome = Ran(outcome, begin, datetime.now())
+
+    def run(self, process: ProcessId, cgroup: Cgroup, command: Command) -> Outcome | int:
+        """Run `command` in the container of `process` to its end; or leave it running, and tell its pid."""
+        if self.detach:
+            return start_inside(process, cgroup, command, self.paths.log)
+        return run_inside(process, cgroup, command, self.stdin, self.deadline, partial(First, self.output_limit))
+
+    def again(self, run: Run) -> tuple[Observed, Iterable[Action]]:
+        # As it was: the command itself may have ended the container, or made what would have been its guard.
+        return run.observed, ()
+
+    def settle(self, run: Run) -> None:
+        """Raises EffectFailed, with all that the result would have, where the command did not exit 0."""
+        if run.outcome is None or self.detach or run.outcome.outcome.rc == 0:
+            return
+        facts = {"changed": True, **self._facts(run.outcome)}
+        if run.outcome.outcome.rc is None:
+            raise EffectFailed(
+                f"container {self.name}: {shlex.join(self.argv)} ran longer than {self.timeout:g} s and was killed",
+                **facts,
+            )
+        raise EffectFailed("non-zero return code", **facts)
+
+    def ahead(self) -> dict:
+        """The result if an earlier task of the play is to make what this one needs."""
+        return {"actions": [RunCommand(self.name, self.argv).describe()], "cmd": list(self.argv), **self._facts(None)}
+
+    def result(self, observed: Observed, run: Run) -> dict:
+        told = {"msg": observed.guard} if observed.guard else {}
+        return {"cmd": list(self.argv), **self._facts(run.outcome), **told}
+
+    def _facts(self, ran: Ran | None) -> dict:
+        if ran is None:
+            return {
+                "rc": 0 if not self.detach else None,
+                "stdout": "",
+                "stderr": "",
+                "stdout_lines": [],
+                "stderr_lines": [],
+                "stdout_truncated": False,
+                "stderr_truncated": False,
+            }
+        times = {"start": str(ran.begin), "end": str(ran.end), "delta": str(ran.end - ran.begin)}
+        told, outcome = {"cmd": list(self.argv), **times}, ran.outcome
+        if isinstance(outcome, int):
+            return {**told, "pid": outcome, "rc": None}
+        stdout, stderr = (
+            text.decode("utf-8", errors="surrogateescape").rstrip("\r\n") for text in (outcome.stdout, outcome.stderr)
+        )
+        lines = {"stdout_lines": stdout.splitlines(), "stderr_lines": stderr.splitlines()}
+        facts = {**told, "rc": outcome.rc, "stdout": stdout, "stderr": stderr, **lines}
+        for stream in ("stdout", "stderr"):
+            facts[f"{stream}_truncated"] = getattr(outcome, f"{stream}_truncated")
+        cut = [stream for stream in ("stdout", "stderr") if facts[f"{stream}_truncated"]]
+        if cut:
+            facts["warnings"] = [
+                f"container {self.name}: {' and '.join(cut)} has more than {self.output_limit} bytes (output_limit); "
+                "the rest was thrown away"
+            ]
+        return facts
+
+
+def _output_limit(value: object) -> int:
+    if value is None:
+        return OUTPUT_LIMIT
+    limit = parse_size(value, "output_limit")
+    if not 0 < limit <= _MOST_OUTPUT:
+        raise InvalidInput(
+            f"output_limit {value!r} is not from 1 to 1g", "redirect the output to a file, and copy that"
+        )
+    return limit
+
+
+def _argv(params: dict) -> tuple[str, ...]:
+    if params["cmd"] is not None:
+        try:
+            argv = shlex.split(params["cmd"])
+        except ValueError as error:
+            raise InvalidInput(
+                f"cmd {params['cmd']!r} cannot be split ({error})", "close the quote, or use argv"
+            ) from None
+    elif params["argv"] is not None:
+        argv = params["argv"]
+    elif params["stdin"] is not None:
+        argv = ["/bin/bash"]
+    else:
+        raise InvalidInput("nothing to run", "give argv, cmd, or stdin for /bin/bash")
+    if not argv or not argv[0]:
+        raise InvalidInput("the command is empty", "give at least a program")
+    if any("\0" in part for part in argv):
+        raise InvalidInput("the command has a NUL character in it")
+    return tuple(argv)
+
+
+def _stdin(params: dict) -> bytes:
+    if params["stdin"] is None:
+        return b""
+    text = params["stdin"]
+    if params["stdin_add_newline"] and not text.endswith("\n"):
+        text += "\n"
+    return text.encode("utf-8", errors="surrogateescape")
+
+
+def _exists_inside(root: str, pattern: str, option: str) -> bool:
+    """Whether a path, or a glob pattern, exists as the container sees it. Raises InvalidInput."""
+    root_fd = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return pattern_exists(root_fd, pattern)
+    except TooMany:
+        raise InvalidInput(f"{option} {pattern}: too many files to compare with", "name a file instead") from None
+    finally:
+        os.close(root_fd)

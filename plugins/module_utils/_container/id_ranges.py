@@ -1,0 +1,111 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The ranges of ids that containers have: each stands in its container.json, and is free again with that."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+
+from .._engine.container_records import build_names, container_names, read_kept
+from .._engine.id_range import IdRange
+from .._engine.paths import ContainerPaths
+from .._errors import Damaged, HostNotCapable, LockTimeout
+from .._kernel.files.atomic_write import read_text, write_atomic
+
+SUBUID, SUBGID = "/etc/subuid", "/etc/subgid"
+_PASSWD_LOCK = "/etc/.pwd.lock"
+
+
+def read_ids(paths: ContainerPaths) -> IdRange | None:
+    """The container's range, or None where it has the host's own ids, or there is none. Raises Damaged."""
+    kept = read_kept(paths)
+    if kept is None or kept.get("userns", "host") == "host":
+        return None
+    ids = kept.get("ids")
+    if ids is None:
+        raise Damaged(f"{paths.spec} is damaged (it has no ids)", "remove the container with force=true")
+    return IdRange(ids["base"], ids["size"])
+
+
+def taken_ids(container_dir: str, but: str) -> dict[str, IdRange]:
+    """Ranges of all containers except `but`, by name."""
+    found = {}
+    for name in (*container_names(container_dir), *build_names(container_dir)):
+        paths = ContainerPaths.of(container_dir, name)
+        ids = _ids_or_owner(paths) if name != but else None
+        if ids is not None:
+            found[name] = ids
+    return found
+
+
+def id_files() -> list[str]:
+    """Those of /etc/subuid and /etc/subgid that exist: without them useradd(8) gives nobody such ids."""
+    return [path for path in (SUBUID, SUBGID) if os.path.exists(path)]
+
+
+@contextlib.contextmanager
+def id_files_locked(timeout: float) -> Iterator[None]:
+    """Hold the lock of the programs that change users (lckpwdf(3)) for the block.
+
+    Raises LockTimeout after `timeout` seconds, HostNotCapable where /etc cannot be written to.
+    """
+    try:
+        fd = os.open(_PASSWD_LOCK, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise _not_writable(_PASSWD_LOCK, error) from None
+    deadline = time.monotonic() + timeout
+    try:
+        while True:
+            try:
+                # fcntl(2), on the whole file; closing it lets go.
+                fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as error:
+                if error.errno not in (errno.EACCES, errno.EAGAIN):
+                    raise
+                if time.monotonic() >= deadline:
+                    raise LockTimeout(
+                        f"{_PASSWD_LOCK} is locked by another program for longer than {timeout:g} s",
+                        "wait until useradd, usermod or whichever has ended, and run this again",
+                    ) from None
+                time.sleep(0.02)
+        yield
+    finally:
+        os.close(fd)
+
+
+def append_ids(path: str, lines: str) -> None:
+    """Append `lines` to /etc/subuid or /etc/subgid, under `id_files_locked`. Raises HostNotCapable."""
+    text = read_text(path)
+    if text and not text.endswith("\n"):
+        text += "\n"
+    try:
+        write_atomic(os.path.realpath(path), (text + lines).encode(errors="surrogateescape"), os.stat(path).st_mode)
+    except OSError as error:
+        raise _not_writable(path, error) from None
+
+
+def _not_writable(path: str, error: OSError) -> HostNotCapable:
+    return HostNotCapable(
+        f"{path} cannot be written ({error.strerror}), so the ids of containers could be given to users",
+        f"register them there for the user conductor, like conductor:524288:268435456 in {SUBUID} and {SUBGID}",
+    )
+
+
+def _ids_or_owner(paths: ContainerPaths) -> IdRange | None:
+    try:
+        return read_ids(paths)
+    except Damaged:
+        pass
+    # What cannot be read may still run: its files tell whose they are.
+    try:
+        owner = os.stat(paths.upper).st_uid
+    except OSError:
+        return None
+    return IdRange(owner) if owner else None

@@ -1,0 +1,362 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a container sees besides its root file system: /proc, /sys, /dev, and the mounts that its user asked for.
+
+Runs in the container's own mount namespace, before pivot_root. Every target is opened below the root without following
+a link (the image, or what the container wrote before, may hold any), and mounted on by descriptor. Links of the root
+itself in a user's target are replaced before, while nobody inside runs.
+The conventions: https://systemd.io/CONTAINER_INTERFACE and the OCI runtime specification (config-linux.md).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from .._engine.id_range import IdRange
+from .._errors import EffectFailed, HostNotCapable
+from .._kernel import syscalls, user_namespace
+from .._kernel.execute import native, shown
+from .devices import node_of
+from .spec.container import ContainerSpec
+from .spec.devices import DIRECTORIES, LINKS, STANDARD_NODES, Device
+from .spec.mounts import Mount
+
+_NO_LINKS = syscalls.RESOLVE_IN_ROOT | syscalls.RESOLVE_NO_SYMLINKS | syscalls.RESOLVE_NO_MAGICLINKS
+# As the kernel follows at most (path_resolution(7)).
+_MOST_LINKS = 40
+_RESERVED = ("proc", "sys", "dev")
+_SAFE = syscalls.MS_NOSUID | syscalls.MS_NOEXEC | syscalls.MS_NODEV
+_SAFE_ATTR = syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NOEXEC | syscalls.MOUNT_ATTR_NODEV
+
+# As docker, podman and systemd-nspawn mask them, all together: they tell of the host, or act on it.
+MASKED = (
+    "/proc/acpi /proc/asound /proc/interrupts /proc/kallsyms /proc/kcore /proc/keys /proc/latency_stats "
+    "/proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/dev/block /sys/devices/virtual/powercap "
+    "/sys/firmware /sys/fs/selinux"
+).split()
+# Of each cpuN: counts what other containers do, too (GHSA-6fw5-f8r9-fgfm of moby).
+_CPUS, _OF_CPU = "/sys/devices/system/cpu", "thermal_throttle"
+# Below /proc/sys what is of a namespace, and so the container's own (sysctl(5), ipc_namespaces(7), uts_namespaces(7)).
+_OWN_SYSCTLS = (
+    "net fs/mqueue kernel/hostname kernel/domainname kernel/shmmax kernel/shmall kernel/shmmni "
+    "kernel/shm_rmid_forced kernel/msgmax kernel/msgmnb kernel/msgmni kernel/sem"
+).split()
+READ_ONLY = "/proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger".split()
+
+
+@dataclass(frozen=True)
+class _Inside:
+    """The root that is mounted below, the host's id of root inside, and the user namespace that says so, if any."""
+
+    root_fd: int
+    root_id: int
+    userns_fd: int | None
+
+
+def mount_all(root: str, spec: ContainerSpec, root_id: int, userns_fd: int | None) -> None:
+    """Everything below `root` (a mount point in this namespace) that `spec` asks for.
+
+    `root_id` is the host's id of root inside. For a process whose umask is 0, and whose files belong to `root_id`.
+    Raises OSError, EffectFailed, HostNotCapable.
+    """
+    root_fd = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    inside = _Inside(root_fd, root_id, userns_fd)
+    try:
+        open_up = spec.privileged
+        _mount(inside, "/proc", "proc", _SAFE)
+        _mount(inside, "/sys", "sysfs", _SAFE | (0 if open_up else syscalls.MS_RDONLY))
+        _cgroup(inside, writable=spec.cgroup_writable)
+        _host_dev(inside) if spec.dev == "host" else _private_dev(inside, spec.devices)
+        if not open_up:
+            _restrict(root_fd)
+        elif userns_fd is None:
+            _guard_sysctls(root_fd)
+        if spec.init:
+            for target, mode in (("/run", "755"), ("/run/lock", "1777"), ("/tmp", "1777")):
+                _mount(inside, target, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, f"mode={mode}")
+        # Before any of them is mounted: links are those of the root, and none that somebody else has in a volume.
+        targets = [(_without_links(root_fd, mount.target), mount) for mount in spec.mounts]
+        for target, mount in sorted(targets, key=lambda pair: pair[0]):
+            _bind(inside, mount, target) if mount.type == "bind" else _tmpfs(inside, mount, target)
+    finally:
+        os.close(root_fd)
+
+
+def _without_links(root_fd: int, path: str) -> list[str]:
+    """The components of `path` with each link in the root on the way followed within the root (a merged /usr has some).
+
+    What does not exist stays as it is. What a target leads to is opened later, where no link is followed. Raises
+    EffectFailed where it leads to what is not the root's: the container's own view of the kernel.
+    """
+    todo, links = native(path).split("/"), 0
+    done: list[str] = []
+    while todo:
+        part = todo.pop(0)
+        if part in ("", "."):
+            continue
+        if part == "..":
+            done = done[:-1]
+            continue
+        done.append(part)
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            fd = syscalls.openat2(root_fd, "/".join(done), os.O_PATH | os.O_NOFOLLOW, _NO_LINKS)
+            try:
+                if not stat.S_ISLNK(os.fstat(fd).st_mode):
+                    continue
+                to = os.readlink("", dir_fd=fd)
+            finally:
+                os.close(fd)
+            links += 1
+            if links > _MOST_LINKS:
+                raise EffectFailed(f"mounts: target {path}: too many links on the way", "choose another target")
+            done = [] if to.startswith("/") else done[:-1]
+            todo = [*to.split("/"), *todo]
+    if not done or (done[0] in _RESERVED and done != native(path).strip("/").split("/")):
+        raise EffectFailed(
+            f"mounts: target {path} leads by a link to /{shown('/'.join(done))}, which conductor makes itself",
+            "choose another target",
+        )
+    return done
+
+
+@contextlib.contextmanager
+def _target(inside: _Inside, path: str, directory: bool = True):
+    """The path of a descriptor of `path` below the root, which is made where it is missing."""
+    fd = _open_or_make(inside, path.strip("/").split("/"), directory)
+    try:
+        yield f"/proc/self/fd/{fd}"
+    finally:
+        os.close(fd)
+
+
+def _open_or_make(inside: _Inside, parts: list[str], directory: bool) -> int:
+    path, root_fd = "/".join(parts), inside.root_fd
+    with contextlib.suppress(FileNotFoundError):
+        return _open(root_fd, path)
+    parent_fd = _open_or_make(inside, parts[:-1], True) if parts[1:] else os.dup(root_fd)
+    try:
+        with contextlib.suppress(FileExistsError):
+            if directory:
+                os.mkdir(parts[-1], 0o755, dir_fd=parent_fd)
+            else:
+                os.close(os.open(parts[-1], os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=parent_fd))
+        # From the root once more: whoever shares a volume may have exchanged what is on the way.
+        return _open(root_fd, path)
+    finally:
+        os.close(parent_fd)
+
+
+def _open(root_fd: int, path: str) -> int:
+    try:
+        return syscalls.openat2(root_fd, path, os.O_PATH, _NO_LINKS)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise EffectFailed(
+            f"mount target /{shown(path)}: {error.strerror}", "a link on the way is not followed"
+        ) from error
+
+
+def _mount(inside: _Inside, path: str, fstype: str, flags: int, data: str | None = None) -> None:
+    with _target(inside, path) as target:
+        syscalls.mount(fstype, target, fstype, flags, data)
+
+
+def _cgroup(inside: _Inside, writable: bool) -> None:
+    """The container's own cgroup as the root of version 2, where systemd inside looks for it."""
+    try:
+        _mount(inside, "/sys/fs/cgroup", "cgroup2", _SAFE | (0 if writable else syscalls.MS_RDONLY))
+    except OSError as error:
+        # A kernel with version 1 only has no such file system, and nothing inside can need it then.
+        if error.errno != errno.ENODEV:
+            raise
+
+
+def _private_dev(inside: _Inside, devices: tuple[Device, ...]) -> None:
+    # Nodes work here, in a tmpfs that the host mounted; those inside can make none.
+    _mount(inside, "/dev", "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NOEXEC, "mode=755,size=64k")
+    dev_fd = syscalls.openat2(inside.root_fd, "dev", os.O_RDONLY | os.O_DIRECTORY, _NO_LINKS)
+    try:
+        for name in DIRECTORIES:
+            os.mkdir(name, 0o755, dir_fd=dev_fd)
+        for name, major, minor in STANDARD_NODES:
+            os.mknod(name, stat.S_IFCHR | 0o666, os.makedev(major, minor), dir_fd=dev_fd)
+        for name, to in LINKS.items():
+            os.symlink(to, name, dir_fd=dev_fd)
+        for device in devices:
+            _host_device(dev_fd, device)
+    finally:
+        os.close(dev_fd)
+    # gid 5 is tty in Debian's base-passwd; grantpt(3) wants the terminals in it.
+    terminals = f"newinstance,ptmxmode=0666,mode=620,gid={inside.root_id + 5}"
+    _mount(inside, "/dev/pts", "devpts", syscalls.MS_NOSUID | syscalls.MS_NOEXEC, terminals)
+    _mount(inside, "/dev/shm", "tmpfs", _SAFE, "mode=1777,size=64m")
+
+
+def _host_device(dev_fd: int, device: Device) -> None:
+    """A node of root's inside, with the mode that it has on the host."""
+    found = node_of(device)
+    *parents, name = device.target.split("/")[2:]
+    path = ""
+    for parent in parents:
+        path += f"{parent}/"
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(path, 0o755, dir_fd=dev_fd)
+    os.mknod(path + name, found.st_mode, found.st_rdev, dir_fd=dev_fd)
+
+
+def _host_dev(inside: _Inside) -> None:
+    with _target(inside, "/dev") as target:
+        syscalls.mount("/dev", target, None, syscalls.MS_BIND | syscalls.MS_REC)
+
+
+def _restrict(root_fd: int) -> None:
+    for path in READ_ONLY:
+        with contextlib.suppress(FileNotFoundError):
+            _mount_read_only(syscalls.openat2(root_fd, path[1:], os.O_PATH, _NO_LINKS))
+    for path in (*MASKED, *_of_each_cpu(root_fd)):
+        with contextlib.suppress(FileNotFoundError):
+            _mask(syscalls.openat2(root_fd, path[1:], os.O_PATH, _NO_LINKS))
+
+
+def _guard_sysctls(root_fd: int) -> None:
+    """/proc/sys read only, but for what is the container's own. For root inside who is the host's, and may all.
+
+    A mount of the user's on it, or on a file below it, comes later and counts.
+    """
+    own = {}
+    for name in _OWN_SYSCTLS:
+        with contextlib.suppress(FileNotFoundError):
+            fd = syscalls.openat2(root_fd, f"proc/sys/{name}", os.O_PATH, _NO_LINKS)
+            own[name] = syscalls.open_tree("", dirfd=fd)
+            os.close(fd)
+    _mount_read_only(syscalls.openat2(root_fd, "proc/sys", os.O_PATH, _NO_LINKS))
+    for name, tree in own.items():
+        fd = syscalls.openat2(root_fd, f"proc/sys/{name}", os.O_PATH, _NO_LINKS)
+        syscalls.move_mount(tree, fd)
+        os.close(tree)
+        os.close(fd)
+
+
+def _of_each_cpu(root_fd: int) -> list[str]:
+    try:
+        fd = syscalls.openat2(root_fd, _CPUS[1:], os.O_RDONLY | os.O_DIRECTORY, _NO_LINKS)
+    except FileNotFoundError:
+        return []
+    try:
+        return [f"{_CPUS}/{name}/{_OF_CPU}" for name in os.listdir(fd) if re.fullmatch(r"cpu\d+", name)]
+    finally:
+        os.close(fd)
+
+
+def _mount_read_only(fd: int) -> None:
+    """What is at `fd` once more on itself, to be read only. Closes `fd`."""
+    tree = syscalls.open_tree("", dirfd=fd)
+    syscalls.mount_setattr(tree, syscalls.MOUNT_ATTR_RDONLY | _SAFE_ATTR)
+    syscalls.move_mount(tree, fd)
+    os.close(tree)
+    os.close(fd)
+
+
+def _mask(fd: int) -> None:
+    """Nothing instead of what is at `fd`. Closes `fd`."""
+    if stat.S_ISDIR(os.fstat(fd).st_mode):
+        syscalls.mount("tmpfs", f"/proc/self/fd/{fd}", "tmpfs", syscalls.MS_RDONLY | _SAFE, "size=0,mode=000")
+    else:
+        # The host's, found before anything inside runs (CVE-2025-31133). Read only, for who is root on the host, too,
+        # could change its mode.
+        tree = syscalls.open_tree("/dev/null", recursive=False)
+        syscalls.mount_setattr(
+            tree, syscalls.MOUNT_ATTR_RDONLY | syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NOEXEC
+        )
+        syscalls.move_mount(tree, fd)
+        os.close(tree)
+    os.close(fd)
+
+
+def _bind(inside: _Inside, mount: Mount, target: list[str]) -> None:
+    try:
+        tree = syscalls.open_tree(native(mount.source))
+    except OSError as error:
+        raise EffectFailed(
+            f"mounts: source {mount.source} of {mount.target}: {os.strerror(error.errno)}", "make it, or correct it"
+        ) from error
+    try:
+        kind = os.fstat(tree).st_mode
+        attributes = syscalls.MOUNT_ATTR_RDONLY if mount.read_only else 0
+        if stat.S_ISDIR(kind):
+            # A directory that somebody shares is no way in for device nodes; a device itself, named, is.
+            attributes |= syscalls.MOUNT_ATTR_NODEV
+        _set_attributes(tree, attributes, mount, inside.userns_fd if mount.idmap else None)
+        with _naming(mount):
+            fd = _open_or_make(inside, target, stat.S_ISDIR(kind))
+            try:
+                syscalls.move_mount(tree, fd)
+            finally:
+                os.close(fd)
+    finally:
+        os.close(tree)
+
+
+def check_idmapped(mounts: Iterable[Mount], ids: IdRange) -> None:
+    """Raises HostNotCapable for a source whose file system cannot show its files under other ids. Changes nothing."""
+    with user_namespace.new(ids.map_line) as process:
+        userns_fd = os.open(f"/proc/{process}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            for mount in mounts:
+                tree = syscalls.open_tree(mount.source)
+                try:
+                    _set_attributes(tree, 0, mount, userns_fd)
+                finally:
+                    os.close(tree)
+        finally:
+            os.close(userns_fd)
+
+
+@contextlib.contextmanager
+def _naming(mount: Mount) -> Iterator[None]:
+    """OSError as EffectFailed that names the option, both paths and the remedy."""
+    try:
+        yield
+    except OSError as error:
+        both = f"{mount.source} on {mount.target}" if mount.source else mount.target
+        remedy = {
+            errno.EROFS: "make the target in what is mounted there read-only",
+            errno.ENOTDIR: "both must be directories, or both files",
+            # So says move_mount(2) for one on the other.
+            errno.EINVAL: "both must be directories, or both files",
+        }.get(error.errno, "choose another target")
+        raise EffectFailed(f"mounts: {both}: {os.strerror(error.errno)}", remedy) from error
+
+
+def _set_attributes(tree: int, attributes: int, mount: Mount, userns_fd: int | None) -> None:
+    if not attributes and userns_fd is None:
+        return
+    try:
+        syscalls.mount_setattr(tree, attributes, userns_fd)
+    except OSError as error:
+        if userns_fd is None or error.errno != errno.EINVAL:
+            raise
+        raise HostNotCapable(
+            f"mounts: the file system of {mount.source}, or of one mounted below, cannot show its files under a "
+            "container's ids",
+            f"set idmap: false for {mount.target}",
+        ) from error
+
+
+def _tmpfs(inside: _Inside, mount: Mount, target: list[str]) -> None:
+    flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | (syscalls.MS_RDONLY if mount.read_only else 0)
+    data = f"mode=1777{f',size={mount.size}' if mount.size else ''}"
+    with _naming(mount):
+        fd = _open_or_make(inside, target, True)
+        try:
+            syscalls.mount("tmpfs", f"/proc/self/fd/{fd}", "tmpfs", flags, data)
+        finally:
+            os.close(fd)

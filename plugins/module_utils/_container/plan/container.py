@@ -1,0 +1,315 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What must be done so that a container is as wanted: pure, and the same in check mode as in earnest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..._engine.action import Action, Plan
+from ..._engine.id_range import IdRange
+from ..._errors import ConductorError, Conflict, NotFound, not_yet
+from ..._network.plan.stages import AttachNetwork, DetachNetwork, ForgetName, TellName
+from ..spec.container import LIVE, OF_THE_ROOT, ContainerSpec
+from .id_ranges import OWNER, IdsView, choose
+
+_LIMITS = {"memory", "memory_swap", "cpus", "pids"}
+
+
+@dataclass(frozen=True)
+class ContainerView:
+    """What is: `spec` None where there is no container; `leftovers` name what a process that ended left behind.
+
+    `to_run`: what is stored is that it shall run, whether it does or not. `networked`: it has a network by its spec;
+    `linked`: that, or a link; `namespace`: it has a network namespace that a start can use. `problem`: what a start
+    would fail of.
+    """
+
+    spec: ContainerSpec | None = None
+    running: bool = False
+    to_run: bool = False
+    supervised: bool = True
+    leftovers: tuple[str, ...] = ()
+    image_exists: bool = True
+    limits_applied: bool = True
+    # Bytes in use that cannot be taken away.
+    memory_needed: int = 0
+    damage: str = ""
+    incomplete: bool = False
+    # Where a range of ids is to be chosen.
+    ids: IdsView | None = None
+    # Ranges to register for the user conductor, so that no user of the host gets them.
+    unregistered: tuple[IdRange, ...] = ()
+    networked: bool = False
+    linked: bool = False
+    namespace: bool = False
+    problem: ConductorError | None = None
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the module was asked for, besides the spec."""
+
+    state: str
+    recreate: bool = False
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class RegisterIds(Action):
+    ranges: tuple[IdRange, ...]
+
+    def describe(self) -> str:
+        shown = ", ".join(f"{found.base} to {found.end - 1}" for found in self.ranges)
+        return f"register ids {shown} for the user {OWNER} in /etc/subuid and /etc/subgid"
+
+
+@dataclass(frozen=True)
+class CreateContainer(Action):
+    spec: ContainerSpec
+
+    def describe(self) -> str:
+        return f"create container {self.spec.name} from image {self.spec.image}"
+
+
+@dataclass(frozen=True)
+class UpdateSpec(Action):
+    spec: ContainerSpec
+    options: tuple[str, ...]
+
+    def describe(self) -> str:
+        return f"change {', '.join(self.options)} of container {self.spec.name}"
+
+
+@dataclass(frozen=True)
+class ApplyLimits(Action):
+    spec: ContainerSpec
+
+    def describe(self) -> str:
+        return f"apply the limits of container {self.spec.name}"
+
+
+@dataclass(frozen=True)
+class StopProcesses(Action):
+    name: str
+
+    def describe(self) -> str:
+        return f"stop container {self.name}"
+
+
+@dataclass(frozen=True)
+class CleanUp(Action):
+    name: str
+    leftovers: tuple[str, ...] = ()
+
+    def describe(self) -> str:
+        what = f" ({', '.join(self.leftovers)})" if self.leftovers else ""
+        return f"clean up after container {self.name}{what}"
+
+
+@dataclass(frozen=True)
+class ResetRoot(Action):
+    name: str
+
+    def describe(self) -> str:
+        return f"discard the root file system of container {self.name}"
+
+
+@dataclass(frozen=True)
+class MakeNetworkNamespace(Action):
+    name: str
+
+    def describe(self) -> str:
+        return f"make the network namespace of {self.name}"
+
+
+@dataclass(frozen=True)
+class StartProcess(Action):
+    spec: ContainerSpec
+
+    def describe(self) -> str:
+        return f"start container {self.spec.name}"
+
+
+@dataclass(frozen=True)
+class TakeBackStop(Action):
+    name: str
+
+    def describe(self) -> str:
+        return f"let container {self.name} go on, whose stop was interrupted"
+
+
+@dataclass(frozen=True)
+class Supervise(Action):
+    name: str
+
+    def describe(self) -> str:
+        return f"watch over container {self.name} again, whose supervisor is gone"
+
+
+@dataclass(frozen=True)
+class RemoveContainer(Action):
+    name: str
+
+    def describe(self) -> str:
+        return f"remove container {self.name}"
+
+
+def plan_container(wanted: ContainerSpec | None, name: str, view: ContainerView, wish: Wish) -> Plan:
+    """Actions from `view` to `wanted` (None where it is to be absent). Raises Conflict, NotFound, `view.problem`."""
+    actions = _absent(name, view) if wish.state == "absent" else _present(wanted, view, wish)
+    if view.problem is not None and any(map(_is_of_a_start, actions)):
+        raise view.problem
+    before, after = _shown(view.spec, _state(view)), _after(wanted, view, wish, actions)
+    return Plan(tuple(actions), **_without_values({"before": before, "after": after}))
+
+
+def _without_values(diff: dict[str, dict]) -> dict[str, dict]:
+    """Both sides without the values of variables, which may be secret; that one changes is shown."""
+    old, new = (side.get("env", {}) for side in diff.values())
+    words = [dict.fromkeys(old, "(hidden)"), {name: "(hidden)" for name in new}]
+    words[1].update({name: "(hidden, changed)" for name in new if name in old and new[name] != old[name]})
+    return {key: {**side, "env": env} if "env" in side else side for (key, side), env in zip(diff.items(), words)}
+
+
+def _absent(name: str, view: ContainerView) -> list[Action]:
+    # A first process can outlive a container directory that somebody deleted by hand.
+    actions = _down(name, view)
+    if view.spec is not None or view.incomplete or view.damage:
+        actions += [RemoveContainer(name), ForgetName(name)]
+    return actions
+
+
+def _is_of_a_start(action: Action) -> bool:
+    """Whether `action` needs what a start needs, now or when it is started."""
+    if isinstance(action, UpdateSpec):
+        return "seccomp" in action.options
+    return isinstance(action, (CreateContainer, StartProcess))
+
+
+def _start(wanted: ContainerSpec, view: ContainerView, renewed: bool) -> list[Action]:
+    actions: list[Action] = []
+    if view.networked:
+        # Closed before open: the firewall's elements before the link, and that before the first process.
+        actions += [] if view.namespace and not renewed else [MakeNetworkNamespace(wanted.name)]
+        actions.append(AttachNetwork(wanted.name, wanted.hostname))
+    return [*actions, StartProcess(wanted)]
+
+
+def _present(wanted: ContainerSpec, view: ContainerView, wish: Wish) -> list[Action]:
+    if view.spec is None:
+        _require_image(wanted, view)
+        _require_ids(wanted, view)
+        actions, renewed = [*_down(wanted.name, view), CreateContainer(wanted)], True
+        running, leftovers, to_run = False, False, False
+    else:
+        actions = _changes(view.spec, wanted, view, wish)
+        renewed = any(isinstance(action, ResetRoot) for action in actions)
+        running, leftovers = view.running and not renewed, bool(view.leftovers) and not renewed
+        to_run = view.to_run and not any(isinstance(action, StopProcesses) for action in actions)
+    if wish.state == "stopped":
+        # Also where it has ended by itself: from now on it is to be stopped, and no restart may know otherwise.
+        actions += [StopProcesses(wanted.name)] if running or to_run else []
+        actions += _clean(wanted.name, view) if running or leftovers else []
+    elif wish.state == "started" and not running:
+        if view.spec is not None:
+            _require_image(wanted, view)
+        actions += _start(wanted, view, renewed)
+    elif wish.state == "started":
+        # Written down before a stop: its restart policy would be off for good.
+        actions += [] if view.to_run else [TakeBackStop(wanted.name)]
+        actions += [] if view.supervised else [Supervise(wanted.name)]
+    # First: from then on no user of the host gets them.
+    return [RegisterIds(view.unregistered), *actions] if view.unregistered else actions
+
+
+def _changes(present: ContainerSpec, wanted: ContainerSpec, view: ContainerView, wish: Wish) -> list[Action]:
+    """What the options that differ ask for."""
+    options = tuple(present.changed_by(wanted))
+    actions: list[Action] = []
+    if "image" in options:
+        _require_image(wanted, view)
+    if "userns" in options:
+        _require_ids(wanted, view)
+    renew = _must_renew(options, view, wish)
+    if renew:
+        actions += [*_down(wanted.name, view), ResetRoot(wanted.name)]
+    limits_differ = bool(set(options) & _LIMITS) or not view.limits_applied
+    if limits_differ and view.running and not renew and wish.state != "stopped":
+        if 0 < wanted.memory < view.memory_needed:
+            raise Conflict(
+                f"{wanted.name}: memory cannot be limited to {wanted.memory} bytes, for its processes use "
+                f"{view.memory_needed}",
+                "set memory to more than that, or stop the container first",
+            )
+        # First: nothing is written down that the kernel does not take.
+        actions.append(ApplyLimits(wanted))
+    if options:
+        actions.append(UpdateSpec(wanted, options))
+    if "hostname" in options:
+        actions.append(TellName(wanted.name, wanted.hostname))
+    return actions
+
+
+def _down(name: str, view: ContainerView) -> list[Action]:
+    """From whatever runs or is left to nothing of it."""
+    stop: list[Action] = [StopProcesses(name)] if view.running else []
+    return [*stop, *_clean(name, view)] if view.running or view.leftovers else []
+
+
+def _clean(name: str, view: ContainerView) -> list[Action]:
+    """What is not taken away by the end of its processes."""
+    return [*([DetachNetwork(name)] if view.linked else []), CleanUp(name, view.leftovers)]
+
+
+def _require_image(wanted: ContainerSpec, view: ContainerView) -> None:
+    if not view.image_exists:
+        raise not_yet(
+            NotFound(f"there is no image {wanted.image!r}", "build it with conductor_image, or correct image")
+        )
+
+
+def _require_ids(wanted: ContainerSpec, view: ContainerView) -> None:
+    """Chosen for good when it is done, under a lock: here it is known that it can be."""
+    choose(wanted.userns, view.ids or IdsView())
+
+
+def _must_renew(options: tuple[str, ...], view: ContainerView, wish: Wish) -> bool:
+    """Whether the container must be made anew for `options`. Raises Conflict where that was not allowed."""
+    needing = [option for option in options if option in OF_THE_ROOT or (view.running and option not in LIVE)]
+    if wish.state == "stopped":
+        needing = [option for option in needing if option in OF_THE_ROOT]
+    if needing and not wish.recreate:
+        always = set(needing) <= set(OF_THE_ROOT)
+        hint = "set recreate: true to make it anew (what was written to its root is lost)"
+        raise Conflict(
+            f"{', '.join(needing)} cannot change while container {view.spec.name!r} "
+            + ("keeps its root file system" if always else "runs"),
+            hint if set(needing) & set(OF_THE_ROOT) else f"{hint}, or stop it first",
+        )
+    return bool(needing)
+
+
+def _state(view: ContainerView) -> str:
+    if view.spec is None:
+        return "absent"
+    if view.running:
+        return "running"
+    return "exited" if view.leftovers else "stopped"
+
+
+def _after(wanted: ContainerSpec | None, view: ContainerView, wish: Wish, actions: list[Action]) -> dict:
+    if wish.state == "absent":
+        return {"state": "absent"}
+    state = {"started": "running", "stopped": "stopped"}.get(wish.state)
+    if state is None:
+        renewed = any(isinstance(action, (CreateContainer, ResetRoot)) for action in actions)
+        state = "stopped" if renewed else _state(view)
+    return _shown(wanted, state)
+
+
+def _shown(spec: ContainerSpec | None, state: str) -> dict:
+    if spec is None:
+        return {"state": state}
+    return {"state": state, **spec.to_json()}

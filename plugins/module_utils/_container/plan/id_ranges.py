@@ -1,0 +1,110 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which range of ids a container gets: pure, from what /etc/subuid and /etc/subgid say and what others have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from ..._engine.id_range import SIZE, IdRange
+from ..._errors import Conflict, HostNotCapable
+
+OWNER = "conductor"
+# For 4096 containers. systemd-nspawn's begin here, too (systemd.io/UIDS-GIDS), and useradd(8), which goes up to
+# 600100000 (login.defs(5)), has room behind it for 5000 users.
+DEFAULT = IdRange(524288, 4096 * SIZE)
+
+
+@dataclass(frozen=True)
+class IdsView:
+    """Text of both files, and the ranges of all other containers by their names."""
+
+    subuid: str = ""
+    subgid: str = ""
+    taken: Mapping[str, IdRange] = field(default_factory=dict)
+
+
+def choose(userns: str | IdRange, view: IdsView) -> IdRange | None:
+    """The range for a container whose option is `userns`; None for the host's own ids.
+
+    Raises Conflict where another container has it, HostNotCapable where none is left.
+    """
+    if userns == "host":
+        return None
+    if isinstance(userns, IdRange):
+        for name, other in view.taken.items():
+            if userns.overlaps(other):
+                raise Conflict(
+                    f"userns: ids {userns.base} to {userns.end - 1} are not free: container {name} has {other.base} "
+                    f"to {other.end - 1}",
+                    "choose others, or auto",
+                )
+        return userns
+    blocked = [*view.taken.values(), *_of_others(view)]
+    for pool in _pools(view):
+        found = _first_free(pool, blocked)
+        if found is not None:
+            return found
+    raise HostNotCapable(
+        f"no range of {SIZE} ids is left for a container",
+        f"give the user {OWNER} more in /etc/subuid and /etc/subgid, or remove containers",
+    )
+
+
+def unregistered(ids: IdRange, view: IdsView) -> tuple[IdRange, ...]:
+    """What to register for the user conductor, so that useradd(8) gives no user the `ids` of a container.
+
+    The default where it has none in either file, and `ids` where they are outside of all that is registered.
+    """
+    users, groups = _entries(view.subuid), _entries(view.subgid)
+    missing: list[IdRange] = []
+    if OWNER not in (*(name for name, _ in users), *(name for name, _ in groups)):
+        missing.append(DEFAULT)
+    for entries in (users, groups):
+        known = [*(found for _, found in entries), *missing]
+        if not any(found.base <= ids.base and ids.end <= found.end for found in known):
+            missing.append(ids)
+    return tuple(missing)
+
+
+def lines_of(ranges: Iterable[IdRange]) -> str:
+    """As subuid(5) has them, for the user conductor."""
+    return "".join(f"{OWNER}:{found.base}:{found.size}\n" for found in ranges)
+
+
+def _first_free(pool: IdRange, blocked: list[IdRange]) -> IdRange | None:
+    base = pool.base
+    while base + SIZE <= pool.end:
+        candidate = IdRange(base)
+        behind = max((other.end for other in blocked if other.overlaps(candidate)), default=base)
+        if behind == base:
+            return candidate
+        # Whole steps from the pool's begin, so that what is given back fits the next one.
+        base = pool.base + -(-(behind - pool.base) // SIZE) * SIZE
+    return None
+
+
+def _pools(view: IdsView) -> list[IdRange]:
+    """Where to choose from: what is conductor's in both files; where it has none at all, the default."""
+    users, groups = _entries(view.subuid), _entries(view.subgid)
+    if OWNER not in (*(name for name, _ in users), *(name for name, _ in groups)):
+        return [DEFAULT]
+    return [
+        IdRange(max(user.base, group.base), min(user.end, group.end) - max(user.base, group.base))
+        for name, user in users
+        for other, group in groups
+        if name == other == OWNER and user.overlaps(group)
+    ]
+
+
+def _of_others(view: IdsView) -> list[IdRange]:
+    return [found for name, found in (*_entries(view.subuid), *_entries(view.subgid)) if name != OWNER]
+
+
+def _entries(text: str) -> list[tuple[str, IdRange]]:
+    """Lines NAME:BASE:SIZE (subuid(5)); what is no such line is left out, as by newuidmap(1)."""
+    rows = [line.split(":") for line in text.splitlines()]
+    numbers = [row for row in rows if len(row) == 3 and row[1].isdigit() and row[2].strip().isdigit()]
+    return [(name, IdRange(int(base), int(size))) for name, base, size in numbers if int(size)]

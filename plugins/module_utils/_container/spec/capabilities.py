@@ -1,0 +1,49 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Capabilities by name (include/uapi/linux/capability.h, capabilities(7)): what processes inside may have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..._errors import InvalidInput
+
+# In the order of their numbers.
+NAMES = (
+    "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE "
+    "NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN "
+    "SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE "
+    "MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE"
+).split()
+
+# docker's default without MKNOD: a node of the host's disk, made inside, would be the host's disk.
+DEFAULT = frozenset(
+    "CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE NET_RAW SYS_CHROOT AUDIT_WRITE "
+    "SETFCAP".split()
+)
+ALL = frozenset(NAMES)
+
+
+def parse(values: Iterable[object], option: str) -> tuple[str, ...]:
+    """Names without CAP_, in upper case, sorted; raises InvalidInput naming the `option`."""
+    found = set()
+    for value in values:
+        name = str(value).upper().removeprefix("CAP_") if isinstance(value, str) else ""
+        if name not in ALL and name != "ALL":
+            raise InvalidInput(f"{option}: {value!r} is not a capability", "see capabilities(7); ALL stands for each")
+        found.add(name)
+    return tuple(sorted(found))
+
+
+def bounding(add: Iterable[str], drop: Iterable[str], privileged: bool) -> frozenset[str]:
+    """The bounding set: everything where `privileged`, else the default less `drop` and with `add`."""
+    if privileged:
+        return ALL
+    base = frozenset() if "ALL" in drop else DEFAULT - frozenset(drop)
+    return ALL - (frozenset(drop) - {"ALL"}) if "ALL" in add else base | frozenset(add)
+
+
+def mask(names: Iterable[str]) -> int:
+    """The bit mask of `names`."""
+    return sum(1 << NAMES.index(name) for name in names)

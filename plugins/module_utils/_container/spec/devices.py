@@ -1,0 +1,68 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Devices of a container: those that each private /dev has, and those of the host that its user asked for."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ..._errors import InvalidInput
+from .mounts import parse_path
+
+# Name, major, minor: Documentation/admin-guide/devices.txt. net/tun is what VPN software looks for.
+STANDARD_NODES = (
+    ("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0),
+    ("net/tun", 10, 200),
+)  # fmt: skip
+LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2", "ptmx": "pts/ptmx"}
+DIRECTORIES = ("net", "pts", "shm", "mqueue")
+# Mounts of their own: what was made below would be hidden.
+_MOUNTED = ("pts", "shm", "mqueue")
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device of the host: its path there, its path inside, and what may be done with it (some of r, w, m)."""
+
+    source: str
+    target: str
+    access: str
+
+    @classmethod
+    def parse(cls, value: object, option: str) -> Device:
+        """HOST[:INSIDE][:rwm], as docker and podman write it. Raises InvalidInput."""
+        # Names below /dev/disk/by-path have a ':' in them, but none before a '/', or before r, w, m and no more.
+        match = re.fullmatch(r"(/.*?)(?::(/.*?))?(?::([rwm]{1,3}))?", value) if isinstance(value, str) else None
+        if match is None:
+            raise InvalidInput(
+                f"{option}: {value!r} is not a device",
+                "write /dev/NAME, /dev/NAME:/dev/INSIDE or /dev/NAME:/dev/INSIDE:rw",
+            )
+        source = parse_path(match[1], option)
+        target = parse_path(match[2] or match[1], option)
+        if not target.startswith("/dev/"):
+            raise InvalidInput(f"{option}: {target} is not below /dev", f"write {source}:/dev/NAME")
+        access = match[3] or "rwm"
+        if len(set(access)) != len(access):
+            raise InvalidInput(f"{option}: {value!r} names a permission twice", "write some of r, w and m")
+        return cls(source, target, "".join(letter for letter in "rwm" if letter in access))
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.target}:{self.access}"
+
+
+def parse_devices(values: list, option: str) -> tuple[Device, ...]:
+    """Devices by where they are inside. Raises InvalidInput."""
+    devices = sorted((Device.parse(value, option) for value in values), key=lambda device: device.target.split("/"))
+    targets = [device.target for device in devices]
+    ours = [f"/dev/{name}" for name in (*(node[0] for node in STANDARD_NODES), *LINKS, *_MOUNTED)]
+    for number, target in enumerate(targets):
+        for other in ours:
+            if target == other or target.startswith(f"{other}/") or other.startswith(f"{target}/"):
+                raise InvalidInput(f"{option}: {target} clashes with {other}, which each container has")
+        for other in targets[:number]:
+            if target == other or target.startswith(f"{other}/"):
+                raise InvalidInput(f"{option}: {target} clashes with {other}, which is there too")
+    return tuple(devices)

@@ -1,0 +1,103 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which system calls a container may make: profiles as docker has them, resolved for one container on one host."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..._errors import InvalidInput
+from .mounts import parse_path
+
+DEFAULT, UNCONFINED = "default", "unconfined"
+
+# As seccomp(2) returns them; of the second the low half is the error's number.
+ALLOW, ERRNO = 0x7FFF0000, 0x00050000
+# What uname(2) calls a machine: docker's name in a rule's `arches`, and libseccomp's.
+_MACHINES = {
+    "x86_64": ("amd64", "SCMP_ARCH_X86_64"),
+    **dict.fromkeys(("i386", "i486", "i586", "i686"), ("x86", "SCMP_ARCH_X86")),
+    "aarch64": ("arm64", "SCMP_ARCH_AARCH64"),
+    **dict.fromkeys(("armv6l", "armv7l", "armv8l"), ("arm", "SCMP_ARCH_ARM")),
+    "loongarch64": ("loongarch64", "SCMP_ARCH_LOONGARCH64"),
+    "ppc64le": ("ppc64le", "SCMP_ARCH_PPC64LE"),
+    "riscv64": ("riscv64", "SCMP_ARCH_RISCV64"),
+    "s390x": ("s390x", "SCMP_ARCH_S390X"),
+}
+
+
+@dataclass(frozen=True)
+class Condition:
+    """When a rule is for a container at all. Each part that is given must hold, or (in `excludes`) must not."""
+
+    caps: tuple[str, ...] = ()
+    arches: tuple[str, ...] = ()
+    min_kernel: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What becomes of some calls: `action` as seccomp(2) returns it; `comparisons` are of an argument's index, an
+    operator of libseccomp's and its two numbers, and all must hold.
+    """
+
+    names: tuple[str, ...]
+    action: int
+    comparisons: tuple[tuple[int, int, int, int], ...]
+    includes: Condition
+    excludes: Condition
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A whole profile. `architectures` are by the host's own architecture, "" for any."""
+
+    default: int
+    architectures: tuple[tuple[str, tuple[str, ...]], ...]
+    rules: tuple[Rule, ...]
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """What of a profile is for one container on one host. `names` are all that the profile knows, for it or not."""
+
+    default: int
+    architectures: tuple[str, ...]
+    rules: tuple[Rule, ...]
+    names: frozenset[str]
+
+
+def parse_seccomp(value: object, option: str) -> str:
+    """default, unconfined, or the absolute path of a profile. Raises InvalidInput."""
+    if value in (DEFAULT, UNCONFINED):
+        return value
+    try:
+        return parse_path(value, option)
+    except InvalidInput:
+        raise InvalidInput(
+            f"{option} {value!r} is neither default nor unconfined nor a path",
+            "a profile is given as its absolute path on the managed host",
+        ) from None
+
+
+def resolve(profile: Profile, bounding: frozenset[str], machine: str, kernel: tuple[int, int]) -> Resolved:
+    """The rules for a container with the capabilities `bounding` (names without CAP_) on that machine and kernel.
+
+    As docker's setupSeccomp does it (github.com/moby/profiles, seccomp_linux.go).
+    """
+    arch, native = _MACHINES.get(machine, ("", ""))
+
+    def meant(rule: Rule) -> bool:
+        ex, inc = rule.excludes, rule.includes
+        if arch in ex.arches or bounding & set(ex.caps) or (ex.min_kernel != (0, 0) and kernel >= ex.min_kernel):
+            return False
+        return (not inc.arches or arch in inc.arches) and set(inc.caps) <= bounding and kernel >= inc.min_kernel
+
+    found = dict(profile.architectures)
+    return Resolved(
+        profile.default,
+        found.get("") or found.get(native) or (),
+        tuple(rule for rule in profile.rules if meant(rule)),
+        frozenset(name for rule in profile.rules for name in rule.names),
+    )

@@ -1,0 +1,131 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""container.json and exit.json of each container, its directory, and its processes as the run state names them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+
+from .._engine.container_records import PROCESS_KINDS, process_in, read_kept, read_run_state
+from .._engine.id_range import IdRange
+from .._engine.json_files import read_json, write_json
+from .._engine.paths import STAGING_PREFIX, ContainerPaths
+from .._engine.typed_values import flag, maybe, moment, whole
+from .._errors import Damaged
+from .._kernel.files.atomic_write import remove_tree, sync_directory
+from .._kernel.processes import ProcessId
+from .._kernel.terminate import wait_ended
+from .spec.container import ContainerSpec
+
+_EXIT = {
+    **PROCESS_KINDS,
+    "exit_code": maybe(whole(0, 255)),
+    "signal": maybe(whole(1, 64)),
+    "oom_killed": flag,
+    "finished_at": moment,
+}
+
+
+def read_spec(paths: ContainerPaths) -> ContainerSpec | None:
+    """The container's spec, or None where there is none. Raises Damaged."""
+    value = read_json(paths.spec)
+    if value is None:
+        return None
+    spec = ContainerSpec.from_json(value, paths.spec)
+    # Its cgroup, links and lock have this name.
+    if spec.name != paths.name:
+        raise Damaged(f"{paths.spec} is damaged (its name is {spec.name!r})", "restore it, or remove the container")
+    return spec
+
+
+def write_spec(paths: ContainerPaths, spec: ContainerSpec, *, running: bool | None = None) -> None:
+    """Write the spec; `running` sets whether the supervisor may restart it, None keeps that as it is.
+
+    The container's id stays for as long as the container: peers and leases are bound to it. Its ids stay, too.
+    """
+    old = read_kept(paths) or {}
+    wanted = old.get("wanted", "stopped") if running is None else ("running" if running else "stopped")
+    _write(paths, spec, old.get("id") or os.urandom(8).hex(), wanted, old.get("ids"))
+
+
+def is_to_run(paths: ContainerPaths) -> bool:
+    """Whether what is stored says that the container shall run. Raises Damaged."""
+    return (read_kept(paths) or {}).get("wanted") == "running"
+
+
+def write_spec_and_ids(paths: ContainerPaths, spec: ContainerSpec, ids: IdRange | None) -> None:
+    """Write the spec of a container that does not run, and its range of ids, which `spec.userns` asks for."""
+    old = read_kept(paths) or {}
+    _write(paths, spec, old.get("id") or os.urandom(8).hex(), "stopped", ids and asdict(ids))
+
+
+def _write(paths: ContainerPaths, spec: ContainerSpec, identity: str, wanted: str, ids: dict | None) -> None:
+    write_json(paths.spec, {**spec.to_json(), "id": identity, "wanted": wanted, "ids": ids})
+
+
+def create_directory(paths: ContainerPaths, spec: ContainerSpec, ids: IdRange | None) -> None:
+    """Make the container's directory with its spec: whole, or not at all."""
+    parent = os.path.dirname(paths.directory)
+    os.makedirs(parent, mode=0o711, exist_ok=True)
+    staging = os.path.join(parent, f"{STAGING_PREFIX}new-{paths.name}")
+    remove_tree(staging)
+    os.mkdir(staging, 0o700)
+    # The rootfs's own mode is what `/` shows inside: _apt and others must be able to pass it.
+    for name in ("upper", "work", "lower", "rootfs"):
+        os.mkdir(os.path.join(staging, name))
+        os.chmod(os.path.join(staging, name), 0o755)
+    write_spec_and_ids(ContainerPaths(staging, paths.name), spec, ids)
+    os.rename(staging, paths.directory)
+    sync_directory(parent)
+
+
+def remove_directory(paths: ContainerPaths) -> None:
+    """Delete the container's directory: gone at once by a rename, then emptied."""
+    parent = os.path.dirname(paths.directory)
+    trash = os.path.join(parent, f"{STAGING_PREFIX}gone-{paths.name}")
+    remove_tree(trash)
+    if os.path.lexists(paths.directory):
+        os.rename(paths.directory, trash)
+        sync_directory(parent)
+        remove_tree(trash)
+
+
+def clear_staging(paths: ContainerPaths) -> None:
+    """Delete what creating or removing this container left half-way, when it was killed."""
+    parent = os.path.dirname(paths.directory)
+    for kind in ("new", "gone"):
+        remove_tree(os.path.join(parent, f"{STAGING_PREFIX}{kind}-{paths.name}"))
+
+
+def has_staging(paths: ContainerPaths) -> bool:
+    """Whether there is something for `clear_staging` to do."""
+    parent = os.path.dirname(paths.directory)
+    return any(
+        os.path.lexists(os.path.join(parent, f"{STAGING_PREFIX}{kind}-{paths.name}")) for kind in ("new", "gone")
+    )
+
+
+def read_exit(paths: ContainerPaths) -> dict | None:
+    """{exit_code, signal, finished_at} of the last run that has ended, or None. Raises Damaged."""
+    return read_json(paths.exit, _EXIT, remedy="remove it, or start the container")
+
+
+def observe_process(
+    paths: ContainerPaths, spec: ContainerSpec | None
+) -> tuple[ProcessId | None, ProcessId | None, bool]:
+    """First process, supervisor, and whether the container runs (a pause before a restart counts as running)."""
+    state = read_run_state(paths)
+    process, supervisor = process_in(state), process_in(state, "supervisor")
+    if process is not None and process.alive():
+        return process, supervisor, True
+    pidfd = supervisor.open() if supervisor else None
+    if pidfd is None:
+        return process, supervisor, False
+    try:
+        # Just ended: give the supervisor the moment that it needs to write that down.
+        restarts = spec is not None and spec.restart_policy != "no"
+        return process, supervisor, not wait_ended(pidfd, 0.05 if restarts else 2.0)
+    finally:
+        os.close(pidfd)

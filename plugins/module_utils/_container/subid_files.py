@@ -1,0 +1,26 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ranges of ids in /etc/subuid and /etc/subgid, so that useradd(8) gives none of them to a user of the host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .._engine.id_range import IdRange
+from .._kernel.files.atomic_write import read_text
+from .id_ranges import append_ids, id_files, id_files_locked
+from .plan.id_ranges import lines_of
+
+
+def register_ids(ranges: Iterable[IdRange], timeout: float) -> None:
+    """Write `ranges` to each of the two files that exists and lacks them, for the user conductor.
+
+    Raises LockTimeout if another program changes users for longer than `timeout` seconds, and HostNotCapable.
+    """
+    wanted = tuple(ranges)
+    if not wanted:
+        return
+    with id_files_locked(timeout):
+        for path in id_files():
+            append_ids(path, lines_of(found for found in wanted if lines_of([found]) not in read_text(path)))

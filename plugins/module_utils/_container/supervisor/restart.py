@@ -1,0 +1,53 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A restart by policy: the supervisor's process starts the first process again, then becomes the small one again."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from ..._engine.container_records import read_run_state, write_run_state
+from ..._engine.paths import ContainerPaths
+from ..._engine.settings import Settings
+from ..._errors import ConductorError
+from ..._kernel.processes import ProcessId
+from ..._network.plan.stages import AttachNetwork
+from ..._network.stages import carry_out, is_networked
+from ..seccomp.filters import filter_at
+from ..start import launch, make_network_namespace, prepare
+from ..store import read_spec
+from .spawn import exec_supervisor
+from .supervise import backoff, write_log
+
+
+def restart(container_dir: str, name: str, flaps: int = 1) -> None:
+    """Start container `name` once more. What hinders it goes to the container's log, and the supervisor tries again.
+
+    `flaps`: how often it was started again since it has run well, this time included.
+    """
+    paths = ContainerPaths.of(container_dir, name)
+    state: dict = {}
+    try:
+        state = read_run_state(paths) or {}
+        settings, spec = Settings.load({"container_dir": container_dir}), read_spec(paths)
+        if spec is None:
+            return
+        make_network_namespace(paths)
+        if is_networked(settings, name):
+            carry_out(settings, AttachNetwork(name, spec.hostname), lambda text: write_log(paths.log, text))
+        prepared = prepare(settings, paths, spec, filter_at(state.get("seccomp", ""), spec))
+        for warning in prepared.warnings:
+            write_log(paths.log, warning)
+        launch(paths, spec, prepared, state.get("restarts", 0) + 1, flaps)
+    except Exception as error:
+        shown = str(error) if isinstance(error, (ConductorError, OSError)) else f"{type(error).__name__}: {error}"
+        write_log(paths.log, f"restart failed: {shown}; next try in {backoff(flaps):g} s unless the policy says no")
+        own = ProcessId.of(os.getpid())
+        # It is the one that the next look finds, and that a stop ends.
+        supervisor = {"pid": own.pid, "start_time": own.start_time}
+        nobody = {"pid": 0, "start_time": 0}
+        failed = {"supervisor": supervisor, "steady": state.get("restarts", 0) - flaps, "failed": True}
+        write_run_state(paths, {**nobody, **state, **failed})
+    exec_supervisor(paths, os.path.abspath(sys.argv[0]))

@@ -1,0 +1,324 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""conductor_container: one container as wanted."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from .._engine.action import Action, Plan
+from .._engine.container_records import process_in, read_run_state
+from .._engine.engine import Run, UseCase
+from .._engine.id_range import IdRange
+from .._engine.locks import container_lock, ids_lock, image_lock
+from .._engine.paths import LOCK_DIR, ContainerPaths, ImagePaths
+from .._engine.settings import Settings
+from .._errors import ConductorError, Damaged, InvalidInput
+from .._image.store import check_ids, image_layers
+from .._kernel.files.atomic_write import read_text, remove_tree
+from .._kernel.flock import Lock, locked
+from .._network.plan.stages import AttachNetwork, NetworkStage
+from .._network.stages import check_attachable, is_linked, is_networked, staged, take_away_network
+from .._network.stages import look as look_at_network
+from . import start, stop, store
+from .cgroup_paths import cgroup_of
+from .error_context import about_container
+from .facts import container_facts
+from .id_ranges import SUBGID, SUBUID, id_files, read_ids, taken_ids
+from .limits import has_cgroup_limits, set_cgroup_limits
+from .plan import container as plan
+from .plan.id_ranges import IdsView, choose, unregistered
+from .readiness import check_boots, run_to_end, wait_ready
+from .rootfs import check_idmap
+from .seccomp import filters as seccomp_filters
+from .spec.container import ContainerSpec, merge, parse_changes
+from .start_checks import check_startable
+from .subid_files import register_ids
+from .supervisor.main import main  # noqa: F401 - what a supervisor executes has to be in the payload
+from .supervisor.spawn import adopt
+
+# What belongs to a start, in this order.
+_STARTING = (plan.MakeNetworkNamespace, AttachNetwork, plan.StartProcess)
+
+
+class ContainerCase(UseCase):
+    """The module's parameters, parsed; see UseCase in _engine/engine.py."""
+
+    def __init__(self, params: dict, settings: Settings) -> None:
+        self.settings = settings
+        self.changes = parse_changes(params)
+        self.name = self.changes["name"]
+        self.paths = ContainerPaths.of(settings.container_dir, self.name)
+        self.wish = plan.Wish(params["state"], bool(params.get("recreate")), bool(params.get("force")))
+        self.wait = tuple(params.get("wait") or ())
+        self.wait_timeout = params["wait_timeout"]
+        self.detach = params.get("detach") is not False
+        if not self.detach and (self.wish.state != "started" or self.wait):
+            raise InvalidInput("detach: false is for state=started, and excludes wait", "leave one of them out")
+        if self.wait and self.wish.state != "started":
+            raise InvalidInput(f"wait is for state=started, not for state={self.wish.state}")
+
+    def locks(self) -> Iterable[Lock]:
+        # An image that is being deleted must not get a user meanwhile.
+        images = [image_lock(self.changes["image"], shared=True)] if "image" in self.changes else []
+        return [*images, container_lock(self.name)]
+
+    def observe(self) -> plan.ContainerView:
+        spec, damage = None, ""
+        try:
+            spec = store.read_spec(self.paths)
+        except Damaged as error:
+            damage = str(error)
+            if self.wish.state != "absent" or not self.wish.force:
+                raise
+        try:
+            _, supervisor, running = store.observe_process(self.paths, spec)
+        except Damaged as error:
+            if self.wish.state != "absent" or not self.wish.force:
+                raise
+            damage = str(error)
+            supervisor, running = None, bool(cgroup_of(self.name).processes())
+        leftovers = () if running else stop.leftovers(self.paths)
+        if store.has_staging(self.paths):
+            leftovers = (*leftovers, "half-made directory")
+        image = self.changes.get("image") or (spec.image if spec else "")
+        ids = self._observe_ids(spec, image)
+        view = plan.ContainerView(
+            spec=spec,
+            running=running,
+            to_run=spec is not None and store.is_to_run(self.paths),
+            supervised=supervisor is not None and supervisor.alive(),
+            leftovers=leftovers,
+            image_exists=bool(image) and os.path.exists(ImagePaths.of(self.settings.image_dir, image).spec),
+            limits_applied=spec is None or not running or has_cgroup_limits(cgroup_of(self.name), spec),
+            memory_needed=cgroup_of(self.name).memory_needed() if running and "memory" in self.changes else 0,
+            damage=damage,
+            ids=ids,
+            unregistered=self._unregistered(spec, ids),
+            incomplete=spec is None and os.path.lexists(self.paths.directory),
+            networked=is_networked(self.settings, self.name),
+            linked=is_linked(self.settings, self.name),
+            namespace=not damage and start.has_network_namespace(self.paths),
+        )
+        return replace(view, problem=self._problem(view))
+
+    def _problem(self, view: plan.ContainerView) -> ConductorError | None:
+        """What a start would fail of, found before anything is changed; None where none can be in the plan."""
+        if self.wish.state == "absent" or view.incomplete:
+            return None
+        starts = self.wish.state == "started" and (not view.running or self.wish.recreate)
+        try:
+            with about_container(self.name):
+                wanted = merge(view.spec, self.changes)
+                if starts or view.spec is None:
+                    check_startable(self.settings, self.paths, wanted)
+                if starts and view.networked:
+                    check_attachable(self.settings, self.name)
+                if not starts and "seccomp" in self.changes:
+                    seccomp_filters.check(wanted)
+        except ConductorError as error:
+            return error
+        return None
+
+    def _observe_ids(self, spec: ContainerSpec | None, image: str) -> IdsView | None:
+        """What a choice of ids needs, where there is one to make. Raises HostNotCapable."""
+        userns = self._userns(spec)
+        if self.wish.state == "absent" or (spec is not None and userns == spec.userns):
+            return None
+        view = self._ids_view()
+        if userns != "host" and image and os.path.exists(ImagePaths.of(self.settings.image_dir, image).spec):
+            ids = choose(userns, view)
+            check_idmap(image_layers(self.settings.image_dir, image), ids)
+            check_ids(self.settings.image_dir, image, ids, f"container {self.name}")
+        return view
+
+    def _userns(self, spec: ContainerSpec | None) -> str | IdRange:
+        return self.changes.get("userns", spec.userns if spec else ContainerSpec.userns)
+
+    def _unregistered(self, spec: ContainerSpec | None, view: IdsView | None) -> tuple[IdRange, ...]:
+        """Ranges to register before this container has its ids, or because it has them. Raises as `choose` does."""
+        if self.wish.state == "absent" or self._userns(spec) == "host" or not id_files():
+            return ()
+        ids = read_ids(self.paths) if view is None else choose(self._userns(spec), view)
+        texts = view or IdsView(read_text(SUBUID), read_text(SUBGID))
+        return unregistered(ids, texts) if ids else ()
+
+    def _ids_view(self) -> IdsView:
+        taken = taken_ids(self.settings.container_dir, self.name)
+        return IdsView(read_text(SUBUID), read_text(SUBGID), taken)
+
+    def plan(self, observed: plan.ContainerView) -> Plan:
+        with about_container(self.name):
+            return self._plan(observed)
+
+    def _plan(self, view: plan.ContainerView) -> Plan:
+        wanted = None if self.wish.state == "absent" else merge(view.spec, self.changes)
+        if view.incomplete and wanted is not None:
+            raise Damaged(
+                f"{self.paths.directory} exists and has no container.json",
+                "move it away, or remove it with state=absent and force=true",
+            )
+        if view.incomplete and not self.wish.force:
+            raise Damaged(f"{self.paths.directory} has no container.json", "remove it with force=true")
+        if wanted is not None and not self.detach and wanted.restart_policy != "no":
+            raise InvalidInput(
+                f"{self.name}: detach: false runs the command to its end, which restart_policy "
+                f"{wanted.restart_policy} does not know",
+                "set restart_policy: no, or leave detach out",
+            )
+        return plan.plan_container(wanted, self.name, view, self.wish)
+
+    def foresee(self, planned: Plan, observed: plan.ContainerView) -> Iterable[Action]:
+        if not any(isinstance(action, NetworkStage) for action in planned.actions):
+            return planned.actions
+        view = look_at_network(self.settings, self.name, observed.running)
+        if view is None:
+            return [action for action in planned.actions if not isinstance(action, NetworkStage)]
+        from .._network.plan.foresight import foresee
+
+        return foresee(planned.actions, view, self.settings.forwarding, self.settings.firewall)
+
+    def stage(self, stage: NetworkStage) -> contextlib.AbstractContextManager[Iterable[Action]]:
+        return staged(self.settings, stage)
+
+    def apply(self, action: Action, run: Run) -> None:
+        effect = _EFFECTS.get(type(action))
+        if effect is None:
+            # Loaded by those who have a network only.
+            from .._network.actions import apply as apply_to_network
+
+            apply_to_network(self.settings, action, {self.name})
+            return
+        with about_container(self.name):
+            run.warnings += effect(self, action) or ()
+
+    def take_back(self, action: Action, run: Run) -> None:
+        """Nothing is left of a start that failed."""
+        if not isinstance(action, _STARTING):
+            return
+        spec = store.read_spec(self.paths)
+        if spec is not None:
+            store.write_spec(self.paths, spec, running=False)
+        take_away_network(self.settings, self.name)
+        stop.clean_up(self.paths)
+        while run.done and (isinstance(run.done[-1], _STARTING) or type(run.done[-1]) not in _EFFECTS):
+            run.done.pop()
+
+    def again(self, run: Run) -> tuple[plan.ContainerView, Iterable[Action]]:
+        observed = self.observe()
+        left = self.plan(observed).actions
+        if _has_started(run):
+            # Started in this run, and ended since: that is the command's own will, not ours to undo.
+            left = tuple(action for action in left if not isinstance(action, _STARTING))
+        return observed, left
+
+    def settle(self, run: Run) -> None:
+        if self.wait:
+            wait_ready(self.settings, self.paths, self.wait, self.wait_timeout)
+        elif not self.detach:
+            run.outcome = run_to_end(self.settings, self.paths)
+        elif _has_started(run):
+            check_boots(self.settings, self.paths)
+
+    def result(self, observed: plan.ContainerView, run: Run) -> dict:
+        facts, warnings = container_facts(self.settings, self.name), run.all_warnings()
+        told = {"container": facts, **({"warnings": warnings} if warnings else {})}
+        if self.detach:
+            return told
+        # None in check mode, in which nothing has run.
+        ended = run.outcome
+        return {**told, "rc": ended and ended.rc, "stdout": ended and ended.stdout}
+
+    def _register(self, action: plan.RegisterIds) -> None:
+        register_ids(action.ranges, self.settings.lock_timeout)
+
+    def ahead(self) -> dict:
+        """The result if an earlier task of the play is to make what this one needs."""
+        return {"actions": [f"create container {self.name} from image {self.changes.get('image')}"], "container": None}
+
+    def _create(self, action: plan.CreateContainer) -> None:
+        with self._chosen_ids(action.spec) as ids:
+            store.create_directory(self.paths, action.spec, ids)
+
+    def _update(self, action: plan.UpdateSpec) -> None:
+        if "userns" not in action.options:
+            store.write_spec(self.paths, action.spec)
+        else:
+            with self._chosen_ids(action.spec) as ids:
+                store.write_spec_and_ids(self.paths, action.spec, ids)
+
+    @contextlib.contextmanager
+    def _chosen_ids(self, spec: ContainerSpec) -> Iterator[IdRange | None]:
+        """The container's ids, which nobody else gets until the block has written them down."""
+        with locked(LOCK_DIR, ids_lock(), self.settings.lock_timeout):
+            yield choose(spec.userns, self._ids_view())
+
+    def _limit(self, action: plan.ApplyLimits) -> None:
+        set_cgroup_limits(cgroup_of(self.name), action.spec)
+
+    def _stop(self, _action: plan.StopProcesses) -> None:
+        with contextlib.suppress(Damaged):
+            spec = store.read_spec(self.paths)
+            if spec is not None:
+                # Written down first: the supervisor reads it when the process has ended.
+                store.write_spec(self.paths, spec, running=False)
+            state = read_run_state(self.paths)
+            process = process_in(state)
+            if process is not None:
+                timeout = spec.stop_timeout if spec is not None else 0
+                stop.stop_process(process, spec.stop_signal if spec else ContainerSpec.stop_signal, timeout)
+            stop.wait_supervisor(process_in(state, "supervisor"))
+        # Where a damaged file did not tell: force has allowed this, or the plan would not have come here.
+        stop.kill_all(cgroup_of(self.name))
+
+    def _clean(self, _action: plan.CleanUp) -> None:
+        stop.clean_up(self.paths)
+        store.clear_staging(self.paths)
+
+    def _reset(self, _action: plan.ResetRoot) -> None:
+        for directory in (self.paths.work, self.paths.upper):
+            remove_tree(directory)
+            os.mkdir(directory)
+            os.chmod(directory, 0o755)
+
+    def _make_namespace(self, _action: plan.MakeNetworkNamespace) -> None:
+        start.make_network_namespace(self.paths)
+
+    def _start(self, action: plan.StartProcess) -> Iterable[str]:
+        store.write_spec(self.paths, action.spec, running=True)
+        return start.start(self.settings, self.paths, action.spec)
+
+    def _take_back(self, _action: plan.TakeBackStop) -> None:
+        spec = store.read_spec(self.paths)
+        if spec is not None:
+            store.write_spec(self.paths, spec, running=True)
+
+    def _supervise(self, _action: plan.Supervise) -> None:
+        adopt(self.paths, read_run_state(self.paths) or {})
+
+    def _remove(self, _action: plan.RemoveContainer) -> None:
+        store.remove_directory(self.paths)
+
+
+_EFFECTS = {
+    plan.RegisterIds: ContainerCase._register,
+    plan.CreateContainer: ContainerCase._create,
+    plan.UpdateSpec: ContainerCase._update,
+    plan.ApplyLimits: ContainerCase._limit,
+    plan.StopProcesses: ContainerCase._stop,
+    plan.CleanUp: ContainerCase._clean,
+    plan.ResetRoot: ContainerCase._reset,
+    plan.MakeNetworkNamespace: ContainerCase._make_namespace,
+    plan.StartProcess: ContainerCase._start,
+    plan.TakeBackStop: ContainerCase._take_back,
+    plan.Supervise: ContainerCase._supervise,
+    plan.RemoveContainer: ContainerCase._remove,
+}
+
+
+def _has_started(run: Run) -> bool:
+    return any(isinstance(action, plan.StartProcess) for action in run.done)

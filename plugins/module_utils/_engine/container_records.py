@@ -1,0 +1,113 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What images and networks need to know of containers: their names, ids and base images, and which of them run."""
+
+from __future__ import annotations
+
+import os
+
+from .._errors import Conflict, Damaged
+from .._kernel.processes import ProcessId
+from .id_range import RANGE_KIND, userns_kind
+from .json_files import read_json, write_json
+from .paths import BUILD_PREFIX, RUN_DIR, STAGING_PREFIX, ContainerPaths
+from .typed_values import flag, maybe, moment, number, object_with, one_of, text, whole
+
+_STATES = os.path.join(RUN_DIR, "containers")
+_STOP_IT = "stop the container with force: true"
+
+# The greatest pid is 2^22 (proc(5), pid_max).
+PROCESS_KINDS = {"pid": whole(0, 1 << 22), "start_time": whole(0)}
+_RUN_STATE = {
+    **PROCESS_KINDS,
+    "supervisor": object_with(PROCESS_KINDS, PROCESS_KINDS),
+    "started_at": moment,
+    "began": number(0, 1 << 40),
+    "restarts": whole(0),
+    "steady": whole(-(1 << 40)),
+    "failed": flag,
+    "oom_file": text,
+    "oom_kills": whole(0),
+    "seccomp": text,
+    "log_begin": whole(0),
+    "container_dir": text,
+}
+_KEPT = {
+    "id": text,
+    "hostname": text,
+    "image": text,
+    "wanted": one_of("running", "stopped"),
+    "userns": userns_kind,
+    "ids": maybe(RANGE_KIND),
+}
+
+
+def container_names(container_dir: str) -> list[str]:
+    """Names of all containers, complete or not."""
+    try:
+        entries = os.listdir(container_dir)
+    except FileNotFoundError:
+        return []
+    return sorted(entry for entry in entries if not entry.startswith(STAGING_PREFIX))
+
+
+def build_names(container_dir: str) -> list[str]:
+    """Names of the containers in which commands of images run just now, or ran when their module was killed."""
+    try:
+        entries = os.listdir(container_dir)
+    except FileNotFoundError:
+        return []
+    return sorted(entry for entry in entries if entry.startswith(BUILD_PREFIX))
+
+
+def read_kept(paths: ContainerPaths) -> dict | None:
+    """What all nouns need of container.json, or None: {id, hostname, image, wanted, userns, ids}. Raises Damaged.
+
+    All else in there is _container/store.py's to read.
+    """
+    return read_json(paths.spec, _KEPT)
+
+
+def read_run_state(paths: ContainerPaths) -> dict | None:
+    """{pid, start_time, supervisor, started_at, restarts, ...} of the last start, or None. Raises Damaged."""
+    return read_json(paths.run_state, _RUN_STATE, remedy=_STOP_IT)
+
+
+def write_run_state(paths: ContainerPaths, state: dict) -> None:
+    os.makedirs(_STATES, mode=0o700, exist_ok=True)
+    write_json(paths.run_state, state)
+
+
+def require_one_directory(container_dir: str) -> None:
+    """Raises Conflict where containers of another directory run: pids, links and firewall know them by name only."""
+    try:
+        entries = sorted(entry for entry in os.listdir(_STATES) if not entry.startswith(STAGING_PREFIX))
+    except FileNotFoundError:
+        return
+    for entry in entries:
+        try:
+            state = read_json(os.path.join(_STATES, entry), _RUN_STATE, remedy=_STOP_IT) or {}
+            other = state.get("container_dir", container_dir)
+        except Damaged:
+            # Told by whoever needs it.
+            continue
+        if other != container_dir:
+            raise Conflict(
+                f"container {entry.rpartition('.')[0]} of {other} runs on this host, so container_dir cannot be "
+                f"{container_dir}",
+                "a host has one at a time: stop those first",
+            )
+        # The others are of the same directory, by this very rule.
+        return
+
+
+def process_in(state: dict | None, key: str = "") -> ProcessId | None:
+    """The process that a run state names: the first process, or with `key` "supervisor" its supervisor."""
+    part = (state or {}).get(key) if key else state
+    if not part:
+        return None
+    if "pid" not in part or "start_time" not in part:
+        raise Damaged("the run state has no process in it", _STOP_IT)
+    # 0: nobody, as after a restart of which nothing came.
+    return ProcessId(part["pid"], part["start_time"]) if part["pid"] else None

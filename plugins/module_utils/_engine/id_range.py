@@ -1,0 +1,70 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""User and group ids of a container: a range of the host's, so that root inside is nobody outside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .._errors import InvalidInput
+from .typed_values import object_with, whole
+
+# Debian's ids, nobody (65534) among them, fill 16 bits.
+SIZE = 65536
+# The last two 32-bit ids mean "none" and "no change" to system calls; whole ranges only.
+END = (1 << 32) - SIZE
+
+_ID = whole(0, (1 << 32) - 1)
+# A range, and what `userns` says, in our JSON files.
+RANGE_KIND = object_with({"base": _ID, "size": _ID}, ("base", "size"))
+
+
+def userns_kind(value: object) -> bool:
+    """Whether that can be the `userns` of a container.json."""
+    return value in ("auto", "host") or RANGE_KIND(value)
+
+
+@dataclass(frozen=True)
+class IdRange:
+    """Ids 0 to size - 1 inside are base to base + size - 1 on the host; the same for users and groups."""
+
+    base: int
+    size: int = SIZE
+
+    @property
+    def end(self) -> int:
+        """The first id behind it."""
+        return self.base + self.size
+
+    @property
+    def map_line(self) -> str:
+        """As /proc/PID/uid_map wants it."""
+        return f"0 {self.base} {self.size}\n"
+
+    def overlaps(self, other: IdRange) -> bool:
+        return self.base < other.end and other.base < self.end
+
+
+def parse_userns(value: object, option: str) -> str | IdRange:
+    """V(auto), V(host), or the range that {base, size} says. Raises InvalidInput."""
+    if value in ("auto", "host"):
+        return value
+    if not isinstance(value, dict) or set(value) - {"base", "size"} or "base" not in value:
+        raise InvalidInput(f"{option} {value!r} is not known", "use auto, host, or a dictionary with base and size")
+    base, size = (_number(value.get(key, SIZE), f"{option}.{key}") for key in ("base", "size"))
+    if base < SIZE:
+        raise InvalidInput(f"{option}.base {base} is below {SIZE}, where the host's own users are")
+    if size < SIZE:
+        raise InvalidInput(f"{option}.size {size} is below {SIZE}", "Debian's users go up to 65534")
+    if base + size > END:
+        raise InvalidInput(f"{option}: {base} and {size} together go beyond the kernel's last range, up to {END}")
+    return IdRange(base, size)
+
+
+def _number(value: object, option: str) -> int:
+    try:
+        # YAML's numbers come as text where a template made them.
+        return int(value) if not isinstance(value, (bool, float)) else int("")
+    except (TypeError, ValueError):
+        raise InvalidInput(f"{option} {value!r} is not a whole number") from None

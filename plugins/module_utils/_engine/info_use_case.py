@@ -1,0 +1,32 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What all info modules are: a look, and nothing to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from .._kernel.flock import Lock
+from .action import Action, Plan
+from .engine import Run, UseCase
+from .names import parse_name
+
+
+class InfoCase(UseCase):
+    """Reads, and never changes anything."""
+
+    def locks(self) -> Iterable[Lock]:
+        return ()
+
+    def plan(self, observed: Any) -> Plan:
+        return Plan()
+
+    def apply(self, action: Action, run: Run) -> None:
+        raise AssertionError(f"an info module has nothing to do: {action!r}")
+
+
+def parse_names(params: dict) -> list[str]:
+    """What the option `name` asks for; empty for all. Raises InvalidInput."""
+    return [parse_name(name, "name") for name in params["name"] or []]

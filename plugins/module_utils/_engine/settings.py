@@ -1,0 +1,71 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The host's settings: a module's option, else /etc/conductor/conductor.json, else the default."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields
+
+from .._errors import Damaged, InvalidInput
+from . import paths
+from .json_files import read_object
+from .typed_values import maybe, number, text, wrong
+
+SETTINGS_SPEC = {
+    "image_dir": {"type": "path"},
+    "container_dir": {"type": "path"},
+    "lock_timeout": {"type": "float"},
+}
+
+_CHOICES = {"forwarding": ("enable", "require"), "firewall": ("report", "accept")}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where things lie on this host, how long to wait for a lock (seconds), and how containers' networks fit in it."""
+
+    image_dir: str = paths.IMAGE_DIR
+    container_dir: str = paths.CONTAINER_DIR
+    lock_timeout: float = 60.0
+    interface: str | None = None
+    pool4: str = "10.87.0.0/16"
+    pool6: str = "fd87:c04d:c70::/64"
+    forwarding: str = "enable"
+    firewall: str = "report"
+
+    @classmethod
+    def load(cls, params: dict, config_file: str = paths.CONFIG_FILE) -> Settings:
+        """Settings of this host with the module's `params` over them. Raises InvalidInput, Damaged."""
+        names = [field.name for field in fields(cls)]
+        values = _read_config(config_file, names)
+        values.update({name: params[name] for name in names if params.get(name) is not None})
+        settings = cls(**values)
+        for name in ("image_dir", "container_dir"):
+            if not os.path.isabs(getattr(settings, name)):
+                raise InvalidInput(f"{name} {getattr(settings, name)!r} is not an absolute path")
+        for name, choices in _CHOICES.items():
+            if getattr(settings, name) not in choices:
+                raise InvalidInput(
+                    f"{name} {getattr(settings, name)!r} is not one of {', '.join(choices)}", f"see {config_file}"
+                )
+        return settings
+
+
+_KINDS = {**dict.fromkeys((field.name for field in fields(Settings)), text), "lock_timeout": number(0, 1e6)}
+_KINDS["interface"] = maybe(text)
+
+
+def _read_config(path: str, known: list[str]) -> dict:
+    remedy = "correct it, or run role conductor.containers.host"
+    values = read_object(path, remedy)
+    if values is None:
+        return {}
+    unknown = sorted(set(values) - set(known))
+    if unknown:
+        raise Damaged(f"{path} has unknown settings: {', '.join(unknown)}", f"known are {', '.join(known)}")
+    problem = wrong(values, _KINDS)
+    if problem:
+        raise Damaged(f"{path} is damaged ({problem})", remedy)
+    return values

@@ -1,0 +1,92 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which devices the processes of a cgroup may use, in version 1 and in version 2.
+
+Version 1 has a controller with files (Documentation/admin-guide/cgroup-v1/devices.rst), version 2 a BPF program that is
+attached to the cgroup's directory (Documentation/admin-guide/cgroup-v2.rst, "Device controller"). Both go away with the
+cgroup. On a host with both the first decides, as with runc and systemd: it takes a tenth of the time (35 us against
+400 us), and is there whatever the kernel's BPF was built for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import struct
+from collections.abc import Iterable
+
+from .._errors import HostNotCapable
+from . import syscalls
+from .bpf import load_program
+from .device_bpf import DeviceRule, device_program
+
+# linux/bpf.h: commands, type of program, where it is attached.
+_PROG_ATTACH, _PROG_DETACH = 8, 9
+_PROG_TYPE_CGROUP_DEVICE, _CGROUP_DEVICE = 15, 6
+
+
+def allow_devices(v1: str | None, v2: str | None, rules: Iterable[DeviceRule] | None) -> None:
+    """Let the processes of a cgroup use what `rules` allow, or with None what those above it may.
+
+    `v1` is its directory in the hierarchy of the devices controller, `v2` that in version 2; None where the host has
+    none. What was allowed before is not any more. Raises HostNotCapable where the host can refuse none.
+    """
+    if v1 is not None:
+        _by_controller(v1, None if rules is None else map(str, rules))
+    elif rules is None:
+        # Nothing attached, or nothing that could be.
+        with contextlib.suppress(OSError):
+            _detach(v2 or "")
+    elif v2 is None:
+        raise HostNotCapable(
+            "this host cannot limit which devices a container uses: it has no cgroups for that",
+            "mount cgroup2 on /sys/fs/cgroup, or set privileged: true",
+        )
+    else:
+        _attach(v2, device_program(rules))
+
+
+def _by_controller(directory: str, rules: Iterable[str] | None) -> None:
+    if rules is not None:
+        _write(os.path.join(directory, "devices.deny"), ["a"])
+    # EPERM: the host itself, in a cgroup that some other program made, may not use it.
+    _write(os.path.join(directory, "devices.allow"), ["a"] if rules is None else rules, PermissionError)
+
+
+def _write(path: str, rules: Iterable[str], *may_fail: type[OSError]) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        for rule in rules:
+            with contextlib.suppress(*may_fail):
+                os.write(fd, rule.encode())
+    finally:
+        os.close(fd)
+
+
+def _attach(directory: str, code: bytes) -> None:
+    """In place of the program that was attached here before, at once: there is no moment without one."""
+    try:
+        loaded = load_program(_PROG_TYPE_CGROUP_DEVICE, code)
+        try:
+            _at(directory, _PROG_ATTACH, loaded)
+        finally:
+            os.close(loaded)
+    except OSError as error:
+        raise HostNotCapable(
+            f"this host cannot limit which devices a container uses ({error.strerror})",
+            "its kernel needs CONFIG_CGROUP_BPF and its root the capability BPF; or set privileged: true",
+        ) from error
+
+
+def _detach(directory: str) -> None:
+    _at(directory, _PROG_DETACH, 0)
+
+
+def _at(directory: str, command: int, program_fd: int) -> None:
+    cgroup = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        # target_fd, attach_bpf_fd, attach_type, attach_flags: 0, for one program and none in the cgroups below.
+        syscalls.bpf(command, struct.pack("=IIII", cgroup, program_fd, _CGROUP_DEVICE, 0))
+    finally:
+        os.close(cgroup)

@@ -1,0 +1,135 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files that are whole or not there, and deletion that stays where it was sent."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import stat
+
+from ..._errors import EffectFailed
+
+# Directories below this many others are moved up before they are emptied, under names that begin so.
+_DEEPEST, _MOVED = 64, ".conductor-deep-"
+
+
+def read_text(path: str) -> str:
+    """The text of a file, empty where there is none."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
+
+
+def write_atomic(path: str, data: bytes, mode: int = 0o600) -> os.stat_result:
+    """Write `data` to `path` so that a reader, or a host that lost power, sees the old text or the new, whole.
+
+    What fstat(2) says of the new file.
+    """
+    directory = os.path.dirname(path)
+    clear_abandoned(directory)
+    own = f"{os.getpid()}.{os.urandom(4).hex()}"
+    temporary = os.path.join(directory, f".{os.path.basename(path)[:200]}.{own}.tmp")
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
+    try:
+        try:
+            os.fchmod(fd, mode)
+            view = memoryview(data)
+            while view:
+                view = view[os.write(fd, view) :]
+            os.fsync(fd)
+            written = os.fstat(fd)
+        finally:
+            os.close(fd)
+        os.rename(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    sync_directory(directory)
+    return written
+
+
+def clear_abandoned(directory: str) -> None:
+    """Delete what `write_atomic` left in `directory` where its process was killed; not what another writes just now."""
+    for name in os.listdir(directory):
+        found = re.fullmatch(r"\..+\.(\d+)\.[0-9a-f]{8}\.tmp", name)
+        if found and not os.path.exists(f"/proc/{found[1]}"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(directory, name))
+
+
+def sync_directory(directory: str) -> None:
+    """Make renames in `directory` last over a power loss (fsync(2) on the directory)."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def remove_tree(path: str) -> None:
+    """Delete `path` and all below it; never across a mount point, never through a link.
+
+    Works on directory descriptors, so that nobody can swap a directory for a link on the way. A file system
+    mounted below `path` (also a bind mount of the same device) stops it with an error before that mount is entered.
+    Nothing happens where `path` does not exist. Whatever depth somebody gave it: it needs few descriptors and frames.
+    """
+    parent, name = os.path.split(os.path.abspath(path))
+    try:
+        parent_fd = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        _remove_entry(parent_fd, name, path)
+    finally:
+        os.close(parent_fd)
+
+
+def mount_id(fd: int) -> str:
+    """Which mount a descriptor is open on (mnt_id of /proc/self/fdinfo/N, proc(5))."""
+    with open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as file:
+        for line in file:
+            if line.startswith("mnt_id:"):
+                return line.split()[1]
+    raise AssertionError("the kernel gives no mnt_id")
+
+
+def _remove_entry(parent_fd: int, name: str, shown: str, top_fd: int | None = None, depth: int = 0) -> None:
+    """Delete an entry. `top_fd`: the directory that all is about; None for itself."""
+    try:
+        entry = os.stat(name, dir_fd=parent_fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISDIR(entry.st_mode):
+        _unlink(parent_fd, name, shown)
+        return
+    fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent_fd)
+    try:
+        if mount_id(fd) != mount_id(parent_fd):
+            raise EffectFailed(f"{shown} is a mount point: not deleted", "unmount it, then run this again")
+        if top_fd is not None and depth == _DEEPEST:
+            os.rename(name, f"{_MOVED}{os.urandom(8).hex()}", src_dir_fd=parent_fd, dst_dir_fd=top_fd)
+            return
+        # Names first: scandir keeps its own descriptor, which deep trees would add up.
+        names = os.listdir(fd)
+        while names:
+            for child in names:
+                _remove_entry(fd, child, os.path.join(shown, child), fd if top_fd is None else top_fd, depth + 1)
+            names = [child for child in os.listdir(fd) if child.startswith(_MOVED)] if top_fd is None else []
+    finally:
+        os.close(fd)
+    os.rmdir(name, dir_fd=parent_fd)
+
+
+def _unlink(parent_fd: int, name: str, shown: str) -> None:
+    try:
+        os.unlink(name, dir_fd=parent_fd)
+    except OSError as error:
+        if error.errno == errno.EBUSY:
+            raise EffectFailed(f"{shown} is a mount point: not deleted", "unmount it, then run this again") from error
+        raise

@@ -1,0 +1,332 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Links, addresses and routes. They are read by rtnetlink.py and changed by pyroute2, which this file alone imports,
+and only what 0.7.2 and 0.9 have alike.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import struct
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from .._errors import EffectFailed, HostNotCapable
+from . import syscalls
+from .rtnetlink import (
+    MOST_OF_ONE,
+    RTM_GETADDR,
+    RTM_GETLINK,
+    RTM_GETROUTE,
+    RTM_GETRULE,
+    Message,
+    Reader,
+    parse_attributes,
+)
+
+# include/uapi/linux/rtnetlink.h, if_addr.h, if_link.h, if.h, fib_rules.h, neighbour.h
+RT_TABLE_MAIN, RT_TABLE_LOCAL, RT_SCOPE_LINK, RTPROT_KERNEL, RTPROT_RA = 254, 255, 253, 2, 9
+RTN_UNICAST, RTN_LOCAL = 1, 2
+IFA_F_NODAD, IFF_UP, NUD_PERMANENT = 0x02, 0x1, 0x80
+IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINKINFO, IFLA_EXT_MASK, IFLA_PROP_LIST, IFLA_ALT_IFNAME = (
+    1,
+    3,
+    4,
+    18,
+    29,
+    52,
+    53,
+)
+IFLA_INFO_KIND, RTEXT_FILTER_SKIP_STATS = 1, 8
+IFA_ADDRESS, RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_MULTIPATH, RTA_TABLE = 1, 1, 4, 5, 9, 15
+FRA_TABLE, FR_ACT_TO_TBL = 15, 1
+# struct ifinfomsg: family, type, index, flags, change; ifaddrmsg: family, prefixlen, flags, scope, index; rtmsg and
+# fib_rule_hdr: family, dst_len, src_len, tos, table, protocol (of rules: res1, res2), scope, type (action), flags.
+_LINK, _ADDRESS, _ROUTE = struct.Struct("=BxHiII"), struct.Struct("=BBBBI"), struct.Struct("=8BI")
+_SHORT = {IFLA_EXT_MASK: struct.pack("=I", RTEXT_FILTER_SKIP_STATS)}
+
+
+class Route(NamedTuple):
+    """A route out of one interface to the network `destination`; `local`: to the host itself."""
+
+    destination: str
+    gateway: str | None = None
+    local: bool = False
+
+
+@dataclass(frozen=True)
+class Interface:
+    """What the kernel says of an interface. `routes` are those that somebody set, without the kernel's own."""
+
+    index: int
+    name: str
+    kind: str
+    mac: str
+    mtu: int
+    up: bool
+    altnames: frozenset
+    addresses: frozenset
+    routes: frozenset
+
+
+@contextlib.contextmanager
+def entered(netns_fd: int) -> Iterator[None]:
+    """Run the block in the network namespace of `netns_fd`. Leaves the caller where it was, whatever happens inside.
+
+    A netlink socket stays with the namespace that it was opened in; /proc/sys/net shows the caller's one.
+    """
+    home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        syscalls.setns(netns_fd, syscalls.CLONE_NEWNET)
+        try:
+            yield
+        finally:
+            syscalls.setns(home, syscalls.CLONE_NEWNET)
+    finally:
+        os.close(home)
+
+
+@contextlib.contextmanager
+def routing(netns_fd: int | None = None) -> Iterator[Routing]:
+    """A netlink socket in the caller's network namespace, or in that of `netns_fd`.
+
+    Raises HostNotCapable without pyroute2; inside the block a refusal by the kernel becomes EffectFailed.
+    """
+    try:
+        _find_libraries()
+        from pyroute2 import IPRoute
+        from pyroute2.netlink.exceptions import NetlinkError
+    except ImportError:
+        raise HostNotCapable(
+            "the Python library pyroute2 is missing",
+            "apt-get install python3-pyroute2, or pip install pyroute2 for Ansible's interpreter",
+        ) from None
+    with contextlib.ExitStack() as stack:
+        with entered(netns_fd) if netns_fd is not None else contextlib.nullcontext():
+            reader = stack.enter_context(Reader())
+            ipr = stack.enter_context(contextlib.closing(IPRoute()))
+        try:
+            yield Routing(reader, ipr, NetlinkError)
+        except NetlinkError as error:
+            if error.code == errno.ENODEV:
+                raise EffectFailed(
+                    "an interface vanished while the network was changed: something else has deleted it, or its "
+                    "container has ended; run this again"
+                ) from error
+            raise EffectFailed(f"the kernel refused a change of the network ({error})") from error
+
+
+def _find_libraries() -> None:
+    """Have Python look where it has its libraries, where it did not when it began (option -S, which is quick)."""
+    if sys.flags.no_site and "pyroute2" not in sys.modules:
+        import site
+
+        site.main()
+
+
+class Routing:
+    """rtnetlink(7) in one network namespace."""
+
+    def __init__(self, reader: Reader, ipr: Any, refusal: type[Exception]) -> None:
+        self._reader = reader
+        self._ipr = ipr
+        self._refusal = refusal
+
+    def _link(self, name: str = "", index: int = 0) -> Message | None:
+        named = {IFLA_IFNAME: name.encode() + b"\0"} if name else {}
+        return self._reader.get(RTM_GETLINK, _LINK, (0, 0, index, 0, 0), {**named, **_SHORT})
+
+    def index(self, name: str) -> int | None:
+        """The number of the interface `name`, or None."""
+        link = self._link(name)
+        return link.fixed[2] if link is not None else None
+
+    def interface(self, name: str) -> Interface | None:
+        """The interface `name`, or None. The kernel is asked for its addresses and routes alone.
+
+        Raises EffectFailed if it has more than 4096 of them.
+        """
+        link = self._link(name)
+        if link is None:
+            return None
+        index, attributes = link.fixed[2], link.attributes
+        try:
+            addresses, routes = self._addresses(index), self._routes_by(index)
+        except OSError as error:
+            if error.errno == errno.ENODEV:
+                return None  # it went between two looks
+            raise
+        info = dict(parse_attributes(attributes.get(IFLA_LINKINFO, b"")))
+        names = parse_attributes(attributes.get(IFLA_PROP_LIST, b""))
+        return Interface(
+            index,
+            _text(attributes[IFLA_IFNAME]),
+            _text(info.get(IFLA_INFO_KIND, b"")),
+            ":".join(f"{byte:02x}" for byte in attributes.get(IFLA_ADDRESS, b"")),
+            struct.unpack("=I", attributes[IFLA_MTU])[0],
+            bool(link.fixed[3] & IFF_UP),
+            frozenset(_text(value) for number, value in names if number == IFLA_ALT_IFNAME),
+            frozenset(address for address, _index in addresses),
+            routes,
+        )
+
+    def _addresses(self, index: int = 0) -> list[tuple[str, int]]:
+        """(address with prefix length, number of its interface), of one interface or of all."""
+        most = MOST_OF_ONE if index else None
+        found = self._reader.dump(RTM_GETADDR, _ADDRESS, (0, 0, 0, 0, index), {}, most)
+        return [
+            (f"{_ip(a.attributes[IFA_ADDRESS])}/{a.fixed[1]}", a.fixed[4]) for a in found if IFA_ADDRESS in a.attributes
+        ]
+
+    def _routes(self, index: int = 0) -> Iterator[Message]:
+        """Routes of both IP versions, by one interface or by all; some may come more than once."""
+        oif = {RTA_OIF: struct.pack("=I", index)} if index else {}
+        for family in (socket.AF_INET, socket.AF_INET6):
+            request = (family, 0, 0, 0, 0, 0, 0, 0, 0)
+            yield from self._reader.dump(RTM_GETROUTE, _ROUTE, request, oif, MOST_OF_ONE if index else None)
+            # The kernel does not say that a dump of IPv6's routes is torn (inet6_dump_fib), which happens once in a
+            # hundred if they change all the time; routes by one interface come in one piece.
+            for _again in range(2 if family == socket.AF_INET6 and not index else 0):
+                yield from self._reader.dump(RTM_GETROUTE, _ROUTE, request, oif)
+
+    def _routes_by(self, index: int) -> frozenset:
+        found = set()
+        for route in self._routes(index):
+            kind = route.fixed[7]
+            if route.fixed[5] != RTPROT_KERNEL and kind in (RTN_UNICAST, RTN_LOCAL):
+                gateway = route.attributes.get(RTA_GATEWAY)
+                found.add(Route(_destination(route), _ip(gateway) if gateway else None, kind == RTN_LOCAL))
+        return frozenset(found)
+
+    def _names(self) -> dict[int, str]:
+        links = self._reader.dump(RTM_GETLINK, _LINK, (0, 0, 0, 0, 0), _SHORT)
+        return {link.fixed[2]: _text(link.attributes[IFLA_IFNAME]) for link in links}
+
+    def names(self, prefix: str) -> list[str]:
+        """Interfaces whose name begins with `prefix`."""
+        return sorted(name for name in self._names().values() if name.startswith(prefix))
+
+    def networks(self) -> list[tuple[str, str]]:
+        """(network, interface) of every address, and of every route that leads somewhere (unicast), or to the host
+        itself, in a table that ip-rule(8) names. Routes that discard packets (blackhole and others) lead nowhere.
+        """
+        names, tables = self._names(), self._tables()
+        found = {(address, names.get(index, "?")) for address, index in self._addresses()}
+        for route in self._routes():
+            if route.fixed[7] in (RTN_UNICAST, RTN_LOCAL) and _table(route) in tables:
+                found.add((_destination(route), names.get(_interface_of(route), "?")))
+        return sorted(found)
+
+    def _tables(self) -> set[int]:
+        """The tables in which the kernel looks for routes, as its rules say."""
+        tables = set()
+        for family in (socket.AF_INET, socket.AF_INET6):
+            for rule in self._reader.dump(RTM_GETRULE, _ROUTE, (family, 0, 0, 0, 0, 0, 0, 0, 0), {}):
+                if rule.fixed[7] == FR_ACT_TO_TBL:
+                    tables.add(_table(rule, FRA_TABLE))
+        return tables
+
+    def learned_default(self) -> list[str]:
+        """Interfaces with a default route of IPv6 that came by router advertisement (RTPROT_RA)."""
+        names = self._names()
+        defaults = (r for r in self._routes() if r.fixed[0] == socket.AF_INET6 and not r.fixed[1])
+        found = {_interface_of(route) for route in defaults if route.fixed[5] == RTPROT_RA}
+        return sorted(names[index] for index in found if index in names)
+
+    def add_veth(self, name: str, peer: str, peer_netns: int, *, mac: str, mtu: int) -> None:
+        """A veth pair: `name` here, `peer` (with the address `mac`) in the namespace of the descriptor `peer_netns`."""
+        other = {"ifname": peer, "net_ns_fd": peer_netns, "address": mac, "mtu": mtu}
+        self._ipr.link("add", ifname=name, kind="veth", mtu=mtu, peer=other)
+
+    def add_altname(self, index: int, altname: str) -> None:
+        self._ipr.link("property_add", index=index, altname=altname)
+
+    def set_up(self, index: int) -> None:
+        self._ipr.link("set", index=index, state="up")
+
+    def add_address(self, index: int, address: str) -> None:
+        """`address` (with its prefix length), usable at once: IPv6 without a search for another who has it."""
+        alone, _slash, length = address.partition("/")
+        more = {"flags": IFA_F_NODAD} if ":" in alone else {}
+        self._ipr.addr("add", index=index, address=alone, prefixlen=int(length), **more)
+
+    def add_route(self, index: int, route: Route) -> None:
+        family = socket.AF_INET6 if ":" in route.destination else socket.AF_INET
+        more: dict = {}
+        if route.gateway:
+            more["gateway"] = route.gateway
+        elif family == socket.AF_INET:
+            more["scope"] = RT_SCOPE_LINK
+        if route.local:
+            # Behind the kernel's own route of the same destination.
+            more.update(table=RT_TABLE_LOCAL, type="local", priority=4096)
+        # Not "add": IPv6 refuses a second route of the same destination there, even by another interface.
+        self._ipr.route("append", family=family, dst=route.destination, oif=index, **more)
+
+    def add_neighbors(self, index: int, neighbors: Iterable[tuple[str, str]]) -> None:
+        """(address, hardware address) of each that is known for good (NUD_PERMANENT, ip-neighbour(8))."""
+        for address, mac in neighbors:
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            self._ipr.neigh("replace", family=family, dst=address, lladdr=mac, ifindex=index, state=NUD_PERMANENT)
+
+    def delete(self, name: str) -> None:
+        """Delete the interface `name`, and with it its addresses, routes and its peer. Nothing happens without it."""
+        index = self.index(name)
+        if index is None:
+            return
+        try:
+            self._ipr.link("del", index=index)
+        except self._refusal as error:
+            if error.code != errno.ENODEV:
+                raise
+
+
+def ways_to(addresses: Iterable[str]) -> dict[str, tuple[bool, str | None]]:
+    """How this host reaches each address: whether it is its own, and by which interface. Without those that have no
+    way. Works without pyroute2.
+    """
+    found = {}
+    with Reader() as reader:
+        for address in addresses:
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            raw = socket.inet_pton(family, address)
+            route = reader.get(RTM_GETROUTE, _ROUTE, (family, len(raw) * 8, 0, 0, 0, 0, 0, 0, 0), {RTA_DST: raw})
+            if route is not None:
+                name = None
+                with contextlib.suppress(OSError):
+                    name = socket.if_indextoname(_interface_of(route))
+                found[address] = (route.fixed[7] == RTN_LOCAL, name)
+    return found
+
+
+def _text(raw: bytes) -> str:
+    """A name as the kernel has it, which need not be of any encoding."""
+    return raw.rstrip(b"\0").decode("utf-8", "surrogateescape")
+
+
+def _ip(raw: bytes) -> str:
+    return socket.inet_ntop(socket.AF_INET6 if len(raw) == 16 else socket.AF_INET, raw)
+
+
+def _destination(route: Message) -> str:
+    family, length = route.fixed[:2]
+    address = route.attributes.get(RTA_DST) or bytes(16 if family == socket.AF_INET6 else 4)
+    return f"{_ip(address)}/{length}"
+
+
+def _table(message: Message, attribute: int = RTA_TABLE) -> int:
+    wide = message.attributes.get(attribute)
+    return struct.unpack("=I", wide)[0] if wide else message.fixed[4]
+
+
+def _interface_of(route: Message) -> int:
+    """The number of the interface of `route`, of the first one if it has several (struct rtnexthop); 0 without one."""
+    hops = route.attributes.get(RTA_MULTIPATH, b"")
+    index = route.attributes.get(RTA_OIF) or hops[4:8]
+    return struct.unpack("=I", index)[0] if index else 0

@@ -1,0 +1,126 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Resource limits of processes (getrlimit(2)) by the names of getrlimit(2), and the score of the OOM killer (proc(5)).
+
+A limit is a pair, soft and hard, in the kernel's unit; -1 is no limit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import resource
+from collections.abc import Iterator, Mapping
+
+from .._errors import HostNotCapable
+from . import syscalls
+
+Limits = Mapping[str, "tuple[int, int]"]
+
+_UNLIMITED = -1
+_CAP_SYS_RESOURCE = 1 << 24
+# Those that the kernel counts for a whole user namespace too, against what its maker had (user_namespaces(7);
+# kernel/user_namespace.c, set_userns_rlimit_max). That for nproc is infinite where root made it.
+_OF_NAMESPACES = ("memlock", "msgqueue", "sigpending")
+
+
+def first_process_limits() -> dict[str, tuple[int, int]]:
+    """What the kernel gives the first process of a machine (include/asm-generic/resource.h, kernel/fork.c)."""
+    with open("/proc/sys/kernel/threads-max", encoding="ascii") as file:
+        half = int(file.read()) // 2
+    unlimited = (_UNLIMITED, _UNLIMITED)
+    return {
+        **dict.fromkeys(("as", "cpu", "data", "fsize", "rss", "rttime"), unlimited),
+        **dict.fromkeys(("nproc", "sigpending"), (half, half)),
+        **dict.fromkeys(("nice", "rtprio"), (0, 0)),
+        "core": (0, _UNLIMITED),
+        "memlock": (8 << 20, 8 << 20),
+        "msgqueue": (819200, 819200),
+        "nofile": (1024, 4096),
+        "stack": (8 << 20, _UNLIMITED),
+    }
+
+
+def not_raisable(limits: Limits) -> list[tuple[str, int, int]]:
+    """Name, hard limit wanted, hard limit present of those that this process may not raise so far. Changes nothing."""
+    above = [(name, hard, _get(name)[1]) for name, (_, hard) in limits.items() if _above(hard, _get(name)[1])]
+    if not above or not syscalls.permitted_capabilities() & _CAP_SYS_RESOURCE:
+        return above
+    # Even the right to raise limits ends there for this one (kernel/sys.c, do_prlimit).
+    with open("/proc/sys/fs/nr_open", encoding="ascii") as file:
+        most = int(file.read())
+    return [(name, hard, most) for name, hard, _ in above if name == "nofile" and _above(hard, most)]
+
+
+def raise_hard(limits: Limits) -> None:
+    """Raise hard limits that are lower than in `limits` to those, as far as this process may."""
+    for name, (_, hard) in limits.items():
+        soft, present = _get(name)
+        if _above(hard, present):
+            with contextlib.suppress(ValueError):
+                resource.setrlimit(_number(name), (soft, hard))
+
+
+def set_limits(limits: Limits) -> None:
+    """Set `limits`; a hard limit that is to be higher than it is stays as it is. Needs no right."""
+    for name, (soft, hard) in limits.items():
+        present = _get(name)[1]
+        most = present if _above(hard, present) else hard
+        resource.setrlimit(_number(name), (most if _above(soft, most) else soft, most))
+
+
+@contextlib.contextmanager
+def lifted_for_namespaces() -> Iterator[None]:
+    """For the block, lift what a user namespace that is made in it would be limited by for ever."""
+    before = {name: _get(name) for name in _OF_NAMESPACES}
+    raise_hard(dict.fromkeys(_OF_NAMESPACES, (_UNLIMITED, _UNLIMITED)))
+    set_limits(dict.fromkeys(_OF_NAMESPACES, (_UNLIMITED, _UNLIMITED)))
+    try:
+        yield
+    finally:
+        for name, limits in before.items():
+            resource.setrlimit(_number(name), limits)
+
+
+def may_have_oom_score(score: int) -> bool:
+    """Whether this process may have that score: below 0 takes CAP_SYS_RESOURCE, or a score so low. Changes nothing."""
+    if score >= 0:
+        return True
+    with open("/proc/self/oom_score_adj", encoding="ascii") as file:
+        present = int(file.read())
+    return score >= present or bool(syscalls.permitted_capabilities() & _CAP_SYS_RESOURCE)
+
+
+def set_oom_score(score: int) -> None:
+    """Set the caller's oom_score_adj; children inherit it. Raises HostNotCapable."""
+    try:
+        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+            file.write(str(score))
+    except OSError as error:
+        if error.errno != errno.EACCES:
+            raise
+        # 0 is what nobody asked for: what was inherited is meant to be it.
+        if score:
+            raise HostNotCapable(*oom_score_refused(score)) from None
+
+
+def oom_score_refused(score: int) -> tuple[str, str]:
+    """Message and hint where that score is not allowed."""
+    return (
+        f"oom_score_adj cannot be {score}: this host's root lacks the capability SYS_RESOURCE",
+        "use 0 or more, or give it that capability",
+    )
+
+
+def _get(name: str) -> tuple[int, int]:
+    return resource.getrlimit(_number(name))
+
+
+def _number(name: str) -> int:
+    return getattr(resource, f"RLIMIT_{name.upper()}")
+
+
+def _above(value: int, limit: int) -> bool:
+    """Whether `value` is more than `limit`."""
+    return limit != _UNLIMITED and (value == _UNLIMITED or value > limit)

@@ -1,0 +1,64 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""conductor_peer: two containers may call each other, or may not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .._engine.action import Action, Plan
+from .._engine.engine import Run, UseCase
+from .._engine.locks import container_lock, network_lock
+from .._engine.settings import Settings
+from .._kernel.flock import Lock
+from .actions import apply, still_to_do
+from .observe import observe
+from .plan.change_spec import WriteNetworkSpec
+from .plan.drift import warnings_of
+from .plan.peers import PeerOptions, peer_result, plan_peer
+from .plan.projection import plan_projection
+from .plan.view import NetworkView
+from .store import write_network
+
+
+class PeerCase(UseCase):
+    """What one of two containers may call of the other."""
+
+    def __init__(self, params: dict, settings: Settings) -> None:
+        self.settings = settings
+        self.options = PeerOptions.parse(params)
+        self._focus = {self.options.container, self.options.peer}
+
+    def locks(self) -> Iterable[Lock]:
+        return [*(container_lock(name) for name in sorted(self._focus)), network_lock()]
+
+    def observe(self) -> NetworkView:
+        return observe(self.settings, lambda _view: self._focus)
+
+    def plan(self, observed: NetworkView) -> Plan:
+        writes, after = plan_peer(observed, self.options)
+        projected = plan_projection(after, self._focus, self.settings.forwarding, self.settings.firewall)
+        return Plan(
+            (*writes, *projected),
+            {"peers": peer_result(observed, self.options)},
+            {"peers": peer_result(after, self.options)},
+        )
+
+    def apply(self, action: Action, run: Run) -> None:
+        if isinstance(action, WriteNetworkSpec):
+            write_network(self.settings.container_dir, action.container, action.spec)
+        else:
+            apply(self.settings, action, self._focus)
+
+    def again(self, run: Run) -> tuple[NetworkView, Iterable[Action]]:
+        observed = self.observe().fenced_as(run.observed)
+        return observed, still_to_do(self.plan(observed).actions, run.done, run.left_out, self._focus)
+
+    def ahead(self) -> dict:
+        """The result if an earlier task of the play is to make what this one needs."""
+        return {"actions": [f"let {self.options.container} call {self.options.peer}"], "peers": []}
+
+    def result(self, observed: NetworkView, run: Run) -> dict:
+        warnings = [*run.all_warnings(), *warnings_of(observed, self._focus)]
+        return {"peers": peer_result(observed, self.options), **({"warnings": warnings} if warnings else {})}

@@ -1,0 +1,85 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the kernel disagrees with the specs, in words. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..spec.network import Link, link_name
+from .firewall_table import BASE
+from .forwarding import wanted_fence
+from .hosts_files import inside_files
+from .port_conflicts import port_conflicts
+from .projection import elements_of, needs_localnet, wanted_elements
+from .veth import problems_of
+from .view import NetworkView
+
+
+def drift_of(view: NetworkView, name: str) -> list[str]:
+    """What is not as the spec of the container `name` says; [] where all is right."""
+    container = view.containers.get(name)
+    if container is None:
+        return []
+    if container.damage:
+        return [container.damage]
+    outer = link_name(name)
+    if container.spec is None or not container.attached:
+        return [] if container.pair is None else [f"the link {outer} should not be there"]
+    link = Link.of(name, container.spec)
+    drift = list(problems_of(link, container.pair)) if container.pair else [f"the link {outer} is missing"]
+    if container.pair and container.pair.routes_localnet(outer) != needs_localnet(container.spec):
+        drift.append(f"{outer} lets {'no ' if needs_localnet(container.spec) else ''}replies to localhost come back")
+    if outer in view.links and outer not in view.firewall.links:
+        drift.append(f"the firewall lets nothing in by {outer}")
+    found = view.firewall.elements
+    lacking = {set_name for set_name, e in elements_of(view, container) if e not in found.get(set_name, ())}
+    drift += [f"the firewall set {set_name} lacks elements" for set_name in sorted(lacking)]
+    if container.files is not None:
+        for path, content in sorted(inside_files(view, name, container.hostname, container.files).items()):
+            if path in container.files and container.files[path] != content:
+                drift.append(f"{path} inside differs")
+    return drift + unwritable_files(view, name) + port_conflicts(view, name)
+
+
+def unwritable_files(view: NetworkView, name: str) -> list[str]:
+    """Which files that name hosts cannot be written in the container `name`, and why."""
+    container = view.containers.get(name)
+    if container is None or not container.unwritable:
+        return []
+    wanted = inside_files(view, name, container.hostname, container.files or {})
+    return [f"{path} inside cannot be written: {why}" for path, why in container.unwritable.items() if path in wanted]
+
+
+def warnings_of(view: NetworkView, names: Iterable[str]) -> list[str]:
+    """What those inside the containers `names` keep us from."""
+    return [f"container {name}: {problem}" for name in sorted(names) for problem in unwritable_files(view, name)]
+
+
+def _stray_elements(view: NetworkView) -> list[str]:
+    if view.damage:
+        return []  # they may be those of the container whose spec cannot be read
+    wanted, found = wanted_elements(view), view.firewall.elements
+    stray = sorted(name for name in wanted if found.get(name, frozenset()) - wanted[name])
+    lacking = sorted(name for name in ("uplink", "fenced4", "fenced6") if wanted[name] - found.get(name, frozenset()))
+    drift = [f"the firewall set {name} has elements that it should not have" for name in stray]
+    return drift + [f"the firewall set {name} lacks elements" for name in lacking]
+
+
+def host_drift(view: NetworkView) -> list[str]:
+    """What is not right with the host as a whole."""
+    needed = any(view.connected())
+    drift = [f"the link {outer} belongs to no container" for outer in view.stray_links]
+    drift += _stray_elements(view) if view.firewall.whole else []
+    if needed and not view.firewall.whole:
+        drift.append("the firewall table inet conductor is missing")
+    elif view.firewall.base not in (None, BASE):
+        drift.append("the rules of the firewall table inet conductor were changed")
+    if needed and not view.forwarding.ipv4:
+        drift.append("IPv4 forwarding is off")
+    if needed and not view.forwarding.ipv6:
+        drift.append("IPv6 forwarding is off")
+    if wanted_fence(view) != view.forwarding.fence:
+        drift.append("the routing rules that keep this host from forwarding for others are not right")
+    return drift

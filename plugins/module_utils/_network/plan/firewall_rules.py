@@ -1,0 +1,320 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The rules of the tables `inet conductor` and `netdev conductor`, and the sets and maps that they use. Pure.
+
+They never change; who may do what stands in the sets and maps. So a packet costs the same and an update costs the same,
+however many containers there are. Written as libnftables-json(5). Numbers stand for protocols, for a host without
+/etc/protocols knows no names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..spec.network import LINK_PREFIX
+from .metadata_addresses import LINK_LOCAL4, METADATA4, METADATA6
+from .veth import INNER_LINK_LOCAL
+
+# The host end of any container's veth pair.
+OURS = LINK_PREFIX + "*"
+TCP, UDP, ICMP, ICMP6, FRAGMENT6 = 6, 17, 1, 58, 44
+DNS = 53
+# The guard of each link lets out what has exactly this mark, which our last chain gives to what goes to a container. No
+# other program sees it: the packet leaves by our own link, and the kernel clears marks between network namespaces.
+TO_CONTAINER_MARK = 0x63647472
+# Connections that a container may have begun and not ended; those that are closed do not count (nf_conncount).
+MOST_CONNECTIONS = 8192
+# Named by a rule, not by us: newer releases of nft list it among the sets.
+METER = "connections"
+
+# name: (key type, value type or None, flags). A key of the first lists what the rules below look up.
+SETS: Mapping[str, tuple[tuple[str, ...], str | None, tuple[str, ...]]] = {
+    "source4": (("ifname", "ipv4_addr"), None, ()),
+    "source6": (("ifname", "ipv6_addr"), None, ()),
+    # Addresses that lead to a container or nowhere.
+    "address4": (("ipv4_addr",), None, ()),
+    "address6": (("ipv6_addr",), None, ()),
+    # Interfaces between which the host forwards nothing: it would not, were it not for the containers.
+    "fenced4": (("ifname",), None, ()),
+    "fenced6": (("ifname",), None, ()),
+    "host_access": (("ifname",), None, ()),
+    "metadata": (("ifname",), None, ()),
+    "internet": (("ifname",), None, ()),
+    # By which the host itself goes out: interfaces with a default route.
+    "uplink": (("ifname",), None, ()),
+    "internet_by": (("ifname", "ifname"), None, ()),
+    "peer": (("ifname", "ifname"), None, ()),
+    "peer_port": (("ifname", "ifname", "inet_proto", "inet_service"), None, ("interval",)),
+    "exposed": (("ifname", "inet_proto", "inet_service"), None, ("interval",)),
+    "self": (("ifname", "ifname"), None, ()),
+    # Ports of the host to addresses of containers; those to other ports, one by one, have an entry in a second map.
+    "expose4": (("inet_proto", "inet_service"), "ipv4_addr", ("interval",)),
+    "expose4_port": (("inet_proto", "inet_service"), "inet_service", ()),
+    "expose4_on": (("ipv4_addr", "inet_proto", "inet_service"), "ipv4_addr", ("interval",)),
+    "expose4_on_port": (("ipv4_addr", "inet_proto", "inet_service"), "inet_service", ()),
+    "expose6": (("inet_proto", "inet_service"), "ipv6_addr", ("interval",)),
+    "expose6_port": (("inet_proto", "inet_service"), "inet_service", ()),
+    "expose6_on": (("ipv6_addr", "inet_proto", "inet_service"), "ipv6_addr", ("interval",)),
+    "expose6_on_port": (("ipv6_addr", "inet_proto", "inet_service"), "inet_service", ()),
+}
+
+# Those of the table `netdev conductor`.
+INGRESS_SETS: Mapping[str, tuple[tuple[str, ...], str | None, tuple[str, ...]]] = {
+    "own4": (("ifname", "ipv4_addr"), None, ()),
+    "own6": (("ifname", "ipv6_addr"), None, ()),
+}
+
+
+def _meta(key: str) -> dict:
+    return {"meta": {"key": key}}
+
+
+def _payload(protocol: str, name: str) -> dict:
+    return {"payload": {"protocol": protocol, "field": name}}
+
+
+def _ct(key: str, direction: str | None = None) -> dict:
+    return {"ct": {"key": key, **({"dir": direction} if direction else {})}}
+
+
+def _set_meta(key: str, value: object) -> dict:
+    return {"mangle": {"key": _meta(key), "value": value}}
+
+
+def _is(left: object, right: object, op: str = "==") -> dict:
+    return {"match": {"op": op, "left": left, "right": right}}
+
+
+def _in(name: str, *parts: object) -> dict:
+    return _is(parts[0] if len(parts) == 1 else {"concat": list(parts)}, f"@{name}")
+
+
+def _not_in(name: str, part: object) -> dict:
+    return _is(part, f"@{name}", "!=")
+
+
+def _any_of(*values: object) -> dict:
+    return {"set": list(values)}
+
+
+IIF, OIF, L4, SPORT, DPORT = (
+    _meta("iifname"),
+    _meta("oifname"),
+    _meta("l4proto"),
+    _payload("th", "sport"),
+    _payload("th", "dport"),
+)
+FROM_OURS, TO_OURS, NOT_FROM_OURS, NOT_TO_OURS = (
+    _is(IIF, OURS),
+    _is(OIF, OURS),
+    _is(IIF, OURS, "!="),
+    _is(OIF, OURS, "!="),
+)
+HAS_PORTS = _is(L4, _any_of(TCP, UDP))
+REPLY, ORIGINAL = _is(_ct("direction"), "reply"), _is(_ct("direction"), "original")
+DNATED = _is(_ct("status"), "dnat", "in")
+TO_THIS_HOST = _is({"fib": {"result": "type", "flags": ["daddr"]}}, "local")
+ACCEPT, DROP, RETURN = {"accept": None}, {"drop": None}, {"return": None}
+# Neighbour discovery (RFC 4861), without which neither end of a link finds the other.
+NEIGHBOURS = _is(_payload("icmpv6", "type"), _any_of("nd-neighbor-solicit", "nd-neighbor-advert"))
+
+
+def _jump(chain: str) -> dict:
+    return {"jump": {"target": chain}}
+
+
+def _dnat(version: int) -> list[list[dict]]:
+    """Exposed ports on one address of the host, then on any; of both first those that lead to another port.
+
+    A rule whose map lacks the key does not match, and the next one is asked.
+    """
+    ip = "ip" if version == 4 else "ip6"
+    rules = []
+    for suffix, key in (("_on", [_payload(ip, "daddr"), L4, DPORT]), ("", [L4, DPORT])):
+        name = f"expose{version}{suffix}"
+        concat = {"concat": key}
+        same = {"family": ip, "addr": {"map": {"key": concat, "data": f"@{name}"}}}
+        other = {**same, "port": {"map": {"key": concat, "data": f"@{name}_port"}}}
+        this = _is(_meta("nfproto"), "ipv4" if version == 4 else "ipv6")
+        rules += [[this, HAS_PORTS, {"dnat": to}] for to in (other, same)]
+    return rules
+
+
+RELATED = [_is(_ct("state"), "related", "in"), _is(L4, _any_of(ICMP, ICMP6))]
+INVALID = _is(_ct("state"), "invalid", "in")
+NFPROTO4, NFPROTO6 = _is(_meta("nfproto"), "ipv4"), _is(_meta("nfproto"), "ipv6")
+
+
+def _is_party(interface: dict) -> list[list[dict]]:
+    """Return with what belongs to a connection that the container at `interface` has begun or was called by."""
+    return [
+        [_in(f"source{version}", interface, _ct(f"{ip} saddr", direction)), RETURN]
+        for version, ip in ((4, "ip"), (6, "ip6"))
+        for direction in ("original", "reply")
+    ]
+
+
+# The chain of the table `netdev conductor` that each link's own chain goes to, before a packet is put together of its
+# fragments or tracked. The guard has made it somebody else's packet; what is the container's becomes a broadcast, which
+# the kernel neither forwards nor takes for TCP, and what it does not take for anything else either: the end of an IPv4
+# packet whose beginning never comes, or an IPv6 packet of a protocol that nobody speaks. Only the other table makes it
+# one for this host again: so both must be there, whichever somebody deletes. No field of IPv4 that the checksums of UDP
+# and others cover is changed by its name: nft would change those along, and not change them back.
+FROM_LINK = "from_link"
+_OFFSET = _payload("ip", "frag-off")
+# The flags DF and MF, of packets and of their first fragments; hidden at the far end of what a packet can have.
+_BEGINNINGS = [(flags, flags | 0x1FFD) for flags in (0, 0x4000, 0x2000, 0x6000)]
+# Byte 6 of the header, raw: nothing but that byte is changed.
+_NEXT_HEADER = {"payload": {"base": "nh", "offset": 48, "len": 8}}
+_HIDDEN6 = [(number, number | 128) for number in (UDP, ICMP6, FRAGMENT6)]
+_BY_IP6 = _payload("ip6", "nexthdr")
+
+
+def _set(key: dict, value: int) -> dict:
+    return {"mangle": {"key": key, "value": value}}
+
+
+HIDE: list[list[dict]] = [
+    [_is(_payload("ip", "protocol"), TCP), RETURN],
+    *([_is(_OFFSET, shown), _set(_OFFSET, hidden), RETURN] for shown, hidden in _BEGINNINGS),
+    # With the flag that has no meaning: nobody needs such a packet.
+    [_is({"&": [_OFFSET, 0x1FFF]}, 0), DROP],
+    *([_is(_BY_IP6, shown), _set(_NEXT_HEADER, hidden), RETURN] for shown, hidden in _HIDDEN6),
+]
+SHOW: list[list[dict]] = [
+    [_is(_payload("ip", "protocol"), TCP), ACCEPT],
+    *([_is(_OFFSET, hidden), _set(_OFFSET, shown), ACCEPT] for shown, hidden in _BEGINNINGS),
+    *([_is(_BY_IP6, hidden), _set(_NEXT_HEADER, shown), ACCEPT] for shown, hidden in _HIDDEN6),
+]
+_ADMITTED = [_set_meta("pkttype", "broadcast"), {"goto": {"target": "hide"}}]
+FROM_LINK_RULES: list[list[dict]] = [
+    # The host end of a container that exposes ports routes packets for 127.0.0.0/8 (route_localnet), for replies.
+    [_is(_payload("ip", "daddr"), {"prefix": {"addr": "127.0.0.0", "len": 8}}), DROP],
+    [_in("own4", IIF, _payload("ip", "saddr")), *_ADMITTED],
+    [_in("own6", IIF, _payload("ip6", "saddr")), *_ADMITTED],
+    [_in("own4", IIF, _payload("arp", "saddr ip")), _set_meta("pkttype", "host"), ACCEPT],
+    # Neighbor discovery speaks from the link-local address; it never leaves the link.
+    [_is(_payload("ip6", "saddr"), INNER_LINK_LOCAL.partition("/")[0]), NEIGHBOURS, *_ADMITTED],
+    [DROP],
+]
+
+INGRESS_CHAINS: Mapping[str, list[list[dict]]] = {"hide": HIDE, FROM_LINK: FROM_LINK_RULES}
+
+# chain: (base chain's type, hook and priority, or None; its rules). Policies are accept: others' packets pass.
+CHAINS: Mapping[str, tuple[tuple[str, str, int] | None, list[list[dict]]]] = {
+    # Before fragments are put together (-400).
+    "admit": (("filter", "prerouting", -450), [[NOT_FROM_OURS, ACCEPT], [_set_meta("pkttype", "host")], *SHOW]),
+    # Right after connection tracking (-200), before the new entry is one of the table's.
+    "limits": (
+        ("filter", "prerouting", -190),
+        [
+            [
+                FROM_OURS,
+                _is(_ct("state"), "new", "in"),
+                {"meter": {"name": METER, "key": IIF, "stmt": {"ct count": {"val": MOST_CONNECTIONS, "inv": True}}}},
+                DROP,
+            ],
+        ],
+    ),
+    # Between connection tracking (-200) and whoever translates destinations (-100): so one look at a packet is enough
+    # for a service that is routed, one on an address of the host, and one that somebody's rules lead to a proxy.
+    "to_metadata": (
+        ("filter", "prerouting", -150),
+        [
+            [NOT_FROM_OURS, ACCEPT],
+            # Azure's load balancer asks exposed ports from such an address.
+            [REPLY, ACCEPT],
+            [_in("metadata", IIF), _is(_payload("ip", "daddr"), _any_of(*METADATA4)), ACCEPT],
+            [_in("metadata", IIF), _is(_payload("ip6", "daddr"), _any_of(*METADATA6)), ACCEPT],
+            # On some clouds the same address is the only name server.
+            [HAS_PORTS, _is(DPORT, DNS), ACCEPT],
+            [_is(_payload("ip", "daddr"), LINK_LOCAL4), DROP],
+            [_is(_payload("ip", "daddr"), _any_of(*METADATA4)), DROP],
+            [_is(_payload("ip6", "daddr"), _any_of(*METADATA6)), DROP],
+        ],
+    ),
+    "outside_dnat": (
+        ("nat", "prerouting", -100),
+        [
+            # Who may not reach the host does not reach what the host exposes either.
+            [FROM_OURS, _not_in("host_access", IIF), ACCEPT],
+            [TO_THIS_HOST, _jump("exposed_ports")],
+        ],
+    ),
+    "host_dnat": (("nat", "output", -100), [[TO_THIS_HOST, _jump("exposed_ports")]]),
+    "exposed_ports": (None, _dnat(4) + _dnat(6)),
+    "masquerade": (
+        ("nat", "postrouting", 100),
+        [
+            # A container cannot answer 127.0.0.1 or ::1, nor a packet that comes from itself: the gateway asks instead.
+            [TO_OURS, _is(_payload("ip", "saddr"), {"prefix": {"addr": "127.0.0.0", "len": 8}}), {"masquerade": None}],
+            [TO_OURS, _is(_payload("ip6", "saddr"), "::1"), {"masquerade": None}],
+            [_in("self", IIF, OIF), {"masquerade": None}],
+            [_in("internet", IIF), _in("uplink", OIF), {"masquerade": None}],
+            [_in("internet_by", IIF, OIF), {"masquerade": None}],
+        ],
+    ),
+    # Every packet is judged by the sets, those of running connections too: what is forbidden now ends now. Before other
+    # firewalls (0): what they are asked to let through is what was allowed here.
+    "forward": (
+        ("filter", "forward", -10),
+        [
+            [FROM_OURS, _jump("through")],
+            [TO_OURS, _jump("through")],
+            [NFPROTO4, _in("fenced4", IIF), _in("fenced4", OIF), DROP],
+            [NFPROTO6, _in("fenced6", IIF), _in("fenced6", OIF), DROP],
+        ],
+    ),
+    "through": (
+        None,
+        [
+            [*RELATED, _jump("related")],
+            [INVALID, DROP],
+            [REPLY, _jump("reply")],
+            [_in("internet", IIF), _in("uplink", OIF), ACCEPT],
+            [_in("internet_by", IIF, OIF), ACCEPT],
+            [_in("peer", IIF, OIF), ACCEPT],
+            [HAS_PORTS, _in("peer_port", IIF, OIF, L4, DPORT), ACCEPT],
+            [DNATED, HAS_PORTS, _in("exposed", OIF, L4, DPORT), ACCEPT],
+            [DROP],
+        ],
+    ),
+    # ICMP errors: only about a connection that the container has, and none that was forged about somebody else's.
+    "related": (None, [[FROM_OURS, _jump("related_from")], [TO_OURS, _jump("related_to")], [ACCEPT]]),
+    "related_from": (None, [*_is_party(IIF), [DROP]]),
+    "related_to": (None, [*_is_party(OIF), [DROP]]),
+    "reply": (
+        None,
+        [
+            [_in("internet", OIF), _in("uplink", IIF), ACCEPT],
+            [_in("internet_by", OIF, IIF), ACCEPT],
+            [_in("peer", OIF, IIF), ACCEPT],
+            [HAS_PORTS, _in("peer_port", OIF, IIF, L4, SPORT), ACCEPT],
+            [DNATED, HAS_PORTS, _in("exposed", IIF, L4, SPORT), ACCEPT],
+            [DROP],
+        ],
+    ),
+    "input": (
+        ("filter", "input", 0),
+        [
+            [NOT_FROM_OURS, ACCEPT],
+            [*RELATED, _jump("related_from")],
+            [_is(L4, _any_of(ICMP, ICMP6)), INVALID, DROP],
+            [_in("host_access", IIF), ACCEPT],
+            [NEIGHBOURS, ACCEPT],
+            [REPLY, ACCEPT],
+            [DROP],
+        ],
+    ),
+    # Last of all, behind whoever else looks at marks.
+    "to_link": (
+        ("filter", "postrouting", 400),
+        [
+            [TO_OURS, _set_meta("mark", TO_CONTAINER_MARK), ACCEPT],
+            # While its link is made or gone, a container's address must not lead to another router.
+            [_is(_payload("ip", "daddr"), "@address4"), DROP],
+            [_is(_payload("ip6", "daddr"), "@address6"), DROP],
+        ],
+    ),
+}

@@ -1,0 +1,102 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The actions of a stage, planned on the view of its moment by the one plan of the network (network.py). Pure.
+
+Check mode foresees them by the same function, on the view that the actions before would have made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from ..._engine.action import Action
+from ..spec.network import link_name
+from .firewall_table import BASE, Firewall
+from .forwarding import DisableForwarding, EnableForwarding, SetFence
+from .projection import Connect, Disconnect, WriteInsideFiles, plan_projection, wanted_elements
+from .stages import AttachNetwork, DetachNetwork, ForgetName, NetworkStage, TellName
+from .view import NetworkView
+
+
+def callers_of(view: NetworkView, name: str) -> set[str]:
+    """The containers that have `name` as a peer, and so its names in their /etc/hosts."""
+    return {c.name for c in view.containers.values() if c.spec and any(e.peer == name for e in c.spec.peers)}
+
+
+def focus_of(stage: NetworkStage, view: NetworkView) -> set[str]:
+    """The containers that a stage is about."""
+    if isinstance(stage, (AttachNetwork, DetachNetwork)):
+        return {stage.container}
+    return callers_of(view, stage.container)
+
+
+def with_stage(view: NetworkView, stage: NetworkStage) -> NetworkView:
+    """`view`, where the container is as the stage finds it."""
+    containers, container = dict(view.containers), view.containers.get(stage.container)
+    if container is None:
+        return view
+    if isinstance(stage, ForgetName):
+        del containers[stage.container]
+    elif isinstance(stage, DetachNetwork):
+        containers[stage.container] = replace(container, damage=None, attached=False, files=None)
+    elif isinstance(stage, AttachNetwork):
+        containers[stage.container] = replace(container, hostname=stage.hostname, attached=True)
+    elif isinstance(stage, TellName):
+        containers[stage.container] = replace(container, hostname=stage.hostname)
+    return replace(view, containers=containers)
+
+
+def plan_stage(stage: NetworkStage, view: NetworkView, forwarding: str, firewall: str) -> tuple[Action, ...]:
+    """Its actions on `view`, which has looked at its focus. Raises HostNotCapable, as `plan_projection`."""
+    view = with_stage(view, stage)
+    # Only a start needs the host to forward: a stop is never refused for it.
+    forwarding = forwarding if isinstance(stage, AttachNetwork) else "leave"
+    actions = plan_projection(view, focus_of(stage, view), forwarding, firewall)
+    if isinstance(stage, TellName):
+        return tuple(action for action in actions if isinstance(action, WriteInsideFiles))
+    return actions
+
+
+def foresee(actions: Iterable[Action], view: NetworkView, forwarding: str, firewall: str) -> list[Action]:
+    """`actions` of a container with those of their stages. `view` has looked at the container and its callers."""
+    foreseen: list[Action] = []
+    for action in actions:
+        if not isinstance(action, NetworkStage):
+            foreseen.append(action)
+            continue
+        own = view.containers.get(action.container)
+        if isinstance(action, AttachNetwork) and own is not None and not own.attached:
+            # Its root is not mounted yet, and its namespace is a new one.
+            view = replace(view, containers={**view.containers, own.name: replace(own, pair=None, files=None)})
+        planned = plan_stage(action, view, forwarding, firewall)
+        view = _carried_out(with_stage(view, action), action, planned)
+        foreseen += planned
+    return foreseen
+
+
+def _carried_out(view: NetworkView, stage: NetworkStage, actions: Iterable[Action]) -> NetworkView:
+    """What `view` would be after `actions`, as far as what follows in the same plan depends on it."""
+    if isinstance(stage, TellName):
+        return view
+    forwarding, links = view.forwarding, set(view.links)
+    for action in actions:
+        if isinstance(action, (EnableForwarding, DisableForwarding)):
+            on, version = isinstance(action, EnableForwarding), frozenset({action.version})
+            ours = forwarding.ours | version if on else forwarding.ours - version
+            forwarding = replace(forwarding, ours=ours, **{f"ipv{action.version}": on})
+        elif isinstance(action, SetFence):
+            forwarding = replace(forwarding, fence=action.wanted)
+        elif isinstance(action, Connect):
+            links.add(action.link.outer)
+        elif isinstance(action, Disconnect):
+            links.discard(action.outer)
+    view = replace(view, forwarding=forwarding, links=frozenset(links))
+    focus, elements = focus_of(stage, view), wanted_elements(view)
+    ours = frozenset(link_name(name) for name, c in view.containers.items() if c.attached and c.spec)
+    return replace(
+        view,
+        firewall=Firewall(BASE, elements, True, ours & view.links) if any(elements.values()) else Firewall(),
+        containers={name: replace(c, pair=None) if name in focus else c for name, c in view.containers.items()},
+    )

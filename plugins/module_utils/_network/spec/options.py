@@ -1,0 +1,77 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the options of conductor_network ask for, parsed and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..._errors import InvalidInput
+from .network import (
+    DEFAULT_MTU,
+    parse_dns,
+    parse_dns_options,
+    parse_dns_search,
+    parse_extra_hosts,
+    parse_interface,
+    parse_mac,
+    parse_mtu,
+)
+from .pool import Network, parse_pool, parse_static
+from .ports import Expose, parse_exposes
+
+
+@dataclass(frozen=True)
+class NetworkOptions:
+    """A whole network as asked for; None for an address means one of the pool, or the one that the container has."""
+
+    pool4: Network
+    pool6: Network
+    ipv4: str | None = None
+    ipv6: str | None = None
+    mac: str | None = None
+    mtu: int = DEFAULT_MTU
+    internet: bool = False
+    interface: str | None = None
+    host_access: bool = True
+    metadata: bool = False
+    dns: tuple[str, ...] | None = None
+    dns_search: tuple[str, ...] | None = None
+    dns_options: tuple[str, ...] | None = None
+    extra_hosts: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    expose: tuple[Expose, ...] = ()
+
+    @classmethod
+    def parse(cls, params: Mapping, pool4: str, pool6: str, interface: str | None) -> NetworkOptions:
+        """From the module's `params` and the host's settings. Raises InvalidInput."""
+        pools = {4: parse_pool(pool4, 4), 6: parse_pool(pool6, 6)}
+        values = {
+            key: parse(params[key])
+            for key, parse in (
+                ("ipv4", lambda value: parse_static(value, pools[4])),
+                ("ipv6", lambda value: parse_static(value, pools[6])),
+                ("mac", parse_mac),
+                ("mtu", parse_mtu),
+                ("dns", parse_dns),
+                ("dns_search", parse_dns_search),
+                ("dns_options", parse_dns_options),
+                ("extra_hosts", parse_extra_hosts),
+                ("expose", parse_exposes),
+                ("internet", bool),
+                ("host_access", bool),
+                ("metadata", bool),
+            )
+            if params.get(key) is not None
+        }
+        if interface and not values.get("internet"):
+            if params.get("interface"):
+                raise InvalidInput("interface says where the internet is, but internet is false", "set internet: true")
+            interface = None
+        if values.get("metadata") and not values.get("internet") and not values.get("host_access", True):
+            raise InvalidInput(
+                "metadata is asked for, but no way leads there", "set internet: true, or host_access: true"
+            )
+        values["interface"] = parse_interface(interface) if interface else None
+        return cls(pools[4], pools[6], **values)

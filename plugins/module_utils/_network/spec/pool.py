@@ -1,0 +1,99 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pools of addresses. There is no counter: what the specs hold is taken, the rest is free."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Collection, Iterable
+from typing import Union
+
+from ..._errors import Conflict, InvalidInput
+
+Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
+
+
+def parse_pool(value: str, version: int) -> Network:
+    """The option pool4 or pool6. Raises InvalidInput where it is no network of `version` with room for a container."""
+    try:
+        pool = ipaddress.ip_network(value)
+    except ValueError as error:
+        raise InvalidInput(
+            f"pool{version} {value!r} is not a network ({error})", "write it like 10.87.0.0/16"
+        ) from None
+    if pool.version != version or pool.num_addresses < 4 or pool.is_multicast or pool.is_loopback or pool.is_link_local:
+        raise InvalidInput(
+            f"pool{version} {value!r} cannot serve containers",
+            f"give a private IPv{version} network of 4 addresses or more",
+        )
+    return pool
+
+
+def gateway_of(pool: Network) -> str:
+    """The pool's first address: the host's, on every container's link."""
+    return str(pool.network_address + 1)
+
+
+def is_assignable(pool: Network, address: str) -> bool:
+    """Whether a container can have `address`: in the pool, and neither its ends nor the gateway."""
+    parsed = ipaddress.ip_address(address)
+    return parsed in pool and int(pool.network_address) + 1 < int(parsed) < _end(pool)
+
+
+def _end(pool: Network) -> int:
+    # IPv4's last address is the broadcast address; IPv6 has none.
+    return int(pool.broadcast_address) + (pool.version == 6)
+
+
+def parse_static(value: str, pool: Network) -> str:
+    """The option ipv4 or ipv6 in canonical form. Raises InvalidInput."""
+    option = f"ipv{pool.version}"
+    try:
+        address = ipaddress.ip_address(value)
+    except ValueError:
+        raise InvalidInput(f"{option} {value!r} is not an IP address", f"give one inside the pool {pool}") from None
+    if address.version != pool.version or not is_assignable(pool, str(address)):
+        raise InvalidInput(
+            f"{option} {value!r} cannot be a container's address",
+            f"it must lie in the pool {pool} (option pool{pool.version}), and {gateway_of(pool)} is the gateway's",
+        )
+    return str(address)
+
+
+def allocate(pool: Network, taken: Collection[str]) -> str:
+    """The lowest free address. Raises Conflict where none is left. The work grows with `taken`, not with the pool."""
+    used = {int(ipaddress.ip_address(address)) for address in taken}
+    candidate = int(pool.network_address) + 2
+    while candidate in used:
+        candidate += 1
+    if candidate >= _end(pool):
+        raise Conflict(
+            f"the address pool {pool} has no free address", f"remove containers, or set a larger pool{pool.version}"
+        )
+    return str(type(pool.network_address)(candidate))
+
+
+# Address blocks that no router of the internet knows (RFC 1918, RFC 6598, RFC 2544, RFC 4193).
+_PRIVATE = tuple(
+    ipaddress.ip_network(block)
+    for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "198.18.0.0/15", "fc00::/7")
+)
+_PUBLIC_BLOCK = {4: 8, 6: 16}
+
+
+def overlapping(pool: Network, networks: Iterable[tuple[str, str]]) -> tuple[str, str] | None:
+    """The first of `networks` (network, interface) that a pool would take addresses away from.
+
+    It shares addresses with `pool` and is no wider than the block that the pool is from: the private block around it,
+    or its /8 elsewhere, /16 for IPv6. A wider one is a way out of the host as the default route is,
+    also in pieces: a full-tunnel VPN's 0.0.0.0/1 and 128.0.0.0/1, or 8.0.0.0/7. The routes of containers win over it,
+    and nobody outside is called by a private address.
+    """
+    block = next((b for b in _PRIVATE if b.version == pool.version and pool.subnet_of(b)), None)
+    widest = block.prefixlen if block else min(_PUBLIC_BLOCK[pool.version], pool.prefixlen)
+    for network, interface in networks:
+        other = ipaddress.ip_network(network, strict=False)
+        if other.version == pool.version and other.prefixlen >= widest and other.overlaps(pool):
+            return str(other), interface
+    return None

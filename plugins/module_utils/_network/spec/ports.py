@@ -1,0 +1,238 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ports: those that a host exposes for a container, and those on which a container may call a peer."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from ..._errors import InvalidInput
+
+PROTOCOLS = ("tcp", "udp")
+# A range that keeps its ports is one element in the firewall. The kernel has no translation by an offset there (nft
+# lacks NF_NAT_RANGE_PROTO_OFFSET), so each port of another range is an element of its own.
+MOST_SHIFTED = 1024
+_SHORT = re.compile(r"(?P<container>\d{1,5})-(?P<host>\d{1,5})(?:/(?P<protocol>[a-z]+))?")
+_PAIR = re.compile(r"(?P<container>[\d-]+):(?P<host>[\d-]+)(?:/(?P<protocol>[a-z]+))?")
+_EXPOSE_KEYS = {"container_port", "host_port", "protocol", "host_ip"}
+
+
+def _range(value: object, what: str) -> tuple[int, int]:
+    """`80`, `"80"` or `"8000-8010"` as first and last port."""
+    text = str(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else ""
+    found = re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?", text)
+    if found is None:
+        raise InvalidInput(f"{what} {value!r} is not a port", "give a number like 80 or a range like '8000-8010'")
+    first = int(found[1])
+    last = int(found[2] or first)
+    if not 1 <= first <= last <= 65535:
+        raise InvalidInput(f"{what} {value!r} is not a port", "ports go from 1 to 65535, a range upwards")
+    return first, last
+
+
+def _show(first: int, last: int) -> object:
+    return first if first == last else f"{first}-{last}"
+
+
+def _protocol(value: object, what: str) -> str:
+    if value not in PROTOCOLS:
+        raise InvalidInput(f"{what} has the protocol {value!r}", "it must be tcp or udp")
+    return value
+
+
+@dataclass(frozen=True, order=True)
+class Expose:
+    """`count` ports of the host, from `host_port` on, that lead to the container's from `container_port` on.
+
+    `host_ip` "" means every address of the host, "0.0.0.0" every IPv4 and "::" every IPv6 address.
+    """
+
+    protocol: str
+    host_port: int
+    container_port: int
+    count: int = 1
+    host_ip: str = ""
+
+    @classmethod
+    def parse(cls, value: object) -> Expose:
+        """From `"8080-80"` (container's port first), `"10000-10100:10000-10100"` (a range that keeps its ports), `/udp`
+        may follow both, or from a dictionary. Raises InvalidInput.
+        """
+        if isinstance(value, str):
+            value = _parse_text(value.strip())
+        if not isinstance(value, dict):
+            raise InvalidInput(f"expose {value!r} is not understood", "write '8080-80' or a dictionary")
+        unknown = sorted(set(map(str, value)) - _EXPOSE_KEYS)
+        if unknown:
+            raise InvalidInput(
+                f"expose has the unknown key {unknown[0]!r}", f"known are {', '.join(sorted(_EXPOSE_KEYS))}"
+            )
+        if value.get("container_port") is None:
+            raise InvalidInput("expose has no container_port", "name the port inside the container")
+        inner = _range(value["container_port"], "container_port")
+        host = value.get("host_port")
+        outer = inner if host is None else _range(host, "host_port")
+        count = inner[1] - inner[0] + 1
+        if outer[1] - outer[0] + 1 != count:
+            raise InvalidInput(
+                f"container_port {_show(*inner)} and host_port {_show(*outer)} are ranges of different length",
+                "give as many host ports as container ports",
+            )
+        if inner != outer and count > MOST_SHIFTED:
+            raise InvalidInput(
+                f"the port range {_show(*inner)} has {count} ports and is exposed as {_show(*outer)}",
+                f"a range that changes its ports has at most {MOST_SHIFTED}; expose it by the same ports",
+            )
+        protocol = _protocol(value.get("protocol") or "tcp", "expose")
+        return cls(protocol, outer[0], inner[0], count, _host_ip(value.get("host_ip")))
+
+    def to_dict(self) -> dict:
+        """For specs and results; `parse` reads it back."""
+        return {
+            "container_port": _show(*self.container_ports),
+            "host_port": _show(*self.host_ports),
+            "protocol": self.protocol,
+            "host_ip": self.host_ip or None,
+        }
+
+    @property
+    def versions(self) -> tuple[int, ...]:
+        """The IP versions it is for."""
+        return (4, 6) if not self.host_ip else (ipaddress.ip_address(self.host_ip).version,)
+
+    @property
+    def any_address(self) -> bool:
+        """Whether it takes every address of the host (of its versions)."""
+        return not self.host_ip or ipaddress.ip_address(self.host_ip).is_unspecified
+
+    @property
+    def host_ports(self) -> tuple[int, int]:
+        """The first and the last port of the host."""
+        return self.host_port, self.host_port + self.count - 1
+
+    @property
+    def container_ports(self) -> tuple[int, int]:
+        """The first and the last port of the container."""
+        return self.container_port, self.container_port + self.count - 1
+
+    def shifted(self) -> Iterator[tuple[int, int]]:
+        """(host port, container port) of each one that changes; none if the ports are the same."""
+        ports = range(self.count if self.host_port != self.container_port else 0)
+        return ((self.host_port + i, self.container_port + i) for i in ports)
+
+    def overlaps(self, other: Expose) -> bool:
+        """Whether one packet to the host could be meant for both."""
+        if self.protocol != other.protocol or not set(self.versions) & set(other.versions):
+            return False
+        if not self.any_address and not other.any_address and self.host_ip != other.host_ip:
+            return False
+        return overlaps(self.host_ports, other.host_ports)
+
+    def __str__(self) -> str:
+        where = f"[{self.host_ip}]:" if ":" in self.host_ip else f"{self.host_ip}:" if self.host_ip else ""
+        return f"{where}{_show(*self.host_ports)}/{self.protocol}"
+
+
+def _parse_text(text: str) -> dict:
+    """An expose as text, in the words of the dictionary. Raises InvalidInput."""
+    found = _SHORT.fullmatch(text) or _PAIR.fullmatch(text)
+    if found is None:
+        raise InvalidInput(
+            f"expose {text!r} is not understood",
+            "write CONTAINER_PORT-HOST_PORT like '8080-80', a range like '8000-8010:8000-8010', or a dictionary",
+        )
+    if ":" in text and found["container"] != found["host"]:
+        # Other runtimes have the host's port first here. Who means theirs must not get ours.
+        raise InvalidInput(
+            f"expose {text!r} does not say which port is the host's",
+            "write a dictionary with container_port and host_port",
+        )
+    return {"container_port": found["container"], "host_port": found["host"], "protocol": found["protocol"]}
+
+
+def expose_warnings(values: Iterable[object]) -> list[str]:
+    """Those of an expose option that are one port each, and look as if a range was meant."""
+    warnings = []
+    for value in values:
+        found = _SHORT.fullmatch(value.strip()) if isinstance(value, str) else None
+        if found is None:
+            continue
+        first, second, protocol = int(found["container"]), int(found["host"]), found["protocol"] or "tcp"
+        # 8080-18080, and 3000-8000 of TCP, are the usual way to give a port a second number.
+        second_number = str(second).endswith(str(first)) or (first < 10000 and first % 1000 == second % 1000)
+        like_range = not str(second).endswith(str(first)) if protocol == "udp" else not second_number
+        if 1024 <= first < second and like_range and (protocol == "udp" or second - first >= 10):
+            warnings.append(
+                f"expose {value!r} makes the container's port {first} the host's port {second}. If the range is meant, "
+                f"write '{first}-{second}:{first}-{second}/{protocol}'. If not, write "
+                f"{{container_port: {first}, host_port: {second}, protocol: {protocol}}}."
+            )
+    return warnings
+
+
+def _host_ip(value: object) -> str:
+    if value is None or value == "":
+        return ""
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError:
+        raise InvalidInput(f"host_ip {value!r} is not an IP address", "give one of the host's addresses") from None
+
+
+def parse_exposes(values: Iterable[object]) -> tuple[Expose, ...]:
+    """All of an expose option, sorted and without repetition. Raises InvalidInput where two take the same host port."""
+    exposes = sorted({Expose.parse(value) for value in values})
+    for index, one in enumerate(exposes):
+        for other in exposes[index + 1 :]:
+            if one.overlaps(other):
+                raise InvalidInput(
+                    f"expose takes the host port {one} twice ({other})", "give each container port its own"
+                )
+    return tuple(exposes)
+
+
+def overlaps(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether two ranges, each a first and a last port, share one."""
+    return one[0] <= other[1] and other[0] <= one[1]
+
+
+@dataclass(frozen=True, order=True)
+class PortRange:
+    """Ports of a peer that may be called."""
+
+    protocol: str
+    first: int
+    last: int
+
+    @classmethod
+    def parse(cls, value: object) -> PortRange:
+        """From `"80/tcp"`, `"8000-8010/udp"` or `80` (tcp). Raises InvalidInput."""
+        ports, slash, protocol = str(value).partition("/")
+        if slash and not protocol:
+            raise InvalidInput(f"ports {value!r} is not understood", "write '80/tcp' or '8000-8010/udp'")
+        first, last = _range(ports, "ports")
+        return cls(_protocol(protocol or "tcp", f"ports {value!r}"), first, last)
+
+    def __str__(self) -> str:
+        return f"{_show(self.first, self.last)}/{self.protocol}"
+
+
+def parse_port_ranges(values: Iterable[object]) -> tuple[PortRange, ...]:
+    """All of a ports option: sorted, ranges that touch made one (the firewall's set allows no overlap)."""
+    return merge_port_ranges({PortRange.parse(value) for value in values})
+
+
+def merge_port_ranges(ranges: Iterable[PortRange]) -> tuple[PortRange, ...]:
+    """Sorted, ranges that touch made one."""
+    merged: list[PortRange] = []
+    for ports in sorted(ranges):
+        last = merged[-1] if merged else None
+        if last and last.protocol == ports.protocol and ports.first <= last.last + 1:
+            merged[-1] = PortRange(last.protocol, last.first, max(last.last, ports.last))
+        else:
+            merged.append(ports)
+    return tuple(merged)

@@ -1,0 +1,180 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""conductor_network: a container's network as its options describe it, gone, or all networks as their specs say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from .._engine.action import Action, Plan
+from .._engine.engine import Run, UseCase
+from .._engine.locks import container_lock, network_lock
+from .._engine.names import parse_name
+from .._engine.settings import Settings
+from .._errors import InvalidInput
+from .._kernel.flock import Lock
+from .._kernel.interfaces import routing
+from .._kernel.listening_ports import listeners
+from .actions import apply, still_to_do
+from .foreign_firewalls import blocked_by
+from .observe import observe
+from .plan.change_spec import (
+    RemoveNetworkSpec,
+    WriteNetworkSpec,
+    require_container,
+    wanted_spec,
+    without_dangling_peers,
+)
+from .plan.drift import warnings_of
+from .plan.foresight import callers_of
+from .plan.port_conflicts import port_conflicts
+from .plan.projection import plan_projection
+from .plan.resolv_conf import name_server_warnings
+from .plan.result import network_result
+from .plan.view import Listening, NetworkView
+from .spec.network import LINK_PREFIX
+from .spec.options import NetworkOptions
+from .spec.ports import expose_warnings
+from .store import remove_network, write_network
+
+
+class NetworkCase(UseCase):
+    """The network of the one container `container`: state present or absent."""
+
+    def __init__(self, params: dict, settings: Settings) -> None:
+        self.settings = settings
+        self.name = self._parse_name(params["container"])
+        self.present = params["state"] == "present"
+        self.options = NetworkOptions.parse(params, settings.pool4, settings.pool6, settings.interface)
+        self._warned = expose_warnings(params.get("expose") or ())
+
+    @staticmethod
+    def _parse_name(value: object) -> str:
+        return parse_name(value, "container")
+
+    def locks(self) -> Iterable[Lock]:
+        return [container_lock(self.name), network_lock()]
+
+    def observe(self) -> NetworkView:
+        view = observe(self.settings, self._focus, others=("forward",))
+        if not self.present:
+            return view
+        asked = {(e.protocol, *e.host_ports) for e in self.options.expose}
+        with routing() as host:
+            networks = [(net, link) for net, link in host.networks() if not link.startswith(LINK_PREFIX)]
+        listening = {*view.listeners, *(Listening(*found) for found in (listeners(asked) if asked else ()))}
+        return replace(view, networks=tuple(networks), listeners=tuple(sorted(listening)))
+
+    def ahead(self) -> dict:
+        """The result if an earlier task of the play is to make what this one needs."""
+        return {"actions": [f"connect {self.name}"], "network": None, "blocked_by": []}
+
+    def _focus(self, view: NetworkView) -> set[str]:
+        """The container, and those that name it in their /etc/hosts."""
+        return {self.name} | callers_of(view, self.name)
+
+    def plan(self, observed: NetworkView) -> Plan:
+        return self._plan_present(observed) if self.present else self._plan_absent(observed)
+
+    def _plan_present(self, view: NetworkView) -> Plan:
+        wanted = wanted_spec(view, self.name, self.options)
+        current = view.containers[self.name].spec
+        # Entries for containers that are gone mean nothing: they go with the next change, and are none themselves.
+        pruned = without_dangling_peers(view, wanted)
+        write = current is None or without_dangling_peers(view, current) != pruned
+        after = view.with_spec(self.name, pruned)
+        actions = (*((WriteNetworkSpec(self.name, pruned),) if write else ()), *self._project(after))
+        return _with_diff(actions, view, after, self.name)
+
+    def _plan_absent(self, view: NetworkView) -> Plan:
+        if self.name not in view.containers:
+            return Plan()
+        require_container(view, self.name)
+        after = view.with_spec(self.name, None)
+        # Last: until the link is gone nobody else may have its address.
+        remove = (RemoveNetworkSpec(self.name),) if view.containers[self.name].spec else ()
+        return _with_diff((*self._project(after), *remove), view, after, self.name)
+
+    def _project(self, after: NetworkView) -> tuple[Action, ...]:
+        return plan_projection(after, self._focus(after), self.settings.forwarding, self.settings.firewall)
+
+    def apply(self, action: Action, run: Run) -> None:
+        if isinstance(action, WriteNetworkSpec):
+            write_network(self.settings.container_dir, action.container, action.spec)
+        elif isinstance(action, RemoveNetworkSpec):
+            remove_network(self.settings.container_dir, action.container)
+        else:
+            apply(self.settings, action, {self.name})
+
+    def again(self, run: Run) -> tuple[NetworkView, Iterable[Action]]:
+        observed = self.observe().fenced_as(run.observed)
+        return observed, still_to_do(self.plan(observed).actions, run.done, run.left_out, {self.name})
+
+    def result(self, observed: NetworkView, run: Run) -> dict:
+        blocked = blocked_by(observed.other_chains, "forward")
+        result = {"network": network_result(observed, self.name), "blocked_by": blocked}
+        warnings = [
+            *self._warned,
+            *run.all_warnings(),
+            *warnings_of(observed, self._focus(observed)),
+            *name_server_warnings(observed, self.name),
+            *port_conflicts(observed, self.name),
+        ]
+        if blocked and self.present:
+            warnings.append(
+                f"{self.name}: another firewall may drop its packets, whatever conductor allows: {', '.join(blocked)}"
+            )
+        if self.present and self.options.internet and not self.options.interface and not observed.uplinks:
+            warnings.append(
+                f"{self.name}: no interface of this host has a default route, so internet leads nowhere. Name one with "
+                "interface, or set a route and use state: reconciled"
+            )
+        return {**result, **({"warnings": warnings} if warnings else {})}
+
+
+class ReconcileCase(UseCase):
+    """All networks of this host as their specs say: after a reboot, a flushed firewall, a deleted interface."""
+
+    def __init__(self, params: dict, settings: Settings) -> None:
+        if params.get("container"):
+            raise InvalidInput("state reconciled is for all containers", "leave out container")
+        self.settings = settings
+
+    def locks(self) -> Iterable[Lock]:
+        return [network_lock()]
+
+    def observe(self) -> NetworkView:
+        return observe(self.settings, others=("forward",))
+
+    def plan(self, observed: NetworkView) -> Plan:
+        names = set(observed.containers)
+        actions = plan_projection(observed, names, self.settings.forwarding, self.settings.firewall)
+        return Plan(actions, {"drift": [action.describe() for action in actions]}, {"drift": []})
+
+    def apply(self, action: Action, run: Run) -> None:
+        apply(self.settings, action)
+
+    def again(self, run: Run) -> tuple[NetworkView, Iterable[Action]]:
+        observed = self.observe().fenced_as(run.observed)
+        return observed, still_to_do(self.plan(observed).actions, run.done, run.left_out)
+
+    def result(self, observed: NetworkView, run: Run) -> dict:
+        warnings = [*run.all_warnings(), *warnings_of(observed, observed.containers)]
+        warnings += [problem for name in sorted(observed.containers) for problem in port_conflicts(observed, name)]
+        blocked = blocked_by(observed.other_chains, "forward")
+        return {"blocked_by": blocked, **({"warnings": warnings} if warnings else {})}
+
+
+def _with_diff(actions: tuple[Action, ...], before: NetworkView, after: NetworkView, name: str) -> Plan:
+    diff = {}
+    for key, view in (("before", before), ("after", after)):
+        spec = view.containers[name].spec
+        diff[key] = {} if spec is None else spec.to_dict()
+    return Plan(actions, diff["before"], diff["after"])
+
+
+def build(params: dict, settings: Settings) -> NetworkCase | ReconcileCase:
+    """The use case that `state` names."""
+    return (ReconcileCase if params["state"] == "reconciled" else NetworkCase)(params, settings)

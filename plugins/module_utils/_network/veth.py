@@ -1,0 +1,150 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A container's veth pair: looked at, made, deleted."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from .._errors import Conflict
+from .._kernel.interface_query import look_at_interface
+from .._kernel.interfaces import Interface, Route, Routing, entered, routing
+from .._kernel.link_guard import guard, is_guarded
+from .._kernel.nft import apply_batch
+from .._kernel.sysctl import read_sysctl, write_sysctl
+from .plan.firewall_rules import TO_CONTAINER_MARK
+from .plan.firewall_table import link_commands
+from .plan.veth import (
+    End,
+    Pair,
+    inner_addresses,
+    inner_neighbors,
+    inner_routes,
+    inner_sysctls,
+    localnet_sysctl,
+    outer_addresses,
+    outer_neighbors,
+    outer_routes,
+    outer_sysctls,
+    sysctl_names,
+)
+from .spec.network import INNER_LINK, Link
+
+
+class Inner(NamedTuple):
+    """Where a pair's other end is to be: the path of a network namespace, and the routes that it shall have."""
+
+    netns: str
+    routes: tuple[Route, ...] = ()
+
+    @classmethod
+    def of(cls, netns: str, link: Link | None) -> Inner:
+        return cls(netns, tuple(Route(*route) for route in inner_routes(link)) if link else ())
+
+
+def look_at_pairs(names: Mapping[str, Inner | None]) -> dict[str, Pair]:
+    """The pairs with the host ends `names` that exist; each one's other end is looked for where it is to be."""
+    present = {name: inner for name, inner in names.items() if link_exists(name)}
+    if not present:
+        return {}  # no need of pyroute2 to say so
+    with routing() as outside:
+        found = {name: _look_at_pair(outside, name, inner) for name, inner in present.items()}
+    return {name: pair for name, pair in found.items() if pair is not None}
+
+
+def _look_at_pair(outside: Routing, name: str, where: Inner | None) -> Pair | None:
+    outer = outside.interface(name)
+    if outer is None:
+        return None
+    inner = None
+    # Whatever those inside have done to it, it is not as it should be, which is all that there is to say.
+    with contextlib.suppress(OSError):
+        if where is not None:
+            with _opened(where.netns) as netns_fd:
+                inner = look_at_interface(netns_fd, INNER_LINK, where.routes)
+    sysctls = {key: read_sysctl(key) for key in sysctl_names(name)}
+    return Pair(_end(outer), inner and _end(inner), sysctls, is_guarded(outer.index, TO_CONTAINER_MARK))
+
+
+def _end(found: Interface) -> End:
+    return End(found.kind, found.mac, found.mtu, found.up, found.altnames, found.addresses, found.routes)
+
+
+def link_exists(outer: str) -> bool:
+    """Whether there is an interface `outer` in this network namespace. Works without pyroute2."""
+    try:
+        socket.if_nametoindex(outer)
+    except OSError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _opened(netns: str) -> Iterator[int]:
+    fd = os.open(netns, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def make_link(link: Link, netns: str) -> None:
+    """Make `link` with its inner end in the namespace at `netns`; what is there of it goes before.
+
+    The host end is down, and nothing passes, until its guard and its chain in the firewall are there. Raises Conflict
+    where the namespace has an interface of that name that is no part of it.
+    """
+    with _opened(netns) as netns_fd, routing() as outside, routing(netns_fd) as inside:
+        outside.delete(link.outer)
+        with entered(netns_fd):
+            taken = link_exists(INNER_LINK)
+        if taken:
+            raise Conflict(f"{netns} has an interface {INNER_LINK} that is not ours", "remove it inside the container")
+        outside.add_veth(link.outer, INNER_LINK, netns_fd, mac=link.mac, mtu=link.mtu)
+        guard(_index(outside, link.outer), TO_CONTAINER_MARK)
+        with entered(netns_fd):
+            for name, value in inner_sysctls(link).items():
+                write_sysctl(name, value)
+        for name, value in {**outer_sysctls(link), localnet_sysctl(link.outer): "0"}.items():
+            write_sysctl(name, value)
+        apply_batch(link_commands(link.outer))
+        _configure(inside, INNER_LINK, link.inner_altname, inner_addresses(link), inner_routes(link))
+        _configure(outside, link.outer, link.outer_altname, outer_addresses(link), outer_routes(link))
+        _introduce(outside, inside, link)
+
+
+def _configure(side: Routing, name: str, altname: str, addresses: list, routes: list) -> None:
+    index = _index(side, name)
+    side.add_altname(index, altname)
+    side.set_up(index)
+    for address in addresses:
+        side.add_address(index, address)
+    for route in routes:
+        side.add_route(index, Route(*route))
+
+
+def _index(side: Routing, name: str) -> int:
+    index = side.index(name)
+    if index is None:
+        raise Conflict(f"the interface {name} vanished while it was set up", "run this again")
+    return index
+
+
+def _introduce(outside: Routing, inside: Routing, link: Link) -> None:
+    """Tell both ends who the other is, for good: nobody who fills the table of neighbors comes between them."""
+    outer = outside.interface(link.outer)
+    if outer is not None:
+        outside.add_neighbors(outer.index, outer_neighbors(link))
+        inside.add_neighbors(_index(inside, INNER_LINK), inner_neighbors(link, outer.mac))
+
+
+def delete_link(outer: str) -> None:
+    """Delete the veth pair with the host end `outer`, wherever its other end is. Nothing happens where it is gone."""
+    if link_exists(outer):
+        with routing() as outside:
+            outside.delete(outer)

@@ -1,0 +1,29 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The containers of a managed host, as the host reports them: `host_answer.py` reads it."""
+
+from __future__ import annotations
+
+import shlex
+
+from ansible.errors import AnsibleConnectionFailure
+from ansible_collections.conductor.containers.plugins.module_utils._errors import shown
+from ansible_collections.conductor.containers.plugins.plugin_utils.agent_program import put_program
+from ansible_collections.conductor.containers.plugins.plugin_utils.run_cache import served
+from ansible_collections.conductor.containers.plugins.plugin_utils.ssh_host import ManagedHost
+
+
+def list_containers(host: ManagedHost, python: str) -> bytes:
+    """What `_agent/list_containers.py` prints there; `python` is the host's. Raises AnsibleConnectionFailure."""
+    program, _ = served()
+    command = shlex.join(["/bin/sh", "-c", '[ -e "$1" ] || exit 9; exec "$0" -I -S "$1" list', python, program])
+    rc, stdout, stderr = host.run(command)
+    if rc == 9:
+        put, content = put_program()
+        rc, stdout, stderr = host.run(put, content)
+        if rc == 0:
+            rc, stdout, stderr = host.run(command)
+    if rc:
+        raise AnsibleConnectionFailure(shown(stderr) or f"exit status {rc}")
+    return stdout
