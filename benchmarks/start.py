@@ -238,10 +238,10 @@ def inside(rounds: int) -> None:
     ours.create("idle", IDLE)
     ours.start("idle")
     from ansible_collections.conductor.containers.plugins.plugin_utils.agent_client import request_of
-    from ansible_collections.conductor.containers.plugins.plugin_utils.agent_program import put_program
+    from ansible_collections.conductor.containers.plugins.plugin_utils.host_bundle import install_command
     from ansible_collections.conductor.containers.plugins.plugin_utils.perl_client import Client
 
-    put, content = put_program()
+    put, content = install_command(sys.executable)
     subprocess.run(put, shell=True, input=content, check=True)
     client = Client(["own", *request_of("idle", "root", "exec /bin/true")], sys.executable).command
     # Its own streams are pipes, as those of ssh are.

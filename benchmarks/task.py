@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
-"""What a task costs that has nothing to do: `ansible -m conductor_container` against `ansible -m ping`, by turns.
+"""What a task costs that has nothing to do, against `ping`: as a command of its own, and in a loop of ten.
 
 usage: benchmarks/task.py [ROUNDS]      as root; read the ratios
 
 Runs inside a test host whose containers are as wanted already, so the difference is our modules' payload, their import
-and their look at the host.
+and their look at the host. Targets take turns.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -41,20 +43,33 @@ def main() -> None:
         "PATH": f"{ROOT}/.venv/bin:{os.environ['PATH']}",
     }
     python = ["-e", f"ansible_python_interpreter={ROOT}/.venv/bin/python"]
-    with Host() as host:
+    with Host() as host, tempfile.TemporaryDirectory() as directory:
         mount_image(host, test_image())
         host.module("conductor_container", name="web", image="debian")
         host.module("conductor_network", container="web")
-        times: dict[str, list[float]] = {name: [] for name in TASKS}
+        commands = {}
+        for name, (module, arguments) in TASKS.items():
+            task = {module: dict(pair.split("=") for pair in arguments.split()), "loop": "{{ range(10) }}"}
+            play = Path(directory, f"{name}.json")
+            play.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]))
+            commands[name] = (
+                ["ansible", "localhost", "-m", module, "-a", arguments],
+                ["ansible-playbook", "-i", "localhost,", "-c", "local", str(play)],
+            )
+        alone: dict[str, list[float]] = {name: [] for name in TASKS}
+        in_loop: dict[str, list[float]] = {name: [] for name in TASKS}
         for number in range(rounds + 1):
-            for name, (module, arguments) in TASKS.items():
-                begin = time.perf_counter()
-                done = host.run("ansible", "localhost", "-m", module, "-a", arguments, *python, env=environment)
-                assert "SUCCESS" in done.stdout and "CHANGED" not in done.stdout, done.stdout
-                # The first round fills the caches.
-                if number:
-                    times[name].append(time.perf_counter() - begin)
-    show("a whole command with nothing to do", times, "ping")
+            for name, both in commands.items():
+                for command, times in zip(both, (alone, in_loop)):
+                    begin = time.perf_counter()
+                    done = host.run(*command, *python, env=environment)
+                    taken = time.perf_counter() - begin
+                    assert "CHANGED" not in done.stdout and "changed=1" not in done.stdout, done.stdout
+                    # The first round fills the caches.
+                    if number:
+                        times[name].append(taken)
+    show("a whole command with nothing to do", alone, "ping")
+    show("a play with a loop of ten and nothing to do", in_loop, "ping")
 
 
 if __name__ == "__main__":

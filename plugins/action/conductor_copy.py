@@ -16,31 +16,23 @@ from typing import BinaryIO
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.common.text.converters import to_bytes, to_text
 from ansible.module_utils.parsing.convert_bool import boolean
-from ansible.plugins.action import ActionBase
 from ansible_collections.conductor.containers.plugins.module_utils._errors import shown
+from ansible_collections.conductor.containers.plugins.plugin_utils.bundled_action import BundledAction
 
-_MODULE = "conductor.containers.conductor_copy"
 
-
-class ActionModule(ActionBase):
+class ActionModule(BundledAction):
     """Without O(remote_src) it is put into the task's temporary directory there, which is removed afterwards."""
 
+    MODULE = "conductor.containers.conductor_copy"
     TRANSFERS_FILES = True
+    _supports_async = False
 
-    def run(self, tmp=None, task_vars=None):
-        result = super().run(tmp, task_vars)
-        arguments = dict(self._task.args)
-        try:
-            if self._is_here(arguments):
-                answer = self._copy(arguments, task_vars)
-            else:
-                answer = self._execute_module(module_name=_MODULE, module_args=arguments, task_vars=task_vars)
-        finally:
-            self._remove_tmp_path(self._connection._shell.tmpdir)
-        result.update(answer)
+    def execute(self, arguments: dict, task_vars: dict | None, is_async: bool = False) -> dict:
+        run = self._copy if self._is_here(arguments) else super().execute
+        answer = run(arguments, task_vars)
         if not self._task.diff:
-            result.pop("diff", None)
-        return result
+            answer.pop("diff", None)
+        return answer
 
     @staticmethod
     def _is_here(arguments: dict) -> bool:
@@ -68,7 +60,7 @@ class ActionModule(ActionBase):
             else:
                 there = self._transfer_one(arguments, local, given)
             arguments["remote_src"] = True
-            answer = self._execute_module(module_name=_MODULE, module_args=arguments, task_vars=task_vars)
+            answer = super().execute(arguments, task_vars)
             return _named(answer, there, given)
         finally:
             if written:

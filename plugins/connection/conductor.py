@@ -307,13 +307,13 @@ class Connection(ConnectionBase):
             try:
                 return client.outcome(*host.run(client.command, data))
             except ProgramMissing:
-                from ansible_collections.conductor.containers.plugins.plugin_utils.agent_program import put_program
+                from ansible_collections.conductor.containers.plugins.plugin_utils.host_bundle import install_command
 
-                command, content = put_program()
+                command, content = install_command(self.get_option("host_python"))
                 rc, _, stderr = host.run(command, content)
                 if rc:
                     raise AnsibleConnectionFailure(f"{host.name}: {_shown(stderr)}") from None
-        raise AnsibleConnectionFailure(f"{host.name}: our program cannot be kept there")
+        raise AnsibleConnectionFailure(f"{host.name}: our bundle cannot be kept there")
 
     def put_file(self, in_path: str, out_path: str) -> None:
         """Copy a file of the controller's into the container, as its user inside."""

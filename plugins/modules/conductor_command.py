@@ -69,20 +69,7 @@ completion:
   sample: /usr/share/bash-completion/completions/conductor
 """
 
-from ansible_collections.conductor.containers.plugins.module_utils._cli import completion
-from ansible_collections.conductor.containers.plugins.module_utils._cli.install import program
-from ansible_collections.conductor.containers.plugins.module_utils._cli.install.use_case import CommandCase, Content
 from ansible_collections.conductor.containers.plugins.module_utils._engine.module_adapter import run_module
-from ansible_collections.conductor.containers.plugins.module_utils._engine.settings import Settings
-
-
-def build(params: dict, settings: Settings) -> CommandCase:
-    """The use case for the program and its completion, as they are in this release."""
-    contents = {
-        "path": Content(program.program(), 0o755, program.MARK),
-        "completion": Content(completion.BASH.encode(), 0o644, completion.MARK),
-    }
-    return CommandCase(params, settings, contents)
 
 
 def main() -> None:
@@ -92,7 +79,7 @@ def main() -> None:
             "path": {"type": "path", "default": "/usr/local/bin/conductor"},
             "completion": {"type": "path", "default": "/usr/share/bash-completion/completions/conductor"},
         },
-        build,
+        "_cli.install.use_case:build",
     )
 
 

@@ -432,7 +432,6 @@ container:
       returned: always
 """
 
-from ansible_collections.conductor.containers.plugins.module_utils._container.use_case import ContainerCase
 from ansible_collections.conductor.containers.plugins.module_utils._engine.module_adapter import run_module
 
 
@@ -491,7 +490,7 @@ def main() -> None:
             "wait": {"type": "list", "elements": "str"},
             "wait_timeout": {"type": "float", "default": 60},
         },
-        ContainerCase,
+        "_container.use_case:ContainerCase",
     )
 
 

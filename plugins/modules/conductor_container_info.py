@@ -80,12 +80,11 @@ containers:
           returned: always
 """
 
-from ansible_collections.conductor.containers.plugins.module_utils._container.info import ContainerInfoCase
 from ansible_collections.conductor.containers.plugins.module_utils._engine.module_adapter import run_module
 
 
 def main() -> None:
-    run_module({"name": {"type": "list", "elements": "str"}}, ContainerInfoCase)
+    run_module({"name": {"type": "list", "elements": "str"}}, "_container.info:ContainerInfoCase")
 
 
 if __name__ == "__main__":

@@ -184,7 +184,6 @@ gid:
   type: int
 """
 
-from ansible_collections.conductor.containers.plugins.module_utils._container.copy.use_case import CopyCase
 from ansible_collections.conductor.containers.plugins.module_utils._engine.module_adapter import run_module
 
 
@@ -204,7 +203,7 @@ def main() -> None:
             "mode": {"type": "raw"},
             "directory_mode": {"type": "raw"},
         },
-        CopyCase,
+        "_container.copy.use_case:CopyCase",
         mutually_exclusive=[("src", "content")],
     )
 

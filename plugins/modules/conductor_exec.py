@@ -161,7 +161,6 @@ msg:
   type: str
 """
 
-from ansible_collections.conductor.containers.plugins.module_utils._container.exec.use_case import ExecCase
 from ansible_collections.conductor.containers.plugins.module_utils._engine.module_adapter import run_module
 
 
@@ -182,7 +181,7 @@ def main() -> None:
             "output_limit": {"type": "raw", "default": "16m"},
             "detach": {"type": "bool", "default": False},
         },
-        ExecCase,
+        "_container.exec.use_case:ExecCase",
         mutually_exclusive=[("argv", "cmd")],
     )
 

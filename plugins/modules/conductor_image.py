@@ -253,7 +253,6 @@ log_tail:
   type: str
 """
 
-from ansible_collections.conductor.containers.plugins.module_utils._build.use_case import ImageCase
 from ansible_collections.conductor.containers.plugins.module_utils._engine.module_adapter import run_module
 
 
@@ -284,7 +283,7 @@ def main() -> None:
             "force": {"type": "bool", "default": False},
             "archive": {"type": "str"},
         },
-        ImageCase,
+        "_build.use_case:ImageCase",
     )
 
 

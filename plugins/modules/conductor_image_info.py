@@ -47,11 +47,10 @@ images:
 """
 
 from ansible_collections.conductor.containers.plugins.module_utils._engine.module_adapter import run_module
-from ansible_collections.conductor.containers.plugins.module_utils._image.info import ImageInfoCase
 
 
 def main() -> None:
-    run_module({"name": {"type": "list", "elements": "str"}}, ImageInfoCase)
+    run_module({"name": {"type": "list", "elements": "str"}}, "_image.info:ImageInfoCase")
 
 
 if __name__ == "__main__":

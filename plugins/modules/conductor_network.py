@@ -219,7 +219,6 @@ blocked_by:
 """
 
 from ansible_collections.conductor.containers.plugins.module_utils._engine.module_adapter import run_module
-from ansible_collections.conductor.containers.plugins.module_utils._network.use_case import build
 
 
 def main() -> None:
@@ -244,7 +243,7 @@ def main() -> None:
             "pool6": {"type": "str"},
             "forwarding": {"type": "str", "choices": ["enable", "require"]},
         },
-        build,
+        "_network.use_case:build",
         required_if=[("state", "present", ["container"]), ("state", "absent", ["container"])],
     )
 

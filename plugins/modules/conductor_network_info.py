@@ -93,11 +93,10 @@ blocked_by:
 """
 
 from ansible_collections.conductor.containers.plugins.module_utils._engine.module_adapter import run_module
-from ansible_collections.conductor.containers.plugins.module_utils._network.info import NetworkInfoCase
 
 
 def main() -> None:
-    run_module({"container": {"type": "str"}}, NetworkInfoCase)
+    run_module({"container": {"type": "str"}}, "_network.info:NetworkInfoCase")
 
 
 if __name__ == "__main__":

@@ -86,7 +86,6 @@ peers:
 """
 
 from ansible_collections.conductor.containers.plugins.module_utils._engine.module_adapter import run_module
-from ansible_collections.conductor.containers.plugins.module_utils._network.peer_use_case import PeerCase
 
 
 def main() -> None:
@@ -98,7 +97,7 @@ def main() -> None:
             "ports": {"type": "list", "elements": "str"},
             "direction": {"type": "str", "choices": ["both", "to"], "default": "both"},
         },
-        PeerCase,
+        "_network.peer_use_case:PeerCase",
     )
 
 

@@ -9,7 +9,7 @@ import shlex
 
 from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.conductor.containers.plugins.module_utils._errors import shown
-from ansible_collections.conductor.containers.plugins.plugin_utils.agent_program import put_program
+from ansible_collections.conductor.containers.plugins.plugin_utils.host_bundle import install_command
 from ansible_collections.conductor.containers.plugins.plugin_utils.run_cache import served
 from ansible_collections.conductor.containers.plugins.plugin_utils.ssh_host import ManagedHost
 
@@ -20,7 +20,7 @@ def list_containers(host: ManagedHost, python: str) -> bytes:
     command = shlex.join(["/bin/sh", "-c", '[ -e "$1" ] || exit 9; exec "$0" -I -S "$1" list', python, program])
     rc, stdout, stderr = host.run(command)
     if rc == 9:
-        put, content = put_program()
+        put, content = install_command(python)
         rc, stdout, stderr = host.run(put, content)
         if rc == 0:
             rc, stdout, stderr = host.run(command)

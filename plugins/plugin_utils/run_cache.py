@@ -34,12 +34,12 @@ def found_once(name: str, find: Callable[[], Any]) -> Any:
 
 
 def served() -> tuple[str, str]:
-    """Paths on a host: of the program that serves there, and of its socket. Another program has others."""
+    """Directory of our bundle on a host, and the socket of its agent: another bundle has others."""
     program, socket = found_once("served", _served)
     return program, socket
 
 
 def _served() -> tuple[str, str]:
-    from ansible_collections.conductor.containers.plugins.plugin_utils.agent_program import served_paths
+    from ansible_collections.conductor.containers.plugins.plugin_utils.host_bundle import served_paths
 
     return served_paths()

@@ -227,11 +227,11 @@ def test_reset_connection_and_wait_for_connection(box):
 def test_who_enters_is_in_no_session_of_the_host_and_does_not_hold_up_its_end(host, box):
     """Commands that it enters for are the container's, like the first process."""
     box.playbook("[{ansible.builtin.raw: cmp /proc/1/cgroup /proc/self/cgroup}]", hosts="box")
-    server, next_one = host.run("pgrep", "-f", "entry-.* serve").stdout.split()
+    server, next_one = host.run("pgrep", "-f", "lib/[0-9a-f]* serve").stdout.split()
     for pid in (server, next_one):
         assert ":/conductor/.entry\n" in host.run("cat", f"/proc/{pid}/cgroup").stdout
     host.run("kill", server)
-    until(lambda: host.run("pgrep", "-f", "entry-.* serve", check=False).returncode, "both have ended")
+    until(lambda: host.run("pgrep", "-f", "lib/[0-9a-f]* serve", check=False).returncode, "both have ended")
     box.playbook("[{ansible.builtin.raw: 'true'}]", hosts="box")
 
 

@@ -72,11 +72,11 @@ def test_a_command_that_speaks_as_if_it_were_the_client_is_a_command(host, box):
 def test_the_program_is_put_there_again_and_the_server_started_again(host, box):
     host.module("conductor_container", name="box", image="debian", command=SLEEP)
     box.playbook(RAW)
-    host.run("pkill", "-f", "entry-.* serve")
-    host.run("sh", "-c", "rm /var/lib/conductor/lib/entry-*.pyz")
+    host.run("pkill", "-f", "lib/[0-9a-f]* serve")
+    host.run("sh", "-c", "rm -r /var/lib/conductor/lib/[0-9a-f]*[0-9a-f]")
     box.playbook(RAW)
     # Killed, its socket is still there.
-    host.run("pkill", "-9", "-f", "entry-.* serve")
+    host.run("pkill", "-9", "-f", "lib/[0-9a-f]* serve")
     box.playbook(RAW)
 
 

@@ -164,7 +164,7 @@ def test_root_is_become_for_each_task_where_nothing_is_forwarded(host, box):
 def test_who_was_admitted_is_admitted_again_by_another_server(host, box):
     allow(host)
     box.variables["conductor_host_become"] = True
-    kill = {"ansible.builtin.command": "pkill -9 -f 'entry-.* serve'", "delegate_to": "of-the-host"}
+    kill = {"ansible.builtin.command": "pkill -9 -f 'lib/[0-9a-f]* serve'", "delegate_to": "of-the-host"}
     box.add_host("of-the-host", host)
     box.inventory["of-the-host"] |= {"ansible_python_interpreter": PYTHON}
     assert "who.stdout: root" in box.playbook(RAW, kill, WHO, hosts="box")

@@ -103,7 +103,7 @@ def test_a_connection_that_is_reset_is_another_one(box):
 def test_the_server_that_ended_is_started_again(host, box):
     box.playbook(RAW)
     for signal in ("-15", "-9"):
-        host.run("pkill", signal, "-f", "entry-.* serve")
+        host.run("pkill", signal, "-f", "lib/[0-9a-f]* serve")
         assert box.commands_on_the_host(RAW) == 1
         assert box.commands_on_the_host(RAW) == 0
 

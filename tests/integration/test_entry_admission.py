@@ -123,7 +123,7 @@ def test_one_is_admitted_after_the_other(server):
 
 def test_with_another_server_there_is_another_secret(server):
     before, path = server.admit()
-    server.host.run("pkill", "-9", "-f", "entry-.* serve")
+    server.host.run("pkill", "-9", "-f", "lib/[0-9a-f]* serve")
     until(lambda: "Refused" in str(server.ask_as(UID, path, before, "relayed", *RUN)), "it has ended")
     server.start()
     after, path = server.admit()
@@ -177,9 +177,9 @@ def silent(server, path, count, how="silent"):
 
 def test_who_says_nothing_holds_no_process_and_keeps_nobody_out(server):
     secret, path = server.admit()
-    before = set(server.host.run("pgrep", "-f", "entry-.* serve").stdout.split())
+    before = set(server.host.run("pgrep", "-f", "lib/[0-9a-f]* serve").stdout.split())
     many = silent(server, path, 150)
-    after = set(server.host.run("pgrep", "-f", "entry-.* serve").stdout.split())
+    after = set(server.host.run("pgrep", "-f", "lib/[0-9a-f]* serve").stdout.split())
     assert len(after) <= len(before) == 4
     assert together(server.ask_as(UID, path, secret, "relayed", *RUN)) == RAN
     assert many.communicate(timeout=120)[0] == "150\n"
@@ -209,8 +209,8 @@ os.execv(sys.argv[1], sys.argv[1:])
 
 
 def test_streams_are_taken_where_root_may_not_trace(server):
-    server.host.run("pkill", "-f", "entry-.* serve")
-    until(lambda: server.host.run("pgrep", "-f", "entry-.* serve", check=False).returncode, "it has ended")
+    server.host.run("pkill", "-f", "lib/[0-9a-f]* serve")
+    until(lambda: server.host.run("pgrep", "-f", "lib/[0-9a-f]* serve", check=False).returncode, "it has ended")
     start = [PYTHON, "-I", "-S", server.program, "serve", server.path_there]
     server.host.run("/usr/bin/python3", "-c", REFUSED, *start)
     client = Client(["own", "box", "root", "/bin/sh", "-c", "cat; echo to stderr >&2; exit 3"], PYTHON)

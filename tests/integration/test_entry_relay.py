@@ -175,7 +175,7 @@ def workers(host) -> list[str]:
     accepting = "00010000"
     sockets = [line.split() for line in host.run("cat", "/proc/net/unix").stdout.splitlines()]
     (inode,) = (found[6] for found in sockets if found[3] == accepting and "/conductor/entry/" in found[-1])
-    pids = host.run("pgrep", "-f", "entry-.* serve").stdout.split()
+    pids = host.run("pgrep", "-f", "lib/[0-9a-f]* serve").stdout.split()
     # One that has just ended has nothing open.
     opened = {pid: host.run("ls", "-l", f"/proc/{pid}/fd", check=False).stdout for pid in pids}
     return [pid for pid, found in opened.items() if found and f"socket:[{inode}]" not in found]

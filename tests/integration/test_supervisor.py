@@ -135,16 +135,18 @@ def test_sigterm_while_a_restart_is_made_ends_what_it_has_started(host):
     is_up(host)
     hears_requests(host)
     pid = supervisor(host)
-    program = host.run("sh", "-c", "echo /var/lib/conductor/lib/conductor-*.pyz").stdout.strip()
-    host.run("mv", program, "/run/program.pyz")
+    bundle = host.run("sh", "-c", "echo /var/lib/conductor/lib/*/").stdout.strip()
+    host.run("mv", bundle, "/run/bundle")
+    host.run("mkdir", bundle)
     host.run("mkfifo", "/run/fifo")
-    goes_on = "os.execv(sys.executable, [sys.executable, '-IS', '/run/program.pyz', *sys.argv[1:]])"
-    host.run("tee", program, stdin=f"import os, sys\nopen('/run/fifo').read()\n{goes_on}\n")
+    goes_on = "os.execv(sys.executable, [sys.executable, '-IS', '/run/bundle', *sys.argv[1:]])"
+    host.run("tee", f"{bundle}/__main__.py", stdin=f"import os, sys\nopen('/run/fifo').read()\n{goes_on}\n")
     host.run("kill", "-9", str(started["pid"]))
     # Opening it for writing waits for the reader.
     host.run("sh", "-c", f"exec 3> /run/fifo; kill {pid}; echo go >&3")
     until(lambda: not lives(host, pid), "the supervisor has ended", 30)
-    host.run("mv", "/run/program.pyz", program)
+    host.run("rm", "-r", bundle)
+    host.run("mv", "/run/bundle", bundle)
     host.run("rm", "/run/fifo")
     assert (info(host)["state"], info(host)["restarts"]) == ("exited", 1)
     assert not lives(host, run_state(host)["pid"])

@@ -1,13 +1,9 @@
 """The host command: what can be typed, what is printed, and what the program is made of."""
 
-import ast
 import contextlib
-import io
 import os
 import subprocess
-import sys
 import time
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -20,7 +16,7 @@ from ansible_collections.conductor.containers.plugins.module_utils._cli.install.
     WriteFile,
     plan_files,
 )
-from ansible_collections.conductor.containers.plugins.module_utils._cli.install.program import program
+from ansible_collections.conductor.containers.plugins.module_utils._cli.install.program import MARKS, program
 from ansible_collections.conductor.containers.plugins.module_utils._cli.main import EXIT
 
 ROOT = Path(__file__).parents[2]
@@ -184,75 +180,10 @@ def test_completion_knows_every_verb_and_option():
         assert offered(name, "--") == options, name
 
 
-# The program.
-
-
-def test_the_program_needs_nothing_but_the_standard_library_and_pyroute2():
-    with zipfile.ZipFile(io.BytesIO(program())) as archive:
-        sources = {name: archive.read(name) for name in archive.namelist() if name.endswith(".py")}
-    assert "conductor/_container/use_case.py" in sources and "conductor/_engine/module_adapter.py" not in sources
-    imported = set()
-    for text in sources.values():
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.Import):
-                imported.update(alias.name.split(".")[0] for alias in node.names)
-            elif isinstance(node, ast.ImportFrom) and not node.level:
-                imported.add(node.module.split(".")[0])
-    assert imported - set(sys.stdlib_module_names) == {"conductor", "pyroute2"}
-
-
-def test_what_the_program_imports_within_itself_is_in_it():
-    with zipfile.ZipFile(io.BytesIO(program())) as archive:
-        names = set(archive.namelist())
-        for name in (name for name in names if name.endswith(".py") and name.count("/") == 2):
-            for node in ast.walk(ast.parse(archive.read(name))):
-                if isinstance(node, ast.ImportFrom) and node.level:
-                    top = "/".join(name.split("/")[: 3 - node.level])
-                    place = f"{top}/{node.module.replace('.', '/')}" if node.module else top
-                    wanted = [place] if f"{place}.py" in names else [f"{place}/{alias.name}" for alias in node.names]
-                    assert all(f"{one}.py" in names for one in wanted), (name, wanted)
-
-
-def run_program(path, *argv, python=sys.executable):
-    done = subprocess.run([python, "-I", "-S", path, *argv], capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout, done.stderr
-
-
-def test_the_same_sources_give_the_same_program():
-    code = (
-        "import hashlib, sys; sys.path.insert(0, sys.argv[1]); "
-        "from ansible_collections.conductor.containers.plugins.module_utils._cli.install.program import program; "
-        "print(hashlib.sha256(program()).hexdigest())"
-    )
-    found = {
-        subprocess.run(
-            [sys.executable, "-c", code, str(ROOT / ".venv/collections")],
-            capture_output=True, text=True, check=True, env={**os.environ, "PYTHONHASHSEED": seed},
-        ).stdout
-        for seed in ("1", "2", "3")
-    }  # fmt: skip
-    assert len(found) == 1
-
-
-def test_another_python_takes_the_sources(tmp_path):
-    """Its byte code has another number at its head."""
-    built = io.BytesIO(program())
-    path = tmp_path / "conductor"
-    with zipfile.ZipFile(built) as ours, zipfile.ZipFile(path, "w") as other:
-        for name in ours.namelist():
-            data = ours.read(name)
-            other.writestr(name, b"\0\0\0\0not code" if name.endswith(".pyc") else data)
-    status, out, err = run_program(path, "--help")
-    assert (status, err) == (0, "") and "conductor [-h]" in out
-
-
-def test_the_program_makes_itself_as_it_is(tmp_path):
-    """What it starts later, a supervisor, is made of its own sources."""
-    path = tmp_path / "conductor"
-    path.write_bytes(program())
-    code = f"import sys; sys.path.insert(0, {str(path)!r}); from conductor._cli.install.program import program; "
-    code += f"sys.exit(program() != open({str(path)!r}, 'rb').read())"
-    assert subprocess.run([sys.executable, "-I", "-S", "-c", code], check=False).returncode == 0
+def test_the_program_runs_the_bundle_and_can_be_told_from_other_files():
+    text = program("/var/lib/conductor/lib/0123").decode()
+    assert text.startswith("#!/usr/bin/python3 -IS\n") and "'/var/lib/conductor/lib/0123'" in text
+    assert any(mark in text.encode() for mark in MARKS)
 
 
 # The files that the module installs.

@@ -2,7 +2,7 @@
 
 import pytest
 from ansible_collections.conductor.containers.plugins.filter.status_table import status_table
-from ansible_collections.conductor.containers.plugins.module_utils._engine import module_adapter as run
+from ansible_collections.conductor.containers.plugins.module_utils._engine import run_use_case as run
 from ansible_collections.conductor.containers.plugins.module_utils._errors import printable, shown
 from ansible_collections.conductor.containers.plugins.plugin_utils import agent_client as stream
 from ansible_collections.conductor.containers.plugins.plugin_utils.open_agent import _TOLD

@@ -40,14 +40,15 @@ def reached(path: Path) -> set:
 @pytest.mark.parametrize(
     "file",
     [
-        "modules/conductor_image_info.py",
-        "modules/conductor_copy.py",
-        "modules/conductor_exec.py",
+        "module_utils/_image/info.py",
+        "module_utils/_container/copy/use_case.py",
+        "module_utils/_container/exec/use_case.py",
         "action/conductor_copy.py",
         "action/conductor_target.py",
         "connection/conductor.py",
         "inventory/conductor.py",
-        "module_utils/_agent/main.py",
+        "module_utils/_agent/daemon.py",
+        "module_utils/_agent/list_containers.py",
     ],
 )
 def test_it_loads_no_pyroute2(file):
@@ -56,6 +57,6 @@ def test_it_loads_no_pyroute2(file):
 
 def test_what_networks_containers_loads_it():
     """Else the search finds nothing, and the test above could not fail."""
-    assert "pyroute2" in reached(PLUGINS / "modules/conductor_network.py")
-    assert "pyroute2" in reached(PLUGINS / "modules/conductor_container.py")
-    assert "pyroute2" in reached(PLUGINS / "modules/conductor_image.py")
+    assert "pyroute2" in reached(PLUGINS / "module_utils/_network/use_case.py")
+    assert "pyroute2" in reached(PLUGINS / "module_utils/_container/use_case.py")
+    assert "pyroute2" in reached(PLUGINS / "module_utils/_build/use_case.py")

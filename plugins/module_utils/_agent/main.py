@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The program that a controller has on a managed host, to enter its containers and to list them."""
+"""The main program of a bundle: what outlives a module, and what a controller asks for, by verbs."""
 
 from __future__ import annotations
 
@@ -9,13 +9,35 @@ import sys
 
 
 def main() -> None:
-    """usage: entry-HASH.pyz serve SOCKET | list"""
+    """usage: BUNDLE supervise CONTAINER_DIR NAME | start CONTAINER_DIR NAME FLAPS | serve SOCKET | list | install HASH
+
+    `install` is for a bundle in a zip file.
+    """
+    # Each imports as little as it can: a supervisor stays for as long as its container.
     verb, *arguments = sys.argv[1:]
-    if verb == "serve":
+    if verb == "supervise":
+        from .._container.supervisor.supervise import supervise
+
+        supervise(*arguments)
+    elif verb == "start":
+        from .._container.supervisor.restart import restart
+
+        container_dir, name, flaps = arguments
+        restart(container_dir, name, int(flaps))
+    elif verb == "serve":
         from .daemon import start
 
         start(*arguments)
-    else:
+    elif verb == "list":
         from .list_containers import show
 
         show()
+    elif verb == "install":
+        from .._engine.bundle import install
+
+        try:
+            install(arguments[0], sys.argv[0])
+        except (OSError, ValueError) as error:
+            sys.exit(f"conductor: the bundle cannot be installed: {error}")
+    else:
+        sys.exit(f"unknown verb {verb!r}")

@@ -11,6 +11,7 @@ import signal
 import time
 from typing import NamedTuple
 
+from .._engine import bundle
 from .._engine.container_records import write_run_state
 from .._engine.paths import ContainerPaths
 from .._engine.settings import Settings
@@ -31,7 +32,6 @@ from .limits import set_cgroup_limits
 from .rootfs import mount_rootfs
 from .seccomp.filters import SeccompFilter, filter_for
 from .spec.container import ContainerSpec
-from .supervisor.program import install_runtime
 from .supervisor.spawn import detach, exec_supervisor, spawn_supervisor
 from .supervisor.supervise import oom_kills
 
@@ -44,7 +44,7 @@ class Prepared(NamedTuple):
     entry: CgroupEntry
     root_id: int
     seccomp: SeccompFilter
-    runtime: str
+    bundle: str
     warnings: tuple[str, ...] = ()
 
 
@@ -94,7 +94,7 @@ def prepare(settings: Settings, paths: ContainerPaths, spec: ContainerSpec, secc
     finally:
         os.close(root_fd)
     warnings = [f"container {spec.name}: {path} inside cannot be written: {why}" for path, why in problems.items()]
-    return Prepared(cgroup.open(), root_id, seccomp, install_runtime(), tuple(warnings))
+    return Prepared(cgroup.open(), root_id, seccomp, bundle.current(), tuple(warnings))
 
 
 def make_network_namespace(paths: ContainerPaths) -> None:
@@ -191,6 +191,6 @@ def _supervisor(paths: ContainerPaths, spec: ContainerSpec, prepared: Prepared, 
         with contextlib.suppress(BrokenPipeError):
             os.write(status, b"started")
         # All are close-on-exec.
-        exec_supervisor(paths, prepared.runtime)
+        exec_supervisor(paths, prepared.bundle)
     except BaseException as error:
         os.write(status, report(error))

@@ -38,7 +38,6 @@ from .seccomp import filters as seccomp_filters
 from .spec.container import ContainerSpec, merge, parse_changes
 from .start_checks import check_startable
 from .subid_files import register_ids
-from .supervisor.main import main  # noqa: F401 - what a supervisor executes has to be in the payload
 from .supervisor.spawn import adopt
 
 # What belongs to a start, in this order.

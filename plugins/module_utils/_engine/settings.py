@@ -13,12 +13,6 @@ from . import paths
 from .json_files import read_object
 from .typed_values import maybe, number, text, wrong
 
-SETTINGS_SPEC = {
-    "image_dir": {"type": "path"},
-    "container_dir": {"type": "path"},
-    "lock_timeout": {"type": "float"},
-}
-
 _CHOICES = {"forwarding": ("enable", "require"), "firewall": ("report", "accept")}
 
 

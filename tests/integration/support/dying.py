@@ -25,7 +25,7 @@ EFFECTS = {
         "_kernel.syscalls": "mount umount2 unshare setns clone3 move_mount",
         "_kernel.cgroup": "_write",
         "_kernel.devices_controller": "_write _at",
-        "_container.start": "write_run_state install_runtime",
+        "_container.start": "write_run_state bundle.current",
     },
     "network": {
         "_kernel.routing_rules": "set_fence",

@@ -5,9 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 
-from ansible_collections.conductor.containers.plugins.plugin_utils import agent_client as stream
-from ansible_collections.conductor.containers.plugins.plugin_utils import agent_program as program
-from ansible_collections.conductor.containers.plugins.plugin_utils import run_cache as found_once
+from ansible_collections.conductor.containers.plugins.plugin_utils import agent_client, host_bundle, run_cache
 from testhost import PYTHON, Host
 
 
@@ -17,9 +15,9 @@ class EntryServer:
     def __init__(self, host: Host, python: str = PYTHON) -> None:
         self.host = host
         self.python = python
-        command, content = program.put_program()
+        command, content = host_bundle.install_command(python)
         subprocess.run([*host.enter, "sh", "-c", command], input=content, check=True)
-        self.program, self.path_there = found_once.served()
+        self.program, self.path_there = run_cache.served()
         self.start()
         self.path = self.outside(self.path_there)
 
@@ -33,11 +31,11 @@ class EntryServer:
 
     def run(self, command: str, data: bytes = b"", container: str = "box") -> tuple[int, bytes, bytes]:
         """Have `command` run as root inside: status, output, errors."""
-        return stream.run(self.path, [container, "root", "/bin/sh", "-c", command], data)
+        return agent_client.run(self.path, [container, "root", "/bin/sh", "-c", command], data)
 
     def ask(self, command: str) -> socket.socket:
         """Have a request taken, and no more."""
-        return stream._ask(self.path, ["box", "root", "/bin/sh", "-c", command])
+        return agent_client._ask(self.path, ["box", "root", "/bin/sh", "-c", command])
 
     def exists(self, name: str) -> bool:
         """Whether there is a file of that name in the container's /run."""

@@ -26,12 +26,12 @@ COMMANDS = {
     "etc": "sha256sum /etc/resolv.conf /etc/hosts /etc/hostname",
     "subids": "cat /etc/subuid /etc/subgid",
 }
-# Ours, and right to stay on a host that has no containers: directories, the runtime by its hash, the bare table.
+# Ours, and right to stay on a host that has no containers: directories, the bundle by its hash, the bare table.
 EXPECTED = re.compile(
     r"^file: /run/conductor(/locks|/containers|/entry(/[0-9a-f]+(\.lock|-\d+)?)?|/admitted(/[0-9a-f]+-\d+)?)?$"
-    r"|^file: /var/lib/conductor/(images|containers|lib)(/((conductor|entry)-[0-9a-f]+\.pyz|seccomp-[0-9a-f]+\.bpf))?$"
+    r"|^file: /var/lib/conductor/(images|containers|lib(/([0-9a-f]{16}(/.*)?|seccomp-[0-9a-f]+\.bpf))?)$"
     # Who enters containers for a controller ends when nobody has asked for a while.
-    r"|^process: \S+ -I -S /var/lib/conductor/lib/entry-[0-9a-f]+\.pyz serve "
+    r"|^process: \S+ -I -S /var/lib/conductor/lib/[0-9a-f]+ serve "
     r"|^mount: .* /run/netns "
     r"|^cgroup: /sys/fs/cgroup(/[^/]+)?/conductor(/\.(supervisors|entry))?$"
     # The ids of containers are registered for good, so that no user of the host gets them.

@@ -19,6 +19,15 @@ import time
 import traceback
 
 NAMES = ("container", "container_info", "exec", "image", "network", "network_info", "peer")
+USE_CASES = (
+    "_container.use_case",
+    "_container.info",
+    "_container.exec.use_case",
+    "_build.use_case",
+    "_network.use_case",
+    "_network.info",
+    "_network.peer_use_case",
+)
 LONGEST = 180  # seconds; what takes longer hangs
 
 
@@ -71,7 +80,10 @@ def serve() -> None:
     """Answer requests until there are no more."""
     import kernel_view
 
-    loaded = {f"conductor_{name}": load(f"conductor_{name}") for name in NAMES}
+    loaded = {f"conductor_{name}": load(f"modules.conductor_{name}") for name in NAMES}
+    # What a module loads from the bundle, here beforehand.
+    for name in ("_engine.run_use_case", *USE_CASES):
+        load(f"module_utils.{name}")
     # pyroute2 is what modules import at the moment of need; here that moment is now.
     importlib.import_module("pyroute2")
     requests, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
@@ -87,7 +99,7 @@ def serve() -> None:
 
 
 def load(module: str):
-    return importlib.import_module(f"ansible_collections.conductor.containers.plugins.modules.{module}")
+    return importlib.import_module(f"ansible_collections.conductor.containers.plugins.{module}")
 
 
 def run(module, request: dict) -> dict:

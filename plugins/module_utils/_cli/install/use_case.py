@@ -13,21 +13,33 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..._engine.action import Action, Plan
+from ..._engine.bundle import current, digest, path_of, pin, unpin
 from ..._engine.engine import Run, UseCase
 from ..._engine.settings import Settings
 from ..._errors import InvalidInput
 from ..._kernel.files.atomic_write import sync_directory, write_atomic
 from ..._kernel.flock import Lock
+from .. import completion
 from .plan import File, WriteFile, plan_files
+from .program import MARKS, program
 
 
 @dataclass(frozen=True)
 class Content:
-    """What a file shall have; each release of it has `mark` somewhere, and no other file has."""
+    """What a file shall have; each release of it has one of `marks` somewhere, and no other file has."""
 
     data: bytes
     mode: int
-    mark: bytes
+    marks: tuple[bytes, ...]
+
+
+def build(params: dict, settings: Settings) -> CommandCase:
+    """The use case for the program and its completion, as they are in this release."""
+    contents = {
+        "path": Content(program(path_of(digest())), 0o755, MARKS),
+        "completion": Content(completion.BASH.encode(), 0o644, (completion.MARK,)),
+    }
+    return CommandCase(params, settings, contents)
 
 
 class CommandCase(UseCase):
@@ -47,7 +59,7 @@ class CommandCase(UseCase):
         return ()
 
     def observe(self) -> dict[str, File | None]:
-        return {path: _look(path, content.mark) for path, content in self.contents.items()}
+        return {path: _look(path, content.marks) for path, content in self.contents.items()}
 
     def plan(self, observed: dict[str, File | None]) -> Plan:
         return plan_files({path: self._wanted(content) for path, content in self.contents.items()}, observed)
@@ -59,9 +71,13 @@ class CommandCase(UseCase):
         directory = os.path.dirname(action.path)
         if isinstance(action, WriteFile):
             content = self.contents[action.path]
+            if content.marks == MARKS:
+                pin(current())
             os.makedirs(directory, mode=0o755, exist_ok=True)
             write_atomic(action.path, content.data, content.mode)
         else:
+            if self.contents[action.path].marks == MARKS:
+                unpin()
             os.unlink(action.path)
             sync_directory(directory)
 
@@ -73,7 +89,7 @@ def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _look(path: str, mark: bytes) -> File | None:
+def _look(path: str, marks: tuple[bytes, ...]) -> File | None:
     """What is at `path`. Raises OSError."""
     try:
         # Neither follows a link nor waits for whoever writes to a FIFO.
@@ -92,4 +108,4 @@ def _look(path: str, mark: bytes) -> File | None:
             data = file.read()
     finally:
         os.close(fd)
-    return File(_digest(data), stat.S_IMODE(found.st_mode), found.st_uid, mark in data)
+    return File(_digest(data), stat.S_IMODE(found.st_mode), found.st_uid, any(mark in data for mark in marks))

@@ -8,14 +8,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+from ..._engine import bundle
 from ..._engine.container_records import write_run_state
 from ..._engine.paths import ContainerPaths
 from ..._errors import EffectFailed
 from ..._kernel.processes import ProcessId
 from ..cgroup_paths import cgroup_of_supervisors
 from ..exec.privileges import close_others
-from .program import install_runtime
-from .supervise import exec_runtime, hold_signals
+from .supervise import exec_bundle, hold_signals
 
 
 def spawn_supervisor(body: Callable[[], None]) -> None:
@@ -40,9 +40,9 @@ def spawn_supervisor(body: Callable[[], None]) -> None:
     entry.close()
 
 
-def exec_supervisor(paths: ContainerPaths, runtime: str) -> None:
+def exec_supervisor(paths: ContainerPaths, directory: str) -> None:
     """Become the small supervisor: the same process, hence still the parent of the first process."""
-    exec_runtime(runtime, "supervise", os.path.dirname(paths.directory), paths.name)
+    exec_bundle(directory, "supervise", os.path.dirname(paths.directory), paths.name)
 
 
 def detach(keep: set[int]) -> None:
@@ -59,20 +59,20 @@ def adopt(paths: ContainerPaths, state: dict) -> None:
 
     Raises EffectFailed.
     """
-    runtime = install_runtime()
+    directory = bundle.current()
     reader, writer = os.pipe()
-    spawn_supervisor(lambda: _adopted(paths, state, runtime, writer))
+    spawn_supervisor(lambda: _adopted(paths, state, directory, writer))
     os.close(writer)
     with open(reader, "rb") as pipe:
         if pipe.read() != b"adopted":
             raise EffectFailed(f"container {paths.name} could not be given a supervisor")
 
 
-def _adopted(paths: ContainerPaths, state: dict, runtime: str, writer: int) -> None:
+def _adopted(paths: ContainerPaths, state: dict, directory: str, writer: int) -> None:
     """Body of a supervisor that is not the parent of the first process."""
     detach({writer})
     own = ProcessId.of(os.getpid())
     write_run_state(paths, {**state, "supervisor": {"pid": own.pid, "start_time": own.start_time}})
     os.write(writer, b"adopted")
     # All are close-on-exec.
-    exec_supervisor(paths, runtime)
+    exec_supervisor(paths, directory)

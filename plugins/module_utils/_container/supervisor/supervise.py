@@ -59,7 +59,7 @@ def supervise(container_dir: str, name: str) -> None:
     # What comes from now on waits for the container's next life.
     hold_signals()
     if spec is not None and spec.get("wanted") == "running" and not _wait({request}, 0):
-        exec_runtime(sys.argv[0], "start", container_dir, name, str(flaps + 1))
+        exec_bundle(sys.argv[0], "start", container_dir, name, str(flaps + 1))
 
 
 def _has_run_well(state: dict) -> bool:
@@ -114,15 +114,15 @@ def write_log(path: str, text: str) -> None:
         pass
 
 
-def exec_runtime(runtime: str, *arguments: str) -> None:
-    """Replace the process by the program `runtime`, with nothing of the caller's environment. Never returns.
+def exec_bundle(directory: str, *arguments: str) -> None:
+    """Replace the process by the bundle in `directory`, with nothing of the caller's environment. Never returns.
 
     By this interpreter, or where an upgrade has taken it away by the host's. Raises OSError.
     """
     environment = {"PATH": _PATH, "HOME": "/root"}
     for python in (sys.executable, _PYTHON):
         try:
-            os.execve(python, [python, "-I", "-S", runtime, *arguments], environment)
+            os.execve(python, [python, "-I", "-S", directory, *arguments], environment)
         except FileNotFoundError:
             if python == _PYTHON:
                 raise

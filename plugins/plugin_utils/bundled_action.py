@@ -1,0 +1,87 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A module that runs from the bundle on the managed host: the bundle is sent if it is missing there."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import Any
+
+from ansible import constants as C
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible_collections.conductor.containers.plugins.plugin_utils.run_cache import served
+
+
+class BundledAction(ActionBase):
+    """Runs the module `MODULE` with the task's arguments.
+
+    Nearly always the bundle is there, so the module is run at once. It says if it lacks the bundle, before anything
+    else. Then it is run again with a zip file of it, which it installs; in check mode it runs from that file.
+    """
+
+    MODULE = ""
+    _supports_check_mode = True
+    _supports_async = True
+
+    def run(self, tmp: str | None = None, task_vars: dict | None = None) -> dict:
+        result = super().run(tmp, task_vars)
+        is_async = bool(self._task.async_val) and not self._connection.has_native_async
+        try:
+            if is_async:
+                self._install_ahead(task_vars)
+            answer = self.execute(dict(self._task.args), task_vars, is_async)
+        finally:
+            # The process that goes on in the background deletes it itself.
+            if not is_async:
+                self._remove_tmp_path(self._connection._shell.tmpdir)
+        result.update(answer)
+        return result
+
+    def execute(self, arguments: dict, task_vars: dict | None, is_async: bool = False) -> dict:
+        """Result of the module with `arguments`."""
+        arguments["_bundle"] = os.path.basename(served()[0])
+        answer = self._execute(arguments, task_vars, is_async)
+        if not answer.get("bundle_missing"):
+            return answer
+        answer = self._execute({**arguments, "_bundle_file": self._send_bundle()}, task_vars, is_async)
+        answer.pop("bundle_missing", None)
+        return answer
+
+    def _execute(self, arguments: dict, task_vars: dict | None, is_async: bool) -> dict[str, Any]:
+        return self._execute_module(
+            module_name=self.MODULE, module_args=arguments, task_vars=task_vars, wrap_async=is_async
+        )
+
+    def _send_bundle(self) -> str:
+        """Path of the bundle's zip file on the host, in the task's temporary directory."""
+        from ansible_collections.conductor.containers.plugins.module_utils._engine.bundle import pack
+
+        bundle, data = pack()
+        local = os.path.join(C.DEFAULT_LOCAL_TMP, f"conductor-{bundle}.{os.getpid()}.zip")
+        with open(local, "wb") as file:
+            file.write(data)
+        try:
+            shell = self._connection._shell
+            if not shell.tmpdir:
+                self._make_tmp_path()
+            there = shell.join_path(shell.tmpdir, "bundle.zip")
+            self._transfer_file(local, there)
+        finally:
+            os.unlink(local)
+        self._fixup_perms2((shell.tmpdir, there))
+        return there
+
+    def _install_ahead(self, task_vars: dict | None) -> None:
+        """Have the bundle on the host: a module in the background cannot ask for it."""
+        directory = shlex.quote(served()[0])
+        if self._low_level_execute_command(f"test -d {directory}")["rc"] == 0:
+            return
+        arguments = {"_bundle": os.path.basename(served()[0]), "_bundle_file": self._send_bundle()}
+        answer = self._execute_module(
+            module_name="conductor.containers.conductor_image_info", module_args=arguments, task_vars=task_vars
+        )
+        if answer.get("failed"):
+            raise AnsibleActionFail(str(answer.get("msg")))

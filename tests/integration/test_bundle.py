@@ -1,0 +1,61 @@
+"""The bundle of our code in /var/lib/conductor/lib: how it gets there, and what other releases have left there."""
+
+from attacks import patched
+
+SLEEP = ["/bin/sleep", "infinity"]
+LIBRARY = "/var/lib/conductor/lib"
+
+
+def start(host, name):
+    host.module("conductor_container", name=name, image="debian", command=SLEEP)
+
+
+def bundles(host):
+    """Names of all bundles on the host."""
+    found = host.run("find", LIBRARY, "-mindepth", "2", "-maxdepth", "2", "-name", "conductor").stdout.split()
+    return {path.split("/")[-2] for path in found}
+
+
+def test_bundles_of_other_releases_are_deleted_unless_they_are_in_use(host):
+    start(host, "old")
+    (current,) = bundles(host)
+    in_use, unused, recent, pinned = (digit * 16 for digit in "abcd")
+    for name in (in_use, unused, recent, pinned):
+        host.run("cp", "-r", f"{LIBRARY}/{current}", f"{LIBRARY}/{name}")
+    host.run("touch", f"{LIBRARY}/{pinned}/pinned")
+    supervisor = host.popen(
+        "python3", "-I", "-S", f"{LIBRARY}/{in_use}", "supervise", "/var/lib/conductor/containers", "old"
+    )
+    try:
+        host.run("touch", "--date", "8 days ago", *(f"{LIBRARY}/{name}" for name in (in_use, unused, pinned)))
+        host.run("rm", "-r", f"{LIBRARY}/{current}")
+        start(host, "new")
+        assert bundles(host) == {in_use, recent, pinned, current}
+    finally:
+        supervisor.kill()
+        supervisor.wait()
+        host.run("rm", "-r", *(f"{LIBRARY}/{name}" for name in (in_use, recent, pinned)))
+
+
+# Another start of the same moment has been quicker: each time before this one removes a bundle.
+QUICKER = """
+bundle = module_utils("_engine.bundle")
+def gone(path):
+    import shutil
+    shutil.rmtree(path)
+    return False
+bundle.is_argument = gone
+"""
+
+
+def test_two_first_starts_after_an_upgrade_do_not_hinder_each_other(host):
+    start(host, "old")
+    (current,) = bundles(host)
+    for digit in "ab":
+        unused = f"{LIBRARY}/{digit * 16}"
+        host.run("cp", "-r", f"{LIBRARY}/{current}", unused)
+        host.run("touch", "--date", "8 days ago", unused)
+    host.run("rm", "-r", f"{LIBRARY}/{current}")
+    wish = {"name": "new", "image": "debian", "command": SLEEP}
+    assert patched(host, "conductor_container", QUICKER, **wish)["container"]["state"] == "running"
+    assert bundles(host) == {current}
