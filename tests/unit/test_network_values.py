@@ -111,6 +111,11 @@ def test_exposing_the_same_twice_is_one_and_not_a_clash():
         parse_exposes(["8080-80", {"container_port": 1, "host_port": 80, "host_ip": "192.0.2.1"}])
 
 
+def test_a_number_is_no_address_of_the_host():
+    with pytest.raises(InvalidInput, match="host_ip 8080"):
+        Expose.parse({"container_port": 80, "host_ip": 8080})
+
+
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["tcp", "udp"]), st.integers(1, 300), st.integers(0, 30))))
 def test_port_ranges_are_merged_without_overlap_and_without_loss(ranges):

@@ -18,7 +18,7 @@ from .._kernel.terminate import wait_ended
 from . import store
 from .cgroup_paths import cgroup_of
 from .exec.bounded_output import Last
-from .exec.enter import Command
+from .exec.enter import Command, ended_before
 from .exec.privileges import Confinement
 from .exec.run_inside import run_inside
 from .facts import container_facts, log_from
@@ -98,6 +98,9 @@ def wait_ready(settings: Settings, paths: ContainerPaths, argv: tuple[str, ...],
             )
         left = deadline - time.monotonic()
         try:
+            if process is None:
+                # Its supervisor could not start it again, and will try once more.
+                raise ended_before()
             seccomp = seccomp_filters.filter_at((read_run_state(paths) or {}).get("seccomp", ""), spec)
             command = Command(argv, spec.user, spec.env, spec.working_dir, Confinement.of(spec, seccomp))
             until = time.monotonic() + max(left, 0.1)

@@ -178,7 +178,8 @@ def _host_ip(value: object) -> str:
     if value is None or value == "":
         return ""
     try:
-        return str(ipaddress.ip_address(value))
+        # An integer is an address for ipaddress, and no user means that.
+        return str(ipaddress.ip_address(value if isinstance(value, str) else ""))
     except ValueError:
         raise InvalidInput(f"host_ip {value!r} is not an IP address", "give one of the host's addresses") from None
 

@@ -1,0 +1,19 @@
+"""What is waited for after a start, where a container has no process for a while."""
+
+import pytest
+from ansible_collections.conductor.containers.plugins.module_utils._container import readiness
+from ansible_collections.conductor.containers.plugins.module_utils._container.spec.container import ContainerSpec
+from ansible_collections.conductor.containers.plugins.module_utils._engine.paths import ContainerPaths
+from ansible_collections.conductor.containers.plugins.module_utils._engine.settings import Settings
+from ansible_collections.conductor.containers.plugins.module_utils._errors import EffectFailed
+from ansible_collections.conductor.containers.plugins.module_utils._kernel.processes import ProcessId
+
+
+def test_a_container_between_two_lives_without_a_process_is_waited_for(monkeypatch):
+    # As a restart leaves it that could not read what ran before: a supervisor, and nobody under it.
+    monkeypatch.setattr(readiness.store, "read_spec", lambda paths: ContainerSpec("web", "debian"))
+    monkeypatch.setattr(readiness.store, "observe_process", lambda paths, spec: (None, ProcessId(1, 1), True))
+    monkeypatch.setattr(readiness, "read_run_state", lambda paths: {})
+    monkeypatch.setattr(readiness, "container_facts", lambda settings, name: {"name": name})
+    with pytest.raises(EffectFailed, match="was not ready"):
+        readiness.wait_ready(Settings(), ContainerPaths.of("/nowhere", "web"), ("true",), 0.0)
