@@ -53,18 +53,18 @@ def changed_checksum(path: str, known: tuple[int, ...]) -> str | None:
         return None
 
 
-def check_source(source: Source) -> str:
-    """The checksum of a source that can be unpacked here. Raises NotFound, InvalidInput, HostNotCapable."""
+def check_source(path: str, checksum: str | None) -> str:
+    """The checksum of an archive that can be unpacked here. Raises NotFound, InvalidInput, HostNotCapable."""
     require_program("tar", "tar")
-    with _opened_archive(source.archive) as fd:
+    with _opened_archive(path) as fd:
         _decompressor(fd)
         found = _checksum(fd)
-    _judge(source, found)
+    _judge(path, checksum, found)
     return found
 
 
-def unpack(source: Source, rootfs: str, log: str) -> tuple[Source, tuple[int, ...]]:
-    """Unpack an archive into `rootfs`: the source with its checksum, and what tells the file from another one.
+def unpack(path: str, checksum: str | None, rootfs: str, log: str) -> tuple[Source, tuple[int, ...]]:
+    """Unpack an archive into `rootfs`: it as a source with its checksum, and what tells the file from another one.
 
     The checksum is of the bytes that tar has read, whoever writes to the file or to its directory meanwhile.
     Raises as `check_source`, and EffectFailed. GNU tar refuses members with `..`, strips a leading `/`, and makes links
@@ -72,21 +72,21 @@ def unpack(source: Source, rootfs: str, log: str) -> tuple[Source, tuple[int, ..
     """
     tar = ["tar", "--extract", "--file=-", f"--directory={rootfs}", "--numeric-owner", "--same-owner",
            "--same-permissions", "--xattrs", "--xattrs-include=*", "--acls"]  # fmt: skip
-    with _opened_archive(source.archive) as fd:
+    with _opened_archive(path) as fd:
         tar += [f"--use-compress-program={program}" for program in _decompressor(fd)]
         make_directory(rootfs)
         with read_once(fd, os.fstat(fd).st_size) as reading:
             try:
-                run_logged(tar, log, f"unpacking {source.archive}", stdin=reading.pipe)
+                run_logged(tar, log, f"unpacking {path}", stdin=reading.pipe)
             finally:
                 # Another content explains whatever tar says of it.
                 found = f"sha256:{reading.digest()}"
-                _judge(source, found)
+                _judge(path, checksum, found)
         identity = _identity(os.fstat(fd))
     with opened(rootfs) as root:
         if not (exists_inside(root, "/bin/sh") or exists_inside(root, "/usr/bin/sh")):
-            raise InvalidInput(f"{source.archive} holds no root file system: there is no /bin/sh in it")
-    return Source(source.archive, found), identity
+            raise InvalidInput(f"{path} holds no root file system: there is no /bin/sh in it")
+    return Source(path, found), identity
 
 
 @contextlib.contextmanager
@@ -115,9 +115,9 @@ def _checksum(fd: int) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
-def _judge(source: Source, found: str) -> None:
-    if source.checksum not in (None, found):
-        raise InvalidInput(f"source: archive {source.archive} has the checksum {found}, not {source.checksum}")
+def _judge(path: str, wanted: str | None, found: str) -> None:
+    if wanted not in (None, found):
+        raise InvalidInput(f"source: archive {path} has the checksum {found}, not {wanted}")
 
 
 def _decompressor(fd: int) -> list[str]:

@@ -27,7 +27,7 @@ from .._engine.id_range import IdRange
 from .._image.spec import Command
 from .._engine.paths import LOCK_DIR, ContainerPaths, ImagePaths
 from .._network.hosts_files import inside_files
-from .._container.plan.id_ranges import IdsView, choose, unregistered
+from .._container.plan.id_ranges import IdsView, choose_range, unregistered
 from .._network.plan.view import ContainerView
 from .._container.seccomp import filters as seccomp_filters
 from .._container.store import create_directory
@@ -73,7 +73,7 @@ def check_commands(settings: Settings, image: str) -> None:
     while not os.path.isdir(place):
         place = os.path.dirname(place)
     try:
-        check_idmap([place], choose("auto", _ids_view(settings, spec.name)))
+        check_idmap([place], choose_range("auto", _ids_view(settings, spec.name)))
         BuildNetwork(settings, spec.name).check()
     except HostNotCapable as error:
         raise HostNotCapable(f"commands of image {image} cannot run: {error.message}", error.hint) from None
@@ -128,7 +128,7 @@ def command_runner(settings: Settings, image: str) -> Iterator[CommandRunner]:
     try:
         with locked(LOCK_DIR, ids_lock(), settings.lock_timeout):
             view = _ids_view(settings, spec.name)
-            ids = choose("auto", view)
+            ids = choose_range("auto", view)
             if id_files():
                 register_ids(unregistered(ids, view), settings.lock_timeout)
             create_directory(paths, spec, ids)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timezone
 
@@ -25,7 +25,17 @@ from .._engine.id_range import SIZE
 from .._image.spec import Base, Image, Recipe, Source, parse_recipe
 from .._engine.paths import ContainerPaths, ImagePaths
 from .._engine.names import parse_name
-from . import plan as plan
+from .plan import (
+    BuildImage,
+    ClearStaging,
+    ExportImage,
+    ImageView,
+    RemoveImage,
+    Wish,
+    check_layers,
+    needs_build,
+    plan_image,
+)
 from .._engine.action import Action, Plan
 from .._container.store import read_spec
 from .._image.store import check_ids, image_layers, image_users, images_on, is_ours, read_image, require_ids, write_image
@@ -40,7 +50,7 @@ _BUILD_TIMEOUT = 3600.0
 _SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst")
 
 
-class ImageCase(UseCase):
+class ImageCase(UseCase[ImageView]):
     """The module's parameters, parsed; see UseCase in _engine/engine.py."""
 
     def __init__(self, params: dict, settings: Settings) -> None:
@@ -48,7 +58,7 @@ class ImageCase(UseCase):
         self.settings = replace(settings, lock_timeout=_BUILD_TIMEOUT) if patient else settings
         name = parse_name(params["name"], "name")
         self.paths = ImagePaths.of(settings.image_dir, name)
-        self.wish = plan.Wish(
+        self.wish = Wish(
             name, params["state"], parse_recipe(params), _parse_builder(params), params["force"], _parse_archive(params)
         )
         if self.wish.recipe.source is not None and self.wish.recipe.source.image == name:
@@ -70,20 +80,20 @@ class ImageCase(UseCase):
         if source.container is None:
             return source.image
         spec = read_spec(ContainerPaths.of(self.settings.container_dir, source.container))
-        return spec and spec.image
+        return None if spec is None else spec.image
 
-    def observe(self) -> plan.ImageView:
+    def observe(self) -> ImageView:
         return self._observe(self.wish)
 
-    def _observe(self, wish: plan.Wish) -> plan.ImageView:
+    def _observe(self, wish: Wish) -> ImageView:
         name, image_dir = self.wish.name, self.settings.image_dir
         image, damage = self._read()
         users, unknown = image_users(self.settings.container_dir)
         derived, damaged = images_on(image_dir)
         unknown = "; ".join(filter(None, (unknown, *(why for other, why in damaged.items() if other != name))))
-        view = plan.ImageView(
-            recipe=image and image.recipe,
-            builder=image and image.builder,
+        view = ImageView(
+            recipe=None if image is None else image.recipe,
+            builder=None if image is None else image.builder,
             damage=damage,
             users=users.get(name, ()),
             derived=derived.get(name, ()),
@@ -93,7 +103,7 @@ class ImageCase(UseCase):
         )
         if self.wish.state == "exported":
             archive.require_compressor(self.wish.archive)
-        if plan.needs_build(wish, view):
+        if needs_build(wish, view):
             return replace(view, complete=self._complete())
         return replace(view, archive_checksum=self._changed_checksum(image))
 
@@ -118,12 +128,16 @@ class ImageCase(UseCase):
         recipe = self.wish.recipe
         if recipe.commands:
             check_commands(self.settings, self.wish.name)
-        if recipe.source is not None and not recipe.source.archive:
-            base = recipe.source.image or check_container(self.settings, recipe.source.container)
-            plan.check_layers(base, image_layers(self.settings.image_dir, base))
+        source = recipe.source
+        if source is not None and source.archive:
+            checksum = archive.check_source(source.archive, source.checksum)
+            return replace(recipe, source=replace(source, checksum=checksum))
+        if source is not None:
+            base = check_container(self.settings, source.container) if source.container else source.image
+            # parse_recipe takes exactly one of the three.
+            assert base is not None
+            check_layers(base, image_layers(self.settings.image_dir, base))
             return recipe
-        if recipe.source is not None:
-            return replace(recipe, source=replace(recipe.source, checksum=archive.check_source(recipe.source)))
         recipe = bootstrap.complete(recipe)
         bootstrap.check_keyring(bootstrap.choose_builder(self.wish.builder, recipe), recipe)
         return recipe
@@ -136,19 +150,19 @@ class ImageCase(UseCase):
         known = image.archive_stat if source.archive == image.recipe.source.archive else ()
         return archive.changed_checksum(source.archive, known)
 
-    def plan(self, observed: plan.ImageView) -> Plan:
-        return plan.plan_image(self.wish, observed)
+    def plan(self, observed: ImageView) -> Plan:
+        return plan_image(self.wish, observed)
 
-    def apply(self, action: Action, run: Run) -> None:
+    def apply(self, action: Action, run: Run[ImageView]) -> None:
         run.warnings += _EFFECTS[type(action)](self) or ()
 
-    def again(self, run: Run) -> tuple[plan.ImageView, Iterable[Action]]:
+    def again(self, run: Run[ImageView]) -> tuple[ImageView, Iterable[Action]]:
         # `force` asks to do it again, once.
         wish = replace(self.wish, force=False)
         observed = self._observe(wish)
-        return observed, plan.plan_image(wish, observed).actions
+        return observed, plan_image(wish, observed).actions
 
-    def result(self, observed: plan.ImageView, run: Run) -> dict:
+    def result(self, observed: ImageView, run: Run[ImageView]) -> dict:
         image, _ = self._read()
         facts = image and image_facts(image, self.settings.image_dir, observed.users, observed.derived)
         more = {"archive": self.wish.archive} if self.wish.archive else {}
@@ -186,7 +200,7 @@ class ImageCase(UseCase):
             image = replace(image, highest_id=staging.highest_id(paths.rootfs, SIZE - 1))
             if runner is not None:
                 self._check_ids(image, runner)
-                runner.run(image.recipe.commands, paths, base, log, proxies())
+                runner.run(image.recipe.commands or (), paths, base, log, proxies())
             with whole(paths, base, writable=True):
                 neutralise(paths.rootfs)
             write_image(paths, replace(image, size=staging.tree_size(paths.rootfs)))
@@ -197,31 +211,36 @@ class ImageCase(UseCase):
 
     def _fill(self, rootfs: str, log: str) -> Image:
         """Make the root file system; what is to be written down of it."""
-        recipe, builder, stat, base = self.wish.recipe, "archive", (), None
-        if recipe.source is not None and not recipe.source.archive:
-            builder = "container" if recipe.source.container else "image"
-            base = self._fill_on_base(recipe.source, rootfs, log)
-            recipe = replace(recipe, suite=base.recipe.suite, architecture=base.recipe.architecture)
-        elif recipe.source is not None:
-            unpacked, stat = archive.unpack(recipe.source, rootfs, log)
+        recipe, source, builder = self.wish.recipe, self.wish.recipe.source, "archive"
+        stat: tuple[int, ...] = ()
+        lies_on = None
+        if source is not None and source.archive:
+            unpacked, stat = archive.unpack(source.archive, source.checksum, rootfs, log)
             recipe = replace(recipe, source=unpacked)
+        elif source is not None:
+            builder = "container" if source.container else "image"
+            base = self._fill_on_base(source, rootfs, log)
+            recipe = replace(recipe, suite=base.recipe.suite, architecture=base.recipe.architecture)
+            lies_on = Base(base.name, base.id)
         else:
             recipe = bootstrap.complete(recipe)
             builder = bootstrap.choose_builder(self.wish.builder, recipe)
             bootstrap.bootstrap(builder, recipe, rootfs, log)
         created = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        lies_on = base and Base(base.name, base.id)
         return Image(self.wish.name, os.urandom(8).hex(), created, recipe, builder, 0, {}, stat, lies_on)
 
     def _fill_on_base(self, source: Source, rootfs: str, log: str) -> Image:
         """Make the layer; the image that it lies on."""
-        if self._find_base(source) != self.base:
+        if self.base is None or self._find_base(source) != self.base:
             raise Conflict(f"source: container {source.container} got another image meanwhile", "run this again")
         if source.container:
             copy_layer(self.settings, source.container, rootfs, log)
         else:
             make_directory(rootfs)
-        return read_image(self.settings.image_dir, self.base)
+        base = read_image(self.settings.image_dir, self.base)
+        # `_complete` has found it, and its lock is held since.
+        assert base is not None
+        return base
 
     def _check_ids(self, image: Image, runner: CommandRunner) -> None:
         """Raises Conflict if the commands of `image` would run among files whose owners they cannot see."""
@@ -235,6 +254,8 @@ class ImageCase(UseCase):
 
     def _export(self) -> None:
         image = read_image(self.settings.image_dir, self.wish.name)
+        # It was there for the plan, and its lock is held since.
+        assert image is not None
         log = staging.start_log(self.settings.image_dir, self.wish.name)
         newest = int(datetime.fromisoformat(image.created).timestamp())
         base = image_layers(self.settings.image_dir, self.wish.name)[1:]
@@ -251,11 +272,11 @@ class ImageCase(UseCase):
         return bool(found) and image.exports.get(self.wish.archive) == found
 
 
-_EFFECTS = {
-    plan.ClearStaging: ImageCase._clear,
-    plan.BuildImage: ImageCase._build,
-    plan.RemoveImage: ImageCase._remove,
-    plan.ExportImage: ImageCase._export,
+_EFFECTS: dict[type[Action], Callable[[ImageCase], Iterable[str] | None]] = {
+    ClearStaging: ImageCase._clear,
+    BuildImage: ImageCase._build,
+    RemoveImage: ImageCase._remove,
+    ExportImage: ImageCase._export,
 }
 
 

@@ -38,10 +38,10 @@ class LiveExec(ExecCase):
         run = _on_terminal if self.on_terminal else _on_streams
         return run(process, cgroup, command)
 
-    def settle(self, run: Run) -> None:
+    def settle(self, run: Run[Observed]) -> None:
         """Whatever its status is, it has been run."""
 
-    def result(self, observed: Observed, run: Run) -> dict:
+    def result(self, observed: Observed, run: Run[Observed]) -> dict:
         return {"status": run.outcome.outcome}
 
 

@@ -17,7 +17,7 @@ from .facts import container_facts
 _LINKS, _MOST_OF_LINKS = 256, 1 << 16
 
 
-class ContainerInfoCase(InfoCase):
+class ContainerInfoCase(InfoCase[list[dict]]):
     """Containers with the names that are asked for."""
 
     def __init__(self, params: dict, settings: Settings) -> None:
@@ -43,7 +43,7 @@ class ContainerInfoCase(InfoCase):
             return None
         return {**cgroup_of(name).usage(), "network": _traffic(facts["pid"])}
 
-    def result(self, observed: list[dict], run: Run) -> dict:
+    def result(self, observed: list[dict], run: Run[list[dict]]) -> dict:
         return {"containers": observed}
 
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
-from .._engine.action import Action, Plan
+from .._engine.action import Action, Plan, Stage
 from .._engine.container_records import process_in, read_run_state
 from .._engine.engine import Run, UseCase
 from .._engine.id_range import IdRange
@@ -30,8 +31,24 @@ from .error_context import about_container
 from .facts import container_facts
 from .id_ranges import SUBGID, SUBUID, id_files, read_ids, taken_ids
 from .limits import has_cgroup_limits, set_cgroup_limits
-from .plan import container as plan
-from .plan.id_ranges import IdsView, choose, unregistered
+from .plan.container import (
+    ApplyLimits,
+    CleanUp,
+    ContainerView,
+    CreateContainer,
+    MakeNetworkNamespace,
+    RegisterIds,
+    RemoveContainer,
+    ResetRoot,
+    StartProcess,
+    StopProcesses,
+    Supervise,
+    TakeBackStop,
+    UpdateSpec,
+    Wish,
+    plan_container,
+)
+from .plan.id_ranges import IdsView, choose, choose_range, unregistered
 from .readiness import check_boots, run_to_end, wait_ready
 from .rootfs import check_idmap
 from .seccomp import filters as seccomp_filters
@@ -41,10 +58,10 @@ from .subid_files import register_ids
 from .supervisor.spawn import adopt
 
 # What belongs to a start, in this order.
-_STARTING = (plan.MakeNetworkNamespace, AttachNetwork, plan.StartProcess)
+_STARTING = (MakeNetworkNamespace, AttachNetwork, StartProcess)
 
 
-class ContainerCase(UseCase):
+class ContainerCase(UseCase[ContainerView]):
     """The module's parameters, parsed; see UseCase in _engine/engine.py."""
 
     def __init__(self, params: dict, settings: Settings) -> None:
@@ -52,7 +69,7 @@ class ContainerCase(UseCase):
         self.changes = parse_changes(params)
         self.name = self.changes["name"]
         self.paths = ContainerPaths.of(settings.container_dir, self.name)
-        self.wish = plan.Wish(params["state"], bool(params.get("recreate")), bool(params.get("force")))
+        self.wish = Wish(params["state"], bool(params.get("recreate")), bool(params.get("force")))
         self.wait = tuple(params.get("wait") or ())
         self.wait_timeout = params["wait_timeout"]
         self.detach = params.get("detach") is not False
@@ -66,7 +83,7 @@ class ContainerCase(UseCase):
         images = [image_lock(self.changes["image"], shared=True)] if "image" in self.changes else []
         return [*images, container_lock(self.name)]
 
-    def observe(self) -> plan.ContainerView:
+    def observe(self) -> ContainerView:
         spec, damage = None, ""
         try:
             spec = store.read_spec(self.paths)
@@ -86,7 +103,7 @@ class ContainerCase(UseCase):
             leftovers = (*leftovers, "half-made directory")
         image = self.changes.get("image") or (spec.image if spec else "")
         ids = self._observe_ids(spec, image)
-        view = plan.ContainerView(
+        view = ContainerView(
             spec=spec,
             running=running,
             to_run=spec is not None and store.is_to_run(self.paths),
@@ -105,7 +122,7 @@ class ContainerCase(UseCase):
         )
         return replace(view, problem=self._problem(view))
 
-    def _problem(self, view: plan.ContainerView) -> ConductorError | None:
+    def _problem(self, view: ContainerView) -> ConductorError | None:
         """What a start would fail of, found before anything is changed; None where none can be in the plan."""
         if self.wish.state == "absent" or view.incomplete:
             return None
@@ -130,7 +147,7 @@ class ContainerCase(UseCase):
             return None
         view = self._ids_view()
         if userns != "host" and image and os.path.exists(ImagePaths.of(self.settings.image_dir, image).spec):
-            ids = choose(userns, view)
+            ids = choose_range(userns, view)
             check_idmap(image_layers(self.settings.image_dir, image), ids)
             check_ids(self.settings.image_dir, image, ids, f"container {self.name}")
         return view
@@ -150,11 +167,11 @@ class ContainerCase(UseCase):
         taken = taken_ids(self.settings.container_dir, self.name)
         return IdsView(read_text(SUBUID), read_text(SUBGID), taken)
 
-    def plan(self, observed: plan.ContainerView) -> Plan:
+    def plan(self, observed: ContainerView) -> Plan:
         with about_container(self.name):
             return self._plan(observed)
 
-    def _plan(self, view: plan.ContainerView) -> Plan:
+    def _plan(self, view: ContainerView) -> Plan:
         wanted = None if self.wish.state == "absent" else merge(view.spec, self.changes)
         if view.incomplete and wanted is not None:
             raise Damaged(
@@ -169,9 +186,9 @@ class ContainerCase(UseCase):
                 f"{wanted.restart_policy} does not know",
                 "set restart_policy: no, or leave detach out",
             )
-        return plan.plan_container(wanted, self.name, view, self.wish)
+        return plan_container(wanted, self.name, view, self.wish)
 
-    def foresee(self, planned: Plan, observed: plan.ContainerView) -> Iterable[Action]:
+    def foresee(self, planned: Plan, observed: ContainerView) -> Iterable[Action]:
         if not any(isinstance(action, NetworkStage) for action in planned.actions):
             return planned.actions
         view = look_at_network(self.settings, self.name, observed.running)
@@ -181,10 +198,12 @@ class ContainerCase(UseCase):
 
         return foresee(planned.actions, view, self.settings.forwarding, self.settings.firewall)
 
-    def stage(self, stage: NetworkStage) -> contextlib.AbstractContextManager[Iterable[Action]]:
+    def stage(self, stage: Stage) -> contextlib.AbstractContextManager[Iterable[Action]]:
+        # plan_container makes no others.
+        assert isinstance(stage, NetworkStage)
         return staged(self.settings, stage)
 
-    def apply(self, action: Action, run: Run) -> None:
+    def apply(self, action: Action, run: Run[ContainerView]) -> None:
         effect = _EFFECTS.get(type(action))
         if effect is None:
             # Loaded by those who have a network only.
@@ -195,7 +214,7 @@ class ContainerCase(UseCase):
         with about_container(self.name):
             run.warnings += effect(self, action) or ()
 
-    def take_back(self, action: Action, run: Run) -> None:
+    def take_back(self, action: Action, run: Run[ContainerView]) -> None:
         """Nothing is left of a start that failed."""
         if not isinstance(action, _STARTING):
             return
@@ -207,7 +226,7 @@ class ContainerCase(UseCase):
         while run.done and (isinstance(run.done[-1], _STARTING) or type(run.done[-1]) not in _EFFECTS):
             run.done.pop()
 
-    def again(self, run: Run) -> tuple[plan.ContainerView, Iterable[Action]]:
+    def again(self, run: Run[ContainerView]) -> tuple[ContainerView, Iterable[Action]]:
         observed = self.observe()
         left = self.plan(observed).actions
         if _has_started(run):
@@ -215,7 +234,7 @@ class ContainerCase(UseCase):
             left = tuple(action for action in left if not isinstance(action, _STARTING))
         return observed, left
 
-    def settle(self, run: Run) -> None:
+    def settle(self, run: Run[ContainerView]) -> None:
         if self.wait:
             wait_ready(self.settings, self.paths, self.wait, self.wait_timeout)
         elif not self.detach:
@@ -223,7 +242,7 @@ class ContainerCase(UseCase):
         elif _has_started(run):
             check_boots(self.settings, self.paths)
 
-    def result(self, observed: plan.ContainerView, run: Run) -> dict:
+    def result(self, observed: ContainerView, run: Run[ContainerView]) -> dict:
         facts, warnings = container_facts(self.settings, self.name), run.all_warnings()
         told = {"container": facts, **({"warnings": warnings} if warnings else {})}
         if self.detach:
@@ -232,18 +251,18 @@ class ContainerCase(UseCase):
         ended = run.outcome
         return {**told, "rc": ended and ended.rc, "stdout": ended and ended.stdout}
 
-    def _register(self, action: plan.RegisterIds) -> None:
+    def _register(self, action: RegisterIds) -> None:
         register_ids(action.ranges, self.settings.lock_timeout)
 
     def ahead(self) -> dict:
         """The result if an earlier task of the play is to make what this one needs."""
         return {"actions": [f"create container {self.name} from image {self.changes.get('image')}"], "container": None}
 
-    def _create(self, action: plan.CreateContainer) -> None:
+    def _create(self, action: CreateContainer) -> None:
         with self._chosen_ids(action.spec) as ids:
             store.create_directory(self.paths, action.spec, ids)
 
-    def _update(self, action: plan.UpdateSpec) -> None:
+    def _update(self, action: UpdateSpec) -> None:
         if "userns" not in action.options:
             store.write_spec(self.paths, action.spec)
         else:
@@ -256,10 +275,10 @@ class ContainerCase(UseCase):
         with locked(LOCK_DIR, ids_lock(), self.settings.lock_timeout):
             yield choose(spec.userns, self._ids_view())
 
-    def _limit(self, action: plan.ApplyLimits) -> None:
+    def _limit(self, action: ApplyLimits) -> None:
         set_cgroup_limits(cgroup_of(self.name), action.spec)
 
-    def _stop(self, _action: plan.StopProcesses) -> None:
+    def _stop(self, _action: StopProcesses) -> None:
         with contextlib.suppress(Damaged):
             spec = store.read_spec(self.paths)
             if spec is not None:
@@ -274,50 +293,51 @@ class ContainerCase(UseCase):
         # Where a damaged file did not tell: force has allowed this, or the plan would not have come here.
         stop.kill_all(cgroup_of(self.name))
 
-    def _clean(self, _action: plan.CleanUp) -> None:
+    def _clean(self, _action: CleanUp) -> None:
         stop.clean_up(self.paths)
         store.clear_staging(self.paths)
 
-    def _reset(self, _action: plan.ResetRoot) -> None:
+    def _reset(self, _action: ResetRoot) -> None:
         for directory in (self.paths.work, self.paths.upper):
             remove_tree(directory)
             os.mkdir(directory)
             os.chmod(directory, 0o755)
 
-    def _make_namespace(self, _action: plan.MakeNetworkNamespace) -> None:
+    def _make_namespace(self, _action: MakeNetworkNamespace) -> None:
         start.make_network_namespace(self.paths)
 
-    def _start(self, action: plan.StartProcess) -> Iterable[str]:
+    def _start(self, action: StartProcess) -> Iterable[str]:
         store.write_spec(self.paths, action.spec, running=True)
         return start.start(self.settings, self.paths, action.spec)
 
-    def _take_back(self, _action: plan.TakeBackStop) -> None:
+    def _take_back(self, _action: TakeBackStop) -> None:
         spec = store.read_spec(self.paths)
         if spec is not None:
             store.write_spec(self.paths, spec, running=True)
 
-    def _supervise(self, _action: plan.Supervise) -> None:
+    def _supervise(self, _action: Supervise) -> None:
         adopt(self.paths, read_run_state(self.paths) or {})
 
-    def _remove(self, _action: plan.RemoveContainer) -> None:
+    def _remove(self, _action: RemoveContainer) -> None:
         store.remove_directory(self.paths)
 
 
-_EFFECTS = {
-    plan.RegisterIds: ContainerCase._register,
-    plan.CreateContainer: ContainerCase._create,
-    plan.UpdateSpec: ContainerCase._update,
-    plan.ApplyLimits: ContainerCase._limit,
-    plan.StopProcesses: ContainerCase._stop,
-    plan.CleanUp: ContainerCase._clean,
-    plan.ResetRoot: ContainerCase._reset,
-    plan.MakeNetworkNamespace: ContainerCase._make_namespace,
-    plan.StartProcess: ContainerCase._start,
-    plan.TakeBackStop: ContainerCase._take_back,
-    plan.Supervise: ContainerCase._supervise,
-    plan.RemoveContainer: ContainerCase._remove,
+# By the kind of action, each of which takes its own.
+_EFFECTS: dict[type[Action], Callable[[ContainerCase, Any], Iterable[str] | None]] = {
+    RegisterIds: ContainerCase._register,
+    CreateContainer: ContainerCase._create,
+    UpdateSpec: ContainerCase._update,
+    ApplyLimits: ContainerCase._limit,
+    StopProcesses: ContainerCase._stop,
+    CleanUp: ContainerCase._clean,
+    ResetRoot: ContainerCase._reset,
+    MakeNetworkNamespace: ContainerCase._make_namespace,
+    StartProcess: ContainerCase._start,
+    TakeBackStop: ContainerCase._take_back,
+    Supervise: ContainerCase._supervise,
+    RemoveContainer: ContainerCase._remove,
 }
 
 
-def _has_started(run: Run) -> bool:
-    return any(isinstance(action, plan.StartProcess) for action in run.done)
+def _has_started(run: Run[ContainerView]) -> bool:
+    return any(isinstance(action, StartProcess) for action in run.done)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from .._errors import Conflict, Damaged
 from .._kernel.processes import ProcessId
@@ -61,7 +62,7 @@ def build_names(container_dir: str) -> list[str]:
     return sorted(entry for entry in entries if entry.startswith(BUILD_PREFIX))
 
 
-def read_kept(paths: ContainerPaths) -> dict | None:
+def read_kept(paths: ContainerPaths) -> dict[str, Any] | None:
     """What all nouns need of container.json, or None: {id, hostname, image, wanted, userns, ids}. Raises Damaged.
 
     All else in there is _container/store.py's to read.
@@ -69,12 +70,12 @@ def read_kept(paths: ContainerPaths) -> dict | None:
     return read_json(paths.spec, _KEPT)
 
 
-def read_run_state(paths: ContainerPaths) -> dict | None:
+def read_run_state(paths: ContainerPaths) -> dict[str, Any] | None:
     """{pid, start_time, supervisor, started_at, restarts, ...} of the last start, or None. Raises Damaged."""
     return read_json(paths.run_state, _RUN_STATE, remedy=_STOP_IT)
 
 
-def write_run_state(paths: ContainerPaths, state: dict) -> None:
+def write_run_state(paths: ContainerPaths, state: dict[str, Any]) -> None:
     os.makedirs(_STATES, mode=0o700, exist_ok=True)
     write_json(paths.run_state, state)
 
@@ -102,7 +103,7 @@ def require_one_directory(container_dir: str) -> None:
         return
 
 
-def process_in(state: dict | None, key: str = "") -> ProcessId | None:
+def process_in(state: dict[str, Any] | None, key: str = "") -> ProcessId | None:
     """The process that a run state names: the first process, or with `key` "supervisor" its supervisor."""
     part = (state or {}).get(key) if key else state
     if not part:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from .._errors import ConductorError, EffectFailed
 from .._kernel.flock import Lock, locked
@@ -16,16 +16,19 @@ from . import paths
 from .action import Action, LeftOut, Plan, Stage
 from .settings import Settings
 
+# What a use case sees of the host, and plans from.
+Observed = TypeVar("Observed")
+
 
 @dataclass
-class Run:
+class Run(Generic[Observed]):
     """All that is remembered of a run: a use case itself knows what is asked for, and no more.
 
     `observed`: the first look; `left_out`: why something was left undone in a container, by its name; `outcome`: what
     an action, or the wait at the end, gave for the result.
     """
 
-    observed: Any
+    observed: Observed
     done: list[Action] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
@@ -36,7 +39,7 @@ class Run:
         return [*self.warnings, *(f"container {name}: {reason}" for name, reason in self.left_out.items())]
 
 
-class UseCase(Protocol):
+class UseCase(Protocol[Observed]):
     """What a module's noun can do. Built from the parameters, which it parses and checks (InvalidInput)."""
 
     settings: Settings
@@ -44,13 +47,13 @@ class UseCase(Protocol):
     def locks(self) -> Iterable[Lock]:
         """The locks that applying needs, in the order image, container, network."""
 
-    def observe(self) -> Any:
+    def observe(self) -> Observed:
         """Read specs and kernel; changes nothing."""
 
-    def plan(self, observed: Any) -> Plan:
+    def plan(self, observed: Observed) -> Plan:
         """Pure. Raises InvalidInput, Conflict or NotFound where what is asked cannot be done."""
 
-    def foresee(self, planned: Plan, observed: Any) -> Iterable[Action]:
+    def foresee(self, planned: Plan, observed: Observed) -> Iterable[Action]:
         """What a run of `planned` would do, with the actions of its stages. Changes nothing."""
         return planned.actions
 
@@ -59,26 +62,29 @@ class UseCase(Protocol):
 
         For those whose plans have stages.
         """
+        raise AssertionError(f"a plan without stages has one: {stage!r}")
 
-    def apply(self, action: Action, run: Run) -> None:
+    def apply(self, action: Action, run: Run[Observed]) -> None:
         """Carry out one action. Raises LeftOut where that costs the action alone."""
 
-    def take_back(self, action: Action, run: Run) -> None:
+    def take_back(self, action: Action, run: Run[Observed]) -> None:
         """After `action` has failed: take away what must not be left of it."""
+        return None
 
-    def again(self, run: Run) -> tuple[Any, Iterable[Action]]:
+    def again(self, run: Run[Observed]) -> tuple[Observed, Iterable[Action]]:
         """The second look, and what is still to be done as it shows."""
         observed = self.observe()
         return observed, self.plan(observed).actions
 
-    def settle(self, run: Run) -> None:
+    def settle(self, run: Run[Observed]) -> None:
         """Wait for what takes its time after the last action, with no lock held; changes nothing."""
+        return None
 
-    def result(self, observed: Any, run: Run) -> dict:
+    def result(self, observed: Observed, run: Run[Observed]) -> dict[str, Any]:
         """Values for the module's result, documented in its RETURN."""
 
 
-def check(case: UseCase) -> dict:
+def check(case: UseCase[Observed]) -> dict[str, Any]:
     """What `perform` would report, with nothing changed."""
     run = Run(case.observe())
     plan = case.plan(run.observed)
@@ -86,7 +92,7 @@ def check(case: UseCase) -> dict:
     return _report(case, run.observed, plan, run)
 
 
-def perform(case: UseCase) -> dict:
+def perform(case: UseCase[Observed]) -> dict[str, Any]:
     """Bring the host to what `case` wants and report it.
 
     Raises EffectFailed where the plan, carried out, did not lead there: the second look is what makes
@@ -112,7 +118,7 @@ def perform(case: UseCase) -> dict:
     return _report(case, observed, plan, run)
 
 
-def _carry_out(case: UseCase, action: Action, run: Run) -> None:
+def _carry_out(case: UseCase[Observed], action: Action, run: Run[Observed]) -> None:
     try:
         with case.stage(action) if isinstance(action, Stage) else contextlib.nullcontext((action,)) as actions:
             for each in actions:
@@ -130,7 +136,7 @@ def _carry_out(case: UseCase, action: Action, run: Run) -> None:
 
 
 @contextlib.contextmanager
-def _telling(case: UseCase, plan: Plan, run: Run, partly: bool = False) -> Iterator[None]:
+def _telling(case: UseCase[Observed], plan: Plan, run: Run[Observed], partly: bool = False) -> Iterator[None]:
     """For the block, have errors tell what was done before: `changed` is what happened, in failures too.
 
     `partly`: something of `plan` is left then.
@@ -147,14 +153,14 @@ def _telling(case: UseCase, plan: Plan, run: Run, partly: bool = False) -> Itera
         raise
 
 
-def _tell(error: ConductorError, case: UseCase, plan: Plan, run: Run, partly: bool) -> None:
+def _tell(error: ConductorError, case: UseCase[Observed], plan: Plan, run: Run[Observed], partly: bool) -> None:
     words = [action.describe() for action in run.done]
     error.facts = {"changed": bool(words) or _has_begun(case, plan), "actions": words, **error.facts}
     if words and partly:
         error.hint = f"{error.hint}; " * bool(error.hint) + f"done before: {', '.join(words)}"
 
 
-def _has_begun(case: UseCase, plan: Plan) -> bool:
+def _has_begun(case: UseCase[Observed], plan: Plan) -> bool:
     """Whether the first action has changed anything before it failed: another plan is needed now."""
     if not plan.actions:
         return False
@@ -165,7 +171,7 @@ def _has_begun(case: UseCase, plan: Plan) -> bool:
         return True
 
 
-def _report(case: UseCase, observed: Any, plan: Plan, run: Run) -> dict:
+def _report(case: UseCase[Observed], observed: Observed, plan: Plan, run: Run[Observed]) -> dict[str, Any]:
     return {
         "changed": bool(run.done),
         "actions": [action.describe() for action in run.done],

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 from .._errors import InvalidInput
@@ -63,8 +64,8 @@ def parse_userns(value: object, option: str) -> str | IdRange:
 
 
 def _number(value: object, option: str) -> int:
-    try:
-        # YAML's numbers come as text where a template made them.
-        return int(value) if not isinstance(value, (bool, float)) else int("")
-    except (TypeError, ValueError):
-        raise InvalidInput(f"{option} {value!r} is not a whole number") from None
+    # YAML's numbers come as text where a template made them.
+    if isinstance(value, (int, str)) and not isinstance(value, bool):
+        with contextlib.suppress(ValueError):
+            return int(value)
+    raise InvalidInput(f"{option} {value!r} is not a whole number")

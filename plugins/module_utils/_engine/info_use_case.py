@@ -10,23 +10,23 @@ from typing import Any
 
 from .._kernel.flock import Lock
 from .action import Action, Plan
-from .engine import Run, UseCase
+from .engine import Observed, Run, UseCase
 from .names import parse_name
 
 
-class InfoCase(UseCase):
+class InfoCase(UseCase[Observed]):
     """Reads, and never changes anything."""
 
     def locks(self) -> Iterable[Lock]:
         return ()
 
-    def plan(self, observed: Any) -> Plan:
+    def plan(self, observed: Observed) -> Plan:
         return Plan()
 
-    def apply(self, action: Action, run: Run) -> None:
+    def apply(self, action: Action, run: Run[Observed]) -> None:
         raise AssertionError(f"an info module has nothing to do: {action!r}")
 
 
-def parse_names(params: dict) -> list[str]:
+def parse_names(params: dict[str, Any]) -> list[str]:
     """What the option `name` asks for; empty for all. Raises InvalidInput."""
     return [parse_name(name, "name") for name in params["name"] or []]

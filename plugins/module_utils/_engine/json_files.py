@@ -14,6 +14,7 @@ import os
 import stat
 import time
 from collections.abc import Collection, Mapping
+from typing import Any
 
 from .._errors import Damaged
 from .._kernel.files.atomic_write import write_atomic
@@ -31,7 +32,7 @@ _known: dict[str, tuple[tuple[int, ...], bytes]] = {}
 _REMEDY = "restore it, or remove what it belongs to and create that anew"
 
 
-def write_json(path: str, value: dict) -> None:
+def write_json(path: str, value: dict[str, Any]) -> None:
     """Write `value` with the format's version to `path`, atomically."""
     text = json.dumps({"version": VERSION, **value}, indent=1, sort_keys=True)
     data = text.encode() + b"\n"
@@ -40,7 +41,7 @@ def write_json(path: str, value: dict) -> None:
 
 def read_json(
     path: str, kinds: Mapping[str, Kind] | None = None, required: Collection[str] = (), remedy: str = _REMEDY
-) -> dict | None:
+) -> dict[str, Any] | None:
     """The object in `path` without its version, or None where there is no such file.
 
     Raises Damaged for a file that is no JSON object of our version, whose values are not of their `kinds` (see
@@ -56,7 +57,7 @@ def read_json(
     return value
 
 
-def read_object(path: str, remedy: str) -> dict | None:
+def read_object(path: str, remedy: str) -> dict[str, Any] | None:
     """The JSON object in the file `path`, None where there is no such file. Raises Damaged.
 
     As RFC 8259 has it: no NaN, no name twice in an object (Python's reader would take the last one, others the first).
@@ -118,7 +119,7 @@ def _no_number(name: str) -> object:
     raise ValueError(f"{name} is no number of JSON")
 
 
-def _with_names_once(pairs: list[tuple[str, object]]) -> dict:
+def _with_names_once(pairs: list[tuple[str, object]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
         raise ValueError("it has a name twice in an object")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, fields
+from typing import Any
 
 from .._errors import Damaged, InvalidInput
 from . import paths
@@ -30,7 +31,7 @@ class Settings:
     firewall: str = "report"
 
     @classmethod
-    def load(cls, params: dict, config_file: str = paths.CONFIG_FILE) -> Settings:
+    def load(cls, params: dict[str, Any], config_file: str = paths.CONFIG_FILE) -> Settings:
         """Settings of this host with the module's `params` over them. Raises InvalidInput, Damaged."""
         names = [field.name for field in fields(cls)]
         values = _read_config(config_file, names)
@@ -51,7 +52,7 @@ _KINDS = {**dict.fromkeys((field.name for field in fields(Settings)), text), "lo
 _KINDS["interface"] = maybe(text)
 
 
-def _read_config(path: str, known: list[str]) -> dict:
+def _read_config(path: str, known: list[str]) -> dict[str, Any]:
     remedy = "correct it, or run role conductor.containers.host"
     values = read_object(path, remedy)
     if values is None:

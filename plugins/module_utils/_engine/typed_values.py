@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from typing import Any
 
 Kind = Callable[[object], bool]
 
@@ -69,7 +70,7 @@ def object_with(kinds: Mapping[str, Kind], required: Collection[str] = ()) -> Ki
     return fits
 
 
-def wrong(value: Mapping, kinds: Mapping[str, Kind], required: Collection[str] = ()) -> str:
+def wrong(value: Mapping[str, Any], kinds: Mapping[str, Kind], required: Collection[str] = ()) -> str:
     """What is wrong with an object, in words; "" if nothing is. Keys without a kind do not count."""
     for name in required:
         if name not in value:

@@ -13,7 +13,7 @@ from .facts import image_facts
 from .store import image_names, image_users, images_on, read_image
 
 
-class ImageInfoCase(InfoCase):
+class ImageInfoCase(InfoCase[list[dict]]):
     """Images with the names that are asked for."""
 
     def __init__(self, params: dict, settings: Settings) -> None:
@@ -37,5 +37,5 @@ class ImageInfoCase(InfoCase):
                 found.append({**facts, "error": f"used_by may lack one: {unknown}"} if unknown else facts)
         return found
 
-    def result(self, observed: list[dict], run: Run) -> dict:
+    def result(self, observed: list[dict], run: Run[list[dict]]) -> dict:
         return {"images": observed}

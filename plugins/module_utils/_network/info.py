@@ -17,7 +17,7 @@ from .plan.result import network_result
 from .plan.view import NetworkView
 
 
-class NetworkInfoCase(InfoCase):
+class NetworkInfoCase(InfoCase[NetworkView]):
     """The network of one container, or of all."""
 
     def __init__(self, params: dict, settings: Settings) -> None:
@@ -25,10 +25,11 @@ class NetworkInfoCase(InfoCase):
         self.name = None if params["container"] is None else parse_name(params["container"], "container")
 
     def observe(self) -> NetworkView:
-        focus = None if self.name is None else lambda _view: {self.name}
+        name = self.name
+        focus = None if name is None else lambda _view: {name}
         return observe(self.settings, focus, others=("forward", "input"))
 
-    def result(self, observed: NetworkView, run: Run) -> dict:
+    def result(self, observed: NetworkView, run: Run[NetworkView]) -> dict:
         networks = []
         for name in _users_containers(observed) if self.name is None else [self.name]:
             found = network_result(observed, name)

@@ -22,7 +22,7 @@ from .plan.view import NetworkView
 from .store import write_network
 
 
-class PeerCase(UseCase):
+class PeerCase(UseCase[NetworkView]):
     """What one of two containers may call of the other."""
 
     def __init__(self, params: dict, settings: Settings) -> None:
@@ -45,13 +45,13 @@ class PeerCase(UseCase):
             {"peers": peer_result(after, self.options)},
         )
 
-    def apply(self, action: Action, run: Run) -> None:
+    def apply(self, action: Action, run: Run[NetworkView]) -> None:
         if isinstance(action, WriteNetworkSpec):
             write_network(self.settings.container_dir, action.container, action.spec)
         else:
             apply(self.settings, action, self._focus)
 
-    def again(self, run: Run) -> tuple[NetworkView, Iterable[Action]]:
+    def again(self, run: Run[NetworkView]) -> tuple[NetworkView, Iterable[Action]]:
         observed = self.observe().fenced_as(run.observed)
         return observed, still_to_do(self.plan(observed).actions, run.done, run.left_out, self._focus)
 
@@ -59,6 +59,6 @@ class PeerCase(UseCase):
         """The result if an earlier task of the play is to make what this one needs."""
         return {"actions": [f"let {self.options.container} call {self.options.peer}"], "peers": []}
 
-    def result(self, observed: NetworkView, run: Run) -> dict:
+    def result(self, observed: NetworkView, run: Run[NetworkView]) -> dict:
         warnings = [*run.all_warnings(), *warnings_of(observed, self._focus)]
         return {"peers": peer_result(observed, self.options), **({"warnings": warnings} if warnings else {})}

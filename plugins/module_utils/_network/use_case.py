@@ -40,7 +40,7 @@ from .spec.ports import expose_warnings
 from .store import remove_network, write_network
 
 
-class NetworkCase(UseCase):
+class NetworkCase(UseCase[NetworkView]):
     """The network of the one container `container`: state present or absent."""
 
     def __init__(self, params: dict, settings: Settings) -> None:
@@ -100,7 +100,7 @@ class NetworkCase(UseCase):
     def _project(self, after: NetworkView) -> tuple[Action, ...]:
         return plan_projection(after, self._focus(after), self.settings.forwarding, self.settings.firewall)
 
-    def apply(self, action: Action, run: Run) -> None:
+    def apply(self, action: Action, run: Run[NetworkView]) -> None:
         if isinstance(action, WriteNetworkSpec):
             write_network(self.settings.container_dir, action.container, action.spec)
         elif isinstance(action, RemoveNetworkSpec):
@@ -108,11 +108,11 @@ class NetworkCase(UseCase):
         else:
             apply(self.settings, action, {self.name})
 
-    def again(self, run: Run) -> tuple[NetworkView, Iterable[Action]]:
+    def again(self, run: Run[NetworkView]) -> tuple[NetworkView, Iterable[Action]]:
         observed = self.observe().fenced_as(run.observed)
         return observed, still_to_do(self.plan(observed).actions, run.done, run.left_out, {self.name})
 
-    def result(self, observed: NetworkView, run: Run) -> dict:
+    def result(self, observed: NetworkView, run: Run[NetworkView]) -> dict:
         blocked = blocked_by(observed.other_chains, "forward")
         result = {"network": network_result(observed, self.name), "blocked_by": blocked}
         warnings = [
@@ -134,7 +134,7 @@ class NetworkCase(UseCase):
         return {**result, **({"warnings": warnings} if warnings else {})}
 
 
-class ReconcileCase(UseCase):
+class ReconcileCase(UseCase[NetworkView]):
     """All networks of this host as their specs say: after a reboot, a flushed firewall, a deleted interface."""
 
     def __init__(self, params: dict, settings: Settings) -> None:
@@ -153,14 +153,14 @@ class ReconcileCase(UseCase):
         actions = plan_projection(observed, names, self.settings.forwarding, self.settings.firewall)
         return Plan(actions, {"drift": [action.describe() for action in actions]}, {"drift": []})
 
-    def apply(self, action: Action, run: Run) -> None:
+    def apply(self, action: Action, run: Run[NetworkView]) -> None:
         apply(self.settings, action)
 
-    def again(self, run: Run) -> tuple[NetworkView, Iterable[Action]]:
+    def again(self, run: Run[NetworkView]) -> tuple[NetworkView, Iterable[Action]]:
         observed = self.observe().fenced_as(run.observed)
         return observed, still_to_do(self.plan(observed).actions, run.done, run.left_out)
 
-    def result(self, observed: NetworkView, run: Run) -> dict:
+    def result(self, observed: NetworkView, run: Run[NetworkView]) -> dict:
         warnings = [*run.all_warnings(), *warnings_of(observed, observed.containers)]
         warnings += [problem for name in sorted(observed.containers) for problem in port_conflicts(observed, name)]
         blocked = blocked_by(observed.other_chains, "forward")

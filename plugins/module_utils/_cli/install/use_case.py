@@ -20,7 +20,7 @@ from ..._errors import InvalidInput
 from ..._kernel.files.atomic_write import sync_directory, write_atomic
 from ..._kernel.flock import Lock
 from .. import completion
-from .plan import File, WriteFile, plan_files
+from .plan import File, RemoveFile, WriteFile, plan_files
 from .program import MARKS, program
 
 
@@ -42,7 +42,8 @@ def build(params: dict, settings: Settings) -> CommandCase:
     return CommandCase(params, settings, contents)
 
 
-class CommandCase(UseCase):
+# In quotes, for Python 3.9 cannot evaluate it.
+class CommandCase(UseCase["dict[str, File | None]"]):
     """`contents` are by the module's option that names the file."""
 
     def __init__(self, params: dict, settings: Settings, contents: dict[str, Content]) -> None:
@@ -67,7 +68,9 @@ class CommandCase(UseCase):
     def _wanted(self, content: Content) -> File | None:
         return File(_digest(content.data), content.mode) if self.present else None
 
-    def apply(self, action: Action, run: Run) -> None:
+    def apply(self, action: Action, run: Run[dict[str, File | None]]) -> None:
+        # plan_files makes no others.
+        assert isinstance(action, (WriteFile, RemoveFile))
         directory = os.path.dirname(action.path)
         if isinstance(action, WriteFile):
             content = self.contents[action.path]
@@ -81,7 +84,7 @@ class CommandCase(UseCase):
             os.unlink(action.path)
             sync_directory(directory)
 
-    def result(self, observed: dict[str, File | None], run: Run) -> dict:
+    def result(self, observed: dict[str, File | None], run: Run[dict[str, File | None]]) -> dict:
         return dict(self.paths)
 
 

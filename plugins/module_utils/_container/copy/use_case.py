@@ -29,7 +29,7 @@ from ..id_ranges import read_ids
 from ..open_root import open_root
 from ..spec.mounts import parse_path
 from ..users import resolve_user
-from .plan import SHOWN, FileView, Pair, differences, plan_copy, same_content
+from .plan import SHOWN, Copy, FileView, Pair, differences, plan_copy, same_content
 from .sides import Place, Source, told
 
 
@@ -49,7 +49,7 @@ def _observed(place: Place, pairs: dict[str, Pair]) -> Observed:
     return Observed(place.path, place.shown, pairs, copy_source.free_bytes(place.directory_fd))
 
 
-class CopyCase(UseCase):
+class CopyCase(UseCase[Observed]):
     """The module's parameters, parsed; see UseCase in _engine/engine.py."""
 
     def __init__(self, params: dict, settings: Settings) -> None:
@@ -87,12 +87,14 @@ class CopyCase(UseCase):
     def plan(self, observed: Observed) -> Plan:
         return plan_copy(self.source, observed.shown, observed.pairs, observed.room)
 
-    def apply(self, action: Action, run: Run) -> None:
+    def apply(self, action: Action, run: Run[Observed]) -> None:
+        # plan_copy makes no other.
+        assert isinstance(action, Copy)
         with about_container(self.name), self._opened(writable=True) as (_root_fd, source, place):
             done = {path: place.put(path, wanted, source, f"copy/{self.name}") for path, wanted in action.entries}
         run.outcome = {**{path: pair.wanted for path, pair in run.observed.pairs.items()}, **done}
 
-    def again(self, run: Run) -> tuple[Observed, Iterable[Action]]:
+    def again(self, run: Run[Observed]) -> tuple[Observed, Iterable[Action]]:
         with about_container(self.name), self._opened(writable=False) as (_root_fd, _source, place):
             # The source may have changed since: what counts is what was read of it.
             views = run.outcome.items()
@@ -103,7 +105,7 @@ class CopyCase(UseCase):
         """The result if an earlier task of the play is to make what this one needs."""
         return {"actions": [f"copy {self.source}"], "container": self.name, "src": self.src or None}
 
-    def result(self, observed: Observed, run: Run) -> dict:
+    def result(self, observed: Observed, run: Run[Observed]) -> dict:
         top = observed.pairs[""].wanted
         of_file = {"checksum": top.digest or None, "mode": f"{top.mode:04o}", "uid": top.owner, "gid": top.group}
         return {
@@ -113,7 +115,12 @@ class CopyCase(UseCase):
             "target": observed.target,
             "size": sum(pair.wanted.size for pair in observed.pairs.values()),
             **(of_file if top.kind == "file" else {}),
-            "diff": [diff for action in run.done for diff in differences(action, run.observed.pairs)],
+            "diff": [
+                diff
+                for action in run.done
+                if isinstance(action, Copy)
+                for diff in differences(action, run.observed.pairs)
+            ],
         }
 
     @contextlib.contextmanager

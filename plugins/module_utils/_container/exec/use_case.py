@@ -74,7 +74,7 @@ class Ran:
     end: datetime
 
 
-class ExecCase(UseCase):
+class ExecCase(UseCase[Observed]):
     """The module's parameters, parsed; see UseCase in _engine/engine.py."""
 
     def __init__(self, params: dict, settings: Settings) -> None:
@@ -111,7 +111,7 @@ class ExecCase(UseCase):
         spec = store.read_spec(self.paths)
         if spec is None:
             raise not_yet(NotFound(f"there is no container {self.name!r}", "create it with conductor_container"))
-        state = read_run_state(self.paths)
+        state = read_run_state(self.paths) or {}
         process = process_in(state)
         if process is None or not process.wait_executed(*self._left()):
             raise not_yet(
@@ -144,7 +144,7 @@ class ExecCase(UseCase):
             return Plan()
         return Plan((RunCommand(self.name, self.argv),))
 
-    def apply(self, action: Action, run: Run) -> None:
+    def apply(self, action: Action, run: Run[Observed]) -> None:
         with about_container(self.name):
             # Looked at once more: what is run now is to run in the process that is there now.
             observed = self._observe()
@@ -166,11 +166,11 @@ class ExecCase(UseCase):
             return start_inside(process, cgroup, command, self.paths.log)
         return run_inside(process, cgroup, command, self.stdin, self.deadline, partial(First, self.output_limit))
 
-    def again(self, run: Run) -> tuple[Observed, Iterable[Action]]:
+    def again(self, run: Run[Observed]) -> tuple[Observed, Iterable[Action]]:
         # As it was: the command itself may have ended the container, or made what would have been its guard.
         return run.observed, ()
 
-    def settle(self, run: Run) -> None:
+    def settle(self, run: Run[Observed]) -> None:
         """Raises EffectFailed, with all that the result would have, where the command did not exit 0."""
         if run.outcome is None or self.detach or run.outcome.outcome.rc == 0:
             return
@@ -186,7 +186,7 @@ class ExecCase(UseCase):
         """The result if an earlier task of the play is to make what this one needs."""
         return {"actions": [RunCommand(self.name, self.argv).describe()], "cmd": list(self.argv), **self._facts(None)}
 
-    def result(self, observed: Observed, run: Run) -> dict:
+    def result(self, observed: Observed, run: Run[Observed]) -> dict:
         told = {"msg": observed.guard} if observed.guard else {}
         return {"cmd": list(self.argv), **self._facts(run.outcome), **told}
 

@@ -27,12 +27,15 @@ class IdsView:
 
 
 def choose(userns: str | IdRange, view: IdsView) -> IdRange | None:
-    """The range for a container whose option is `userns`; None for the host's own ids.
+    """The range for a container whose option is `userns`; None for the host's own ids. Raises as `choose_range`."""
+    return None if userns == "host" else choose_range(userns, view)
+
+
+def choose_range(userns: str | IdRange, view: IdsView) -> IdRange:
+    """The range for a container whose option `userns` is V(auto) or a range.
 
     Raises Conflict where another container has it, HostNotCapable where none is left.
     """
-    if userns == "host":
-        return None
     if isinstance(userns, IdRange):
         for name, other in view.taken.items():
             if userns.overlaps(other):
