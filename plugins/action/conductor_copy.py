@@ -47,15 +47,15 @@ class ActionModule(BundledAction):
         content, given = arguments.pop("content", None), arguments.get("src")
         written = None
         try:
-            if content is not None:
+            if given is not None:
+                local = self._find(given)
+            else:
                 local = written = _write(content)
                 if arguments.get("mode") is None:
                     arguments["mode"] = "0644"
-            else:
-                local = self._find(given)
             if not self._connection._shell.tmpdir:
                 self._make_tmp_path()
-            if os.path.isdir(local):
+            if given is not None and os.path.isdir(local):
                 there = self._transfer_directory(arguments, local, given)
             else:
                 there = self._transfer_one(arguments, local, given)

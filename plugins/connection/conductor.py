@@ -139,6 +139,8 @@ def _with_byte_code(name: str) -> ModuleType:
     if full_name not in sys.modules:
         path = os.path.join(os.path.dirname(os.path.dirname(__file__)), "plugin_utils", f"{name}.py")
         spec = importlib.util.spec_from_file_location(full_name, path)
+        # The path of a .py file always has them.
+        assert spec is not None and spec.loader is not None
         sys.modules[full_name] = module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
     return sys.modules[full_name]

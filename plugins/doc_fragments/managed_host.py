@@ -26,6 +26,8 @@ def _as_ours(part: Any) -> Any:
 class ModuleDocFragment:
     """Options of ssh as the ansible-core that runs knows them, so that none of them is ever missing here."""
 
+    DOCUMENTATION: str
+
 
 # JSON is YAML, and faster to write.
 _OPTIONS = managed_host_options(_as_ours(yaml_load(ssh.DOCUMENTATION)["options"]))

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ansible.errors import AnsibleFilterError
 
 DOCUMENTATION = r"""
@@ -73,7 +75,9 @@ _value:
 NOT_FOR_THE_MODULE = {"network", "peers"}
 
 
-def deployment(containers: list, existing: list = (), networks: list = (), check: bool = False) -> dict:
+def deployment(
+    containers: list[dict], existing: Sequence[dict] = (), networks: Sequence[dict] = (), check: bool = False
+) -> dict:
     """The steps of role deploy; see DOCUMENTATION. Raises AnsibleFilterError where the list contradicts itself."""
     _check_names(containers)
     wanted = [item for item in containers if item.get("state") != "absent"]

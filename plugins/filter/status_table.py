@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timezone
 
 from ansible_collections.conductor.containers.plugins.module_utils._errors import printable
@@ -46,7 +47,7 @@ HEADINGS = ("NAME", "STATE", "IMAGE", "UP", "ADDRESSES", "INTERNET", "EXPOSES", 
 UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
 
-def status_table(containers: list, networks: list = ()) -> list:
+def status_table(containers: list[dict], networks: Sequence[dict] = ()) -> list[str]:
     """The table's lines. What is unknown or empty is shown as `-`."""
     if not containers:
         return ["no containers"]
@@ -92,7 +93,7 @@ def _since(started_at: str | None) -> str:
     if not started_at:
         return ""
     left = max(0, int((datetime.now(timezone.utc) - datetime.fromisoformat(started_at)).total_seconds()))
-    parts = []
+    parts: list[str] = []
     for unit, seconds in UNITS:
         count, left = divmod(left, seconds)
         if count or parts or unit == "s":

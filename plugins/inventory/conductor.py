@@ -105,6 +105,7 @@ cache_connection: /var/cache/ansible
 
 import functools
 import re
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -202,7 +203,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def _ask_all(self, ways: dict[str, dict], known: dict) -> dict[str, list[dict]]:
         """Containers by managed host: each host's own answer, or what is `known` of it if it has none."""
-        calls, failures = {}, {}
+        calls: dict[str, Callable[[], bytes]] = {}
+        failures: dict[str, CallFailed] = {}
         for name, way in ways.items():
             # Plugins are loaded here, and only used in the processes that ask.
             try:
@@ -216,9 +218,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         found = {}
         for name in ways:
             try:
-                if isinstance(answers[name], CallFailed):
-                    raise answers[name]
-                found[name], self._unread[name] = parse_answer(answers[name])
+                answer = answers[name]
+                if isinstance(answer, CallFailed):
+                    raise answer
+                found[name], self._unread[name] = parse_answer(answer)
             except (CallFailed, BadAnswer) as error:
                 kept = f"{len(known[name])} are kept from the cache" if name in known else "and the cache has none"
                 self.display.warning(f"{name} did not tell its containers, {kept}: {shown(str(error), 500)}")

@@ -177,8 +177,9 @@ class _Received:
 
     def outcome(self) -> tuple[int, bytes, bytes]:
         """Status, output and errors. Raises NotRun, Lost."""
-        if self.end.startswith("!"):
-            raise NotRun(self.end[1:])
-        if not (self.end.isascii() and self.end.isdigit() and len(self.end) <= 3):
+        end = self.end
+        if end is not None and end.startswith("!"):
+            raise NotRun(end[1:])
+        if end is None or not (end.isascii() and end.isdigit() and len(end) <= 3):
             raise Lost("the server's answer cannot be understood")
-        return int(self.end), b"".join(self._output[_STDOUT]), b"".join(self._output[_STDERR])
+        return int(end), b"".join(self._output[_STDOUT]), b"".join(self._output[_STDERR])

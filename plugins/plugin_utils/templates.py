@@ -17,9 +17,12 @@ try:
         return value
 except ImportError:
     # Before ansible-core 2.19 each text may be one, but for those in the result of a task: there, none is.
-    from ansible.utils.unsafe_proxy import wrap_var as untrusted
+    from ansible.utils.unsafe_proxy import wrap_var
 
     IN_RESULTS = False
+
+    def untrusted(value: Any) -> Any:
+        return wrap_var(value)
 
     def template(text: str) -> str:
         return text

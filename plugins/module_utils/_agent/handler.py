@@ -133,9 +133,7 @@ def _streams(pid: int) -> tuple[int, int, int]:
     """
     pidfd = os.pidfd_open(pid)
     try:
-        streams = tuple(
-            _stream(pid, number, mode) for number, mode in enumerate((os.O_RDONLY, os.O_WRONLY, os.O_WRONLY))
-        )
+        streams = (_stream(pid, 0, os.O_RDONLY), _stream(pid, 1, os.O_WRONLY), _stream(pid, 2, os.O_WRONLY))
         # Then it was this very process's until now.
         signal.pidfd_send_signal(pidfd, 0)
     except ProcessLookupError:
@@ -171,8 +169,8 @@ def _enter(asked: list[str], run: Callable[[ProcessId, Cgroup, Command], int]) -
         raise InvalidInput("a request has a container, a user and a command")
     name, user, *argv = asked
     paths = ContainerPaths.of(Settings.load({}).container_dir, parse_name(name, "container"))
-    state = read_run_state(paths)
-    if state and "container_dir" in state:
+    state = read_run_state(paths) or {}
+    if "container_dir" in state:
         paths = ContainerPaths.of(state["container_dir"], name)
     spec = store.read_spec(paths)
     if spec is None:

@@ -125,9 +125,8 @@ def bootstrap(builder: str, recipe: Recipe, rootfs: str, log: str) -> None:
 
 def sources_list(recipe: Recipe) -> list[str]:
     """The image's sources.list(5) as far as it is not the builder's own: from the option, else as this host's."""
-    if recipe.mirror is not None:
-        mirror, security = recipe.mirror, None
-    else:
+    mirror, security = recipe.mirror, None
+    if mirror is None:
         mirror, security = debian_archive(host_sources(), host_codename())
     if mirror is None:
         return []

@@ -115,6 +115,8 @@ def run_command(build: BuildContainer, command: Command, log: str, environment: 
     spec = replace(build.spec, command=argv)
     confinement = Confinement.of(spec, filter_for(spec))
     userns_fd = network_namespace.owner(build.paths.netns)
+    # prepare_build has made it with a user namespace of its own.
+    assert userns_fd is not None
     if build.base:
         os.mkdir(build.image.work)
     try:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -171,7 +173,7 @@ def _refuse_if_used(wish: Wish, view: ImageView, what: str) -> None:
         )
 
 
-def _shown(recipe: Recipe | None, damage: str = "") -> dict:
+def _shown(recipe: Recipe | None, damage: str = "") -> dict[str, Any]:
     if damage:
         return {"state": "damaged"}
     return {"state": "absent"} if recipe is None else {"state": "present", **recipe.to_json()}

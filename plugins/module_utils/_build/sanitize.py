@@ -44,7 +44,7 @@ def neutralise(rootfs: str) -> None:
     with opened(rootfs) as root:
         for path in (*_OF_ONE_MACHINE, *_OF_THE_BUILD):
             directory, name = os.path.split(path)
-            _remove_files(root, directory, lambda found, name=name: found == name)
+            _remove_files(root, directory, {name}.__contains__)
         _remove_files(root, "/etc/ssh", lambda found: found.startswith("ssh_host_") and "_key" in found)
         if exists_inside(root, "/etc/machine-id"):
             # Empty and not missing: systemd then makes one without taking it for the first boot of all.
@@ -79,6 +79,8 @@ def _is_file(directory: int, name: str) -> bool:
 
 def _remove_files(root: int, path: str, which: Callable[[str], bool]) -> None:
     with directory_inside(root, path) as fd:
-        for name in os.listdir(fd) if fd is not None else ():
+        if fd is None:
+            return
+        for name in os.listdir(fd):
             if which(name) and _is_file(fd, name):
                 os.unlink(name, dir_fd=fd)

@@ -150,10 +150,11 @@ def do_exec(args: Namespace) -> int:
     try:
         return _show_change(args, _change(args, case))
     except EffectFailed as error:
-        if "rc" not in error.facts:
+        status = error.facts.get("rc")
+        if not isinstance(status, int):
             raise
         print_json({"failed": True, "msg": str(error), **error.facts})
-        return error.facts["rc"] if error.facts["rc"] >= 0 else 128 - error.facts["rc"]
+        return status if status >= 0 else 128 - status
 
 
 def exec_params(name: str, argv: list[str] | None, **more: object) -> dict:

@@ -30,7 +30,7 @@ def of_container(result: dict) -> list[str]:
     import shlex
 
     one = result["containers"][0]
-    network = next(iter(result["networks"]), {})
+    network: dict = next(iter(result["networks"]), {})
     running = one["state"] == "running"
     about = {
         "name": one["name"],

@@ -40,7 +40,7 @@ def main() -> None:
             code = _run(sys.argv[1:])
         except SystemExit as error:
             # argparse: wrong usage, or --help.
-            code = error.code or 0
+            code = int(error.code or 0)
         sys.stdout.flush()
     except ConductorError as error:
         code = _failed(error, as_json)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import NoReturn
 
 _STATUS = """\
 exit status:
@@ -25,7 +26,7 @@ same files: what one has made the other can change.
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line."""
 
-    def error(self, message: str) -> None:
+    def error(self, message: str) -> NoReturn:
         self.exit(2, f"conductor: {message}; {self.prog} --help says how\n")
 
 

@@ -79,8 +79,8 @@ def mount_all(root: str, spec: ContainerSpec, root_id: int, userns_fd: int | Non
         elif userns_fd is None:
             _guard_sysctls(root_fd)
         if spec.init:
-            for target, mode in (("/run", "755"), ("/run/lock", "1777"), ("/tmp", "1777")):
-                _mount(inside, target, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, f"mode={mode}")
+            for directory, mode in (("/run", "755"), ("/run/lock", "1777"), ("/tmp", "1777")):
+                _mount(inside, directory, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, f"mode={mode}")
         # Before any of them is mounted: links are those of the root, and none that somebody else has in a volume.
         targets = [(_without_links(root_fd, mount.target), mount) for mount in spec.mounts]
         for target, mount in sorted(targets, key=lambda pair: pair[0]):
@@ -286,7 +286,7 @@ def _bind(inside: _Inside, mount: Mount, target: list[str]) -> None:
         tree = syscalls.open_tree(native(mount.source))
     except OSError as error:
         raise EffectFailed(
-            f"mounts: source {mount.source} of {mount.target}: {os.strerror(error.errno)}", "make it, or correct it"
+            f"mounts: source {mount.source} of {mount.target}: {syscalls.reason(error)}", "make it, or correct it"
         ) from error
     try:
         kind = os.fstat(tree).st_mode
@@ -332,8 +332,8 @@ def _naming(mount: Mount) -> Iterator[None]:
             errno.ENOTDIR: "both must be directories, or both files",
             # So says move_mount(2) for one on the other.
             errno.EINVAL: "both must be directories, or both files",
-        }.get(error.errno, "choose another target")
-        raise EffectFailed(f"mounts: {both}: {os.strerror(error.errno)}", remedy) from error
+        }.get(error.errno or 0, "choose another target")
+        raise EffectFailed(f"mounts: {both}: {syscalls.reason(error)}", remedy) from error
 
 
 def _set_attributes(tree: int, attributes: int, mount: Mount, userns_fd: int | None) -> None:

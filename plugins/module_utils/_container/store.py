@@ -58,7 +58,7 @@ def is_to_run(paths: ContainerPaths) -> bool:
 def write_spec_and_ids(paths: ContainerPaths, spec: ContainerSpec, ids: IdRange | None) -> None:
     """Write the spec of a container that does not run, and its range of ids, which `spec.userns` asks for."""
     old = read_kept(paths) or {}
-    _write(paths, spec, old.get("id") or os.urandom(8).hex(), "stopped", ids and asdict(ids))
+    _write(paths, spec, old.get("id") or os.urandom(8).hex(), "stopped", None if ids is None else asdict(ids))
 
 
 def _write(paths: ContainerPaths, spec: ContainerSpec, identity: str, wanted: str, ids: dict | None) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Union
+from typing import Any, Union
 
 from .._engine.id_range import SIZE
 from .._engine.names import parse_name
@@ -15,7 +15,8 @@ from .._engine.typed_values import list_of, map_of, maybe, object_with, text, wh
 from .._errors import Damaged, InvalidInput
 
 # One for the image's shell, or a program with its arguments.
-Command = Union[str, tuple]
+# For the shell, or the words of a program.
+Command = Union[str, tuple[str, ...]]
 
 # Debian's sets of packages, and what each builder calls them by (debootstrap(8), mmdebstrap(1)).
 VARIANTS = {
@@ -64,12 +65,12 @@ class Recipe:
     commands: tuple[Command, ...] | None = None
     source: Source | None = None
 
-    def to_json(self) -> dict:
+    def to_json(self) -> dict[str, Any]:
         """What is given, as JSON has it."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
     @classmethod
-    def from_json(cls, value: dict) -> Recipe:
+    def from_json(cls, value: dict[str, Any]) -> Recipe:
         """The recipe that `to_json` wrote, with values of the kinds that `Image.from_json` has looked for."""
         given = {field.name: value[field.name] for field in fields(cls) if field.name in value}
         for name in ("components", "packages"):
@@ -106,16 +107,16 @@ class Image:
     recipe: Recipe
     builder: str
     size: int
-    exports: dict = field(default_factory=dict)
+    exports: dict[str, tuple[int, ...]] = field(default_factory=dict)
     archive_stat: tuple[int, ...] = ()
     base: Base | None = None
     highest_id: int = SIZE - 1
 
-    def to_json(self) -> dict:
+    def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "recipe": self.recipe.to_json()}
 
     @classmethod
-    def from_json(cls, value: dict, where: str) -> Image:
+    def from_json(cls, value: dict[str, Any], where: str) -> Image:
         """Raises Damaged, naming the file `where`."""
         problem = wrong(value, _OF_IMAGE, ("name", "id", "created", "recipe", "builder", "size"))
         if problem:
@@ -130,7 +131,7 @@ class Image:
         })  # fmt: skip
 
 
-def parse_recipe(params: dict) -> Recipe:
+def parse_recipe(params: dict[str, Any]) -> Recipe:
     """The parts of a recipe that `params` give, checked and in one order. Raises InvalidInput."""
     given = {f.name: params[f.name] for f in fields(Recipe) if params.get(f.name) is not None}
     for name, pattern in _WORD.items():
@@ -163,15 +164,16 @@ def _mirror(value: str) -> str:
 
 
 def _command(value: object) -> Command:
-    words = value if isinstance(value, list) else [value]
-    if not all(isinstance(word, str) and "\0" not in word for word in words):
+    given: list[object] = value if isinstance(value, list) else [value]
+    words = [word for word in given if isinstance(word, str) and "\0" not in word]
+    if len(words) != len(given):
         raise InvalidInput(f"commands: {value!r} is not text", "a string for the shell, or a list of strings")
     if not words or not words[0].strip():
         raise InvalidInput(f"commands: {value!r} is empty")
     return value if isinstance(value, str) else tuple(words)
 
 
-def _source(given: dict) -> Source:
+def _source(given: dict[str, Any]) -> Source:
     source = given["source"]
     built = sorted(set(given) - {"commands", "source"})
     if built:

@@ -15,7 +15,7 @@ import struct
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._errors import EffectFailed, HostNotCapable
 from . import syscalls
@@ -29,6 +29,9 @@ from .rtnetlink import (
     Reader,
     parse_attributes,
 )
+
+if TYPE_CHECKING:
+    from pyroute2.netlink.exceptions import NetlinkError
 
 # include/uapi/linux/rtnetlink.h, if_addr.h, if_link.h, if.h, fib_rules.h, neighbour.h
 RT_TABLE_MAIN, RT_TABLE_LOCAL, RT_SCOPE_LINK, RTPROT_KERNEL, RTPROT_RA = 254, 255, 253, 2, 9
@@ -70,9 +73,9 @@ class Interface:
     mac: str
     mtu: int
     up: bool
-    altnames: frozenset
-    addresses: frozenset
-    routes: frozenset
+    altnames: frozenset[str]
+    addresses: frozenset[str]
+    routes: frozenset[Route]
 
 
 @contextlib.contextmanager
@@ -133,7 +136,7 @@ def _find_libraries() -> None:
 class Routing:
     """rtnetlink(7) in one network namespace."""
 
-    def __init__(self, reader: Reader, ipr: Any, refusal: type[Exception]) -> None:
+    def __init__(self, reader: Reader, ipr: Any, refusal: type[NetlinkError]) -> None:
         self._reader = reader
         self._ipr = ipr
         self._refusal = refusal

@@ -59,7 +59,9 @@ def _one_by_one(tables: Collection[tuple[str, str]]) -> list[list[dict]]:
     """The listings of those of `tables` that exist."""
     seen: set[tuple[str, str]] = set()
     while True:
-        there = {place for item in _listings("list tables")[0] if (place := _place(item)) in tables}
+        there = {
+            place for item in _listings("list tables")[0] if (place := _place(item)) is not None and place in tables
+        }
         try:
             return [_listings(f"list table {family} {name}")[0] for family, name in sorted(there)]
         except EffectFailed:

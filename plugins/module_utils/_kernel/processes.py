@@ -27,6 +27,14 @@ class ProcessId:
         stat = _stat(pid)
         return None if stat is None or stat[0] in "ZX" else cls(pid, stat[1])
 
+    @classmethod
+    def own(cls) -> ProcessId:
+        """That of this process."""
+        found = cls.of(os.getpid())
+        # Who runs is neither dead nor a zombie.
+        assert found is not None
+        return found
+
     def alive(self) -> bool:
         """Whether this very process still runs: judged by state, for zombies may stay unreaped."""
         return ProcessId.of(self.pid) == self

@@ -87,6 +87,11 @@ class _CapData(ctypes.Structure):
     _fields_ = [("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32)]
 
 
+def reason(error: OSError) -> str:
+    """What the kernel said by its number, without the name of the call."""
+    return str(error) if error.errno is None else os.strerror(error.errno)
+
+
 def _check(result: int, call: str, path: str | None = None) -> int:
     if result == -1:
         number = ctypes.get_errno()

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from .._engine.action import Action, LeftOut
 from .._engine.paths import ContainerPaths
@@ -91,15 +91,17 @@ def _carry_out(settings: Settings, action: Action) -> None:
         with contextlib.suppress(EffectFailed):
             apply_batch(commands_for(action))
     elif isinstance(action, WriteInsideFiles):
-        with root_of(ContainerPaths.of(settings.container_dir, action.container)) as root:
-            for path, content in action.files.items() if root is not None else ():
-                _write_inside(root, path, content)
+        _write_inside(ContainerPaths.of(settings.container_dir, action.container), action.files)
     else:
         raise TypeError(f"{action!r} is no action of a network")
 
 
-def _write_inside(root: int, path: str, content: bytes) -> None:
-    try:
-        write_files(root, {path: content})
-    except OSError as error:
-        raise EffectFailed(f"{path} inside cannot be written: {error.strerror}") from error
+def _write_inside(paths: ContainerPaths, files: Mapping[str, bytes]) -> None:
+    with root_of(paths) as root:
+        if root is None:
+            return
+        for path, content in files.items():
+            try:
+                write_files(root, {path: content})
+            except OSError as error:
+                raise EffectFailed(f"{path} inside cannot be written: {error.strerror}") from error

@@ -28,7 +28,7 @@ def look_at_forwarding(has_ipv6: bool) -> Forwarding:
     values = {4: read_sysctl(_ALL[4]), 6: read_sysctl(_ALL[6]) if has_ipv6 else "1"}
     ours = frozenset(v for v, value in values.items() if value in (_OURS, _OURS_WITHOUT_REDIRECTS))
     off = {v for v, value in values.items() if value == "0"}
-    learned = ()
+    learned: tuple[str, ...] = ()
     if 6 in off:
         with routing() as host:
             learned = tuple(i for i in host.learned_default() if read_sysctl(f"net/ipv6/conf/{i}/accept_ra") == "1")

@@ -68,7 +68,9 @@ def _look_at_pair(outside: Routing, name: str, where: Inner | None) -> Pair | No
             with _opened(where.netns) as netns_fd:
                 inner = look_at_interface(netns_fd, INNER_LINK, where.routes)
     sysctls = {key: read_sysctl(key) for key in sysctl_names(name)}
-    return Pair(_end(outer), inner and _end(inner), sysctls, is_guarded(outer.index, TO_CONTAINER_MARK))
+    return Pair(
+        _end(outer), None if inner is None else _end(inner), sysctls, is_guarded(outer.index, TO_CONTAINER_MARK)
+    )
 
 
 def _end(found: Interface) -> End:

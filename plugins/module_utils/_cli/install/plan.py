@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ..._engine.action import Action, Plan
 from ..._errors import Conflict
@@ -21,7 +22,7 @@ class File:
     owner: int = 0
     ours: bool = True
 
-    def shown(self) -> dict:
+    def shown(self) -> dict[str, Any]:
         return {"sha256": self.digest, "mode": f"0{self.mode:o}", "owner": self.owner}
 
 
@@ -58,5 +59,5 @@ def plan_files(wanted: Mapping[str, File | None], found: Mapping[str, File | Non
     return Plan(tuple(actions), _shown(found), _shown(wanted))
 
 
-def _shown(files: Mapping[str, File | None]) -> dict:
+def _shown(files: Mapping[str, File | None]) -> dict[str, Any]:
     return {path: "absent" if file is None else file.shown() for path, file in files.items()}

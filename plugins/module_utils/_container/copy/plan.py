@@ -9,6 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ..._engine.action import Action, Plan
 from ..._errors import Conflict
@@ -81,7 +82,7 @@ def plan_copy(source: str, target: str, pairs: Mapping[str, Pair], room: int | N
     return Plan((Copy(source, target, tuple((path, pair.wanted) for path, pair in todo.items())),))
 
 
-def differences(copy: Copy, pairs: Mapping[str, Pair]) -> list[dict]:
+def differences(copy: Copy, pairs: Mapping[str, Pair]) -> list[dict[str, Any]]:
     """What `copy` changes, in the form that ansible.builtin.copy has it in: for each path content, then attributes."""
     shown = []
     for path, wanted in copy.entries:
@@ -124,7 +125,7 @@ def _is_done(pair: Pair) -> bool:
     return not any(_attributes_changed(pair)) and (pair.wanted.kind == "link" or same_content(pair))
 
 
-def _attributes_changed(pair: Pair) -> tuple[dict, dict]:
+def _attributes_changed(pair: Pair) -> tuple[dict[str, Any], dict[str, Any]]:
     before, after = _attributes(pair.found), _attributes(pair.wanted)
     if not before:
         return {"state": "absent"}, after
@@ -132,7 +133,7 @@ def _attributes_changed(pair: Pair) -> tuple[dict, dict]:
     return {name: before[name] for name in changed if name in before}, {name: after[name] for name in changed}
 
 
-def _attributes(view: FileView) -> dict:
+def _attributes(view: FileView) -> dict[str, Any]:
     if view.kind == "missing":
         return {}
     ids = {"owner": view.owner, "group": view.group}
@@ -141,8 +142,8 @@ def _attributes(view: FileView) -> dict:
     return {"state": view.kind, "mode": f"{view.mode:04o}", **ids}
 
 
-def _content_diff(source: str, target: str, pair: Pair) -> dict:
-    diff: dict = {"before_header": target, "after_header": source}
+def _content_diff(source: str, target: str, pair: Pair) -> dict[str, Any]:
+    diff: dict[str, Any] = {"before_header": target, "after_header": source}
     for name, short, view in (("before", "dst", pair.found), ("after", "src", pair.wanted)):
         if view.kind != "file":
             diff[name] = ""

@@ -72,8 +72,8 @@ def spawn(
     """
     latest = _latest_exec()
     own = deadline is None or deadline > latest
-    deadline = latest if own else deadline
-    way = _Way.to(process, deadline)
+    until = latest if deadline is None else min(deadline, latest)
+    way = _Way.to(process, until)
     error_r, error_w = os.pipe()
     pid_r, pid_w = os.pipe()
     helper = syscalls.clone3()
@@ -88,8 +88,8 @@ def spawn(
             for fd in {*streams, error_w, pid_w}:
                 os.close(fd)
             _end_as(inner) if wait else os._exit(0)
-        except BaseException as error:
-            os.write(error_w, report(error))
+        except BaseException as caught:
+            os.write(error_w, report(caught))
         finally:
             os._exit(127)
     os.close(error_w)
@@ -97,8 +97,8 @@ def spawn(
     inner = 0
     try:
         # To the end it may never come: a process that is frozen as it is born has this open, too.
-        inner = int(_read(pid_r, deadline) or b"0")
-        error = _read_to_end(error_r, deadline)
+        inner = int(_read(pid_r, until) or b"0")
+        error = _read_to_end(error_r, until)
     except TimeoutError:
         # The command first: without its parent it would be its container's, whoever that lets live.
         for pid in filter(None, (inner, helper)):

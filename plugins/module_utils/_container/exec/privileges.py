@@ -81,7 +81,7 @@ def become_and_exec(
         if who.uid == 0:
             syscalls.capset(capabilities.mask(confinement.bounding) & permitted)
     except OSError as error:
-        raise EffectFailed(f"becoming user {user}: {os.strerror(error.errno)}", _hint(error, confinement)) from None
+        raise EffectFailed(f"becoming user {user}: {syscalls.reason(error)}", _hint(error, confinement)) from None
     environment = {"PATH": DEFAULT_PATH, "HOME": who.home, "container": "conductor", **dict(env)}
     try:
         os.chdir(to_bytes(working_dir))

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from ..._engine.action import Action, Plan
 from ..._engine.id_range import IdRange
@@ -158,14 +159,14 @@ class RemoveContainer(Action):
 
 def plan_container(wanted: ContainerSpec | None, name: str, view: ContainerView, wish: Wish) -> Plan:
     """Actions from `view` to `wanted` (None where it is to be absent). Raises Conflict, NotFound, `view.problem`."""
-    actions = _absent(name, view) if wish.state == "absent" else _present(wanted, view, wish)
+    actions = _absent(name, view) if wanted is None else _present(wanted, view, wish)
     if view.problem is not None and any(map(_is_of_a_start, actions)):
         raise view.problem
     before, after = _shown(view.spec, _state(view)), _after(wanted, view, wish, actions)
     return Plan(tuple(actions), **_without_values({"before": before, "after": after}))
 
 
-def _without_values(diff: dict[str, dict]) -> dict[str, dict]:
+def _without_values(diff: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Both sides without the values of variables, which may be secret; that one changes is shown."""
     old, new = (side.get("env", {}) for side in diff.values())
     words = [dict.fromkeys(old, "(hidden)"), {name: "(hidden)" for name in new}]
@@ -232,7 +233,7 @@ def _changes(present: ContainerSpec, wanted: ContainerSpec, view: ContainerView,
         _require_image(wanted, view)
     if "userns" in options:
         _require_ids(wanted, view)
-    renew = _must_renew(options, view, wish)
+    renew = _must_renew(present.name, options, view, wish)
     if renew:
         actions += [*_down(wanted.name, view), ResetRoot(wanted.name)]
     limits_differ = bool(set(options) & _LIMITS) or not view.limits_applied
@@ -275,7 +276,7 @@ def _require_ids(wanted: ContainerSpec, view: ContainerView) -> None:
     choose(wanted.userns, view.ids or IdsView())
 
 
-def _must_renew(options: tuple[str, ...], view: ContainerView, wish: Wish) -> bool:
+def _must_renew(name: str, options: tuple[str, ...], view: ContainerView, wish: Wish) -> bool:
     """Whether the container must be made anew for `options`. Raises Conflict where that was not allowed."""
     needing = [option for option in options if option in OF_THE_ROOT or (view.running and option not in LIVE)]
     if wish.state == "stopped":
@@ -284,7 +285,7 @@ def _must_renew(options: tuple[str, ...], view: ContainerView, wish: Wish) -> bo
         always = set(needing) <= set(OF_THE_ROOT)
         hint = "set recreate: true to make it anew (what was written to its root is lost)"
         raise Conflict(
-            f"{', '.join(needing)} cannot change while container {view.spec.name!r} "
+            f"{', '.join(needing)} cannot change while container {name!r} "
             + ("keeps its root file system" if always else "runs"),
             hint if set(needing) & set(OF_THE_ROOT) else f"{hint}, or stop it first",
         )
@@ -299,7 +300,7 @@ def _state(view: ContainerView) -> str:
     return "exited" if view.leftovers else "stopped"
 
 
-def _after(wanted: ContainerSpec | None, view: ContainerView, wish: Wish, actions: list[Action]) -> dict:
+def _after(wanted: ContainerSpec | None, view: ContainerView, wish: Wish, actions: list[Action]) -> dict[str, Any]:
     if wish.state == "absent":
         return {"state": "absent"}
     state = {"started": "running", "stopped": "stopped"}.get(wish.state)
@@ -309,7 +310,7 @@ def _after(wanted: ContainerSpec | None, view: ContainerView, wish: Wish, action
     return _shown(wanted, state)
 
 
-def _shown(spec: ContainerSpec | None, state: str) -> dict:
+def _shown(spec: ContainerSpec | None, state: str) -> dict[str, Any]:
     if spec is None:
         return {"state": state}
     return {"state": state, **spec.to_json()}

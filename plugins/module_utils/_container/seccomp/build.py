@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 
 from ..._errors import InvalidInput
@@ -38,7 +39,7 @@ def build(text: bytes, path: str, bounding: frozenset[str], machine: str, kernel
     return tuple(programs)
 
 
-def _unknown(lib: object, resolved: Resolved, tokens: list[int]) -> bytes:
+def _unknown(lib: ctypes.CDLL, resolved: Resolved, tokens: list[int]) -> bytes:
     """Answers ENOSYS to calls that are newer than the profile, and allows all others, on which the profile decides.
 
     A program that meets ENOSYS takes the older call; one that meets EPERM gives up. runc does the same, with

@@ -69,7 +69,7 @@ class _Parser:
         explicit, by_host = self._strings(top, "architectures", ""), self._list(top, "archMap", "")
         if explicit and by_host:
             raise self._wrong("architectures", "and archMap exclude each other")
-        found = {}
+        found: dict[str, tuple[str, ...]] = {}
         for i, raw in enumerate(by_host):
             at = f"archMap[{i}]"
             entry = self._mapping(raw, at, ["architecture", "subArchitectures"])

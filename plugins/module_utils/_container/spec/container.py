@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields, replace
+from typing import Any
 
 from ..._engine.id_range import RANGE_KIND, IdRange, parse_userns, userns_kind
 from ..._engine.names import parse_name
@@ -106,13 +108,13 @@ class ContainerSpec:
         """The capabilities that those inside have at most."""
         return bounding(self.capabilities_add, self.capabilities_drop, self.privileged)
 
-    def to_json(self) -> dict:
+    def to_json(self) -> dict[str, Any]:
         """The form in container.json."""
         words = {name: [str(value) for value in getattr(self, name)] for name in ("devices", "ulimits")}
         return {**asdict(self), **words, "env": dict(self.env), "labels": dict(self.labels)}
 
     @classmethod
-    def from_json(cls, value: dict, path: str) -> ContainerSpec:
+    def from_json(cls, value: dict[str, Any], path: str) -> ContainerSpec:
         """The spec in container.json (`path` is for the message); keys that are not the spec's are left out.
 
         An option that an older release did not know has its default, or what was so without it. Raises Damaged.
@@ -146,13 +148,13 @@ class ContainerSpec:
         return [field.name for field in fields(self) if getattr(self, field.name) != getattr(wanted, field.name)]
 
 
-def parse_changes(params: dict) -> dict:
+def parse_changes(params: dict[str, Any]) -> dict[str, Any]:
     """The spec's fields that `params` of the module give, checked. An option that is not given is not there.
 
     Raises InvalidInput.
     """
     given = {name: value for name, value in params.items() if value is not None}
-    changes: dict = {"name": parse_name(given["name"], "name")}
+    changes: dict[str, Any] = {"name": parse_name(given["name"], "name")}
     for name, parse in _PARSERS.items():
         if name in given:
             changes[name] = parse(given[name], name)
@@ -171,7 +173,7 @@ def parse_changes(params: dict) -> dict:
     return changes
 
 
-def merge(old: ContainerSpec | None, changes: dict) -> ContainerSpec:
+def merge(old: ContainerSpec | None, changes: dict[str, Any]) -> ContainerSpec:
     """The wanted spec: `changes` over what the container has, or over the defaults. Raises InvalidInput."""
     if old is None and "image" not in changes:
         raise InvalidInput(
@@ -202,7 +204,7 @@ def _command(value: object, option: str) -> tuple[str, ...]:
     return tuple(value)
 
 
-def parse_env(value: dict, option: str) -> tuple[tuple[str, str], ...]:
+def parse_env(value: dict[str, Any], option: str) -> tuple[tuple[str, str], ...]:
     """Environment variables, sorted. Raises InvalidInput."""
     env = {}
     for name, content in value.items():
@@ -214,7 +216,7 @@ def parse_env(value: dict, option: str) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(env.items()))
 
 
-def _labels(value: dict, option: str) -> tuple[tuple[str, str], ...]:
+def _labels(value: dict[str, Any], option: str) -> tuple[tuple[str, str], ...]:
     labels = {}
     for name, content in value.items():
         if not isinstance(name, str) or not name.isprintable() or not name.strip():
@@ -242,8 +244,8 @@ def _hostname(value: object, option: str) -> str:
     return value
 
 
-def _number(minimum: float, kind: type) -> object:
-    def parse(value: object, option: str) -> object:
+def _number(minimum: float, kind: type[int | float]) -> Callable[[object, str], float]:
+    def parse(value: object, option: str) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not minimum <= value < 2**31:
             raise InvalidInput(f"{option} {value!r} is not a number from {minimum:g} up")
         return kind(value)
@@ -263,7 +265,7 @@ def _memory_swap(value: object, option: str) -> int:
     return UNLIMITED if value in ("unlimited", "-1") else _memory(value, option)
 
 
-_PARSERS = {
+_PARSERS: Mapping[str, Callable[[Any, str], object]] = {
     "image": parse_name,
     "command": _command,
     "init": lambda value, _option: bool(value),

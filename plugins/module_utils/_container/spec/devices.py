@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..._errors import InvalidInput
@@ -53,7 +54,7 @@ class Device:
         return f"{self.source}:{self.target}:{self.access}"
 
 
-def parse_devices(values: list, option: str) -> tuple[Device, ...]:
+def parse_devices(values: Iterable[object], option: str) -> tuple[Device, ...]:
     """Devices by where they are inside. Raises InvalidInput."""
     devices = sorted((Device.parse(value, option) for value in values), key=lambda device: device.target.split("/"))
     targets = [device.target for device in devices]

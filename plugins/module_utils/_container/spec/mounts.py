@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from ..._engine.sizes import parse_size
 from ..._errors import InvalidInput
@@ -30,7 +31,7 @@ class Mount:
     idmap: bool = True
 
     @classmethod
-    def parse(cls, value: dict) -> Mount:
+    def parse(cls, value: dict[str, Any]) -> Mount:
         """Raises InvalidInput."""
         sysctl = _sysctl(value)
         target = sysctl or parse_target(value.get("target"))
@@ -54,14 +55,14 @@ class Mount:
         return self.target == _SYSCTLS or self.target.startswith(f"{_SYSCTLS}/")
 
 
-def _sysctl(value: dict) -> str:
+def _sysctl(value: dict[str, Any]) -> str:
     """The path where a mount shows /proc/sys, or something in it, in its own place; else ""."""
     target, source = value.get("target"), value.get("source")
     plain = isinstance(target, str) and target == source and (target + "/").startswith(f"{_SYSCTLS}/")
     return parse_path(target, "mounts: target") if plain and value.get("type", "bind") == "bind" else ""
 
 
-def parse_mounts(values: list[dict]) -> tuple[Mount, ...]:
+def parse_mounts(values: list[dict[str, Any]]) -> tuple[Mount, ...]:
     """Mounts in the order in which they are made: a parent before what lies below it. Raises InvalidInput."""
     mounts = [Mount.parse(value) for value in values]
     targets = [mount.target for mount in mounts]

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..._errors import InvalidInput
@@ -45,7 +46,7 @@ class Ulimit:
         return f"{self.name}:{_text(self.soft)}:{_text(self.hard)}"
 
 
-def parse_ulimits(values: list, option: str) -> tuple[Ulimit, ...]:
+def parse_ulimits(values: Iterable[object], option: str) -> tuple[Ulimit, ...]:
     """Limits by name, each once. Raises InvalidInput."""
     limits = [Ulimit.parse(value, option) for value in values]
     names = [limit.name for limit in limits]

@@ -44,7 +44,7 @@ def restart(container_dir: str, name: str, flaps: int = 1) -> None:
     except Exception as error:
         shown = str(error) if isinstance(error, (ConductorError, OSError)) else f"{type(error).__name__}: {error}"
         write_log(paths.log, f"restart failed: {shown}; next try in {backoff(flaps):g} s unless the policy says no")
-        own = ProcessId.of(os.getpid())
+        own = ProcessId.own()
         # It is the one that the next look finds, and that a stop ends.
         supervisor = {"pid": own.pid, "start_time": own.start_time}
         nobody = {"pid": 0, "start_time": 0}

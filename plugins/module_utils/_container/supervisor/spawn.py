@@ -71,7 +71,7 @@ def adopt(paths: ContainerPaths, state: dict) -> None:
 def _adopted(paths: ContainerPaths, state: dict, directory: str, writer: int) -> None:
     """Body of a supervisor that is not the parent of the first process."""
     detach({writer})
-    own = ProcessId.of(os.getpid())
+    own = ProcessId.own()
     write_run_state(paths, {**state, "supervisor": {"pid": own.pid, "start_time": own.start_time}})
     os.write(writer, b"adopted")
     # All are close-on-exec.

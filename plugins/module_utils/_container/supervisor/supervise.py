@@ -64,8 +64,7 @@ def supervise(container_dir: str, name: str) -> None:
 
 def _has_run_well(state: dict) -> bool:
     """Whether that life was long enough for the next one to begin with a clean record (seconds since the boot)."""
-    began = state.get("began")
-    return _is_number(began) and time.monotonic() - began >= _GOOD_RUN
+    return _is_number(state.get("began")) and time.monotonic() - state["began"] >= _GOOD_RUN
 
 
 def _ending(state: dict, code: int | None) -> dict:

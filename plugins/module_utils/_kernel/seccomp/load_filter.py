@@ -38,7 +38,7 @@ def load(programs: Iterable[bytes]) -> None:
             syscalls.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(kernels))
         except OSError as error:
             raise HostNotCapable(
-                f"the kernel refused the filter for system calls ({os.strerror(error.errno)})",
+                f"the kernel refused the filter for system calls ({syscalls.reason(error)})",
                 "it needs CONFIG_SECCOMP_FILTER; seccomp: unconfined does without",
             ) from None
 

@@ -11,6 +11,7 @@ however many containers there are. Written as libnftables-json(5). Numbers stand
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from ..spec.network import LINK_PREFIX
 from .metadata_addresses import LINK_LOCAL4, METADATA4, METADATA6
@@ -66,35 +67,35 @@ INGRESS_SETS: Mapping[str, tuple[tuple[str, ...], str | None, tuple[str, ...]]] 
 }
 
 
-def _meta(key: str) -> dict:
+def _meta(key: str) -> dict[str, Any]:
     return {"meta": {"key": key}}
 
 
-def _payload(protocol: str, name: str) -> dict:
+def _payload(protocol: str, name: str) -> dict[str, Any]:
     return {"payload": {"protocol": protocol, "field": name}}
 
 
-def _ct(key: str, direction: str | None = None) -> dict:
+def _ct(key: str, direction: str | None = None) -> dict[str, Any]:
     return {"ct": {"key": key, **({"dir": direction} if direction else {})}}
 
 
-def _set_meta(key: str, value: object) -> dict:
+def _set_meta(key: str, value: object) -> dict[str, Any]:
     return {"mangle": {"key": _meta(key), "value": value}}
 
 
-def _is(left: object, right: object, op: str = "==") -> dict:
+def _is(left: object, right: object, op: str = "==") -> dict[str, Any]:
     return {"match": {"op": op, "left": left, "right": right}}
 
 
-def _in(name: str, *parts: object) -> dict:
+def _in(name: str, *parts: object) -> dict[str, Any]:
     return _is(parts[0] if len(parts) == 1 else {"concat": list(parts)}, f"@{name}")
 
 
-def _not_in(name: str, part: object) -> dict:
+def _not_in(name: str, part: object) -> dict[str, Any]:
     return _is(part, f"@{name}", "!=")
 
 
-def _any_of(*values: object) -> dict:
+def _any_of(*values: object) -> dict[str, Any]:
     return {"set": list(values)}
 
 
@@ -120,11 +121,11 @@ ACCEPT, DROP, RETURN = {"accept": None}, {"drop": None}, {"return": None}
 NEIGHBOURS = _is(_payload("icmpv6", "type"), _any_of("nd-neighbor-solicit", "nd-neighbor-advert"))
 
 
-def _jump(chain: str) -> dict:
+def _jump(chain: str) -> dict[str, Any]:
     return {"jump": {"target": chain}}
 
 
-def _dnat(version: int) -> list[list[dict]]:
+def _dnat(version: int) -> list[list[dict[str, Any]]]:
     """Exposed ports on one address of the host, then on any; of both first those that lead to another port.
 
     A rule whose map lacks the key does not match, and the next one is asked.
@@ -146,7 +147,7 @@ INVALID = _is(_ct("state"), "invalid", "in")
 NFPROTO4, NFPROTO6 = _is(_meta("nfproto"), "ipv4"), _is(_meta("nfproto"), "ipv6")
 
 
-def _is_party(interface: dict) -> list[list[dict]]:
+def _is_party(interface: dict[str, Any]) -> list[list[dict[str, Any]]]:
     """Return with what belongs to a connection that the container at `interface` has begun or was called by."""
     return [
         [_in(f"source{version}", interface, _ct(f"{ip} saddr", direction)), RETURN]
@@ -171,24 +172,24 @@ _HIDDEN6 = [(number, number | 128) for number in (UDP, ICMP6, FRAGMENT6)]
 _BY_IP6 = _payload("ip6", "nexthdr")
 
 
-def _set(key: dict, value: int) -> dict:
+def _set(key: dict[str, Any], value: int) -> dict[str, Any]:
     return {"mangle": {"key": key, "value": value}}
 
 
-HIDE: list[list[dict]] = [
+HIDE: list[list[dict[str, Any]]] = [
     [_is(_payload("ip", "protocol"), TCP), RETURN],
     *([_is(_OFFSET, shown), _set(_OFFSET, hidden), RETURN] for shown, hidden in _BEGINNINGS),
     # With the flag that has no meaning: nobody needs such a packet.
     [_is({"&": [_OFFSET, 0x1FFF]}, 0), DROP],
     *([_is(_BY_IP6, shown), _set(_NEXT_HEADER, hidden), RETURN] for shown, hidden in _HIDDEN6),
 ]
-SHOW: list[list[dict]] = [
+SHOW: list[list[dict[str, Any]]] = [
     [_is(_payload("ip", "protocol"), TCP), ACCEPT],
     *([_is(_OFFSET, hidden), _set(_OFFSET, shown), ACCEPT] for shown, hidden in _BEGINNINGS),
     *([_is(_BY_IP6, hidden), _set(_NEXT_HEADER, shown), ACCEPT] for shown, hidden in _HIDDEN6),
 ]
 _ADMITTED = [_set_meta("pkttype", "broadcast"), {"goto": {"target": "hide"}}]
-FROM_LINK_RULES: list[list[dict]] = [
+FROM_LINK_RULES: list[list[dict[str, Any]]] = [
     # The host end of a container that exposes ports routes packets for 127.0.0.0/8 (route_localnet), for replies.
     [_is(_payload("ip", "daddr"), {"prefix": {"addr": "127.0.0.0", "len": 8}}), DROP],
     [_in("own4", IIF, _payload("ip", "saddr")), *_ADMITTED],
@@ -199,10 +200,10 @@ FROM_LINK_RULES: list[list[dict]] = [
     [DROP],
 ]
 
-INGRESS_CHAINS: Mapping[str, list[list[dict]]] = {"hide": HIDE, FROM_LINK: FROM_LINK_RULES}
+INGRESS_CHAINS: Mapping[str, list[list[dict[str, Any]]]] = {"hide": HIDE, FROM_LINK: FROM_LINK_RULES}
 
 # chain: (base chain's type, hook and priority, or None; its rules). Policies are accept: others' packets pass.
-CHAINS: Mapping[str, tuple[tuple[str, str, int] | None, list[list[dict]]]] = {
+CHAINS: Mapping[str, tuple[tuple[str, str, int] | None, list[list[dict[str, Any]]]]] = {
     # Before fragments are put together (-400).
     "admit": (("filter", "prerouting", -450), [[NOT_FROM_OURS, ACCEPT], [_set_meta("pkttype", "host")], *SHOW]),
     # Right after connection tracking (-200), before the new entry is one of the table's.

@@ -13,6 +13,7 @@ import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..spec.network import LINK_PREFIX
 from .firewall_rules import CHAINS, FROM_LINK, INGRESS_CHAINS, INGRESS_SETS, METER, SETS, TCP, UDP
@@ -20,10 +21,11 @@ from .firewall_rules import CHAINS, FROM_LINK, INGRESS_CHAINS, INGRESS_SETS, MET
 FAMILY, INGRESS, TABLE = "inet", "netdev", "conductor"
 FAMILIES = (FAMILY, INGRESS)
 ALL_SETS = {**SETS, **INGRESS_SETS}
-_TO_CHECK: list = [{"goto": {"target": FROM_LINK}}]
+_TO_CHECK: list[dict[str, Any]] = [{"goto": {"target": FROM_LINK}}]
 
 # Set name -> elements. An element is a tuple of key parts, and for a map the value last; a port range is (first, last).
-Elements = Mapping[str, frozenset]
+Element = tuple[object, ...]
+Elements = Mapping[str, frozenset[Element]]
 
 
 @dataclass(frozen=True)
@@ -34,17 +36,17 @@ class Firewall:
     """
 
     base: str | None = None
-    elements: Mapping[str, frozenset] = field(default_factory=dict)
+    elements: Elements = field(default_factory=dict)
     whole: bool = False
-    links: frozenset = frozenset()
-    damaged_links: frozenset = frozenset()
+    links: frozenset[str] = frozenset()
+    damaged_links: frozenset[str] = frozenset()
 
 
 def _digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _place(family: str, **more: object) -> dict:
+def _place(family: str, **more: object) -> dict[str, Any]:
     return {"family": family, "table": TABLE, **more}
 
 
@@ -52,7 +54,7 @@ def _family_of(name: str) -> str:
     return INGRESS if name in INGRESS_SETS else FAMILY
 
 
-def _set_object(name: str) -> dict:
+def _set_object(name: str) -> dict[str, Any]:
     key, value, flags = ALL_SETS[name]
     found = _place(_family_of(name), name=name, type=list(key) if len(key) > 1 else key[0])
     if value:
@@ -62,14 +64,14 @@ def _set_object(name: str) -> dict:
     return {"map" if value else "set": found}
 
 
-def _rule(family: str, chain: str, expr: list) -> dict:
+def _rule(family: str, chain: str, expr: list[dict[str, Any]]) -> dict[str, Any]:
     # The comment tells this rule from any other: so a look at the table shows what somebody changed.
     return {"add": {"rule": _place(family, chain=chain, expr=expr, comment=_digest(expr))}}
 
 
-def base_commands() -> list[dict]:
+def base_commands() -> list[dict[str, Any]]:
     """Make both tables anew, without elements and links; what there was goes in the same transaction."""
-    commands: list[dict] = delete_commands()
+    commands: list[dict[str, Any]] = delete_commands()
     commands += [{"add": {"table": {"family": family, "name": TABLE}}} for family in FAMILIES]
     commands += [{"add": _set_object(name)} for name in ALL_SETS]
     for chain, (hook, _rules) in CHAINS.items():
@@ -82,13 +84,13 @@ def base_commands() -> list[dict]:
     return commands + [_rule(INGRESS, chain, rule) for chain, rules in INGRESS_CHAINS.items() for rule in rules]
 
 
-def delete_commands() -> list[dict]:
+def delete_commands() -> list[dict[str, Any]]:
     """Remove the tables, whether they are there or not."""
     tables = [{"table": {"family": family, "name": TABLE}} for family in FAMILIES]
     return [{verb: table} for table in tables for verb in ("add", "delete")]
 
 
-def link_commands(outer: str) -> list[dict]:
+def link_commands(outer: str) -> list[dict[str, Any]]:
     """Let in what the container at the host end `outer`, which exists, may send. The same whether it was let in before.
 
     Priority: before all that puts packets together, tracks or translates them.
@@ -98,15 +100,17 @@ def link_commands(outer: str) -> list[dict]:
     return [{"add": {"chain": {**chain, **hook}}}, {"flush": {"chain": chain}}, _rule(INGRESS, outer, _TO_CHECK)]
 
 
-def _forget_link_commands(outer: str) -> list[dict]:
+def _forget_link_commands(outer: str) -> list[dict[str, Any]]:
     """The chain of a link that is gone. Added first, as one without a hook: kernels before 6.16 have removed it."""
     chain = {"chain": _place(INGRESS, name=outer)}
     return [{"add": chain}, {"delete": chain}]
 
 
-def _base_of(objects: Iterable[Mapping]) -> str:
+def _base_of(objects: Iterable[Mapping[str, Any]]) -> str:
     """A digest of the tables' shape: sets, chains, and the comments of the rules in their order; without links."""
-    sets, chains, rules = [], [], {}
+    sets: list[list[object]] = []
+    chains: list[list[object]] = []
+    rules: dict[str, list[str | None]] = {}
     for item in objects:
         for kind, value in item.items():
             if value.get("name") == METER or LINK_PREFIX in (value.get("chain") or value.get("name") or ""):
@@ -126,7 +130,7 @@ def _base_of(objects: Iterable[Mapping]) -> str:
 BASE = _base_of(command["add"] for command in base_commands() if "add" in command)
 
 
-def _element(name: str, parts: tuple) -> object:
+def _element(name: str, parts: Element) -> object:
     key_types, value_type, _flags = ALL_SETS[name]
     key = [
         {"range": list(p)} if isinstance(p, tuple) and p[0] != p[1] else p[0] if isinstance(p, tuple) else p
@@ -137,12 +141,14 @@ def _element(name: str, parts: tuple) -> object:
     return [whole, value] if value_type else whole
 
 
-def _element_commands(verb: str, name: str, elements: Iterable[tuple]) -> list[dict]:
+def _element_commands(verb: str, name: str, elements: Iterable[Element]) -> list[dict[str, Any]]:
     listed = [_element(name, parts) for parts in sorted(elements, key=str)]
     return [{verb: {"element": _place(_family_of(name), name=name, elem=listed)}}] if listed else []
 
 
-def update_commands(found: Firewall, wanted: Elements, links: Collection[str], gone: Collection[str]) -> list[dict]:
+def update_commands(
+    found: Firewall, wanted: Elements, links: Collection[str], gone: Collection[str]
+) -> list[dict[str, Any]]:
     """What makes the tables right, as one transaction; empty if they are.
 
     `links`: host ends that exist and must be let in, `gone`: those that do not exist.
@@ -162,7 +168,7 @@ def update_commands(found: Firewall, wanted: Elements, links: Collection[str], g
     return commands
 
 
-def changed_udp_ports(commands: Iterable[Mapping]) -> list[tuple[int, int]]:
+def changed_udp_ports(commands: Iterable[Mapping[str, Any]]) -> list[tuple[int, int]]:
     """Host ports of UDP whose way `commands` change, as ranges (first, last)."""
     found = set()
     for command in commands:
@@ -176,7 +182,7 @@ def changed_udp_ports(commands: Iterable[Mapping]) -> list[tuple[int, int]]:
     return sorted(found)
 
 
-def parse_listing(listing: Mapping | None) -> Firewall:
+def parse_listing(listing: Mapping[str, Any] | None) -> Firewall:
     """The tables as `nft -j -n list table` shows them, together; None: there is none."""
     if listing is None:
         return Firewall()
@@ -188,7 +194,7 @@ def parse_listing(listing: Mapping | None) -> Firewall:
                 found = item[kind]
                 elements[found["name"]] = frozenset(_parse_element(found["name"], e) for e in found.get("elem", []))
     chains = {item["chain"]["name"] for item in objects if LINK_PREFIX in item.get("chain", {}).get("name", "")}
-    rules: dict[str, list] = {name: [] for name in chains}
+    rules: dict[str, list[str | None]] = {name: [] for name in chains}
     for item in objects:
         if item.get("rule", {}).get("chain") in rules:
             rules[item["rule"]["chain"]].append(item["rule"].get("comment"))
@@ -197,7 +203,7 @@ def parse_listing(listing: Mapping | None) -> Firewall:
     return Firewall(_base_of(objects), elements, tables == set(FAMILIES), right, frozenset(chains) - right)
 
 
-def _parse_element(name: str, shown: object) -> tuple:
+def _parse_element(name: str, shown: Any) -> Element:
     key_types, value_type, flags = ALL_SETS[name]
     value = None
     if value_type:
@@ -210,7 +216,7 @@ def _parse_element(name: str, shown: object) -> tuple:
     return tuple(parsed)
 
 
-def _parse_part(kind: str, part: object, flags: tuple[str, ...]) -> object:
+def _parse_part(kind: str, part: Any, flags: tuple[str, ...]) -> object:
     if kind == "inet_proto":
         return {"tcp": TCP, "udp": UDP}.get(part, part)
     if kind == "inet_service" and "interval" in flags:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ..._engine.action import Action
 from .firewall_rules import ACCEPT, FROM_OURS, TO_OURS
@@ -75,7 +76,7 @@ class TakeBack(Action):
         return f"take the rules for containers out of {self.chain.label}"
 
 
-def other_chains(chains: Iterable[Mapping], hook: str) -> list[OtherChain]:
+def other_chains(chains: Iterable[Mapping[str, Any]], hook: str) -> list[OtherChain]:
     """Base chains of others at `hook` ("forward", or "input" for packets to the host), from what nft lists."""
     return [
         OtherChain(chain["family"], chain["table"], chain["name"], _why(chain), hook=hook)
@@ -84,7 +85,7 @@ def other_chains(chains: Iterable[Mapping], hook: str) -> list[OtherChain]:
     ]
 
 
-def _why(chain: Mapping) -> str:
+def _why(chain: Mapping[str, Any]) -> str:
     if chain.get("policy") == "drop":
         return "policy drop"
     if chain["table"] == "firewalld" and chain["name"].startswith("filter_"):
@@ -92,7 +93,7 @@ def _why(chain: Mapping) -> str:
     return ""
 
 
-def with_rules(chain: OtherChain, rules: Mapping[str, Sequence[Mapping]]) -> OtherChain:
+def with_rules(chain: OtherChain, rules: Mapping[str, Sequence[Mapping[str, Any]]]) -> OtherChain:
     """`chain`, with what `rules`, those of its table by chain, say of it: which are ours, and whether it drops.
 
     Ours are known by what they do: iptables-restore(8) writes our comment in another form, and adds a counter.
@@ -107,11 +108,11 @@ def with_rules(chain: OtherChain, rules: Mapping[str, Sequence[Mapping]]) -> Oth
     return replace(chain, why=why, before=before, rules=ours, passed=passed)
 
 
-def _essence(rule: Mapping) -> list:
+def _essence(rule: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [part for part in rule["expr"] if not {"counter", "xt", "log"} & set(part)]
 
 
-def _drops_all(parts: list, rules: Mapping[str, Sequence[Mapping]], depth: int = 8) -> bool:
+def _drops_all(parts: list[dict[str, Any]], rules: Mapping[str, Sequence[Mapping[str, Any]]], depth: int = 8) -> bool:
     """Whether a rule drops or rejects each packet that comes to it, or sends it to a chain of which one does."""
     if len(parts) != 1 or not depth:
         return False
@@ -135,11 +136,11 @@ def wish(chain: OtherChain, wanted: bool) -> LetThrough | TakeBack | None:
     return TakeBack(chain) if chain.rules and not (wanted and chain.why) else None
 
 
-def commands_for(action: LetThrough | TakeBack) -> list[dict]:
+def commands_for(action: LetThrough | TakeBack) -> list[dict[str, Any]]:
     """Commands for nft, one transaction: what there is of our rules goes, and comes back whole if it is wanted."""
     chain = action.chain
     place = {"family": chain.family, "table": chain.table, "chain": chain.name}
-    commands: list[dict] = [{"delete": {"rule": {**place, "handle": handle}}} for handle in chain.rules]
+    commands: list[dict[str, Any]] = [{"delete": {"rule": {**place, "handle": handle}}} for handle in chain.rules]
     if isinstance(action, LetThrough):
         for expr in _RULES:
             rule = {**place, "expr": expr, "comment": _COMMENT}

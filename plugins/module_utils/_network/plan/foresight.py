@@ -84,8 +84,12 @@ def _carried_out(view: NetworkView, stage: NetworkStage, actions: Iterable[Actio
     for action in actions:
         if isinstance(action, (EnableForwarding, DisableForwarding)):
             on, version = isinstance(action, EnableForwarding), frozenset({action.version})
-            ours = forwarding.ours | version if on else forwarding.ours - version
-            forwarding = replace(forwarding, ours=ours, **{f"ipv{action.version}": on})
+            versions = forwarding.ours | version if on else forwarding.ours - version
+            forwarding = (
+                replace(forwarding, ours=versions, ipv4=on)
+                if action.version == 4
+                else replace(forwarding, ours=versions, ipv6=on)
+            )
         elif isinstance(action, SetFence):
             forwarding = replace(forwarding, fence=action.wanted)
         elif isinstance(action, Connect):

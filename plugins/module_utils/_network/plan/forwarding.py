@@ -61,7 +61,7 @@ class SetFence(Action):
 def _needed(view: NetworkView) -> set[int]:
     """The IP versions that containers need forwarded; of one whose spec cannot be read, those that are."""
     unknown = any(c.damage and c.attached for c in view.containers.values())
-    needed = {version for c in view.connected() for version in (4, 6) if version == 4 or c.spec.ipv6}
+    needed = {version for c in view.connected() for version in (4, 6) if version == 4 or (c.spec and c.spec.ipv6)}
     return needed | (set(view.forwarding.ours) if unknown else set())
 
 

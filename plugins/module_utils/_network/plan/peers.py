@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ..._engine.names import parse_name
 from ..._errors import Conflict, InvalidInput, not_yet
@@ -26,7 +27,7 @@ class PeerOptions:
     present: bool = True
 
     @classmethod
-    def parse(cls, params: dict) -> PeerOptions:
+    def parse(cls, params: dict[str, Any]) -> PeerOptions:
         """From the module's options. Raises InvalidInput."""
         container, peer = parse_name(params["container"], "container"), parse_name(params["peer"], "peer")
         if container == peer:
@@ -73,7 +74,7 @@ def _require_spec(view: NetworkView, name: str, needed: bool) -> NetworkSpec | N
     return container.spec
 
 
-def peer_result(view: NetworkView, options: PeerOptions) -> list[dict]:
+def peer_result(view: NetworkView, options: PeerOptions) -> list[dict[str, Any]]:
     """The calls between the two that are allowed."""
     found = []
     for caller, called in ((options.container, options.peer), (options.peer, options.container)):

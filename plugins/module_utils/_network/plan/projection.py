@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ..._engine.action import Action
 from ..spec.network import Link, NetworkSpec, PeerEntry, link_name
 from ..spec.ports import Expose, PortRange, merge_port_ranges, overlaps
 from .firewall_rules import TCP, UDP
-from .firewall_table import ALL_SETS, Elements, delete_commands, update_commands
+from .firewall_table import ALL_SETS, Element, Elements, delete_commands, update_commands
 from .foreign_firewalls import plan_other_firewalls
 from .forwarding import plan_disabling, plan_enabling, plan_fence, wanted_fence
 from .hosts_files import inside_files
@@ -61,7 +62,7 @@ class RouteLocalnet(Action):
 class UpdateFirewall(Action):
     """Commands for nft, one transaction."""
 
-    commands: tuple[dict, ...]
+    commands: tuple[dict[str, Any], ...]
 
     def describe(self) -> str:
         added = [next(iter(command["add"])) for command in self.commands if "add" in command]
@@ -87,9 +88,9 @@ class WriteInsideFiles(Action):
         return f"write {', '.join(sorted(self.files))} in {self.container}"
 
 
-def wanted_elements(view: NetworkView) -> dict[str, frozenset]:
+def wanted_elements(view: NetworkView) -> dict[str, frozenset[Element]]:
     """The elements of the table's sets and maps for the containers that have a network namespace."""
-    elements: dict[str, set] = {name: set() for name in ALL_SETS}
+    elements: dict[str, set[Element]] = {name: set() for name in ALL_SETS}
     for container in view.containers.values():
         for name, element in elements_of(view, container):
             elements[name].add(element)
@@ -100,7 +101,7 @@ def wanted_elements(view: NetworkView) -> dict[str, frozenset]:
     return {name: frozenset(found) for name, found in elements.items()}
 
 
-def elements_of(view: NetworkView, container: ContainerView) -> Iterator[tuple[str, tuple]]:
+def elements_of(view: NetworkView, container: ContainerView) -> Iterator[tuple[str, Element]]:
     """Those of one container, each with the name of its set."""
     spec = container.spec
     if spec is None or not container.attached:
@@ -129,7 +130,7 @@ def elements_of(view: NetworkView, container: ContainerView) -> Iterator[tuple[s
         yield "exposed", (outer, _NUMBER[ports.protocol], (ports.first, ports.last))
 
 
-def _peer_elements(view: NetworkView, outer: str, entry: PeerEntry) -> Iterator[tuple[str, tuple]]:
+def _peer_elements(view: NetworkView, outer: str, entry: PeerEntry) -> Iterator[tuple[str, Element]]:
     peer = view.peer_of(entry)
     if peer is None or not peer.attached:
         return
@@ -140,7 +141,7 @@ def _peer_elements(view: NetworkView, outer: str, entry: PeerEntry) -> Iterator[
         yield "peer_port", (*pair, _NUMBER[ports.protocol], (ports.first, ports.last))
 
 
-def _exposed(spec: NetworkSpec, expose: Expose) -> Iterator[tuple[str, tuple]]:
+def _exposed(spec: NetworkSpec, expose: Expose) -> Iterator[tuple[str, Element]]:
     protocol = _NUMBER[expose.protocol]
     for version in expose.versions:
         address = spec.ipv4 if version == 4 else spec.ipv6
@@ -173,7 +174,7 @@ def plan_projection(
     actions += enabling
     for container in looked_at:
         problems = _problems(container)
-        if problems is not None:
+        if container.spec is not None and problems is not None:
             actions.append(Connect(container.name, Link.of(container.name, container.spec), problems))
     actions += [change for change in _plan_localnet(looked_at) if change.allowed]
     actions += plan_other_firewalls(view.other_chains, firewall == "accept" and any(view.connected()))
@@ -240,7 +241,7 @@ def _with_unknown(view: NetworkView, wanted: Elements) -> Elements:
 
     An element belongs to such a one where it names neither a link nor an address of any other.
     """
-    known = set()
+    known: set[object] = set()
     for container in view.containers.values():
         if container.damage is None:
             known.add(link_name(container.name))
@@ -255,10 +256,10 @@ def _with_unknown(view: NetworkView, wanted: Elements) -> Elements:
     return {name: wanted[name] | kept.get(name, frozenset()) for name in wanted}
 
 
-def _key(name: str, element: tuple) -> tuple:
+def _key(name: str, element: Element) -> Element:
     return element[:-1] if ALL_SETS[name][1] else element
 
 
-def _is_same_key(one: tuple, other: tuple) -> bool:
+def _is_same_key(one: Element, other: Element) -> bool:
     """Whether a packet could be meant by both, ranges of ports included."""
-    return all(overlaps(a, b) if isinstance(a, tuple) else a == b for a, b in zip(one, other))
+    return all(overlaps(a, b) if isinstance(a, tuple) and isinstance(b, tuple) else a == b for a, b in zip(one, other))

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..spec.network import link_name
 from .resolv_conf import name_servers
 from .view import NetworkView
 
 
-def network_result(view: NetworkView, name: str) -> dict | None:
+def network_result(view: NetworkView, name: str) -> dict[str, Any] | None:
     """The network of the container `name` in the words of the options, or None where it has none."""
     container = view.containers.get(name)
     if container is None or container.spec is None:

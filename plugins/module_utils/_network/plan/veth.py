@@ -27,9 +27,9 @@ class End:
     mac: str
     mtu: int
     up: bool
-    altnames: frozenset
-    addresses: frozenset
-    routes: frozenset
+    altnames: frozenset[str]
+    addresses: frozenset[str]
+    routes: frozenset[Route]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from ..spec.network import NetworkSpec
+from ..spec.network import NetworkSpec, PeerEntry
 from .firewall_table import Firewall
 from .foreign_firewalls import OtherChain
 from .veth import Pair
@@ -40,8 +40,8 @@ class ContainerView:
 class Fence:
     """Between these interfaces, each with an IP version, and to these networks the host forwards nothing of theirs."""
 
-    interfaces: frozenset = frozenset()
-    networks: frozenset = frozenset()
+    interfaces: frozenset[tuple[int, str]] = frozenset()
+    networks: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Forwarding:
     ipv4: bool = True
     ipv6: bool = True
     needs_accept_ra: tuple[str, ...] = ()
-    ours: frozenset = frozenset()
+    ours: frozenset[int] = frozenset()
     fence: Fence = field(default_factory=Fence)
     around: Fence = field(default_factory=Fence)
 
@@ -98,7 +98,7 @@ class NetworkView:
     containers: Mapping[str, ContainerView] = field(default_factory=dict)
     firewall: Firewall = field(default_factory=Firewall)
     forwarding: Forwarding = field(default_factory=Forwarding)
-    links: frozenset = frozenset()
+    links: frozenset[str] = frozenset()
     uplinks: tuple[str, ...] = ()
     stray_links: tuple[str, ...] = ()
     other_chains: tuple[OtherChain, ...] = ()
@@ -122,7 +122,7 @@ class NetworkView:
         """The containers that have a network namespace and a network."""
         return (c for c in self.containers.values() if c.attached and c.spec is not None)
 
-    def peer_of(self, entry) -> ContainerView | None:
+    def peer_of(self, entry: PeerEntry) -> ContainerView | None:
         """The container that a peer entry means: one that exists, is that very one, and has a network."""
         found = self.containers.get(entry.peer)
         return found if found and found.spec and found.container_id == entry.peer_id else None

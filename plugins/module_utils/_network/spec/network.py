@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,7 +56,7 @@ def parse_interface(value: str) -> str:
     return value
 
 
-def parse_dns(values: list) -> tuple[str, ...]:
+def parse_dns(values: Iterable[str]) -> tuple[str, ...]:
     """The option dns. Raises InvalidInput."""
     servers = []
     for value in values:
@@ -72,7 +72,7 @@ def _ports(value: object) -> bool:
     return text(value) or whole(1, 65535)(value)
 
 
-def parse_dns_search(values: list) -> tuple[str, ...]:
+def parse_dns_search(values: Collection[object]) -> tuple[str, ...]:
     """The option dns_search. Raises InvalidInput."""
     for value in values:
         # A dot alone is the root: no domain is searched (docker's --dns-search).
@@ -81,7 +81,7 @@ def parse_dns_search(values: list) -> tuple[str, ...]:
     return tuple(map(str, values))
 
 
-def parse_dns_options(values: list) -> tuple[str, ...]:
+def parse_dns_options(values: Collection[object]) -> tuple[str, ...]:
     """The option dns_options, words of resolv.conf(5). Raises InvalidInput."""
     for value in values:
         if not re.fullmatch(r"[a-z0-9-]+(:[0-9]+)?", str(value)):
@@ -118,9 +118,9 @@ def _listed(values: tuple[str, ...] | None) -> list[str] | None:
     return None if values is None else list(values)
 
 
-def _require_version(version: int, *addresses: object) -> None:
+def _require_version(version: int, *addresses: str | None) -> None:
     for address in addresses:
-        if ipaddress.ip_address(address).version != version:
+        if address is None or ipaddress.ip_address(address).version != version:
             raise ValueError(f"{address} is no IPv{version} address")
 
 
@@ -155,7 +155,7 @@ class NetworkSpec:
     expose: tuple[Expose, ...] = ()
     peers: tuple[PeerEntry, ...] = ()
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """For network.json and for results."""
         return {
             **{name: getattr(self, name) for name in _PLAIN},
@@ -169,7 +169,7 @@ class NetworkSpec:
         }
 
     @classmethod
-    def from_dict(cls, value: Mapping, path: str) -> NetworkSpec:
+    def from_dict(cls, value: Mapping[str, Any], path: str) -> NetworkSpec:
         """What `to_dict` gave, read from `path`. Raises Damaged."""
         remedy = "remove the file and run conductor_network for its container again"
         problem = wrong({**_ADDED_LATER, **value}, _KINDS, _KINDS)

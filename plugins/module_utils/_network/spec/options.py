@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ..._errors import InvalidInput
 from .network import (
@@ -44,10 +45,10 @@ class NetworkOptions:
     expose: tuple[Expose, ...] = ()
 
     @classmethod
-    def parse(cls, params: Mapping, pool4: str, pool6: str, interface: str | None) -> NetworkOptions:
+    def parse(cls, params: Mapping[str, Any], pool4: str, pool6: str, interface: str | None) -> NetworkOptions:
         """From the module's `params` and the host's settings. Raises InvalidInput."""
         pools = {4: parse_pool(pool4, 4), 6: parse_pool(pool6, 6)}
-        values = {
+        values: dict[str, Any] = {
             key: parse(params[key])
             for key, parse in (
                 ("ipv4", lambda value: parse_static(value, pools[4])),

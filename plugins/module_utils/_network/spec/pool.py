@@ -90,7 +90,10 @@ def overlapping(pool: Network, networks: Iterable[tuple[str, str]]) -> tuple[str
     also in pieces: a full-tunnel VPN's 0.0.0.0/1 and 128.0.0.0/1, or 8.0.0.0/7. The routes of containers win over it,
     and nobody outside is called by a private address.
     """
-    block = next((b for b in _PRIVATE if b.version == pool.version and pool.subnet_of(b)), None)
+    # Of two networks that overlap, the one with the longer prefix lies in the other.
+    block = next(
+        (b for b in _PRIVATE if b.version == pool.version and b.prefixlen <= pool.prefixlen and b.overlaps(pool)), None
+    )
     widest = block.prefixlen if block else min(_PUBLIC_BLOCK[pool.version], pool.prefixlen)
     for network, interface in networks:
         other = ipaddress.ip_network(network, strict=False)

@@ -9,6 +9,7 @@ import ipaddress
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from ..._errors import InvalidInput
 
@@ -90,7 +91,7 @@ class Expose:
         protocol = _protocol(value.get("protocol") or "tcp", "expose")
         return cls(protocol, outer[0], inner[0], count, _host_ip(value.get("host_ip")))
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """For specs and results; `parse` reads it back."""
         return {
             "container_port": _show(*self.container_ports),
@@ -137,7 +138,7 @@ class Expose:
         return f"{where}{_show(*self.host_ports)}/{self.protocol}"
 
 
-def _parse_text(text: str) -> dict:
+def _parse_text(text: str) -> dict[str, Any]:
     """An expose as text, in the words of the dictionary. Raises InvalidInput."""
     found = _SHORT.fullmatch(text) or _PAIR.fullmatch(text)
     if found is None:
