@@ -25,8 +25,8 @@ def shown(data: bytes | str, most: int = 1000) -> str:
 class ConductorError(Exception):
     """Something a user can act on.
 
-    `message` is one line that says what is wrong and where; `hint` says what to do about it;
-    `facts` are extra values for the module's result (a log's path, an exit status).
+    `message` is one line, "THING: problem". `hint` is the remedy in the imperative, without a full stop. `facts` are
+    extra values for the module's result (a log's path, an exit status).
     """
 
     def __init__(self, message: str, hint: str = "", **facts: object) -> None:
@@ -38,7 +38,9 @@ class ConductorError(Exception):
         self.may_come = False
 
     def __str__(self) -> str:
-        return f"{self.message}: {self.hint}" if self.hint else self.message
+        if not self.hint:
+            return self.message
+        return f"{self.message}. {self.hint[0].upper()}{self.hint[1:]}."
 
 
 class InvalidInput(ConductorError):

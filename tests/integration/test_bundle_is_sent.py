@@ -67,7 +67,7 @@ def test_without_root_nothing_is_sent(bare_host, tmp_path):
         {**LIST, "become": True, "become_user": "nobody"},
         on=bare_host, check=False, options=["-vvv"],
     )  # fmt: skip
-    assert "needs root on the managed host: set become: true" in printed and "bundle.zip" not in printed
+    assert "needs root on the managed host. Set become: true" in printed and "bundle.zip" not in printed
     assert bundles(bare_host) == []
 
 
@@ -76,6 +76,6 @@ def test_a_damaged_bundle_is_named(alpha, bare_host):
     (bundle,) = bundles(bare_host)
     bare_host.run("rm", "-r", f"{bundle}/conductor/_image")
     printed = alpha.playbook(LIST, check=False)
-    assert f"{bundle} is damaged" in printed and "delete that directory" in printed and "Traceback" not in printed
+    assert f"{bundle} is damaged" in printed and "Delete that directory" in printed and "Traceback" not in printed
     bare_host.run("rm", "-r", bundle)
     alpha.playbook(LIST, DONE)

@@ -15,14 +15,14 @@ import stat
 from collections.abc import Iterator
 
 from .._errors import InvalidInput, NotFound
-from .._kernel.run_program import require_program
+from .._image.spec import Source
 from .._kernel.files.atomic_write import sync_directory
 from .._kernel.files.within_root import exists_inside
-from .._image.spec import Source
+from .._kernel.run_program import require_program
 from .isolated_program import run_logged
 from .layers import make_directory
-from .sanitize import opened
 from .read_and_hash import read_once
+from .sanitize import opened
 
 # By suffix: the program (and Debian package), and options that make its output depend on its input alone.
 _COMPRESSORS = {(".zst", ".tzst"): ("zstd", "-T0 -10"), (".gz", ".tgz"): ("gzip", "-n")}

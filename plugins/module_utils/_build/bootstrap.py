@@ -10,12 +10,12 @@ import os
 import re
 from functools import partial
 
+from .._engine.paths import RUN_DIR
 from .._errors import HostNotCapable, InvalidInput, NotFound
-from .._kernel.run_program import find_program, require_program, run
+from .._image.spec import VARIANTS, Recipe, with_defaults
 from .._kernel.files.atomic_write import read_text
 from .._kernel.files.within_root import write_files
-from .._image.spec import VARIANTS, Recipe, with_defaults
-from .._engine.paths import RUN_DIR
+from .._kernel.run_program import find_program, require_program, run
 from .apt_settings import download_settings, proxies
 from .apt_sources import debian_archive, host_codename, host_sources
 from .builder_mount import ROOT, mount_for_builder

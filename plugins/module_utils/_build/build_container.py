@@ -15,29 +15,28 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import NoReturn
 
+from .._container import stop
+from .._container.cgroup_paths import cgroup_of
+from .._container.devices import device_rules
+from .._container.exec.privileges import Confinement
+from .._container.init_process import exec_first_process
+from .._container.rootfs import shown_layers
+from .._container.seccomp.filters import filter_for
+from .._container.spec.container import ContainerSpec
+from .._container.spec.mounts import Mount
+from .._container.store import clear_staging, has_staging, remove_directory
+from .._engine.id_range import IdRange
+from .._engine.paths import BUILD_PREFIX, ContainerPaths, ImagePaths
+from .._engine.settings import Settings
 from .._errors import HostNotCapable
-from .isolated_program import run_logged
-from .._kernel import syscalls
-from .._kernel import network_namespace
+from .._image.spec import Command
+from .._kernel import network_namespace, syscalls
 from .._kernel.cgroup import Cgroup
 from .._kernel.files.atomic_write import remove_tree
 from .._kernel.idmapped_mount import mount_idmapped
 from .._kernel.overlayfs import mount_overlay
-from .._container.spec.container import ContainerSpec
-from .._engine.id_range import IdRange
-from .._image.spec import Command
-from .._engine.paths import BUILD_PREFIX, ContainerPaths, ImagePaths
-from .._container.spec.mounts import Mount
 from .._network.stages import take_away_network
-from .._container.store import clear_staging, has_staging, remove_directory
-from .._container.seccomp.filters import filter_for
-from .._engine.settings import Settings
-from .._container import stop
-from .._container.cgroup_paths import cgroup_of
-from .._container.devices import device_rules
-from .._container.init_process import exec_first_process
-from .._container.exec.privileges import Confinement
-from .._container.rootfs import shown_layers
+from .isolated_program import run_logged
 
 # As podman limits a container's processes.
 _PIDS = 2048

@@ -11,8 +11,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from .._kernel import syscalls
 from .._engine.paths import RUN_DIR
+from .._kernel import syscalls
 from .isolated_program import own_proc
 
 # Below RUN_DIR, which exists as soon as a lock is held, and on which every user may traverse the new tmpfs.
@@ -26,7 +26,9 @@ def mount_for_builder(rootfs: str, files: Mapping[str, str]) -> None:
     """
     own_proc()
     tree = syscalls.open_tree(rootfs, recursive=False)
-    syscalls.mount("tmpfs", RUN_DIR, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC, "mode=755,size=1m")
+    syscalls.mount(
+        "tmpfs", RUN_DIR, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC, "mode=755,size=1m"
+    )
     os.mkdir(ROOT, 0o755)
     place = os.open(ROOT, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     syscalls.move_mount(tree, place)

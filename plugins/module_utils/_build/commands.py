@@ -12,31 +12,31 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from .build_container import BuildContainer, build_paths, build_spec, prepare_build, remove_build, run_command
+from .._container.id_ranges import SUBGID, SUBUID, id_files, taken_ids
+from .._container.plan.id_ranges import IdsView, choose_range, unregistered
 from .._container.rootfs import check_idmap
+from .._container.seccomp import filters as seccomp_filters
+from .._container.spec.container import ContainerSpec
+from .._container.store import create_directory
+from .._container.subid_files import register_ids
+from .._engine.engine import perform
+from .._engine.id_range import IdRange
+from .._engine.locks import ids_lock, network_lock
+from .._engine.paths import LOCK_DIR, ContainerPaths, ImagePaths
+from .._engine.settings import Settings
 from .._errors import HostNotCapable
-from .isolated_program import PROXIES
-from .layers import whole
-from .sanitize import opened
+from .._image.spec import Command
 from .._kernel.files.atomic_write import read_text
 from .._kernel.files.within_root import directory_inside, exists_inside, write_files
 from .._kernel.flock import Lock, locked
 from .._kernel.loopback_relay import Address, relayed
-from .._container.spec.container import ContainerSpec
-from .._engine.id_range import IdRange
-from .._image.spec import Command
-from .._engine.paths import LOCK_DIR, ContainerPaths, ImagePaths
 from .._network.hosts_files import inside_files
-from .._container.plan.id_ranges import IdsView, choose_range, unregistered
 from .._network.plan.view import ContainerView
-from .._container.seccomp import filters as seccomp_filters
-from .._container.store import create_directory
-from .._container.id_ranges import SUBGID, SUBUID, id_files, taken_ids
-from .._engine.locks import ids_lock, network_lock
-from .._engine.settings import Settings
 from .._network.use_case import NetworkCase
-from .._engine.engine import perform
-from .._container.subid_files import register_ids
+from .build_container import BuildContainer, build_paths, build_spec, prepare_build, remove_build, run_command
+from .isolated_program import PROXIES
+from .layers import whole
+from .sanitize import opened
 
 _RESOLV, _POLICY = "/etc/resolv.conf", "/usr/sbin/policy-rc.d"
 _NETWORK = {"state": "present", "internet": True, "host_access": False}

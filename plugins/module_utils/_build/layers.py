@@ -15,18 +15,18 @@ import os
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from .._errors import Conflict, NotFound, not_yet
-from .._kernel import user_namespace
-from .._kernel.run_program import require_program
-from .._kernel.files.atomic_write import remove_tree
-from .._kernel.idmapped_mount import mount_idmapped
-from .._kernel.overlayfs import mount_overlay
-from .._kernel.mount_namespace import own_mounts
+from .._container.id_ranges import read_ids
+from .._container.store import observe_process, read_spec
 from .._engine.id_range import IdRange
 from .._engine.paths import ContainerPaths, ImagePaths
-from .._container.store import observe_process, read_spec
-from .._container.id_ranges import read_ids
 from .._engine.settings import Settings
+from .._errors import Conflict, NotFound, not_yet
+from .._kernel import user_namespace
+from .._kernel.files.atomic_write import remove_tree
+from .._kernel.idmapped_mount import mount_idmapped
+from .._kernel.mount_namespace import own_mounts
+from .._kernel.overlayfs import mount_overlay
+from .._kernel.run_program import require_program
 from .isolated_program import run_logged
 
 

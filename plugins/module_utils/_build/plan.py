@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from .._engine.action import Action, Plan
 from .._errors import Conflict, Damaged, NotFound
 from .._image.spec import Recipe, differing
-from .._engine.action import Action, Plan
 
 # With the longest names there are, and the default directories, a root of so many can be mounted.
 _MOST_LAYERS = 20

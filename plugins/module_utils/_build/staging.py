@@ -9,9 +9,9 @@ import errno
 import os
 import time
 
-from .._kernel.run_program import require_program, run
-from .._kernel.files.atomic_write import remove_tree, sync_directory
 from .._engine.paths import STAGING_PREFIX, ImagePaths
+from .._kernel.files.atomic_write import remove_tree, sync_directory
+from .._kernel.run_program import require_program, run
 
 _KINDS = ("build", "gone")
 

@@ -11,20 +11,34 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timezone
 
-from .build_container import build_paths, has_leftovers, remove_build
+from .._container.store import read_spec
+from .._engine.action import Action, Plan
+from .._engine.engine import Run, UseCase
+from .._engine.id_range import SIZE
+from .._engine.locks import container_lock, image_lock
+from .._engine.names import parse_name
+from .._engine.paths import ContainerPaths, ImagePaths
+from .._engine.settings import Settings
 from .._errors import Conflict, Damaged, InvalidInput
-from . import archive
-from . import bootstrap
-from . import staging
-from .apt_settings import proxies
-from .layers import check_container, copy_layer, make_directory, whole
-from .sanitize import neutralise
+from .._image.facts import image_facts
+from .._image.spec import Base, Image, Recipe, Source, parse_recipe
+from .._image.store import (
+    check_ids,
+    image_layers,
+    image_users,
+    images_on,
+    is_ours,
+    read_image,
+    require_ids,
+    write_image,
+)
 from .._kernel.files.atomic_write import remove_tree
 from .._kernel.flock import Lock
-from .._engine.id_range import SIZE
-from .._image.spec import Base, Image, Recipe, Source, parse_recipe
-from .._engine.paths import ContainerPaths, ImagePaths
-from .._engine.names import parse_name
+from . import archive, bootstrap, staging
+from .apt_settings import proxies
+from .build_container import build_paths, has_leftovers, remove_build
+from .commands import CommandRunner, check_commands, command_runner
+from .layers import check_container, copy_layer, make_directory, whole
 from .plan import (
     BuildImage,
     ClearStaging,
@@ -36,14 +50,7 @@ from .plan import (
     needs_build,
     plan_image,
 )
-from .._engine.action import Action, Plan
-from .._container.store import read_spec
-from .._image.store import check_ids, image_layers, image_users, images_on, is_ours, read_image, require_ids, write_image
-from .._engine.locks import container_lock, image_lock
-from .._engine.settings import Settings
-from .commands import CommandRunner, check_commands, command_runner
-from .._image.facts import image_facts
-from .._engine.engine import Run, UseCase
+from .sanitize import neutralise
 
 # Another build of the same image may take that long; ours then finds it done.
 _BUILD_TIMEOUT = 3600.0

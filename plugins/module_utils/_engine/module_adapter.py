@@ -28,11 +28,13 @@ _BUNDLE = {"_bundle": {"type": "str"}, "_bundle_file": {"type": "path"}}
 _HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 
 
-class _Module(AnsibleModule):
+class _Module(AnsibleModule):  # type: ignore[misc]  # it has no types
     """A module whose secrets go neither to syslog nor into `invocation`: values of `env`, whose names stay, and texts.
 
     The option no_log would do so, and would also hide each occurrence of such a value in the result: "1", or "/".
     """
+
+    params: dict[str, Any]
 
     def _log_invocation(self) -> None:
         params = self.params
@@ -42,11 +44,11 @@ class _Module(AnsibleModule):
         finally:
             self.params = params
 
-    def _return_formatted(self, kwargs: dict) -> None:
+    def _return_formatted(self, kwargs: dict[str, Any]) -> None:
         super()._return_formatted({"invocation": {"module_args": without_secrets(self.params)}, **kwargs})
 
 
-def without_secrets(params: dict) -> dict:
+def without_secrets(params: dict[str, Any]) -> dict[str, Any]:
     """Parameters of a module as others may see them."""
     shown = {name: value for name, value in params.items() if name not in _BUNDLE}
     for name in ("stdin", "content"):
@@ -57,14 +59,14 @@ def without_secrets(params: dict) -> dict:
     return shown
 
 
-def run_module(spec: dict, use_case: str, **module_options: Any) -> None:
+def run_module(spec: dict[str, Any], use_case: str, **module_options: Any) -> None:
     """Run a module to its exit: `spec` is its argument_spec without what all modules have.
 
     `use_case`: as for run_use_case.
     """
     module = _Module(argument_spec={**_SETTINGS, **_BUNDLE, **spec}, supports_check_mode=True, **module_options)
     if os.geteuid():
-        module.fail_json(msg="this needs root on the managed host: set become: true")
+        module.fail_json(msg="this needs root on the managed host. Set become: true.")
     params = dict(module.params)
     bundle, file = params.pop("_bundle"), params.pop("_bundle_file")
     try:
@@ -80,7 +82,7 @@ def run_module(spec: dict, use_case: str, **module_options: Any) -> None:
     try:
         result = run(use_case, params, only_check=module.check_mode)
     except (ImportError, SyntaxError) as error:
-        module.fail_json(msg=f"{path_of(bundle or '')} is damaged ({error}): delete that directory and run this again")
+        module.fail_json(msg=f"{path_of(bundle or '')} is damaged ({error}). Delete that directory and run this again.")
     for text in result.pop("warnings", ()):
         module.warn(text)
     if result.pop("failed", False):

@@ -15,13 +15,13 @@ from .engine import UseCase, check, perform
 from .settings import Settings
 
 
-def run_use_case(use_case: str, params: dict, only_check: bool) -> dict:
+def run_use_case(use_case: str, params: dict[str, Any], only_check: bool) -> dict[str, Any]:
     """Result of the use case, or with `only_check` what it would be. Errors are in `msg`, and `failed` is true then.
 
     `use_case`: where its class or the function that makes it is, like "_container.use_case:ContainerCase".
     """
     place, _, name = use_case.partition(":")
-    build: Callable[[dict, Settings], UseCase] = getattr(
+    build: Callable[[dict[str, Any], Settings], UseCase[Any]] = getattr(
         importlib.import_module(f"{__package__.rpartition('.')[0]}.{place}"), name
     )
     try:
@@ -34,13 +34,16 @@ def run_use_case(use_case: str, params: dict, only_check: bool) -> dict:
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         result = {"failed": True, "msg": f"{error.strerror or error}{where}"}
-    for key, show in {"msg": _shown, "warnings": _shown_list, "diff": _shown_diff}.items():
-        if key in result:
-            result[key] = show(result[key])
+    if "msg" in result:
+        result["msg"] = _shown(result["msg"])
+    if "warnings" in result:
+        result["warnings"] = [_shown(text) for text in result["warnings"]]
+    if "diff" in result:
+        result["diff"] = _shown_diff(result["diff"])
     return result
 
 
-def _check(case: UseCase) -> dict:
+def _check(case: UseCase[Any]) -> dict[str, Any]:
     """What check mode reports. What an earlier task of the play would have made, and check mode has not, is a warning.
 
     A use case tells by `ahead` what its result is then.
@@ -57,10 +60,6 @@ def _check(case: UseCase) -> dict:
 def _shown(text: str) -> str:
     """Text that Ansible prints as it is."""
     return printable(text, keep="\n\t")
-
-
-def _shown_list(texts: list[str]) -> list[str]:
-    return [_shown(text) for text in texts]
 
 
 def _shown_diff(diff: Any) -> Any:
