@@ -182,7 +182,7 @@ def test_a_run_of_what_exists_starts_it_again_with_its_data(command):
     until(lambda: command.json("ps")["containers"][0]["state"] == "exited", "it has ended")
     command("run", "debian", "box", "--", "/bin/sleep", "infinity")
     assert actions(command("run", "debian", "box", "--", "/bin/sleep", "infinity")) == ["it runs already"]
-    assert "recreate" in command("run", "debian", "box", "--", "/bin/cat", status=4).stderr
+    assert "restart" in command("run", "debian", "box", "--", "/bin/cat", status=4).stderr
 
 
 def test_a_container_with_a_network_is_started_again_by_its_policy(command):
@@ -238,7 +238,7 @@ def test_each_kind_of_error_has_an_exit_status_and_one_line(box):
                 told = json.loads(box("--json", *argv, status=status).stdout)
                 assert told["failed"] and message in told["msg"], argv
     done = host.run("setpriv", "--reuid=65534", "--clear-groups", PROGRAM, "ps", check=False)
-    assert (done.returncode, done.stderr) == (6, "conductor: this needs root on the host: try it with sudo\n")
+    assert (done.returncode, done.stderr) == (6, "conductor: this needs root on the host. Try it with sudo.\n")
     assert ["broken", "damaged"] in [
         line.split()[:2] for line in box("ps").stdout.splitlines()
     ] and "broken/container.json" in box("ps").stderr

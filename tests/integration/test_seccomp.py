@@ -227,7 +227,7 @@ def test_a_profile_of_the_users_counts_for_commands_as_well(host):
 def test_another_profile_is_a_change_that_waits_for_leave(host):
     start(host)
     profile = write_profile(host, deny("mkdir"))
-    assert "recreate" in host.module("conductor_container", name="web", seccomp=profile, fails=True)["msg"]
+    assert "restart: true" in host.module("conductor_container", name="web", seccomp=profile, fails=True)["msg"]
     host.module("conductor_container", name="web", state="stopped")
     changed = host.module("conductor_container", name="web", seccomp=profile)
     assert "change seccomp of container web" in changed["actions"]

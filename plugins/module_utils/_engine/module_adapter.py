@@ -22,8 +22,9 @@ _SETTINGS = {
     "container_dir": {"type": "path"},
     "lock_timeout": {"type": "float"},
 }
-# From the action plugin: the hash of its bundle, and a zip file of it for a host that does not have it.
-_BUNDLE = {"_bundle": {"type": "str"}, "_bundle_file": {"type": "path"}}
+# From the action plugin: the hash of its bundle, and a zip file of it for a host that does not have it. What roles give
+# as _options becomes options of the module there.
+_BUNDLE = {"_bundle": {"type": "str"}, "_bundle_file": {"type": "path"}, "_options": {"type": "raw"}}
 # As Ansible writes it for what must not be logged.
 _HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 
@@ -68,7 +69,7 @@ def run_module(spec: dict[str, Any], use_case: str, **module_options: Any) -> No
     if os.geteuid():
         module.fail_json(msg="this needs root on the managed host. Set become: true.")
     params = dict(module.params)
-    bundle, file = params.pop("_bundle"), params.pop("_bundle_file")
+    bundle, file, _ = (params.pop(name) for name in _BUNDLE)
     try:
         if file and not module.check_mode:
             install(bundle, file)
