@@ -81,7 +81,7 @@ def test_a_life_of_containers_as_in_the_shell_tool(command):
     # What the start does to the host's network is part of it.
     started = actions(command("start", "box"))
     assert started[0] == "make the network namespace of box" and started[-1] == "start container box"
-    assert "forward nothing else between lan0, wan0" in started
+    assert "block other forwarding between lan0, wan0" in started
     command("stop", "box")
     assert command("ps").stdout == "no containers: conductor run IMAGE NAME makes one\n"
     assert command.host.run("ls", f"{STATE}/containers").stdout == ""

@@ -70,7 +70,7 @@ def test_each_look_is_whole_and_none_fails_while_links_come_and_go(restless):
 def besides_the_fence(lines):
     """The fence follows the interfaces and routes that come and go on this host, so there may be something to do."""
     of_the_fence = (
-        "forward nothing else between",
+        "block other forwarding between",
         "the routing rules that keep this host",
         "sets fenced",
         "set fenced",

@@ -132,7 +132,7 @@ def test_ten_thousand_ports_keep_their_numbers_and_end_at_both_ends(bare_host, w
     said = bare_host.module(
         "conductor_network", container="other", expose=[{"container_port": "1-10005", "protocol": protocol}], fails=True
     )["msg"]
-    assert "exposed by the container web" in said and other.name == "other"
+    assert "exposed by container web" in said and other.name == "other"
 
 
 def test_a_pair_that_looks_like_a_range_is_one_port_and_warns(bare_host, web):

@@ -61,7 +61,7 @@ def test_metadata_needs_a_way_there(cloud):
     box.network(metadata=True)
     assert is_refused(box, METADATA[0], 80)
     said = cloud.module("conductor_network", container="web", metadata=True, host_access=False, fails=True)["msg"]
-    assert "no way leads there" in said
+    assert "internet and host_access are false" in said
 
 
 def test_a_name_server_on_the_metadata_address_answers(cloud):
@@ -121,7 +121,7 @@ def test_what_somebody_changed_about_metadata_is_seen_and_repaired(cloud):
     found = cloud.module("conductor_network_info")
     drift = {network["container"]: network["drift"] for network in found["networks"]}
     assert drift == {"web": ["the firewall set metadata lacks elements"], "other": []}
-    assert found["drift"] == ["the firewall set metadata has elements that it should not have"]
+    assert found["drift"] == ["the firewall set metadata has unexpected elements"]
     cloud.module("conductor_network", state="reconciled")
     assert reaches(box, METADATA[0], 80)
     assert is_refused(other, METADATA[0], 80)

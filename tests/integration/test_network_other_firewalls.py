@@ -99,7 +99,7 @@ def test_rules_in_another_firewall_go_when_the_host_no_longer_says_so(bare_host,
     settings(bare_host, firewall="accept")
     bare_host.module("conductor_network", state="reconciled")
     settings(bare_host, firewall="report")
-    taken = ["take the rules for containers out of ip filter FORWARD"]
+    taken = ["remove the rules for containers from ip filter FORWARD"]
     assert bare_host.module("conductor_network", state="reconciled")["actions"] == taken
     assert text_of(bare_host, "ip filter") == theirs
 
@@ -135,7 +135,7 @@ def test_chain_that_ends_in_drop_without_a_policy_is_named_and_passed(bare_host,
     bare_host.run("nft", "add rule inet theirs end ip saddr 192.0.2.7 accept")
     bare_host.run("nft", f"add rule inet theirs end {last}")
     theirs = text_of(bare_host, "inet theirs")
-    assert web.network(**OPTIONS)["blocked_by"] == ["inet theirs end (drops what it does not accept)"]
+    assert web.network(**OPTIONS)["blocked_by"] == ["inet theirs end (drops packets that it does not accept)"]
     assert is_refused(web, INTERNET4, 7)
     settings(bare_host, firewall="accept")
     done = web.network(**OPTIONS)

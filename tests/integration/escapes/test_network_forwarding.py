@@ -163,8 +163,8 @@ def test_change_of_forwarding_is_foretold(bare_host):
     box = Box(bare_host, "web")
     foretold = bare_host.module("conductor_network", container="web", check=True)["actions"]
     assert {"enable IPv4 forwarding", "enable IPv6 forwarding"} < set(foretold)
-    assert "forward nothing else between lan0, wan0" in foretold
-    assert foretold.index("forward nothing else between lan0, wan0") < foretold.index("enable IPv4 forwarding")
+    assert "block other forwarding between lan0, wan0" in foretold
+    assert foretold.index("block other forwarding between lan0, wan0") < foretold.index("enable IPv4 forwarding")
     assert box.network()["actions"] == foretold
     foretold = bare_host.module("conductor_network", container="web", state="absent", check=True)["actions"]
     assert "disable IPv4 forwarding" in foretold and box.network(state="absent")["actions"] == foretold
