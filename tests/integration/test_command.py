@@ -83,7 +83,7 @@ def test_a_life_of_containers_as_in_the_shell_tool(command):
     assert started[0] == "make the network namespace of box" and started[-1] == "start container box"
     assert "block other forwarding between lan0, wan0" in started
     command("stop", "box")
-    assert command("ps").stdout == "no containers: conductor run IMAGE NAME makes one\n"
+    assert command("ps").stdout == "no containers; create one with: conductor run IMAGE NAME\n"
     assert command.host.run("ls", f"{STATE}/containers").stdout == ""
 
 
@@ -181,7 +181,7 @@ def test_a_run_of_what_exists_starts_it_again_with_its_data(command):
     until(lambda: command.host.run("cat", lives).stdout == "once\n" * 2, "it has run twice")
     until(lambda: command.json("ps")["containers"][0]["state"] == "exited", "it has ended")
     command("run", "debian", "box", "--", "/bin/sleep", "infinity")
-    assert actions(command("run", "debian", "box", "--", "/bin/sleep", "infinity")) == ["it runs already"]
+    assert actions(command("run", "debian", "box", "--", "/bin/sleep", "infinity")) == ["it is already running"]
     assert "restart" in command("run", "debian", "box", "--", "/bin/cat", status=4).stderr
 
 
@@ -199,9 +199,9 @@ def test_a_container_with_a_network_is_started_again_by_its_policy(command):
 
 ERRORS = [
     (2, ["exec"], "NAME"),
-    (2, ["exec", "box", "ls", "-l"], "the command follows --"),
+    (2, ["exec", "box", "ls", "-l"], "put the command after --"),
     (2, ["ps", "--", "ls"], "takes no command"),
-    (2, ["logs", "-f", "--json", "box"], "exclude each other"),
+    (2, ["logs", "-f", "--json", "box"], "mutually exclusive"),
     (2, ["frobnicate"], "invalid choice"),
     (3, ["exec", "nobody"], "there is no container 'nobody'"),
     (3, ["start", "nobody"], "there is no container 'nobody'"),
@@ -238,7 +238,7 @@ def test_each_kind_of_error_has_an_exit_status_and_one_line(box):
                 told = json.loads(box("--json", *argv, status=status).stdout)
                 assert told["failed"] and message in told["msg"], argv
     done = host.run("setpriv", "--reuid=65534", "--clear-groups", PROGRAM, "ps", check=False)
-    assert (done.returncode, done.stderr) == (6, "conductor: this needs root on the host. Try it with sudo.\n")
+    assert (done.returncode, done.stderr) == (6, "conductor: root is required on the host. Run the command with sudo.\n")
     assert ["broken", "damaged"] in [
         line.split()[:2] for line in box("ps").stdout.splitlines()
     ] and "broken/container.json" in box("ps").stderr

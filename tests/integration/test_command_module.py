@@ -58,7 +58,7 @@ def test_the_module_takes_other_paths_and_leaves_others_files_alone(host):
         host.run("sh", "-c", make.format(other["path"]))
         for state in ("present", "absent"):
             told = host.module("conductor_command", **other, state=state, fails=True)["msg"]
-            assert f"{other['path']} is not of the host command" in told
+            assert f"{other['path']} does not belong to the host command" in told
         host.run("rm", "-r", other["path"])
     told = host.module("conductor_command", path="bin/conductor", fails=True)["msg"]
     assert "path 'bin/conductor' is not an absolute path" in told

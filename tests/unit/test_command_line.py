@@ -61,17 +61,17 @@ def test_the_shell_tools_options_are_as_they_were():
         ([], "VERB"),
         (["frobnicate"], "frobnicate"),
         (["stop"], "NAME"),
-        (["ps", "--check"], "--check: not understood"),
+        (["ps", "--check"], "unrecognized arguments: --check"),
         (["ps", "--", "ls"], "ps takes no command"),
-        (["exec", "box", "--"], "no command follows --"),
-        (["exec", "box", "ls"], "the command follows --"),
-        (["stop", "--kee", "box"], "--kee: not understood"),
-        (["logs", "-f", "box", "--json"], "exclude each other"),
+        (["exec", "box", "--"], "-- must be followed by a command"),
+        (["exec", "box", "ls"], "put the command after --"),
+        (["stop", "--kee", "box"], "unrecognized arguments: --kee"),
+        (["logs", "-f", "box", "--json"], "mutually exclusive"),
     ],
 )
 def test_wrong_usage_is_one_line_that_says_where_to_look(capsys, argv, told):
     said = refused(capsys, *argv)
-    assert said.startswith("conductor: ") and said.count("\n") == 1 and "--help says how" in said
+    assert said.startswith("conductor: ") and said.count("\n") == 1 and "; see conductor" in said and said.endswith("--help\n")
     assert told in said
 
 
@@ -204,7 +204,7 @@ def test_the_plan_of_files():
 
 @pytest.mark.parametrize("wanted", [OURS, None])
 def test_others_files_are_a_conflict(wanted):
-    with pytest.raises(_errors.Conflict, match="/p is not of the host command"):
+    with pytest.raises(_errors.Conflict, match="/p does not belong to the host command"):
         plan_files({"/p": wanted}, {"/p": OTHERS})
 
 
