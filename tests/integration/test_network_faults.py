@@ -1,4 +1,4 @@
-"""What goes wrong on real hosts: flushed tables, deleted links, taken ports and addresses, two runs at once."""
+"""Faults of real hosts: flushed tables, deleted links, ports and addresses in use, concurrent runs."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -257,7 +257,7 @@ def test_another_pool_moves_the_container(bare_host, web):
     assert is_refused(web, GATEWAY4, 9090)
 
 
-def test_a_full_pool_says_so(bare_host):
+def test_full_pool_is_a_conflict(bare_host):
     for name in ("one", "two"):
         Box(bare_host, name)
     bare_host.module("conductor_network", container="one", pool4="10.99.0.0/30")
@@ -265,7 +265,7 @@ def test_a_full_pool_says_so(bare_host):
     assert "10.99.0.0/30 has no free address" in said
 
 
-def test_a_damaged_file_of_one_container_stops_no_other(bare_host, web):
+def test_damaged_file_does_not_affect_other_containers(bare_host, web):
     other, third = Box(bare_host, "other"), Box(bare_host, "third")
     other.network()
     bare_host.module("conductor_network", state="reconciled")
@@ -388,7 +388,7 @@ except EffectFailed as error:
 """
 
 
-def test_an_interface_that_vanishes_in_the_midst_is_told(bare_host):
-    """As the soak saw it: something else deletes it between two steps of ours."""
+def test_vanished_interface_is_reported(bare_host):
+    """Seen in the soak test: another program deletes the interface between two actions."""
     said = bare_host.run(PYTHON, "-c", VANISHES, env=module_environment()).stdout
     assert "an interface vanished" in said and "run this again" in said

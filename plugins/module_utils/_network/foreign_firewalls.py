@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from .._errors import EffectFailed
 from .._kernel.nft import list_rules, refusal
-from .plan.foreign_firewalls import OtherChain, commands_for, other_chains, wish, with_rules
+from .plan.foreign_firewalls import OtherChain, commands_for, other_chains, plan_chain, with_rules
 
 
 def look_at_others(chains: Iterable[dict], hook: str, accept: bool) -> tuple[OtherChain, ...]:
@@ -26,7 +26,7 @@ def look_at_others(chains: Iterable[dict], hook: str, accept: bool) -> tuple[Oth
 def _read_chain(chain: OtherChain, accept: bool) -> OtherChain:
     with contextlib.suppress(EffectFailed):
         chain = with_rules(chain, list_rules(chain.family, chain.table))
-    action = wish(chain, accept)
+    action = plan_chain(chain, accept)
     # firewalld owns its table: the kernel allows no other process to change it.
     return replace(chain, refused=refusal(commands_for(action))) if action else chain
 

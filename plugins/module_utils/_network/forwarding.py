@@ -47,7 +47,7 @@ def _found_fence() -> Fence:
 def _required_fence() -> Fence:
     """Return the required fence: all interfaces of other programs that are up.
 
-    Interfaces that already forwarded IPv4 by a setting of their own are left out, since somebody asked for that.
+    Interfaces that already forwarded IPv4 by a setting of their own are left out, since an administrator set that.
     """
     names = [name for name in routing_rules.interfaces_up() if name != "lo" and not name.startswith(LINK_PREFIX)]
     interfaces = {(v, name) for v in _ALL for name in names if not (v == 4 and name in _forwarding_interfaces(4))}

@@ -15,7 +15,7 @@ from ..._errors import Conflict
 
 @dataclass(frozen=True)
 class File:
-    """A file by the digest of its content. `ours` says whether the content is a release of the host command."""
+    """A file owned by root. `ours` says whether the content with this `digest` is a release of the host command."""
 
     digest: str
     mode: int

@@ -129,11 +129,11 @@ def plan_other_firewalls(chains: Iterable[OtherChain], wanted: bool) -> list[Act
 
     Chains that refuse changes are left out.
     """
-    wishes = (wish(chain, wanted) for chain in chains if chain.hook == "forward")
-    return [action for action in wishes if action and not action.chain.refused]
+    planned = (plan_chain(chain, wanted) for chain in chains if chain.hook == "forward")
+    return [action for action in planned if action and not action.chain.refused]
 
 
-def wish(chain: OtherChain, wanted: bool) -> LetThrough | TakeBack | None:
+def plan_chain(chain: OtherChain, wanted: bool) -> LetThrough | TakeBack | None:
     """Return the change that `chain` needs, whether it can be changed or not, or None."""
     if wanted and chain.blocks:
         return LetThrough(chain)

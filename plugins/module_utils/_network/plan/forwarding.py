@@ -84,7 +84,7 @@ def wanted_fence(view: NetworkView) -> Fence:
 
 
 def plan_disabling(view: NetworkView) -> list[Action]:
-    """Return actions that disable forwarding nobody needs, to be applied after the last link is deleted."""
+    """Return actions that disable forwarding that no container needs, to be applied after the last link is deleted."""
     return [DisableForwarding(version) for version in sorted(view.forwarding.ours - _needed(view))]
 
 
