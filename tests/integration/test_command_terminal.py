@@ -191,7 +191,7 @@ def test_run_opens_a_shell_unless_detached(command, shell):
     assert "start container quiet" in at(shell, "conductor run -d debian quiet")
     assert "start container cmd" in at(shell, "conductor run debian cmd -- /bin/sleep infinity")
     shell.sendline("TERM=xterm conductor run debian talk")
-    shell.expect_exact("`conductor stop talk` removes it")
+    shell.expect_exact("`conductor stop talk` deletes it")
     shell.expect_exact("root@talk:/# ")
     shell.sendline("echo $TERM; exit 3")
     shell.expect_exact("xterm\r\n")
