@@ -391,4 +391,4 @@ except EffectFailed as error:
 def test_vanished_interface_is_reported(bare_host):
     """Seen in the soak test: another program deletes the interface between two actions."""
     said = bare_host.run(PYTHON, "-c", VANISHES, env=module_environment()).stdout
-    assert "an interface vanished" in said and "run this again" in said
+    assert "an interface vanished" in said and "Run this again" in said

@@ -252,7 +252,7 @@ def test_a_running_container_keeps_the_filter_it_was_started_with(host):
         ("", "is not JSON"),
         ({**deny("mkdir"), "syscall": []}, "'syscall' is unknown"),
         (deny("mkdir", action="SCMP_ACT_NOTIFY"), "a program that listens"),
-        ({**deny("mkdir"), "architectures": ["SCMP_ARCH_VAX"]}, "knows no architecture 'SCMP_ARCH_VAX'"),
+        ({**deny("mkdir"), "architectures": ["SCMP_ARCH_VAX"]}, "does not know the architecture 'SCMP_ARCH_VAX'"),
         (" " * (1 << 20) + "{}", "larger than 1 MiB"),
     ],
     ids=["missing", "text", "empty", "key", "notify", "architecture", "large"],
