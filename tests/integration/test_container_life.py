@@ -307,7 +307,7 @@ def test_a_host_has_one_directory_of_containers_at_a_time(host):
         ("conductor_container_info", {}),
     ):
         refused = host.module(module, container_dir="/run/other", fails=True, **params)
-        assert "container web of /var/lib/conductor/containers runs on this host" in refused["msg"]
+        assert "container web of /var/lib/conductor/containers is running" in refused["msg"]
     assert host.run("ls", "-d", "/run/other", check=False).stdout == ""
     container(host, state="stopped")
     elsewhere = container(host, name="other", container_dir="/run/other")["container"]

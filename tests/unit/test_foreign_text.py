@@ -32,9 +32,9 @@ def test_a_table_of_containers():
 
 def test_diffs_and_errors_of_modules():
     diff = [{"before": f"a\n{HOSTILE}", "after_header": HOSTILE, "after": {"name": HOSTILE}}]
-    (told,) = run._shown_diff(diff)
+    (told,) = run._escaped_diff(diff)
     assert told["before"].startswith("a\n\\x1b") and told["after_header"].isprintable()
-    assert run._shown(f"file {HOSTILE}").isprintable()
+    assert run._escaped(f"file {HOSTILE}").isprintable()
 
 
 @pytest.mark.parametrize("data", [

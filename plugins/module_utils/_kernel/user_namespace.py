@@ -81,5 +81,5 @@ def root_id(pid: int) -> int:
     with open(f"/proc/{pid}/uid_map", encoding="ascii") as file:
         first = file.readline().split()
     if not first:
-        raise EffectFailed(f"process {pid} is in a user namespace without an id map", "stop it and start it again")
+        raise EffectFailed(f"process {pid} is in a user namespace that has no id map", "stop it and start it again")
     return int(first[1])
