@@ -270,8 +270,8 @@ options:
     type: bool
     default: false
   recreate:
-    description: Allow to create the container anew if O(image) and O(userns) changes. All data
-      in its root file system is lost. Its mounts, network and peers stay.
+    description: Allow to create the container anew if O(image) or O(userns) changes. All data in
+      its root file system is lost. Its mounts, network and peers stay.
     type: bool
     default: false
   force:

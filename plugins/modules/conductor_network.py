@@ -36,61 +36,72 @@ options:
     description:
       - V(present) gives the container this network, and repairs missing parts of it on the host.
       - V(absent) removes the container's network.
-      - V(reconciled) repairs the networks of all containers of the host according to their stored options, after the
-        firewall was flushed or an interface was deleted.
+      - V(reconciled) repairs the networks of all containers of the host according to their stored
+        options, after the firewall was flushed or an interface was deleted.
     type: str
-    choices: [present, absent, reconciled]
     default: present
+    choices:
+      - present
+      - absent
+      - reconciled
   internet:
     description:
       - Allow the container to reach the Internet with the host's address (NAT).
-      - This covers all destinations behind the uplinks, the host's interfaces with a default route. The list of uplinks
-        is updated on each run; use O(state=reconciled) to follow changes.
-      - Networks behind other interfaces of the host, such as those of virtual machines or of containers of other
-        programs, are not reachable. Set O(interface) to reach one of them instead.
+      - This covers all destinations behind the uplinks, the host's interfaces with a default route.
+        The list of uplinks is updated on each run; use O(state=reconciled) to follow changes.
+      - Networks behind other interfaces of the host, such as those of virtual machines or of containers
+        of other programs, are not reachable. Set O(uplink) to reach one of them instead.
       - Other hosts cannot open connections to the container through it.
-      - Link-local addresses (169.254.0.0/16) and the metadata services of clouds are not reachable, see O(metadata).
+      - Link-local addresses (169.254.0.0/16) and the metadata services of clouds are not reachable,
+        see O(metadata).
     type: bool
     default: false
-  interface:
+  uplink:
     description:
       - Interface of the host to use as the uplink of the container, with O(internet=true).
       - Defaults to every interface that has a default route.
     type: str
   expose:
     description:
-      - Ports of the container to expose on the host, with the container port first, unlike C(-p) of docker and podman.
-      - A string is V(CONTAINER_PORT-HOST_PORT). V(8080-80) exposes container port 8080 on host port 80. Append V(/udp)
-        for UDP.
-      - A string such as V(10000-10100:10000-10100) exposes a range of ports on the same host ports. Both sides must be
-        equal, since other programs have the host ports first. Use a dictionary for different ports.
-      - The module warns about a string such as V(10000-20000/udp), which exposes one port but looks like a range.
-      - A dictionary has the keys V(container_port), V(host_port) (defaults to the container port), V(protocol)
-        (V(tcp) or V(udp), defaults to V(tcp)) and V(host_ip) (an address of the host, defaults to all addresses).
-      - V(container_port) and V(host_port) may be ranges of equal length such as V(8000-8010). A range with different
-        host ports has at most 1024 ports. Other ranges have no limit.
-      - Exposed ports are reachable from other hosts, from the host itself (also as V(localhost)), and from other
-        containers that have O(host_access).
+      - Ports of the container to expose on the host, with the container port first, unlike C(-p)
+        of docker and podman.
+      - A string is V(CONTAINER_PORT-HOST_PORT). V(8080-80) exposes container port 8080 on host
+        port 80. Append V(/udp) for UDP.
+      - A string such as V(10000-10100:10000-10100) exposes a range of ports on the same host ports.
+        Both sides must be equal, since other programs have the host ports first. Use a dictionary
+        for different ports.
+      - The module warns about a string such as V(10000-20000/udp), which exposes one port but looks
+        like a range.
+      - A dictionary has the keys V(container_port), V(host_port) (defaults to the container port),
+        V(protocol) (V(tcp) or V(udp), defaults to V(tcp)) and V(host_ip) (an address of the host,
+        defaults to all addresses).
+      - V(container_port) and V(host_port) may be ranges of equal length such as V(8000-8010). A
+        range with different host ports has at most 1024 ports. Other ranges have no limit.
+      - Exposed ports are reachable from other hosts, from the host itself (also as V(localhost)),
+        and from other containers that have O(host_access).
     type: list
     elements: raw
     default: []
   host_access:
     description:
       - Allow the container to reach services of the host, and ports that the host exposes.
-      - V(false) drops all packets of connections that the container opens to any address of the host, with any
-        protocol. This includes ping and name servers on the host; set O(dns) to use others.
-      - Connections that the host opens keep working. So does neighbor discovery, which every link needs.
+      - V(false) drops all packets of connections that the container opens to any address of the
+        host, with any protocol. This includes ping and name servers on the host; set O(dns) to
+        use others.
+      - Connections that the host opens keep working. So does neighbor discovery, which every link
+        needs.
       - The host always reaches the container.
     type: bool
     default: true
   metadata:
     description:
-      - Allow the container to reach the metadata services of clouds, such as V(169.254.169.254) and
-        V(fd00:ec2::254).
-      - These services return the credentials of the machine to every program on it. A request from the container is
-        treated as one from the host.
-      - Only the addresses of metadata services become reachable, through the paths that O(internet) and O(host_access)
-        allow. Other addresses of 169.254.0.0/16 stay blocked, since no router forwards them (RFC 3927).
+      - Allow the container to reach the metadata services of clouds, such as V(169.254.169.254)
+        and V(fd00:ec2::254).
+      - These services return the credentials of the machine to every program on it. A request from
+        the container is treated as one from the host.
+      - Only the addresses of metadata services become reachable, through the paths that O(internet)
+        and O(host_access) allow. Other addresses of 169.254.0.0/16 stay blocked, since no router
+        forwards them (RFC 3927).
       - Name servers on such addresses, which some clouds have, are always reachable.
     type: bool
     default: false
@@ -116,11 +127,13 @@ options:
   dns:
     description:
       - Addresses of name servers for the container's C(/etc/resolv.conf).
-      - If not set, a container with O(internet=true) gets the host's name servers, search domains and options. Name
-        servers that it cannot reach are left out with a warning. Other containers keep their C(/etc/resolv.conf).
+      - If not set, a container with O(internet=true) gets the host's name servers, search domains
+        and options. Name servers that it cannot reach are left out with a warning. Other containers
+        keep their C(/etc/resolv.conf).
       - RV(network) has the effective list of name servers as C(dns).
-      - The module manages a block between C(# BEGIN conductor) and C(# END conductor) in C(/etc/resolv.conf) and
-        C(/etc/hosts). All other lines belong to the container, but a C(resolv.conf) without such a block is replaced.
+      - The module manages a block between C(# BEGIN conductor) and C(# END conductor) in C(/etc/resolv.conf)
+        and C(/etc/hosts). All other lines belong to the container, but a C(resolv.conf) without
+        such a block is replaced.
     type: list
     elements: str
   dns_search:
@@ -155,17 +168,20 @@ options:
   forwarding:
     description:
       - Policy for IP forwarding on the host, which containers need.
-      - V(enable) enables C(net.ipv4.ip_forward) and C(net.ipv6.conf.all.forwarding) if they are off. It also sets
-        C(accept_ra=2) on interfaces that learned their default route from a router advertisement, since the kernel
-        would drop that route.
-      - Firewall rules and routing rules then keep the host from forwarding packets of others. Forwarding is disabled,
-        and these rules are removed, with the last network.
-      - The modules write the value 2 or 3 to recognize their own setting. A program that writes 1 takes forwarding
-        over, and the next run removes the rules.
+      - V(enable) enables C(net.ipv4.ip_forward) and C(net.ipv6.conf.all.forwarding) if they are
+        off. It also sets C(accept_ra=2) on interfaces that learned their default route from a router
+        advertisement, since the kernel would drop that route.
+      - Firewall rules and routing rules then keep the host from forwarding packets of others. Forwarding
+        is disabled, and these rules are removed, with the last network.
+      - The modules write the value 2 or 3 to recognize their own setting. A program that writes
+        1 takes forwarding over, and the next run removes the rules.
       - V(require) fails if forwarding is off.
-      - Starting a container follows C(forwarding) in C(/etc/conductor/conductor.json), which defaults to V(enable).
+      - Starting a container follows C(forwarding) in C(/etc/conductor/conductor.json), which defaults
+        to V(enable).
     type: str
-    choices: [enable, require]
+    choices:
+      - enable
+      - require
 seealso:
   - module: conductor.containers.conductor_peer
   - module: conductor.containers.conductor_network_info
@@ -223,7 +239,7 @@ network:
       - {container_port: 8080, host_port: 80, protocol: tcp, host_ip: null}
     peers:
       - {peer: db, ports: [5432/tcp]}
-    interface: cdtr-8a5edab282
+    link: cdtr-8a5edab282
     attached: true
 blocked_by:
   description: Chains of other firewalls on the host that may drop the container's packets regardless of the options.
@@ -235,29 +251,33 @@ blocked_by:
 
 from ansible_collections.conductor.containers.plugins.module_utils._engine.module_adapter import run_module
 
+# Generated by script/generate, from module_utils/_network/spec.
+ARGUMENT_SPEC = {
+    "container": {"type": "str"},
+    "state": {"type": "str", "default": "present", "choices": ["present", "absent", "reconciled"]},
+    "internet": {"type": "bool", "default": False},
+    "uplink": {"type": "str"},
+    "expose": {"type": "list", "elements": "raw", "default": []},
+    "host_access": {"type": "bool", "default": True},
+    "metadata": {"type": "bool", "default": False},
+    "ipv4": {"type": "str"},
+    "ipv6": {"type": "str"},
+    "mac": {"type": "str"},
+    "mtu": {"type": "int", "default": 1500},
+    "dns": {"type": "list", "elements": "str"},
+    "dns_search": {"type": "list", "elements": "str"},
+    "dns_options": {"type": "list", "elements": "str"},
+    "extra_hosts": {"type": "dict", "default": {}},
+    "pool4": {"type": "str"},
+    "pool6": {"type": "str"},
+    "forwarding": {"type": "str", "choices": ["enable", "require"]},
+}
+# End of the generated part.
+
 
 def main() -> None:
     run_module(
-        {
-            "container": {"type": "str"},
-            "state": {"type": "str", "choices": ["present", "absent", "reconciled"], "default": "present"},
-            "internet": {"type": "bool", "default": False},
-            "interface": {"type": "str"},
-            "expose": {"type": "list", "elements": "raw", "default": []},
-            "host_access": {"type": "bool", "default": True},
-            "metadata": {"type": "bool", "default": False},
-            "ipv4": {"type": "str"},
-            "ipv6": {"type": "str"},
-            "mac": {"type": "str"},
-            "mtu": {"type": "int", "default": 1500},
-            "dns": {"type": "list", "elements": "str"},
-            "dns_search": {"type": "list", "elements": "str"},
-            "dns_options": {"type": "list", "elements": "str"},
-            "extra_hosts": {"type": "dict", "default": {}},
-            "pool4": {"type": "str"},
-            "pool6": {"type": "str"},
-            "forwarding": {"type": "str", "choices": ["enable", "require"]},
-        },
+        ARGUMENT_SPEC,
         "_network.use_case:build",
         required_if=[("state", "present", ["container"]), ("state", "absent", ["container"])],
     )

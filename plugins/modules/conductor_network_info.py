@@ -17,9 +17,10 @@ extends_documentation_fragment:
   - conductor.containers.attributes
   - conductor.containers.settings
 options:
-  container:
-    description: Name of the container. Defaults to all containers.
-    type: str
+  name:
+    description: Names of the containers. Defaults to all containers.
+    type: list
+    elements: str
 seealso:
   - module: conductor.containers.conductor_network
 """
@@ -60,7 +61,7 @@ networks:
         - {container_port: 8080, host_port: 80, protocol: tcp, host_ip: null}
       peers:
         - {peer: db, ports: [5432/tcp]}
-      interface: cdtr-8a5edab282
+      link: cdtr-8a5edab282
       attached: true
       drift: ["eth0 lacks 10.87.0.2/32"]
 drift:
@@ -99,7 +100,7 @@ from ansible_collections.conductor.containers.plugins.module_utils._engine.modul
 
 
 def main() -> None:
-    run_module({"container": {"type": "str"}}, "_network.info:NetworkInfoCase")
+    run_module({"name": {"type": "list", "elements": "str"}}, "_network.info:NetworkInfoCase")
 
 
 if __name__ == "__main__":

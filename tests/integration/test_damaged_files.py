@@ -16,7 +16,7 @@ WRONG = {
     },
     f"{TOP}/containers/box/network.json": {
         "ipv4": 5, "expose": [{"container_port": {}}], "peers": [5], "dns": [[]], "mtu": "x", "mac": [],
-        "gateway4": {}, "interface": 1,
+        "gateway4": {}, "uplink": 1,
     },
     f"{TOP}/containers/box/exit.json": {"exit_code": "x", "finished_at": [], "signal": {}},
     "/run/conductor/containers/box.json": {
@@ -82,7 +82,7 @@ def test_a_file_of_a_newer_release_is_told_so(two):
         two.run("tee", path, stdin=good)
 
 
-@pytest.mark.parametrize("value", [{"lock_timeout": "x"}, {"container_dir": 5}, {"pool4": []}, {"interface": {}}, []])
+@pytest.mark.parametrize("value", [{"lock_timeout": "x"}, {"container_dir": 5}, {"pool4": []}, {"uplink": {}}, []])
 def test_damaged_settings_are_named(host, value):
     host.run("mkdir", "-p", "/etc/conductor")
     host.run("tee", "/etc/conductor/conductor.json", stdin=json.dumps(value))

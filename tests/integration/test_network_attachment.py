@@ -113,7 +113,7 @@ def test_info_shows_networks_and_changes_nothing(bare_host):
     assert [network["container"] for network in found["networks"]] == ["db", "web"]
     shown = found["networks"][1]
     assert (shown["ipv4"], shown["ipv6"]) == web.addresses()
-    assert shown["interface"] in bare_host.run("ip", "link").stdout
+    assert shown["link"] in bare_host.run("ip", "link").stdout
     assert shown["peers"] == [{"peer": "db", "ports": ["5432/tcp"]}]
     assert shown["expose"] == [{"container_port": 8080, "host_port": 80, "protocol": "tcp", "host_ip": None}]
     assert json.loads(json.dumps(shown))["attached"] is True

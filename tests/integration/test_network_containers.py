@@ -105,7 +105,7 @@ def test_what_a_start_and_a_stop_do_to_the_network_is_announced(host):
     host.module("conductor_container", name="web", image="debian", state="present")
     host.module("conductor_network", container="web", internet=True, expose=["8080-80"])
     host.run("sysctl", "-qw", "net.ipv4.ip_forward=0", "net.ipv6.conf.all.forwarding=0")
-    link = Inside(host, "web").network(internet=True, expose=["8080-80"])["network"]["interface"]
+    link = Inside(host, "web").network(internet=True, expose=["8080-80"])["network"]["link"]
 
     def state() -> dict:
         return {

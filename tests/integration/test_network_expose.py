@@ -223,11 +223,11 @@ def test_a_service_that_binds_an_exposed_port_later_is_named_until_it_ends(bare_
     assert "port 80/tcp" in str(bare_host.module("conductor_network", state="reconciled")["warnings"])
     assert reaches(bare_host, "127.0.0.1", 80), "by the container"
     end_servers()
-    assert bare_host.module("conductor_network_info", container="web")["networks"][0]["drift"] == []
+    assert bare_host.module("conductor_network_info", name=["web"])["networks"][0]["drift"] == []
 
 
 def test_a_socket_of_the_host_that_takes_no_packet_of_the_exposed_address_is_no_conflict(bare_host, web):
     web.network(expose=[{"container_port": 8080, "host_port": 80, "host_ip": HOST4}])
     serve(bare_host, 80, address="127.0.0.1")
     serve(bare_host, 80, "udp", "0.0.0.0")
-    assert bare_host.module("conductor_network_info", container="web")["networks"][0]["drift"] == []
+    assert bare_host.module("conductor_network_info", name=["web"])["networks"][0]["drift"] == []

@@ -5,7 +5,7 @@ from dying import dies
 from netbox import HOST4, HOST6, Box, reaches, serve
 
 NETWORK = {
-    "container": "web", "state": "present", "internet": True, "interface": None, "expose": ["8080-80", "8080-80/udp"],
+    "container": "web", "state": "present", "internet": True, "uplink": None, "expose": ["8080-80", "8080-80/udp"],
     "host_access": True, "metadata": False, "ipv4": None, "ipv6": None, "mac": None, "mtu": 1500, "dns": None,
 }  # fmt: skip
 PEER = {"container": "web", "peer": "db", "state": "present", "ports": None, "direction": "both"}

@@ -114,8 +114,8 @@ def test_cloud_health_check_of_an_exposed_port_is_answered(bare_host):
 
 def test_drift_of_the_metadata_set_is_reported_and_repaired(cloud):
     box, other = Box(cloud, "web"), Box(cloud, "other")
-    mine = box.network(internet=True, metadata=True)["network"]["interface"]
-    others = other.network(internet=True)["network"]["interface"]
+    mine = box.network(internet=True, metadata=True)["network"]["link"]
+    others = other.network(internet=True)["network"]["link"]
     cloud.run("nft", f"delete element inet conductor metadata {{ {mine} }}")
     cloud.run("nft", f"add element inet conductor metadata {{ {others} }}")
     found = cloud.module("conductor_network_info")

@@ -96,10 +96,10 @@ def test_interface_limits_internet_to_one_uplink(bare_host):
     box = Box(bare_host, "web")
     serve(bare_host.internet, 7000)
     serve(bare_host.outside, 7000)
-    box.network(internet=True, interface="wan0")
+    box.network(internet=True, uplink="wan0")
     assert call(box, INTERNET4, 7000) == "192.0.2.10"
     assert is_refused(box, "198.51.100.2", 7000)
-    box.network(internet=True, interface="lan0")
+    box.network(internet=True, uplink="lan0")
     assert call(box, "198.51.100.2", 7000) == HOST4
 
 
@@ -189,7 +189,7 @@ def test_internet_is_what_default_routes_lead_to_and_no_other_programs_network(b
     assert reaches(box, INTERNET4, 7000)
     assert is_refused(box, "172.17.0.2", 7000)
     assert is_refused(box, OUTSIDE4, 7000)
-    box.network(internet=True, interface="br0")
+    box.network(internet=True, uplink="br0")
     assert reaches(box, "172.17.0.2", 7000)
 
 
@@ -232,7 +232,7 @@ def watch(node, port):
 
 def test_what_is_forbidden_does_not_even_arrive(bare_host):
     one, two = Box(bare_host, "one"), Box(bare_host, "two")
-    one.network(internet=True, interface="wan0")
+    one.network(internet=True, uplink="wan0")
     two.network()
     at_two, outside, internet = (watch(node, 7000) for node in (two, bare_host.outside, bare_host.internet))
     for node in (one, bare_host.outside, bare_host.internet):

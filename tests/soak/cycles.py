@@ -57,7 +57,7 @@ class Cycles:
         assert self._perform(self._container(params, self._settings))["changed"]
 
     def network(self, name: str, expose: list[str]) -> None:
-        params = {"container": name, "state": "present", "internet": True, "interface": None, "expose": expose}
+        params = {"container": name, "state": "present", "internet": True, "uplink": None, "expose": expose}
         assert self._perform(self._network(params, self._settings))["changed"]
 
     def run(self, name: str, argv: list[str]) -> None:

@@ -81,7 +81,7 @@ CONTAINER = {
 }  # fmt: skip
 NETWORK = {
     "container_id": "abc", "ipv4": "10.87.0.2", "gateway4": "10.87.0.1", "ipv6": None, "gateway6": None,
-    "mac": "02:00:00:00:00:01", "mtu": 1500, "internet": True, "interface": None, "host_access": True,
+    "mac": "02:00:00:00:00:01", "mtu": 1500, "internet": True, "uplink": None, "host_access": True,
     "metadata": False, "dns": ["192.0.2.1"],
     "expose": [{"container_port": 80, "host_port": "8080", "protocol": "tcp", "host_ip": None}],
     "peers": [{"peer": "db", "peer_id": "x", "ports": ["80/tcp"]}],
@@ -97,7 +97,7 @@ IMAGE = {
     "base": {"name": "b", "id": "c"},
     "recipe": {"suite": "trixie", "packages": ["a"], "commands": ["a", ["b"]], "source": {"archive": "/x"}},
 }  # fmt: skip
-SETTINGS = {"container_dir": "/c", "lock_timeout": 1, "interface": None, "firewall": "report"}
+SETTINGS = {"container_dir": "/c", "lock_timeout": 1, "uplink": None, "firewall": "report"}
 
 
 def read_all_of_container(directory):

@@ -461,7 +461,7 @@ def test_a_block_written_twice_is_written_once(lines, end):
 
 
 def asked_with(**params) -> NetworkOptions:
-    return NetworkOptions.parse(params, "10.87.0.0/24", "fd87::/64", params.get("interface"))
+    return NetworkOptions.parse(params, "10.87.0.0/24", "fd87::/64", params.get("uplink"))
 
 
 @pytest.mark.parametrize(("server", "more", "taken"), [
@@ -474,11 +474,11 @@ def asked_with(**params) -> NetworkOptions:
     (Resolver("fe80::1", False, "wan0"), {}, False),
     (Resolver("10.9.9.9", True, "lo"), {}, True),
     (Resolver("10.9.9.9", True, "lo"), {"host_access": False}, False),
-    (Resolver("10.9.9.9", True, "lo"), {"interface": "wan0"}, True),
-    (Resolver("192.0.2.53", False, "wan0"), {"host_access": False, "interface": "wan0"}, True),
-    (Resolver("198.51.100.53", False, "lan0"), {"interface": "wan0"}, False),
+    (Resolver("10.9.9.9", True, "lo"), {"uplink": "wan0"}, True),
+    (Resolver("192.0.2.53", False, "wan0"), {"host_access": False, "uplink": "wan0"}, True),
+    (Resolver("198.51.100.53", False, "lan0"), {"uplink": "wan0"}, False),
     (Resolver("2001:db8::53", False, "wan0"), {}, True),
-    (Resolver("192.0.2.53"), {"interface": "wan0"}, True),
+    (Resolver("192.0.2.53"), {"uplink": "wan0"}, True),
 ])  # fmt: skip
 def test_only_name_servers_in_reach_are_taken_and_the_others_are_named(server, more, taken):
     other = Resolver("192.0.2.7", False, "wan0")

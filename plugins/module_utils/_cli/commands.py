@@ -239,7 +239,7 @@ def do_info(args: Namespace) -> int:
 
     settings = _settings()
     result = _look(_containers(settings)) if args.name is None else _one_container(settings, args.name)
-    result.update(_look(NetworkInfoCase({"container": args.name}, settings)))
+    result.update(_look(NetworkInfoCase({"name": [args.name] if args.name else None}, settings)))
     if args.name is None:
         result.update(_look(ImageInfoCase({"name": None}, settings)))
     if args.json:

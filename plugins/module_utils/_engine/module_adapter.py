@@ -22,8 +22,8 @@ _SETTINGS = {
     "container_dir": {"type": "path"},
     "lock_timeout": {"type": "float"},
 }
-# From the action plugin: the hash of its bundle, and the bundle as a zip file for a host that lacks it. The action plugin
-# replaces _options, which roles use, by the options in it.
+# From the action plugin: the hash of its bundle, and the bundle as a zip file for a host that lacks it. It replaces
+# _options, which roles use, by the options in it.
 _BUNDLE = {"_bundle": {"type": "str"}, "_bundle_file": {"type": "path"}, "_options": {"type": "raw"}}
 # The text that Ansible shows instead of no_log values.
 _HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"

@@ -24,7 +24,7 @@ class Settings:
     image_dir: str = paths.IMAGE_DIR
     container_dir: str = paths.CONTAINER_DIR
     lock_timeout: float = 60.0
-    interface: str | None = None
+    uplink: str | None = None
     pool4: str = "10.87.0.0/16"
     pool6: str = "fd87:c04d:c70::/64"
     forwarding: str = "enable"
@@ -49,7 +49,7 @@ class Settings:
 
 
 _KINDS = {**dict.fromkeys((field.name for field in fields(Settings)), text), "lock_timeout": number(0, 1e6)}
-_KINDS["interface"] = maybe(text)
+_KINDS["uplink"] = maybe(text)
 
 
 def _read_config(path: str, known: list[str]) -> dict[str, Any]:

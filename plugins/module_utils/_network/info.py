@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 from .._engine.engine import Run
-from .._engine.info_use_case import InfoCase
-from .._engine.names import parse_name
+from .._engine.info_use_case import InfoCase, parse_names
 from .._engine.paths import BUILD_PREFIX
 from .._engine.settings import Settings
 from .foreign_firewalls import blocked_by
@@ -22,16 +21,16 @@ class NetworkInfoCase(InfoCase[NetworkView]):
 
     def __init__(self, params: dict, settings: Settings) -> None:
         self.settings = settings
-        self.name = None if params["container"] is None else parse_name(params["container"], "container")
+        self.names = parse_names(params)
 
     def observe(self) -> NetworkView:
-        name = self.name
-        focus = None if name is None else lambda _view: {name}
+        names = set(self.names)
+        focus = (lambda _view: names) if names else None
         return observe(self.settings, focus, others=("forward", "input"))
 
     def result(self, observed: NetworkView, run: Run[NetworkView]) -> dict:
         networks = []
-        for name in _users_containers(observed) if self.name is None else [self.name]:
+        for name in self.names or _users_containers(observed):
             found = network_result(observed, name)
             drift = drift_of(observed, name)
             if found is not None or drift:

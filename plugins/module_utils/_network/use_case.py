@@ -47,7 +47,7 @@ class NetworkCase(UseCase[NetworkView]):
         self.settings = settings
         self.name = self._parse_name(params["container"])
         self.present = params["state"] == "present"
-        self.options = NetworkOptions.parse(params, settings.pool4, settings.pool6, settings.interface)
+        self.options = NetworkOptions.parse(params, settings.pool4, settings.pool6, settings.uplink)
         self._warned = expose_warnings(params.get("expose") or ())
 
     @staticmethod
@@ -128,10 +128,10 @@ class NetworkCase(UseCase[NetworkView]):
                 f"container {self.name}: another firewall may drop its packets regardless of these options: "
                 f"{', '.join(blocked)}"
             )
-        if self.present and self.options.internet and not self.options.interface and not observed.uplinks:
+        if self.present and self.options.internet and not self.options.uplink and not observed.uplinks:
             warnings.append(
                 f"container {self.name}: no interface of this host has a default route, so internet has no effect. "
-                "Set interface, or add a default route and use state: reconciled"
+                "Set uplink, or add a default route and use state: reconciled"
             )
         return {**result, **({"warnings": warnings} if warnings else {})}
 

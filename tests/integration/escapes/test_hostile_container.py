@@ -117,7 +117,7 @@ def test_a_hostile_container_only_hurts_itself(evil):
     networks = {one["container"]: one for one in evil.well("conductor_network_info")["networks"]}
     assert networks["good"]["drift"] == [] and set(networks) == {"good", "evil"}
     evil.well("conductor_image_info")
-    evil.well("conductor_network_info", container="evil")
+    evil.well("conductor_network_info", name=["evil"])
     # What goes into it, or looks there, ends.
     host.run("mkdir", "/run/got")
     for options in ({}, {"user": "daemon"}, {"creates": "/*/many/x?"}, {"removes": "/etc/hosts"}):

@@ -16,7 +16,7 @@ PORT = 7777
 EVIL4, EVIL6, OTHER4, OTHER6 = "10.87.0.2", "fd87:c04d:c70::2", "10.87.0.3", "fd87:c04d:c70::3"
 # Of conductor_network, all of them, for a container that may do nothing.
 OPTIONS = {
-    "container": "evil", "state": "present", "internet": False, "interface": None, "expose": [], "host_access": False,
+    "container": "evil", "state": "present", "internet": False, "uplink": None, "expose": [], "host_access": False,
     "metadata": False, "ipv4": EVIL4, "ipv6": EVIL6, "mac": None, "mtu": 1500, "dns": None,
 }  # fmt: skip
 _PIPES = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}

@@ -167,7 +167,7 @@ def checks(view: dict, found: list[Finding]) -> list[tuple[str, dict, bool]]:
         if spec is None:
             continue
         callers = {n for n, s in known.items() if s.network and any(e["peer"] == name for e in s.network["peers"])}
-        keys = ("ipv4", "ipv6", "mac", "mtu", "internet", "interface", "host_access", "dns", "expose")
+        keys = ("ipv4", "ipv6", "mac", "mtu", "internet", "uplink", "host_access", "dns", "expose")
         options = {"container": name, **{key: spec[key] for key in keys}}
         asked.append(("conductor_network", options, bool(network & {"", name, *callers})))
         for entry in spec["peers"]:

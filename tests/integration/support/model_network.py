@@ -117,9 +117,7 @@ def wanted_elements(view: dict) -> dict[str, set]:
             add("metadata", link)
         if spec["internet"]:
             elements = (
-                [("internet_by", link, spec["interface"])]
-                if spec["interface"]
-                else [("internet", link), ("uplink", "wan0")]
+                [("internet_by", link, spec["uplink"])] if spec["uplink"] else [("internet", link), ("uplink", "wan0")]
             )
             _add_all(add, elements)
         for entry in spec["peers"]:

@@ -14,10 +14,10 @@ from .container import applies, options
 RUNNING = ("started", "restarted")
 
 
-def _names(when: str) -> str:
+def _names(when: str, last: str = "and") -> str:
     """The options that take effect at that time, for the documentation."""
     names = [f"O({name})" for name in options() if name not in ("name", "capabilities") and applies(name) == when]
-    return f"{', '.join(names[:-1])} and {names[-1]}"
+    return f"{', '.join(names[:-1])} {last} {names[-1]}"
 
 
 STATE = Option(
@@ -45,7 +45,7 @@ _REQUEST = {
     "recreate": Option(
         "bool",
         (
-            f"Allow to create the container anew if {_names(RECREATE)} changes. All data in its root file system is "
+            f"Allow to create the container anew if {_names(RECREATE, 'or')} changes. All data in its root file system is "
             "lost. Its mounts, network and peers stay.",
         ),
         default=False,

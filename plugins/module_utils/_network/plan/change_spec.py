@@ -74,7 +74,7 @@ def wanted_spec(view: NetworkView, name: str, options: NetworkOptions) -> Networ
         mac=options.mac or (current.mac if current else mac_of(container.container_id)),
         mtu=options.mtu,
         internet=options.internet,
-        interface=options.interface,
+        uplink=options.uplink,
         host_access=options.host_access,
         metadata=options.metadata,
         dns=options.dns,

@@ -115,8 +115,8 @@ def elements_of(view: NetworkView, container: ContainerView) -> Iterator[tuple[s
         yield "host_access", (outer,)
     if spec.metadata:
         yield "metadata", (outer,)
-    if spec.internet and spec.interface:
-        yield "internet_by", (outer, spec.interface)
+    if spec.internet and spec.uplink:
+        yield "internet_by", (outer, spec.uplink)
     elif spec.internet:
         yield "internet", (outer,)
     for entry in spec.peers:

@@ -37,14 +37,14 @@ def name_servers(view: NetworkView, spec: NetworkSpec) -> NameServers | None:
 def _unreachable(found: Resolver, spec: NetworkSpec) -> str:
     """Return why a container with `spec` cannot reach the server, or ""."""
     address = ipaddress.ip_address(found.address.partition("%")[0])
-    other_uplink = not found.is_host and found.interface not in (None, spec.interface)
+    other_uplink = not found.is_host and found.interface not in (None, spec.uplink)
     reasons = {
         "a loopback address of the host": address.is_loopback or address.is_unspecified,
         "a link-local address": address.version == 6 and address.is_link_local,
         "a multicast address": address.is_multicast,
         "the container has no IPv6": address.version == 6 and spec.ipv6 is None,
         "an address of the host, but host_access is false": found.is_host and not spec.host_access,
-        f"reached through {found.interface}, but interface is {spec.interface}": spec.interface and other_uplink,
+        f"reached through {found.interface}, but uplink is {spec.uplink}": spec.uplink and other_uplink,
     }
     return next((reason for reason, holds in reasons.items() if holds), "")
 

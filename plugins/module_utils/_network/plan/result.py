@@ -26,11 +26,11 @@ def network_result(view: NetworkView, name: str) -> dict[str, Any] | None:
     return {
         "container": name,
         **{key: stored[key] for key in ("ipv4", "gateway4", "ipv6", "gateway6", "mac", "mtu", "internet")},
-        "uplink": spec.interface,
+        "uplink": spec.uplink,
         **{key: stored[key] for key in ("host_access", "metadata", "expose")},
         "dns": list(servers.servers) if servers else None,
         **{key: stored[key] for key in ("dns_search", "dns_options", "extra_hosts")},
         "peers": peers,
-        "interface": link_name(name),
+        "link": link_name(name),
         "attached": container.attached,
     }

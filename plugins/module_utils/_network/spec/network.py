@@ -49,11 +49,11 @@ def parse_mtu(value: int) -> int:
     return value
 
 
-def parse_interface(value: str) -> str:
-    """Return the option interface, a name that the kernel allows (dev_valid_name). Raises InvalidInput."""
+def parse_uplink(value: str) -> str:
+    """Return the option uplink, an interface name that the kernel allows (dev_valid_name). Raises InvalidInput."""
     if not 0 < len(value) < 16 or value in (".", "..") or re.search(r"[/:\s*\"]", value):
         raise InvalidInput(
-            f"interface {value!r} is not a valid interface name",
+            f"uplink: {value!r} is not a valid interface name",
             "use the name of an interface of the host, such as eth0",
         )
     return value
@@ -151,7 +151,7 @@ class NetworkSpec:
     gateway6: str | None = None
     mtu: int = DEFAULT_MTU
     internet: bool = False
-    interface: str | None = None
+    uplink: str | None = None
     host_access: bool = True
     metadata: bool = False
     dns: tuple[str, ...] | None = None
@@ -178,11 +178,13 @@ class NetworkSpec:
     def from_dict(cls, value: Mapping[str, Any], path: str) -> NetworkSpec:
         """Return the spec that `to_dict` wrote to `path`. Raises Damaged."""
         remedy = "remove the file and run conductor_network for its container again"
-        problem = wrong({**_ADDED_LATER, **value}, _KINDS, _KINDS)
+        # Files of earlier releases have uplink under the name interface.
+        renamed = {"uplink": value["interface"]} if "interface" in value else {}
+        value = {**renamed, **_ADDED_LATER, **value}
+        problem = wrong(value, _KINDS, _KINDS)
         if problem:
             raise Damaged(f"{path} is damaged ({problem})", remedy)
         try:
-            value = {**_ADDED_LATER, **value}
             spec = cls(
                 **{name: value[name] for name in _PLAIN},
                 dns=None if value["dns"] is None else parse_dns(value["dns"]),
@@ -197,8 +199,8 @@ class NetworkSpec:
             _require_version(4, spec.ipv4, spec.gateway4)
             if spec.ipv6 is not None:
                 _require_version(6, spec.ipv6, spec.gateway6)
-            if spec.interface is not None:
-                parse_interface(spec.interface)
+            if spec.uplink is not None:
+                parse_uplink(spec.uplink)
             parse_mac(spec.mac)
             parse_mtu(spec.mtu)
         except (ValueError, ConductorError) as error:
@@ -213,7 +215,7 @@ _PEER = {"peer": text, "peer_id": text, "ports": list_of(_ports)}
 # Values that are the same in network.json, the spec and results.
 _PLAIN: Mapping[str, Kind] = {
     "container_id": text, "ipv4": text, "gateway4": text, "ipv6": maybe(text), "gateway6": maybe(text),
-    "mac": text, "mtu": whole(LEAST_MTU, MOST_MTU), "internet": flag, "interface": maybe(text), "host_access": flag,
+    "mac": text, "mtu": whole(LEAST_MTU, MOST_MTU), "internet": flag, "uplink": maybe(text), "host_access": flag,
     "metadata": flag,
 }  # fmt: skip
 _KINDS: Mapping[str, Kind] = {

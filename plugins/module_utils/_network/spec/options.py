@@ -16,9 +16,9 @@ from .network import (
     parse_dns_options,
     parse_dns_search,
     parse_extra_hosts,
-    parse_interface,
     parse_mac,
     parse_mtu,
+    parse_uplink,
 )
 from .pool import Network, parse_pool, parse_static
 from .ports import Expose, parse_exposes
@@ -35,7 +35,7 @@ class NetworkOptions:
     mac: str | None = None
     mtu: int = DEFAULT_MTU
     internet: bool = False
-    interface: str | None = None
+    uplink: str | None = None
     host_access: bool = True
     metadata: bool = False
     dns: tuple[str, ...] | None = None
@@ -45,7 +45,7 @@ class NetworkOptions:
     expose: tuple[Expose, ...] = ()
 
     @classmethod
-    def parse(cls, params: Mapping[str, Any], pool4: str, pool6: str, interface: str | None) -> NetworkOptions:
+    def parse(cls, params: Mapping[str, Any], pool4: str, pool6: str, uplink: str | None) -> NetworkOptions:
         """Return the options from the module's `params` and the host's settings. Raises InvalidInput."""
         pools = {4: parse_pool(pool4, 4), 6: parse_pool(pool6, 6)}
         values: dict[str, Any] = {
@@ -66,13 +66,13 @@ class NetworkOptions:
             )
             if params.get(key) is not None
         }
-        if interface and not values.get("internet"):
-            if params.get("interface"):
-                raise InvalidInput("interface is set, but internet is false", "set internet: true, or omit interface")
-            interface = None
+        if uplink and not values.get("internet"):
+            if params.get("uplink"):
+                raise InvalidInput("uplink is set, but internet is false", "set internet: true, or omit uplink")
+            uplink = None
         if values.get("metadata") and not values.get("internet") and not values.get("host_access", True):
             raise InvalidInput(
                 "metadata is true, but internet and host_access are false", "set internet: true or host_access: true"
             )
-        values["interface"] = parse_interface(interface) if interface else None
+        values["uplink"] = parse_uplink(uplink) if uplink else None
         return cls(pools[4], pools[6], **values)
