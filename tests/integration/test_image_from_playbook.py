@@ -113,7 +113,7 @@ def test_it_is_made_again_when_what_goes_in_has_changed(host, controller):
     host.module("conductor_container", name="user", image="site", state="present")
     for options in ([], ["--check"]):
         refused = make(controller, check=False, options=options)
-        assert "is used by user: remove these first" in " ".join(refused.split()) and "failed=1" in refused
+        assert "is used by user. Remove these first" in " ".join(refused.split()) and "failed=1" in refused
     host.module("conductor_container", name="user", state="absent")
     assert changed(make(controller)) > 0
     assert info(host)[1]["id"] != one and read(host, "/etc/extra") == "other"
