@@ -1,32 +1,32 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The errors that a user reads, and how foreign text is shown in them. Anything else that escapes is a bug."""
+"""Errors that a user reads, and text of other origin in them. Any other exception that escapes is a bug."""
 
 from __future__ import annotations
 
 
 def printable(text: str, keep: str = "") -> str:
-    """`text` with every character that could act on a terminal as an escape, except those of `keep`.
+    """Return `text` with every character that could act on a terminal escaped, except those in `keep`.
 
-    That includes line ends, bytes that are no text (surrogates) and characters that change the direction of text.
+    Escapes include line ends, bytes that are not text (surrogates) and characters that change the text direction.
     """
     return "".join(c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in text)
 
 
 def shown(data: bytes | str, most: int = 1000) -> str:
-    """What a program, a container or a host said, as one line of at most `most` characters for a message."""
+    """Return output of a program, a container or a host as one line of at most `most` characters, for a message."""
     text = data.decode(errors="replace") if isinstance(data, bytes) else data
-    # Cut first: a text without end costs nothing.
+    # Cut first, so that a text of any length costs little.
     line = printable(" ".join(text[: 4 * most].split()))
     return line if len(line) <= most else f"{line[: most - 3]}..."
 
 
 class ConductorError(Exception):
-    """Something a user can act on.
+    """An error that a user can act on, rendered as "MESSAGE. Hint.".
 
     `message` is one line, "THING: problem". `hint` is the remedy in the imperative, without a full stop. `facts` are
-    extra values for the module's result (a log's path, an exit status).
+    additional values for the module's result (the path of a log, an exit status).
     """
 
     def __init__(self, message: str, hint: str = "", **facts: object) -> None:
@@ -34,7 +34,7 @@ class ConductorError(Exception):
         self.message = message
         self.hint = hint
         self.facts = facts
-        # Whether an earlier task of a play may be about to make or start what is lacking.
+        # In check mode: an earlier task of the play may create or start the missing object.
         self.may_come = False
 
     def __str__(self) -> str:
@@ -44,34 +44,34 @@ class ConductorError(Exception):
 
 
 class InvalidInput(ConductorError):
-    """An option's value cannot be right, whatever the host looks like."""
+    """The value of an option is invalid on every host."""
 
 
 class Conflict(ConductorError):
-    """The host's present state forbids what was asked (in use, taken, would lose data)."""
+    """The request conflicts with the current state of the host (in use, already taken, data would be lost)."""
 
 
 class NotFound(ConductorError):
-    """A named image, container or file does not exist."""
+    """The named image, container or file does not exist."""
 
 
 class HostNotCapable(ConductorError):
-    """A program, library, kernel feature or right is missing on the managed host."""
+    """The managed host lacks a program, library, kernel feature or privilege."""
 
 
 class Damaged(ConductorError):
-    """A state file of ours cannot be understood."""
+    """A state file of this collection cannot be parsed."""
 
 
 class EffectFailed(ConductorError):
-    """An action of the plan failed on the way."""
+    """An action of the plan failed while it was applied."""
 
 
 class LockTimeout(ConductorError):
-    """Another process holds a lock for longer than we wait."""
+    """Another process held a lock for longer than the timeout."""
 
 
 def not_yet(error: ConductorError) -> ConductorError:
-    """`error`, marked: an earlier task of a play may be about to make or start what is lacking."""
+    """Mark `error` and return it: in check mode an earlier task of the play may create or start the missing object."""
     error.may_come = True
     return error

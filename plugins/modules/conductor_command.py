@@ -11,26 +11,31 @@ short_description: Install the host command conductor
 version_added: "0.1.0"
 author: ["The conductor.containers authors (@conductor-containers)"]
 description:
-  - The program C(conductor) does on the host itself, for whoever has a shell there as root, what the modules do for a
-    playbook, on the same files. C(conductor --help) tells its verbs.
-  - It is one file, made of the modules' own code. It needs C(/usr/bin/python3), but neither Ansible nor this
-    collection.
-  - A file of another program at O(path) or O(completion) is never replaced or removed.
+  - Installs the program C(conductor), with which root manages containers in a shell on the host. It does the same as
+    the modules, on the same files.
+  - C(conductor --help) lists its verbs.
+  - The program runs the modules' own code. It needs C(/usr/bin/python3), but neither Ansible nor this collection on the
+    host.
+  - A file at O(path) or O(completion) that belongs to another program is never replaced or removed.
 extends_documentation_fragment:
   - conductor.containers.attributes
   - conductor.containers.settings
 options:
   state:
-    description: Whether the command is there, in the release of this collection.
+    description:
+      - V(present) installs the command in the release of this collection.
+      - V(absent) removes it.
     type: str
     choices: [present, absent]
     default: present
   path:
-    description: The program's file, an absolute path. Directories are made where they are missing.
+    description:
+      - Path of the program file, an absolute path.
+      - Missing parent directories are created.
     type: path
     default: /usr/local/bin/conductor
   completion:
-    description: The file by which bash completes its verbs, options, containers and images, an absolute path.
+    description: Path of the bash completion file for verbs, options, containers and images, an absolute path.
     type: path
     default: /usr/share/bash-completion/completions/conductor
 seealso:
@@ -38,10 +43,10 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Have the host command
+- name: Install the host command
   conductor.containers.conductor_command:
 
-- name: Have it elsewhere
+- name: Install it at another path
   conductor.containers.conductor_command:
     path: /opt/conductor/bin/conductor
 
@@ -52,18 +57,18 @@ EXAMPLES = r"""
 
 RETURN = r"""
 actions:
-  description: What was done, or in check mode would be.
+  description: Actions that were done, or in check mode would be.
   returned: success
   type: list
   elements: str
   sample: [write /usr/local/bin/conductor, write /usr/share/bash-completion/completions/conductor]
 path:
-  description: The program's file.
+  description: Path of the program file.
   returned: success
   type: str
   sample: /usr/local/bin/conductor
 completion:
-  description: The file for bash.
+  description: Path of the bash completion file.
   returned: success
   type: str
   sample: /usr/share/bash-completion/completions/conductor

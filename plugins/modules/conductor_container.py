@@ -25,106 +25,125 @@ options:
     required: true
   state:
     description:
-      - V(present) creates the container, and leaves a container that exists running or stopped as it is.
-      - V(started) also starts it. A container whose command has ended is started again, with its data.
+      - V(present) creates the container. A container that exists stays running or stopped.
+      - V(started) also starts it. If its command has exited, it is started again, with its data.
+      - V(restarted) starts it, and stops it before that if it runs, each time.
       - V(stopped) stops it and keeps its data.
       - V(absent) stops it and deletes it with its data.
     type: str
-    choices: [present, started, stopped, absent]
     default: started
+    choices:
+      - present
+      - started
+      - restarted
+      - stopped
+      - absent
   image:
     description: Name of the image. Required to create a container.
     type: str
   command:
     description:
-      - The command and its arguments, which become the container's first process. It is never given to a shell.
-      - Default is V(/bin/bash), which waits for input and so stays alive until the container is stopped.
-    type: list
-    elements: str
+      - 'Command of the first process: a list of the program and its arguments, or a string that
+        is split like a shell command. No shell runs it.'
+      - Defaults to V(/bin/bash), which waits for input, so that the container runs until it is
+        stopped.
+    type: raw
   init:
     description:
-      - Boot the image's C(/sbin/init), systemd as a rule, as the first process. Excludes O(command). A Debian image has
-        one with the packages C(systemd-sysv) and C(dbus).
-      - The task fails with the last lines of the log if it ends within a second.
-      - C(/run), C(/run/lock) and C(/tmp) are then of type tmpfs, and the container's cgroup is writable.
+      - Boot the image's C(/sbin/init), as a rule systemd, as the first process. Mutually exclusive
+        with O(command). A Debian image has one with the packages C(systemd-sysv) and C(dbus).
+      - The task fails with the last lines of the log if it exits within a second.
+      - C(/run), C(/run/lock) and C(/tmp) are then of type tmpfs, and the container's cgroup is
+        writable.
     type: bool
   env:
     description:
-      - Environment variables of the command. Values must be strings; numbers are taken as written.
-      - Values are shown neither in the log of the host, nor in the diff, nor in C(invocation). As with docker, they are
-        part of RV(container), and whoever is root on the host can read them.
+      - 'Environment variables of the command. Values must be strings: quote numbers and booleans.'
+      - Values are hidden in the host's log, in the diff and in C(invocation). As with docker, they
+        are part of RV(container), and root on the host can read them.
     type: dict
   working_dir:
-    description: Directory inside in which the command starts. Default is V(/).
+    description: Working directory of the command. Defaults to V(/).
     type: str
   user:
     description:
-      - User, by name or number, and optionally group, C(USER:GROUP), of the command. Default is V(root).
-      - They are looked up in the container's own C(/etc/passwd) and C(/etc/group). Numbers must be in its range of ids,
-        see O(userns).
+      - User of the command, by name or number, and optionally its group, V(USER:GROUP). Defaults
+        to V(root).
+      - They are looked up in the container's C(/etc/passwd) and C(/etc/group). Numbers must be
+        in its range of ids, see O(userns).
     type: str
   hostname:
-    description: Host name inside. Default is the container's name.
+    description: Host name inside. Defaults to the container's name.
     type: str
   mounts:
-    description: What is mounted into the container besides its root file system.
+    description: Mounts besides the root file system.
     type: list
     elements: dict
     suboptions:
       type:
-        description: V(bind) shows a file or directory of the host, V(tmpfs) is an empty one in memory.
+        description: V(bind) shows a file or directory of the host. V(tmpfs) is an empty file system
+          in memory.
         type: str
-        choices: [bind, tmpfs]
         default: bind
+        choices:
+          - bind
+          - tmpfs
       source:
-        description: The file or directory of the host, with no link on the way. Only for V(bind).
+        description: Absolute path of the host's file or directory, without symlinks. Only for V(bind).
         type: str
       target:
         description:
-          - Where it is mounted inside. It is made where it is missing. Links of the container's root on the way, as of
-            a merged C(/usr), are followed within that root; links in another mount are refused.
+          - Absolute path inside. A missing directory or file is created.
+          - Symlinks of the container's root file system, as of a merged C(/usr), are followed within
+            it. Symlinks in another mount are refused.
         type: str
         required: true
       read_only:
-        description: Whether the container may only read it.
+        description: Whether the mount is read-only.
         type: bool
         default: false
       idmap:
         description:
-          - Whether ids inside stand for the same ids on the host, in this mount only. Only for V(bind).
-          - Default is V(true).
-          - With V(false) files of the host's users belong to C(nobody) inside, and what is written there belongs to
-            the container's range of ids outside.
+          - Whether ids inside stand for the same ids on the host, in this mount. Only for V(bind).
+          - With V(false), files of the host's users belong to C(nobody) inside, and files written
+            there belong to the container's range of ids on the host.
+          - Defaults to V(true).
         type: bool
       size:
-        description: How large a V(tmpfs) may grow, like V(64m). Half of the host's memory where it is not given.
+        description: Maximum size of a V(tmpfs), like V(64m). Defaults to half of the host's memory.
         type: str
   userns:
     description:
-      - Whose ids its users have on the host, see C(user_namespaces(7\)). Root inside is then nobody outside.
-      - V(auto) gives it a range of 65536 ids of its own, from those of the user V(conductor) in C(/etc/subuid) and
-        C(/etc/subgid) where that is there, else from 524288 up. The range is free again when the container is removed.
-      - V(host) makes its users those of the host, and root inside root of the host, within its capabilities.
-      - A dictionary with C(base) and C(size) (default 65536) says which range. No two containers have the same.
-      - Default is V(auto). A change needs O(recreate).
+      - 'User namespace, see C(user_namespaces(7\)): the ids that the container''s users have on
+        the host.'
+      - V(auto) gives it a range of 65536 ids of its own, so that root inside is an unprivileged
+        user of the host. The range comes from the ids of the user V(conductor) in C(/etc/subuid)
+        and C(/etc/subgid) if it has any, else from 524288 up. It is free again when the container
+        is removed.
+      - 'V(host) gives it no user namespace: root inside is root on the host, within its capabilities.'
+      - A dictionary with C(base) and C(size) (default 65536) selects the range. No two containers
+        have the same range.
+      - A change requires O(recreate). Defaults to V(auto).
     type: raw
   dev:
     description:
       - V(private) is a C(/dev) with the standard nodes only.
-      - V(host) shows the host's C(/dev), all devices included. It takes much of the isolation away.
-        Devices that are for the host's root only can be used with O(userns=host) only.
-      - Default is V(private).
+      - V(host) shows the host's C(/dev) with all devices, which takes away much of the isolation.
+        Devices that only the host's root may use require O(userns=host), too.
+      - Defaults to V(private).
     type: str
-    choices: [private, host]
+    choices:
+      - private
+      - host
   devices:
     description:
-      - Devices of the host that the container may use, as V(/dev/NAME), V(/dev/NAME:/dev/INSIDE) or
-        V(/dev/NAME:/dev/INSIDE:rwm), where C(r), C(w) and C(m) allow to read, write and make it.
-      - They belong to root inside, with the mode that they have on the host. A link, like those below
-        C(/dev/disk/by-id), is followed at each start.
-      - Besides these the container can use the standard ones only, C(net/tun) among them, and its terminals. With
-        O(dev=host) or O(privileged=true) it can use all.
-      - Not with O(dev=host).
+      - Devices of the host that the container may use, as V(/dev/NAME), V(/dev/NAME:/dev/INSIDE)
+        or V(/dev/NAME:/dev/INSIDE:rwm). C(r), C(w) and C(m) allow to read, write and create it.
+      - Their nodes belong to root inside, with the mode of the host's node. A symlink, like those
+        in C(/dev/disk/by-id), is followed at each start.
+      - Other devices cannot be used, except for the standard ones, C(net/tun) among them, and its
+        terminals. With O(dev=host) or O(privileged=true) all can be used.
+      - Mutually exclusive with O(dev=host).
     type: list
     elements: str
   read_only:
@@ -132,9 +151,9 @@ options:
     type: bool
   capabilities:
     description:
-      - Changes to the capabilities that processes inside can have at most, see C(capabilities(7\)). V(ALL) stands for
-        each.
-      - The default is docker's without C(MKNOD).
+      - Changes to the capabilities that processes inside can have at most, see C(capabilities(7\)).
+        V(ALL) stands for all of them.
+      - The default set is docker's without C(MKNOD).
     type: dict
     suboptions:
       add:
@@ -142,127 +161,141 @@ options:
         type: list
         elements: str
       drop:
-        description: Capabilities to take away.
+        description: Capabilities to drop.
         type: list
         elements: str
   privileged:
     description:
-      - Give all capabilities, a writable C(/sys), and all of C(/proc).
-      - They are capabilities over what belongs to the container. With O(userns=host) root inside is root of the host.
-      - With O(userns=host), too, C(/proc/sys) is read-only but for what belongs to the namespaces of the container,
-        like C(net) and C(kernel/shmmax). Name C(/proc/sys), or a file in it, as source and target in O(mounts) to make
-        it writable.
+      - Give the container all capabilities, a writable C(/sys), and all of C(/proc).
+      - The capabilities apply to what belongs to the container. With O(userns=host) root inside
+        is root on the host.
+      - Even then C(/proc/sys) is read-only, except for settings of the container's namespaces like
+        C(net) and C(kernel/shmmax). To make it writable, give C(/proc/sys) or a file in it as source
+        and target in O(mounts).
     type: bool
   seccomp:
     description:
-      - Which system calls processes inside may make.
-      - V(default) is docker's default profile, which follows the capabilities that the container has. Refused are,
-        for instance, keyrings, C(bpf), C(userfaultfd), C(perf_event_open), loading of modules and the kernel, and new
-        namespaces.
+      - Filter for system calls of processes inside.
+      - V(default) is docker's default profile, which depends on the capabilities of the container.
+        It refuses, for instance, keyrings, C(bpf), C(userfaultfd), C(perf_event_open), kernel modules
+        and new namespaces. With O(privileged=true) it sets no filter, as with docker.
       - V(unconfined) sets no filter.
-      - Anything else is the absolute path of a profile on the managed host, a file in docker's JSON format. It is read
-        when the container is started; a change of the file counts from the next start by this module on.
-      - A call that is newer than the profile is answered C(ENOSYS) where others get an error number, so that programs
-        take an older one instead.
-      - Filters are made by C(libseccomp.so.2), of Debian's package C(libseccomp2).
-      - With O(privileged=true), V(default) sets no filter, as with docker.
-      - Default is V(default).
+      - An absolute path is a profile on the managed host, in docker's JSON format. It is read when
+        the container is started, so a changed file applies from the next start by this module.
+      - System calls that are newer than the profile fail with C(ENOSYS), where others fail with
+        the profile's error, so that programs fall back to an older call.
+      - Filters are compiled by C(libseccomp.so.2) of the Debian package C(libseccomp2).
+      - Defaults to V(default).
     type: str
   no_new_privileges:
-    description:
-      - Whether no program may give a process more rights than it has, like C(sudo) and others with the setuid bit. See
-        C(PR_SET_NO_NEW_PRIVS(2const\)).
-      - Default is V(false).
+    description: Whether programs with the setuid bit, like C(sudo), and file capabilities give
+      no privileges. See C(PR_SET_NO_NEW_PRIVS(2const\)). Defaults to V(false).
     type: bool
   memory:
     description:
-      - How much memory it may use, like V(512m). V(0) is no limit. Defaults to V(0).
-      - A running container keeps its limit, and the task fails, if its processes use more than that.
+      - Memory limit, like V(512m). V(0) is no limit. Defaults to V(0).
+      - If the processes of a running container use more, the task fails and the old limit stays.
     type: str
   memory_swap:
-    description:
-      - How much memory and swap it may use together, like V(1g), at least O(memory), or V(unlimited).
-      - V(0) allows no swap beyond O(memory). Defaults to V(0). Without O(memory) swap is not limited.
+    description: Limit of memory and swap together, like V(1g), at least O(memory). V(unlimited)
+      is no limit. V(0) allows no swap. Without O(memory), swap has no limit. Defaults to V(0).
     type: str
   cpus:
-    description: How many CPUs it may use, like V(1.5). V(0) is no limit, which is the default.
+    description: CPU limit in CPUs, like V(1.5). V(0) is no limit. Defaults to V(0).
     type: float
   pids:
-    description: How many processes and threads it may have. V(0) is no limit. Defaults to V(2048).
+    description: Maximum number of processes and threads. V(0) is no limit. Defaults to V(2048).
     type: int
   ulimits:
     description:
-      - Limits of each process, see C(getrlimit(2\)), as V(NAME:SOFT:HARD) or V(NAME:BOTH), with V(unlimited) for none.
-      - The names are C(as), C(core), C(cpu), C(data), C(fsize), C(memlock), C(msgqueue), C(nice), C(nofile), C(nproc),
-        C(rss), C(rtprio), C(rttime), C(sigpending) and C(stack), the units those of the kernel, bytes as a rule.
-      - What is not named does not depend on who runs the module. It is as the kernel gives it to the first process of a
-        machine, with C(nofile:1024:524288) and C(core:1), or as near to that as the host's root may go.
-      - With C(core:1) the kernel writes no core dump, and does not run the program that the host's
-        C(kernel.core_pattern) may name, which would be root of the host. V(core:unlimited) allows both.
+      - Resource limits of each process, see C(getrlimit(2\)), as V(NAME:SOFT:HARD) or V(NAME:BOTH),
+        with V(unlimited) for no limit.
+      - Names are C(as), C(core), C(cpu), C(data), C(fsize), C(memlock), C(msgqueue), C(nice), C(nofile),
+        C(nproc), C(rss), C(rtprio), C(rttime), C(sigpending) and C(stack). Units are those of the
+        kernel, as a rule bytes.
+      - The other limits do not depend on who runs the module. They are those that the kernel gives
+        the first process of a machine, with C(nofile:1024:524288) and C(core:1), or as near to
+        that as root on the host may go.
+      - With C(core:1) the kernel writes no core dump, and does not run the program in the host's
+        C(kernel.core_pattern), which would be root on the host. V(core:unlimited) allows both.
     type: list
     elements: str
   oom_score_adj:
     description:
-      - Which processes the kernel ends first where memory is short, from V(-1000), never, to V(1000), first. See
-        C(proc(5\)).
-      - Less than V(0) takes the capability C(SYS_RESOURCE) on the host. Default is V(0).
+      - Preference of the kernel's OOM killer, from V(-1000), never, to V(1000), first. See C(proc(5\)).
+      - Less than V(0) requires the capability C(SYS_RESOURCE) on the host. Defaults to V(0).
     type: int
   stop_signal:
     description:
-      - The signal that asks the first process to end, by name or number.
-      - Default is V(SIGTERM), with O(init) V(SIGRTMIN+3).
-      - A first process that does not handle it is killed at once, as the kernel would not deliver it anyway.
-      - A host that shuts down in order sends it, too, and C(SIGTERM) to every process inside.
+      - Signal that asks the first process to exit, by name or number. Defaults to V(SIGTERM), with
+        O(init) to V(SIGRTMIN+3).
+      - A first process that does not handle it is killed at once, since the kernel would not deliver
+        it.
+      - It is also sent when the host shuts down in order; other processes inside get C(SIGTERM)
+        then.
     type: str
   stop_timeout:
-    description: Seconds after which a container that was asked to stop is killed. Default is V(10).
+    description: Seconds after the stop signal after which the container is killed. Defaults to
+      V(10).
     type: float
   restart_policy:
     description:
-      - Whether the container is started again when its command ends by itself.
-      - V(on-failure) does so where the exit status was not 0, at most O(restart_retries) times.
-      - Between two starts is a pause, at first of 0.1 seconds, which is doubled each time up to a minute. After a run
-        of 10 seconds it begins anew, and so do the retries. A start that fails is tried again likewise.
-      - Default is V(no).
+      - Whether the container is started again if its command exits.
+      - V(on-failure) does so if the exit status is not 0, at most O(restart_retries) times.
+      - The pause before a start is 0.1 seconds at first and is doubled each time, up to a minute.
+        After a run of 10 seconds pauses and retries begin anew. A start that fails is tried again
+        in the same way.
+      - Defaults to V(no).
     type: str
-    choices: ["no", on-failure, always]
+    choices:
+      - 'no'
+      - on-failure
+      - always
   restart_retries:
-    description: How often V(on-failure) starts it again. V(0) is without end, which is the default.
+    description: Maximum number of restarts by V(on-failure). V(0) is no limit. Defaults to V(0).
     type: int
   labels:
     description:
-      - What you want to know of it, as texts by name. They do nothing; P(conductor.containers.conductor#inventory)
-        makes groups of them.
-      - All of them are given at once.
+      - Labels, texts by name. P(conductor.containers.conductor#inventory) makes groups of them;
+        they have no other effect.
+      - The given labels replace all present ones.
     type: dict
-  recreate:
+  restart:
     description:
-      - Allow to make the container anew where a changed option asks for that. What was written to its root file system
-        is lost then; its mounts, network and peers stay.
-      - Changes of O(memory), O(memory_swap), O(cpus), O(pids), O(stop_signal), O(stop_timeout), O(restart_policy),
-        O(restart_retries) and O(labels) apply at once and never need it. A stopped container needs it for O(image) and
-        O(userns) only.
+      - Allow to restart a running container if a changed option requires it. It keeps its data,
+        network and peers. Without it, the task fails and says which options differ.
+      - Changes of O(memory), O(memory_swap), O(cpus), O(pids), O(stop_signal), O(stop_timeout),
+        O(restart_policy), O(restart_retries) and O(labels) take effect at once. All others require
+        a restart, or O(recreate).
+    type: bool
+    default: false
+  recreate:
+    description: Allow to create the container anew if O(image) and O(userns) changes. All data
+      in its root file system is lost. Its mounts, network and peers stay.
     type: bool
     default: false
   force:
-    description: With O(state=absent), remove a container also where its C(container.json) is damaged or missing.
+    description: With O(state=absent), remove the container even if its C(container.json) is damaged
+      or missing.
     type: bool
     default: false
   detach:
     description:
-      - With O(state=started), V(false) waits until the command has ended, and returns its exit status and output in
-        RV(rc) and RV(stdout). The task fails if the exit status is not 0. Others can stop the container meanwhile.
-      - Requires O(restart_policy=no). Excludes O(wait). Nothing is run in check mode.
+      - With O(state=started) or O(state=restarted), V(false) waits until the command has exited,
+        and returns its exit status and output in RV(rc) and RV(stdout). The task fails if the exit
+        status is not 0. Other tasks can stop the container meanwhile.
+      - Requires O(restart_policy=no). Mutually exclusive with O(wait). In check mode nothing is
+        run.
     type: bool
     default: true
   wait:
     description:
-      - With O(state=started), a command and its arguments that is run inside again and again until it exits with 0.
-      - Nothing is waited for in check mode.
-    type: list
-    elements: str
+      - 'Command that is run inside again and again until it exits with 0: a list of the program
+        and its arguments, or a string that is split like a shell command.'
+      - Requires O(state=started) or O(state=restarted). In check mode nothing is waited for.
+    type: raw
   wait_timeout:
-    description: Seconds after which O(wait) gives up and the module fails.
+    description: Seconds after which O(wait) gives up and the task fails.
     type: float
     default: 60
 seealso:
@@ -434,64 +467,66 @@ container:
 
 from ansible_collections.conductor.containers.plugins.module_utils._engine.module_adapter import run_module
 
+# Generated by script/generate, from module_utils/_container/spec.
+ARGUMENT_SPEC = {
+    "name": {"type": "str", "required": True},
+    "state": {"type": "str", "default": "started", "choices": ["present", "started", "restarted", "stopped", "absent"]},
+    "image": {"type": "str"},
+    "command": {"type": "raw"},
+    "init": {"type": "bool"},
+    "env": {"type": "dict"},
+    "working_dir": {"type": "str"},
+    "user": {"type": "str"},
+    "hostname": {"type": "str"},
+    "mounts": {
+        "type": "list",
+        "elements": "dict",
+        "options": {
+            "type": {"type": "str", "default": "bind", "choices": ["bind", "tmpfs"]},
+            "source": {"type": "str"},
+            "target": {"type": "str", "required": True},
+            "read_only": {"type": "bool", "default": False},
+            "idmap": {"type": "bool"},
+            "size": {"type": "str"},
+        },
+    },
+    "userns": {"type": "raw"},
+    "dev": {"type": "str", "choices": ["private", "host"]},
+    "devices": {"type": "list", "elements": "str"},
+    "read_only": {"type": "bool"},
+    "capabilities": {
+        "type": "dict",
+        "options": {
+            "add": {"type": "list", "elements": "str"},
+            "drop": {"type": "list", "elements": "str"},
+        },
+    },
+    "privileged": {"type": "bool"},
+    "seccomp": {"type": "str"},
+    "no_new_privileges": {"type": "bool"},
+    "memory": {"type": "str"},
+    "memory_swap": {"type": "str"},
+    "cpus": {"type": "float"},
+    "pids": {"type": "int"},
+    "ulimits": {"type": "list", "elements": "str"},
+    "oom_score_adj": {"type": "int"},
+    "stop_signal": {"type": "str"},
+    "stop_timeout": {"type": "float"},
+    "restart_policy": {"type": "str", "choices": ["no", "on-failure", "always"]},
+    "restart_retries": {"type": "int"},
+    "labels": {"type": "dict"},
+    "restart": {"type": "bool", "default": False},
+    "recreate": {"type": "bool", "default": False},
+    "force": {"type": "bool", "default": False},
+    "detach": {"type": "bool", "default": True},
+    "wait": {"type": "raw"},
+    "wait_timeout": {"type": "float", "default": 60},
+}
+# End of the generated part.
+
 
 def main() -> None:
-    run_module(
-        {
-            "name": {"type": "str", "required": True},
-            "state": {"type": "str", "choices": ["present", "started", "stopped", "absent"], "default": "started"},
-            "image": {"type": "str"},
-            "command": {"type": "list", "elements": "str"},
-            "init": {"type": "bool"},
-            "env": {"type": "dict"},
-            "working_dir": {"type": "str"},
-            "user": {"type": "str"},
-            "hostname": {"type": "str"},
-            "mounts": {
-                "type": "list",
-                "elements": "dict",
-                "options": {
-                    "type": {"type": "str", "choices": ["bind", "tmpfs"], "default": "bind"},
-                    "source": {"type": "str"},
-                    "target": {"type": "str", "required": True},
-                    "read_only": {"type": "bool", "default": False},
-                    "idmap": {"type": "bool"},
-                    "size": {"type": "str"},
-                },
-            },
-            "userns": {"type": "raw"},
-            "dev": {"type": "str", "choices": ["private", "host"]},
-            "devices": {"type": "list", "elements": "str"},
-            "read_only": {"type": "bool"},
-            "capabilities": {
-                "type": "dict",
-                "options": {
-                    "add": {"type": "list", "elements": "str"},
-                    "drop": {"type": "list", "elements": "str"},
-                },
-            },
-            "privileged": {"type": "bool"},
-            "seccomp": {"type": "str"},
-            "no_new_privileges": {"type": "bool"},
-            "memory": {"type": "str"},
-            "memory_swap": {"type": "str"},
-            "cpus": {"type": "float"},
-            "pids": {"type": "int"},
-            "ulimits": {"type": "list", "elements": "str"},
-            "oom_score_adj": {"type": "int"},
-            "stop_signal": {"type": "str"},
-            "stop_timeout": {"type": "float"},
-            "labels": {"type": "dict"},
-            "restart_policy": {"type": "str", "choices": ["no", "on-failure", "always"]},
-            "restart_retries": {"type": "int"},
-            "recreate": {"type": "bool", "default": False},
-            "force": {"type": "bool", "default": False},
-            "detach": {"type": "bool", "default": True},
-            "wait": {"type": "list", "elements": "str"},
-            "wait_timeout": {"type": "float", "default": 60},
-        },
-        "_container.use_case:ContainerCase",
-    )
+    run_module(ARGUMENT_SPEC, "_container.use_case:ContainerCase")
 
 
 if __name__ == "__main__":

@@ -168,7 +168,7 @@ def main() -> None:
     run_module(
         {
             "container": {"type": "str", "required": True},
-            "argv": {"type": "list", "elements": "str"},
+            "argv": {"type": "raw"},
             "cmd": {"type": "str"},
             "stdin": {"type": "str"},
             "stdin_add_newline": {"type": "bool", "default": True},

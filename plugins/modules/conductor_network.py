@@ -7,23 +7,24 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: conductor_network
-short_description: Connect a container to its host, the internet and the outside
+short_description: Connect a container to its host, the Internet and other hosts
 version_added: "0.1.0"
 author: ["The conductor.containers authors (@conductor-containers)"]
 description:
-  - Gives a container a network of its own, a routed link to the host with an IPv4 and an IPv6 address.
-  - Host and container reach each other, and nothing beyond, until O(internet), O(expose) or
+  - Gives a container a network of its own, a routed veth pair to the host with an IPv4 and an IPv6 address.
+  - Host and container reach each other, and nothing else, until O(internet), O(expose) or
     M(conductor.containers.conductor_peer) allow more.
-  - The options describe the whole network. What is not given takes its default; only the addresses that a container has
-    stay, and the peers, which M(conductor.containers.conductor_peer) rules.
-  - Works on a running container at once, is kept over its restart, and goes with it.
-  - Everything is in two tables of nftables, C(inet conductor) and C(netdev conductor). No other table is changed. A
-    base chain of another firewall that drops forwarded packets does so for containers too; RV(blocked_by) names it. If
-    C(/etc/conductor/conductor.json) has C(firewall) as V(accept), containers' packets are let through such a chain by
-    two rules at its end, which go with the last network. What its own rules drop stays dropped, and our own table has
-    judged the same packets before.
-  - Without those tables, flushed or deleted, nothing passes between a container and the rest, until O(state=reconciled)
-    or any other run repairs it.
+  - The options describe the whole network. An option that is not set is reset to its default. Only the container's
+    addresses and its peers, which M(conductor.containers.conductor_peer) manages, are kept.
+  - Takes effect on a running container at once, is kept when the container is restarted, and is removed with it.
+  - All rules are in two nftables tables, C(inet conductor) and C(netdev conductor). No other table is changed.
+  - A base chain of another firewall that drops forwarded packets also drops packets of containers. RV(blocked_by) lists
+    such chains.
+  - If C(firewall) is V(accept) in C(/etc/conductor/conductor.json), two rules at the end of such a chain accept packets
+    of containers, until the last network is removed. Packets that the other rules of the chain drop stay dropped, and
+    the tables of this collection have checked the same packets before.
+  - If the tables are flushed or deleted, no packet passes between a container and anything else, its host included,
+    until O(state=reconciled) or any other run repairs them.
 extends_documentation_fragment:
   - conductor.containers.attributes
   - conductor.containers.settings
@@ -33,69 +34,80 @@ options:
     type: str
   state:
     description:
-      - V(present) gives the container this network, and repairs what is missing of it on the host.
-      - V(absent) takes its network away.
-      - V(reconciled) repairs the networks of all containers of the host, as they were asked for, after somebody flushed
-        the firewall or deleted an interface.
+      - V(present) gives the container this network, and repairs missing parts of it on the host.
+      - V(absent) removes the container's network.
+      - V(reconciled) repairs the networks of all containers of the host according to their stored options, after the
+        firewall was flushed or an interface was deleted.
     type: str
     choices: [present, absent, reconciled]
     default: present
   internet:
     description:
-      - Whether the container reaches the internet, behind the host's address. That is what the host's interfaces with a
-        default route lead to, as they were when a module last looked; C(state=reconciled) follows changes.
-      - Networks of the host behind other interfaces, like those of virtual machines or other programs' containers, are
-        out of reach; O(interface) names one of them instead.
-      - Nobody outside reaches the container by it.
-      - Link-local addresses (169.254.0.0/16) and the metadata services of clouds stay out of reach, see O(metadata).
+      - Allow the container to reach the Internet with the host's address (NAT).
+      - This covers all destinations behind the uplinks, the host's interfaces with a default route. The list of uplinks
+        is updated on each run; use O(state=reconciled) to follow changes.
+      - Networks behind other interfaces of the host, such as those of virtual machines or of containers of other
+        programs, are not reachable. Set O(interface) to reach one of them instead.
+      - Other hosts cannot open connections to the container through it.
+      - Link-local addresses (169.254.0.0/16) and the metadata services of clouds are not reachable, see O(metadata).
     type: bool
     default: false
   interface:
     description:
-      - The interface of the host by which the container goes out, with O(internet=true).
-      - Without it each interface that has a default route.
+      - Interface of the host to use as the uplink of the container, with O(internet=true).
+      - Defaults to every interface that has a default route.
     type: str
   expose:
     description:
-      - Ports of the host that lead to the container, from outside, from the host itself (also by V(localhost)) and from
-        other containers that may reach the host.
-      - A string is V(CONTAINER_PORT-HOST_PORT), so V(8080-80) makes the container's port 8080 the host's port 80. This
-        is the reverse of the order of docker and podman. V(/udp) may follow.
-      - V(10000-10100:10000-10100) is a range of the host's ports that leads to the same ports of the container. Both
-        sides must be equal, since other programs have the host's side first; use a dictionary for different ports.
-      - The module warns about a pair like V(10000-20000/udp), which is one port, and looks like a range.
-      - A dictionary has V(container_port), V(host_port) (default the same), V(protocol) (V(tcp) or V(udp), default
-        V(tcp)) and V(host_ip) (one address of the host, default all). Ports may be ranges of equal length like
-        V(8000-8010). A range that leads to other ports has at most 1024 ports; others have no limit.
+      - Ports of the container to expose on the host, with the container port first, unlike C(-p) of docker and podman.
+      - A string is V(CONTAINER_PORT-HOST_PORT). V(8080-80) exposes container port 8080 on host port 80. Append V(/udp)
+        for UDP.
+      - A string such as V(10000-10100:10000-10100) exposes a range of ports on the same host ports. Both sides must be
+        equal, since other programs have the host ports first. Use a dictionary for different ports.
+      - The module warns about a string such as V(10000-20000/udp), which exposes one port but looks like a range.
+      - A dictionary has the keys V(container_port), V(host_port) (defaults to the container port), V(protocol)
+        (V(tcp) or V(udp), defaults to V(tcp)) and V(host_ip) (an address of the host, defaults to all addresses).
+      - V(container_port) and V(host_port) may be ranges of equal length such as V(8000-8010). A range with different
+        host ports has at most 1024 ports. Other ranges have no limit.
+      - Exposed ports are reachable from other hosts, from the host itself (also as V(localhost)), and from other
+        containers that have O(host_access).
     type: list
     elements: raw
     default: []
   host_access:
     description:
-      - Whether the container reaches services on the host, and ports that the host exposes.
-      - V(false) closes the whole way to the host. Whatever the container begins, to any address of the host and by any
-        protocol, is dropped, ping and name servers on the host included; give it others with O(dns).
-        What the host begins goes on to work, and so does neighbour discovery, without which there is no link.
-      - The host reaches the container in any case.
+      - Allow the container to reach services of the host, and ports that the host exposes.
+      - V(false) drops all packets of connections that the container opens to any address of the host, with any
+        protocol. This includes ping and name servers on the host; set O(dns) to use others.
+      - Connections that the host opens keep working. So does neighbor discovery, which every link needs.
+      - The host always reaches the container.
     type: bool
     default: true
   metadata:
     description:
-      - Whether the container reaches the metadata services of clouds, which give a machine's credentials to whoever
-        asks from there, as V(169.254.169.254) and V(fd00:ec2::254) do. A container that asks is taken for the host.
-      - It allows these addresses only, by the ways that O(internet) and O(host_access) open. Others of 169.254.0.0/16
-        stay closed, for no router forwards them (RFC 3927).
-      - Name servers on such addresses, which some clouds have, answer in any case.
+      - Allow the container to reach the metadata services of clouds, such as V(169.254.169.254) and
+        V(fd00:ec2::254).
+      - These services return the credentials of the machine to every program on it. A request from the container is
+        treated as one from the host.
+      - Only the addresses of metadata services become reachable, through the paths that O(internet) and O(host_access)
+        allow. Other addresses of 169.254.0.0/16 stay blocked, since no router forwards them (RFC 3927).
+      - Name servers on such addresses, which some clouds have, are always reachable.
     type: bool
     default: false
   ipv4:
-    description: A fixed IPv4 address, inside the pool. Without it the container gets a free one, and keeps it.
+    description:
+      - IPv4 address of the container, inside O(pool4).
+      - Defaults to the current address, or to a free one if the container has none.
     type: str
   ipv6:
-    description: A fixed IPv6 address, inside the pool. Without it the container gets a free one, and keeps it.
+    description:
+      - IPv6 address of the container, inside O(pool6).
+      - Defaults to the current address, or to a free one if the container has none.
     type: str
   mac:
-    description: The container's hardware address. Without it one that follows from the container.
+    description:
+      - MAC address of the container.
+      - Defaults to an address that is derived from the container.
     type: str
   mtu:
     description: Size of the largest packet in bytes, 1280 to 65535.
@@ -103,52 +115,55 @@ options:
     default: 1500
   dns:
     description:
-      - Name servers for the container's C(/etc/resolv.conf), by address.
-      - Without it a container with O(internet=true) gets the host's name servers, search domains and options, without
-        those servers that it does not reach, for which the module warns. Others' files stay as they are.
-      - RV(network) has the list of servers in effect as C(dns).
-      - In C(/etc/resolv.conf) and C(/etc/hosts) a block between C(# BEGIN conductor) and C(# END conductor) is managed.
-        All other lines belong to the container, but a C(resolv.conf) without such a block is replaced.
+      - Addresses of name servers for the container's C(/etc/resolv.conf).
+      - If not set, a container with O(internet=true) gets the host's name servers, search domains and options. Name
+        servers that it cannot reach are left out with a warning. Other containers keep their C(/etc/resolv.conf).
+      - RV(network) has the effective list of name servers as C(dns).
+      - The module manages a block between C(# BEGIN conductor) and C(# END conductor) in C(/etc/resolv.conf) and
+        C(/etc/hosts). All other lines belong to the container, but a C(resolv.conf) without such a block is replaced.
     type: list
     elements: str
   dns_search:
     description:
       - Search domains for the container's C(/etc/resolv.conf).
-      - Without it a container that gets the host's name servers gets its search domains, too.
+      - If not set, a container that gets the host's name servers also gets the host's search domains.
     type: list
     elements: str
   dns_options:
     description:
-      - Options for the container's C(/etc/resolv.conf), like V(ndots:2).
-      - Without it a container that gets the host's name servers gets its options, too.
+      - Options for the container's C(/etc/resolv.conf), such as V(ndots:2).
+      - If not set, a container that gets the host's name servers also gets the host's options.
     type: list
     elements: str
   extra_hosts:
     description:
-      - Names for the container's C(/etc/hosts), each with an address or a list of addresses.
-      - V(host-gateway) stands for the addresses by which the container reaches its host.
+      - Host names for the container's C(/etc/hosts), each with an address or a list of addresses.
+      - V(host-gateway) stands for the addresses of the host on the container's link.
     type: dict
     default: {}
   pool4:
     description:
-      - The IPv4 network that containers' addresses come from; its first address is the host's.
-      - It must overlap no network of the host.
-      - Default is C(pool4) in C(/etc/conductor/conductor.json), else V(10.87.0.0/16).
+      - IPv4 network for the addresses of containers. Its first address is the host's.
+      - It must not overlap a network of the host.
+      - Defaults to C(pool4) in C(/etc/conductor/conductor.json), or else to V(10.87.0.0/16).
     type: str
   pool6:
     description:
-      - As O(pool4) for IPv6. Default V(fd87:c04d:c70::/64).
+      - IPv6 network for the addresses of containers, with the same rules as O(pool4).
+      - Defaults to C(pool6) in C(/etc/conductor/conductor.json), or else to V(fd87:c04d:c70::/64).
     type: str
   forwarding:
     description:
-      - A host that routes for containers must forward packets.
-      - V(enable) switches on C(net.ipv4.ip_forward) and C(net.ipv6.conf.all.forwarding) if they are off, and sets
-        C(accept_ra=2) on interfaces that learned their default route from a router, as the kernel would drop it.
-        Rules of the firewall and of routing keep the host from forwarding anything but containers' packets then.
-        Both go with the last network. The value is 2 or 3, by which the modules know that it is theirs; who writes 1
-        takes forwarding over, and the next run removes the rules.
-      - V(require) fails where they are off.
-      - Starting a container follows C(forwarding) in C(/etc/conductor/conductor.json), else V(enable).
+      - Policy for IP forwarding on the host, which containers need.
+      - V(enable) enables C(net.ipv4.ip_forward) and C(net.ipv6.conf.all.forwarding) if they are off. It also sets
+        C(accept_ra=2) on interfaces that learned their default route from a router advertisement, since the kernel
+        would drop that route.
+      - Firewall rules and routing rules then keep the host from forwarding packets of others. Forwarding is disabled,
+        and these rules are removed, with the last network.
+      - The modules write the value 2 or 3 to recognize their own setting. A program that writes 1 takes forwarding
+        over, and the next run removes the rules.
+      - V(require) fails if forwarding is off.
+      - Starting a container follows C(forwarding) in C(/etc/conductor/conductor.json), which defaults to V(enable).
     type: str
     choices: [enable, require]
 seealso:
@@ -157,11 +172,11 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Host and container reach each other, and nothing beyond
+- name: Connect a container to its host only
   conductor.containers.conductor_network:
     container: db
 
-- name: A web server on port 80 of the host that may also fetch updates
+- name: Expose a web server on host port 80, with Internet access
   conductor.containers.conductor_network:
     container: web
     internet: true
@@ -179,13 +194,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 actions:
-  description: What was done, or in check mode would be.
+  description: Actions that were done, or in check mode would be.
   returned: success
   type: list
   elements: str
   sample: ["write the network of web", "connect web by cdtr-8a5edab282", "write the firewall table inet conductor"]
 network:
-  description: The container's network; null where it has none. In check mode the one it had.
+  description: The container's network, or null if it has none. In check mode, the network before the run.
   returned: success, and O(state) is not V(reconciled)
   type: dict
   sample:
@@ -211,7 +226,7 @@ network:
     interface: cdtr-8a5edab282
     attached: true
 blocked_by:
-  description: Chains of other firewalls on the host that may drop the container's packets all the same.
+  description: Chains of other firewalls on the host that may drop the container's packets regardless of the options.
   returned: success
   type: list
   elements: str

@@ -7,35 +7,36 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: conductor_network_info
-short_description: Show the networks of containers
+short_description: Return the networks of containers
 version_added: "0.1.0"
 author: ["The conductor.containers authors (@conductor-containers)"]
 description:
-  - Shows addresses, exposed ports and peers of containers, and where the kernel is not as it should be.
+  - Returns addresses, exposed ports and peers of containers, and the drift, which is the difference between the stored
+    options and the kernel.
 extends_documentation_fragment:
   - conductor.containers.attributes
   - conductor.containers.settings
 options:
   container:
-    description: Name of one container. Without it, all.
+    description: Name of the container. Defaults to all containers.
     type: str
 seealso:
   - module: conductor.containers.conductor_network
 """
 
 EXAMPLES = r"""
-- name: Look at all networks
+- name: Get all networks
   conductor.containers.conductor_network_info:
   register: found
 
-- name: Tell what would be repaired
+- name: Show the drift that a run would repair
   ansible.builtin.debug:
     msg: "{{ found.drift + found.networks | map(attribute='drift') | flatten }}"
 """
 
 RETURN = r"""
 networks:
-  description: Each container that has a network.
+  description: Networks of the containers that have one, or drift.
   returned: success
   type: list
   elements: dict
@@ -63,23 +64,25 @@ networks:
       attached: true
       drift: ["eth0 lacks 10.87.0.2/32"]
 drift:
-  description: What is not right with the host as a whole.
+  description: Drift of the host as a whole.
   returned: success
   type: list
   elements: str
   sample: ["the firewall table inet conductor is missing"]
 pools:
-  description: The networks that addresses come from.
+  description: Address pools of the containers.
   returned: success
   type: dict
   sample: {pool4: 10.87.0.0/16, pool6: "fd87:c04d:c70::/64"}
 table_present:
-  description: Whether the firewall's table is there. It goes with the last connected container.
+  description:
+    - Whether both nftables tables exist.
+    - They are removed with the last connected container.
   returned: success
   type: bool
   sample: true
 input_blocked_by:
-  description: Chains of other firewalls on the host that may drop what containers send to the host itself.
+  description: Chains of other firewalls on the host that may drop packets from containers to the host itself.
   returned: success
   type: list
   elements: str

@@ -7,42 +7,43 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: conductor_peer
-short_description: Let two containers reach each other
+short_description: Allow two containers to reach each other
 version_added: "0.1.0"
 author: ["The conductor.containers authors (@conductor-containers)"]
 description:
-  - Containers do not reach each other. This lets two of them, by address and by name (C(/etc/hosts)).
-  - Both need a network (M(conductor.containers.conductor_network)); neither needs to run.
-  - What was allowed means these very containers. A new container of the same name is not meant.
+  - Allows two containers to reach each other by address and by name (C(/etc/hosts)). By default, containers do not
+    reach each other.
+  - Both containers need a network (M(conductor.containers.conductor_network)). They do not need to run.
+  - The permission is for these two containers. A new container with the same name does not inherit it.
 extends_documentation_fragment:
   - conductor.containers.attributes
   - conductor.containers.settings
 options:
   container:
-    description: Name of the one container.
+    description: Name of the first container, the caller if O(direction=to).
     type: str
     required: true
   peer:
-    description: Name of the other container.
+    description: Name of the second container.
     type: str
     required: true
   state:
     description:
-      - Whether the one may call the other.
-      - With V(absent) running connections end, too.
+      - V(present) allows connections, V(absent) forbids them.
+      - With V(absent) established connections are cut, too.
     type: str
     choices: [present, absent]
     default: present
   ports:
     description:
-      - Ports of the called container that the other may call, like V(80/tcp), V(8000-8010/udp) or V(80) (which is TCP).
-      - Without it every port and every protocol.
+      - Ports of the called container to allow, such as V(80/tcp), V(8000-8010/udp) or V(80) (TCP).
+      - Defaults to every port and every protocol.
     type: list
     elements: str
   direction:
     description:
-      - V(both) means that each may call the other, so the order of O(container) and O(peer) does not matter.
-      - V(to) means that O(container) may call O(peer); about the reverse it says nothing.
+      - V(both) applies to connections in both directions. The order of O(container) and O(peer) does not matter.
+      - V(to) applies to connections from O(container) to O(peer). The other direction is not changed.
     type: str
     choices: [both, to]
     default: both
@@ -51,19 +52,19 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: The web tier and the database reach each other
+- name: Allow the web tier and the database to reach each other
   conductor.containers.conductor_peer:
     container: web
     peer: db
 
-- name: Only the web tier calls the database, and only there
+- name: Allow only the web tier to call the database, and only on one port
   conductor.containers.conductor_peer:
     container: web
     peer: db
     direction: to
     ports: [5432/tcp]
 
-- name: Not any more
+- name: Remove the permission
   conductor.containers.conductor_peer:
     container: web
     peer: db
@@ -72,13 +73,15 @@ EXAMPLES = r"""
 
 RETURN = r"""
 actions:
-  description: What was done, or in check mode would be.
+  description: Actions that were done, or in check mode would be.
   returned: success
   type: list
   elements: str
   sample: ["write the network of web", "update the firewall sets peer_port", "write /etc/hosts in web"]
 peers:
-  description: Which of the two may call which, and on which ports of it; no ports means every one.
+  description:
+    - Allowed directions between the two containers, each with the ports of the called container.
+    - An empty list of ports means every port.
   returned: success
   type: list
   elements: dict

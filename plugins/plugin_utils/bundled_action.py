@@ -29,10 +29,13 @@ class BundledAction(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict | None = None) -> dict:
         result = super().run(tmp, task_vars)
         is_async = bool(self._task.async_val) and not self._connection.has_native_async
+        arguments = dict(self._task.args)
+        # An item of a role: all options at once, without a line for each that it may have.
+        arguments.update(arguments.pop("_options", {}))
         try:
             if is_async:
                 self._install_ahead(task_vars)
-            answer = self.execute(dict(self._task.args), task_vars, is_async)
+            answer = self.execute(arguments, task_vars, is_async)
         finally:
             # The process that goes on in the background deletes it itself.
             if not is_async:

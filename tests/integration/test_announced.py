@@ -53,7 +53,12 @@ RUNS = {
     "container recreated": (
         [("container", WEB), ("network", {"container": "web"})],
         "container",
-        {**WEB, "command": ["/bin/sleep", "1000"], "recreate": True},
+        {**WEB, "userns": "host", "recreate": True},
+    ),
+    "container restarted for a changed option": (
+        [("container", WEB), ("network", {"container": "web"})],
+        "container",
+        {**WEB, "command": ["/bin/sleep", "1000"], "restart": True},
     ),
     "container started again that has ended": (
         [
@@ -116,7 +121,9 @@ def test_what_a_run_changes_is_announced_and_told(host, run):
         ):
             continue
         assert re.search(CAUSES[kind], told), (line, done["actions"])
-    again = host.module(f"conductor_{module}", **{key: value for key, value in params.items() if key != "recreate"})
+    again = host.module(
+        f"conductor_{module}", **{key: value for key, value in params.items() if key not in ("recreate", "restart")}
+    )
     assert not again["changed"]
     if module == "image":
         host.module("conductor_image", name="copy", state="absent")

@@ -1,4 +1,4 @@
-"""The host command: each verb as the shell tool's users type it, its errors, logs and completion."""
+"""The host command: every verb, its errors, logs and completion."""
 
 import contextlib
 import json
@@ -36,7 +36,7 @@ def held_lock(host):
         holder.communicate()
 
 
-def test_images_tell_what_keeps_them(command):
+def test_images_lists_users_of_each_image(command):
     command.host.module("conductor_image", name="above", source={"image": "debian"})
     command("run", "debian", "box")
     rows = [line.split() for line in command("images").stdout.splitlines()]
@@ -47,7 +47,7 @@ def test_images_tell_what_keeps_them(command):
 
 
 def test_a_life_of_containers_as_in_the_shell_tool(command):
-    # The first container of a host: its ids become nobody else's, and the host's files say so.
+    # The first container of a host registers its id range in the host's files.
     assert actions(command("run", "debian", "box")) == [
         "register ids 524288 to 268959743 for the user conductor in /etc/subuid and /etc/subgid",
         "create container box from image debian",
@@ -74,16 +74,16 @@ def test_a_life_of_containers_as_in_the_shell_tool(command):
     assert "update the firewall sets peer" in command("peer", "box", "web").stdout
     assert "box web" in command("images").stdout.splitlines()[1]
     assert "used by box, web" in command("rmi", "debian", status=4).stderr
-    # box calls web, whose names are in its file of hosts.
+    # box may call web, so its /etc/hosts has the names of web.
     assert actions(command("stop", "web"))[-2:] == ["remove container web", "write /etc/hosts in box"]
     assert actions(command("stop", "--keep", "box"))[0] == "stop container box"
     assert command.json("ps")["containers"][0]["state"] == "stopped"
-    # What the start does to the host's network is part of it.
+    # The actions of a start include its changes to the host's network.
     started = actions(command("start", "box"))
     assert started[0] == "make the network namespace of box" and started[-1] == "start container box"
-    assert "forward nothing else between lan0, wan0" in started
+    assert "block other forwarding between lan0, wan0" in started
     command("stop", "box")
-    assert command("ps").stdout == "no containers: conductor run IMAGE NAME makes one\n"
+    assert command("ps").stdout == "no containers; create one with: conductor run IMAGE NAME\n"
     assert command.host.run("ls", f"{STATE}/containers").stdout == ""
 
 
@@ -118,7 +118,7 @@ CHANGING = [
 ]
 
 
-def test_each_verb_says_what_it_would_do_does_it_and_then_changes_nothing(box):
+def test_check_of_each_verb_matches_its_run_and_a_second_run_is_unchanged(box):
     for argv in CHANGING:
         before = box.host.run("sh", "-c", f"cat {STATE}/containers/*/*.json; nft list ruleset").stdout
         verb, *rest = argv
@@ -133,7 +133,7 @@ def test_each_verb_says_what_it_would_do_does_it_and_then_changes_nothing(box):
         assert (again["changed"], again["actions"]) == (False, []), argv
 
 
-def test_the_modules_find_nothing_to_change_after_it_and_it_tells_what_they_tell(box):
+def test_verbs_and_modules_agree(box):
     host = box.host
     box("addnetwork", "box", "-i", "-e", "8080-80")
     box("run", "debian", "db", "--", "/bin/sleep", "infinity")
@@ -156,7 +156,7 @@ def test_the_modules_find_nothing_to_change_after_it_and_it_tells_what_they_tell
     assert box.json("logs", "db")["containers"][0]["log"] == ""
 
 
-def test_info_tells_of_the_host_and_of_one_container(box):
+def test_info_of_the_host_and_of_one_container(box):
     box("addnetwork", "box", "-e", "8080-80")
     lines = box("info", "box").stdout.splitlines()
     shown = dict(line.split(":", 1) for line in lines)
@@ -172,7 +172,7 @@ def test_info_tells_of_the_host_and_of_one_container(box):
     assert "state:       stopped" in box("info", "box").stdout
 
 
-def test_a_run_of_what_exists_starts_it_again_with_its_data(command):
+def test_run_starts_an_existing_container_with_its_data(command):
     command("run", "debian", "box", "--", "/bin/sh", "-c", "echo once >> /root/lives; exit 5")
     until(lambda: command.json("ps")["containers"][0]["state"] == "exited", "it has ended")
     assert "exited (5)" in command("ps").stdout
@@ -181,12 +181,12 @@ def test_a_run_of_what_exists_starts_it_again_with_its_data(command):
     until(lambda: command.host.run("cat", lives).stdout == "once\n" * 2, "it has run twice")
     until(lambda: command.json("ps")["containers"][0]["state"] == "exited", "it has ended")
     command("run", "debian", "box", "--", "/bin/sleep", "infinity")
-    assert actions(command("run", "debian", "box", "--", "/bin/sleep", "infinity")) == ["it runs already"]
-    assert "recreate" in command("run", "debian", "box", "--", "/bin/cat", status=4).stderr
+    assert actions(command("run", "debian", "box", "--", "/bin/sleep", "infinity")) == ["it is already running"]
+    assert "restart" in command("run", "debian", "box", "--", "/bin/cat", status=4).stderr
 
 
 def test_a_container_with_a_network_is_started_again_by_its_policy(command):
-    """Who starts it then is a program of the same kind, with -S, which has to find pyroute2 as the host command has."""
+    """The supervisor runs with -S like the host command, and must find pyroute2 too."""
     host = command.host
     command("run", "debian", "box")
     command("addnetwork", "box", "--internet")
@@ -199,9 +199,9 @@ def test_a_container_with_a_network_is_started_again_by_its_policy(command):
 
 ERRORS = [
     (2, ["exec"], "NAME"),
-    (2, ["exec", "box", "ls", "-l"], "the command follows --"),
+    (2, ["exec", "box", "ls", "-l"], "put the command after --"),
     (2, ["ps", "--", "ls"], "takes no command"),
-    (2, ["logs", "-f", "--json", "box"], "exclude each other"),
+    (2, ["logs", "-f", "--json", "box"], "mutually exclusive"),
     (2, ["frobnicate"], "invalid choice"),
     (3, ["exec", "nobody"], "there is no container 'nobody'"),
     (3, ["start", "nobody"], "there is no container 'nobody'"),
@@ -238,7 +238,10 @@ def test_each_kind_of_error_has_an_exit_status_and_one_line(box):
                 told = json.loads(box("--json", *argv, status=status).stdout)
                 assert told["failed"] and message in told["msg"], argv
     done = host.run("setpriv", "--reuid=65534", "--clear-groups", PROGRAM, "ps", check=False)
-    assert (done.returncode, done.stderr) == (6, "conductor: this needs root on the host: try it with sudo\n")
+    assert (done.returncode, done.stderr) == (
+        6,
+        "conductor: root is required on the host. Run the command with sudo.\n",
+    )
     assert ["broken", "damaged"] in [
         line.split()[:2] for line in box("ps").stdout.splitlines()
     ] and "broken/container.json" in box("ps").stderr
@@ -246,7 +249,7 @@ def test_each_kind_of_error_has_an_exit_status_and_one_line(box):
     host.run("rm", "/etc/conductor/conductor.json")
 
 
-def test_nobody_sees_a_traceback(box):
+def test_no_verb_prints_a_traceback(box):
     host = box.host
     for line, status in (
         (f"{PROGRAM} ps > /dev/full", 8),
@@ -260,9 +263,9 @@ def test_nobody_sees_a_traceback(box):
     assert "No space left" in host.run("bash", "-c", f"{PROGRAM} ps > /dev/full", check=False).stderr
 
 
-def test_a_verb_that_is_interrupted_says_nothing_and_exits_as_such(box):
+def test_interrupted_verb_is_silent_and_exits_with_130(box):
     with held_lock(box.host):
-        # Whoever runs the tests in the background may have them ignore it, and what they start, too.
+        # Tests that run in the background may ignore SIGINT, and child processes inherit that.
         heard = signal.signal(signal.SIGINT, signal.SIG_DFL)
         waiting = box.host.popen(PROGRAM, "stop", "box", stderr=subprocess.PIPE)
         signal.signal(signal.SIGINT, heard)
@@ -290,7 +293,7 @@ def test_logs_follow_until_the_container_has_ended(command):
     assert command("logs", "box").stdout == "second\n"
 
 
-def test_logs_are_as_they_were_written_where_no_terminal_is(command):
+def test_logs_are_unchanged_without_a_terminal(command):
     command("run", "debian", "box", "--", "/usr/bin/printf", r"\033[31m\377\n")
     until(lambda: command.json("ps")["containers"][0]["state"] == "exited", "it has ended")
     done = subprocess.run([*command.host.enter, PROGRAM, "logs", "box"], capture_output=True, check=True)
@@ -301,7 +304,7 @@ def test_logs_are_as_they_were_written_where_no_terminal_is(command):
 
 
 def complete(host, *words):
-    """What bash offers for the last of `words`."""
+    """The completions that bash offers for the last of `words`."""
     script = (
         f'source {COMPLETION}; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); compopt() {{ :; }}; _conductor; '
         'printf "%s\\n" "${COMPREPLY[@]}"'

@@ -1,4 +1,4 @@
-"""`conductor exec` without a terminal: streams, signals and the exit status are the command's."""
+"""`conductor exec` without a terminal: streams, signals and exit status of the command."""
 
 import fcntl
 import hashlib
@@ -15,7 +15,7 @@ from host_command import PROGRAM, actions, pid_of
 from waiting import until
 
 
-def test_exec_passes_streams_on_as_they_are(box):
+def test_exec_passes_streams_through(box):
     data = os.urandom(1 << 20) * 8
     path = "/run/test"
     subprocess.run([*box.host.enter, "tee", path], input=data, stdout=subprocess.DEVNULL, check=True)
@@ -26,7 +26,7 @@ def test_exec_passes_streams_on_as_they_are(box):
     box.host.run("rm", path)
 
 
-def test_exec_passes_output_on_while_the_command_runs_and_keeps_none_of_it(box):
+def test_exec_passes_output_through_without_buffering(box):
     talk = box.host.popen(PROGRAM, "exec", "box", "--", "sh", "-c", "echo ready; read answer; echo got $answer; cat",
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # fmt: skip
     assert talk.stdout.readline() == b"ready\n"
@@ -46,11 +46,11 @@ def test_exec_passes_output_on_while_the_command_runs_and_keeps_none_of_it(box):
 
 
 @pytest.mark.parametrize(("end", "status"), [("exit 7", 7), ("kill -9 $$", 137), ("kill -INT $$", 130), ("true", 0)])
-def test_exec_ends_as_the_command_does(box, end, status):
+def test_exec_returns_the_status_of_the_command(box, end, status):
     box("exec", "box", "--", "sh", "-c", end, status=status)
 
 
-def test_exec_as_json_has_all_of_it_and_the_same_status(box):
+def test_exec_with_json_has_all_output_and_the_same_status(box):
     done = box("--json", "exec", "box", "--", "sh", "-c", "cat; echo err >&2; exit 7", stdin="in\n", status=7)
     told = json.loads(done.stdout)
     assert (told["rc"], told["stdout"], told["stderr"], told["failed"]) == (7, "in", "err", True)
@@ -67,7 +67,7 @@ def test_exec_options(box):
     assert box(*argv).stdout == "games\n/usr/share\na=b c\nnone\n"
 
 
-def test_a_signal_to_exec_is_the_commands(box):
+def test_signal_is_passed_to_the_command(box):
     script = "trap 'echo told; exit 3' TERM; sleep 1000 & echo ready; wait"
     running = box.host.popen(PROGRAM, "exec", "box", "--", "sh", "-c", script, stdout=subprocess.PIPE)
     assert running.stdout.readline() == b"ready\n"
@@ -76,7 +76,7 @@ def test_a_signal_to_exec_is_the_commands(box):
     assert "sleep 1000" not in box.host.run("ps", "ax").stdout, "all of its group got it"
 
 
-def test_all_else_goes_on_while_nobody_takes_the_output(box):
+def test_blocked_output_does_not_block_other_streams(box):
     pipes = {name: subprocess.PIPE for name in ("stdin", "stdout", "stderr")}
     script = "echo; read go; cat /dev/zero & read text; echo $text >&2; wait"
     pour = box.host.popen(PROGRAM, "exec", "box", "--", "sh", "-c", script, **pipes)
@@ -109,11 +109,11 @@ def test_nothing_that_the_caller_has_open_is_inside(box):
     assert found[3] == "4", "the three, and that of ls itself"
 
 
-def test_what_runs_in_the_background_is_not_waited_for(box):
+def test_background_processes_are_not_waited_for(box):
     assert box("exec", "box", "--", "sh", "-c", "sleep 999 & echo done", timeout=20).stdout == "done\n"
 
 
-def test_a_container_that_is_removed_meanwhile_ends_exec_by_its_status(box):
+def test_removed_container_ends_exec_with_its_status(box):
     running = box.host.popen(PROGRAM, "exec", "box", "--", "sh", "-c", "echo ready; exec sleep 1000",
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
     assert running.stdout.readline() == b"ready\n"

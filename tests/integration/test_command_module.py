@@ -31,8 +31,8 @@ def test_the_module_installs_repairs_and_removes(host):
     assert host.run("sh", "-c", there, check=False).stdout == ""
 
 
-def test_what_ansible_sends_to_a_host_has_all_of_the_program(host):
-    """Ansible's payload holds what the module imports, and not a file more."""
+def test_payload_has_all_files_of_the_program(host):
+    """Ansible's payload holds only the files that the module imports."""
     environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": f"{ROOT}/.venv/collections", "ANSIBLE_HOME": "/run/test"}
     ansible = [f"{ROOT}/.venv/bin/ansible", "localhost", "-c", "local", "-m", "conductor.containers.conductor_command"]
     ansible += ["-e", "ansible_python_interpreter=/usr/bin/python3", "-e", "ansible_remote_tmp=/run/test/tmp", "-a"]
@@ -49,7 +49,7 @@ def test_what_ansible_sends_to_a_host_has_all_of_the_program(host):
     host.run("rm", "-rf", "/run/test")
 
 
-def test_the_module_takes_other_paths_and_leaves_others_files_alone(host):
+def test_other_paths_are_accepted_and_other_files_are_kept(host):
     other = {"path": "/run/test/bin/conductor", "completion": "/run/test/completion"}
     assert host.module("conductor_command", **other)["path"] == other["path"]
     assert "no containers" in host.run(other["path"], "ps").stdout
@@ -58,7 +58,7 @@ def test_the_module_takes_other_paths_and_leaves_others_files_alone(host):
         host.run("sh", "-c", make.format(other["path"]))
         for state in ("present", "absent"):
             told = host.module("conductor_command", **other, state=state, fails=True)["msg"]
-            assert f"{other['path']} is not of the host command" in told
+            assert f"{other['path']} does not belong to the host command" in told
         host.run("rm", "-r", other["path"])
     told = host.module("conductor_command", path="bin/conductor", fails=True)["msg"]
     assert "path 'bin/conductor' is not an absolute path" in told

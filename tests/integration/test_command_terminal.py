@@ -1,4 +1,4 @@
-"""The host command at a terminal: what one who sits there expects of a shell inside, and that nothing of it gets in."""
+"""The host command on a terminal: an interactive shell in a container, without access to the host's terminal."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ SHELL = f"conductor exec -e 'PS1={INSIDE}' {{}} -- /bin/bash --norc"
 
 @pytest.fixture
 def shell(command):
-    """A shell of the host's on a terminal, on a host with the container box."""
+    """A shell on a terminal of a host with the container box."""
     command("run", "debian", "box")
     terminal = command.terminal()
     yield terminal
@@ -24,21 +24,21 @@ def shell(command):
 
 
 def enter(shell, options="box"):
-    """From the host's shell into one inside."""
+    """Open a shell in the container from the host's shell."""
     at(shell, SHELL.format(options), INSIDE)
 
 
 def modes(shell):
-    """The state of the host's terminal."""
+    """The settings of the host's terminal."""
     return at(shell, "stty -g")
 
 
 def inside(command, pattern):
-    """Processes of the container with such a command line, by the container's own ps."""
+    """Processes of the container with this command line, from ps in the container."""
     return [line for line in command("exec", "box", "--", "ps", "-eo", "args").stdout.splitlines() if pattern in line]
 
 
-def test_a_shell_inside_is_one_as_people_know_it(command, shell):
+def test_interactive_shell_behaves_like_a_local_one(command, shell):
     before = modes(shell)
     enter(shell)
     assert at(shell, "tty", INSIDE) == "/dev/pts/0"
@@ -47,7 +47,7 @@ def test_a_shell_inside_is_one_as_people_know_it(command, shell):
     shell.setwinsize(44, 132)
     until(lambda: at(shell, "stty size", INSIDE) == "44 132", "the new size is known inside")
     assert at(shell, "echo 'äö€'", INSIDE) == "äö€"
-    # Keys are for who is in the foreground.
+    # Keys go to the foreground process group.
     shell.sendline("sleep 777")
     until(lambda: inside(command, "sleep 777"), "it sleeps")
     shell.sendintr()
@@ -69,8 +69,8 @@ def test_a_shell_inside_is_one_as_people_know_it(command, shell):
     assert not inside(command, "bash --norc")
 
 
-def test_a_plain_command_has_the_terminal_as_its_controlling_one(command, shell):
-    """A shell would make it that by itself."""
+def test_command_has_a_controlling_terminal(command, shell):
+    """A shell would take a controlling terminal by itself."""
     assert at(shell, "conductor exec box -- sh -c 'echo by name > /dev/tty'") == "by name"
     shell.sendline("conductor exec box -- sleep 777")
     until(lambda: inside(command, "sleep 777"), "it sleeps")
@@ -79,7 +79,7 @@ def test_a_plain_command_has_the_terminal_as_its_controlling_one(command, shell)
     assert at(shell, "echo $?") == "130"
 
 
-def test_control_d_leaves_it_and_keys_typed_ahead_are_not_lost(shell):
+def test_control_d_exits_and_typed_ahead_keys_are_kept(shell):
     shell.sendline(SHELL.format("box"))
     shell.sendline("echo typed ahead")
     shell.expect_exact(INSIDE)
@@ -91,7 +91,7 @@ def test_control_d_leaves_it_and_keys_typed_ahead_are_not_lost(shell):
 
 @pytest.mark.parametrize("userns", ["auto", "host"])
 def test_the_terminal_is_the_containers_own_and_none_of_the_hosts_is_inside(command, shell, userns):
-    """CVE-2025-52565 and others: who has the host's terminal can type at it, and a mount of one can be led astray."""
+    """CVE-2025-52565 and others: input can be injected into the host's terminal, and a mount of it redirected."""
     command.host.module("conductor_container", name="own", image="debian", userns=userns)
     hosts = at(shell, "stat -c %d /dev/pts")
     enter(shell, "own")
@@ -104,12 +104,12 @@ def test_the_terminal_is_the_containers_own_and_none_of_the_hosts_is_inside(comm
     assert at(shell, "ps -o tty= -p $$; ps -o sess= -p $$ | tr -d ' '; echo $$", INSIDE).split()[0] == "pts/0"
     assert at(shell, "cat /proc/mounts | grep -c devpts", INSIDE) == "1"
     assert at(shell, "stat -c '%U %G %a' $(tty)", INSIDE) == "root tty 620"
-    # What makes terminals itself works in it, too: script(1), as sudo, tmux and ssh do.
+    # Programs that create terminals work in it too: script(1), like sudo, tmux and ssh.
     assert "/dev/pts/1" in at(shell, "script -qec tty /dev/null", INSIDE)
     at(shell, "exit")
 
 
-def test_another_user_owns_the_terminal(shell):
+def test_terminal_is_owned_by_the_requested_user(shell):
     enter(shell, "-u games box")
     assert at(shell, "id -un; stat -c '%U %G %a' $(tty)", INSIDE).split() == ["games", "games", "tty", "620"]
     assert at(shell, "echo by name > $(tty)", INSIDE) == "by name"
@@ -117,7 +117,7 @@ def test_another_user_owns_the_terminal(shell):
     at(shell, "exit")
 
 
-def test_all_output_arrives_and_then_the_exit_status(shell):
+def test_all_output_arrives_before_the_exit_status(shell):
     shell.sendline("conductor exec box -- sh -c 'seq 1 50000; exit 9'; echo status=$?")
     shell.expect(r"status=(\d+)")
     assert shell.match[1] == "9"
@@ -125,7 +125,7 @@ def test_all_output_arrives_and_then_the_exit_status(shell):
     assert lines == [str(number) for number in range(1, 50001)]
 
 
-def test_much_that_is_pasted_arrives(command, shell):
+def test_large_paste_arrives(command, shell):
     at(shell, "conductor exec box -- sh -c 'stty raw -echo; echo ready; head -c 200000 | md5sum'", "ready")
     pasted = "0123456789abcdef" * 12500
     for begin in range(0, len(pasted), 1000):
@@ -135,7 +135,7 @@ def test_much_that_is_pasted_arrives(command, shell):
 
 
 @pytest.mark.parametrize(("number", "status"), [("TERM", 143), ("HUP", 129), ("INT", 130)])
-def test_a_signal_ends_it_restores_the_terminal_and_hangs_up_inside(command, shell, number, status):
+def test_signal_restores_the_terminal_and_hangs_up(command, shell, number, status):
     before = modes(shell)
     shell.sendline("conductor exec box -- sh -c 'echo ready; sleep 777'")
     shell.expect_exact("ready\r\n")
@@ -146,7 +146,7 @@ def test_a_signal_ends_it_restores_the_terminal_and_hangs_up_inside(command, she
     until(lambda: not inside(command, "sleep 777"), "it got SIGHUP")
 
 
-def test_a_terminal_that_is_closed_hangs_up_inside(command, shell):
+def test_closed_terminal_hangs_up(command, shell):
     shell.sendline("conductor exec box -- sh -c 'echo ready; sleep 777'")
     shell.expect_exact("ready\r\n")
     shell.close(force=True)
@@ -154,7 +154,7 @@ def test_a_terminal_that_is_closed_hangs_up_inside(command, shell):
     until(lambda: f"{PROGRAM} exec" not in command.host.run("ps", "ax").stdout, "the program has ended")
 
 
-def test_a_container_that_is_removed_gives_the_terminal_back(command, shell):
+def test_removed_container_restores_the_terminal(command, shell):
     before = modes(shell)
     shell.sendline("conductor exec box -- sh -c 'stty raw; echo ready; sleep 777'")
     # Not the line that was typed: there ";" follows.
@@ -165,17 +165,17 @@ def test_a_container_that_is_removed_gives_the_terminal_back(command, shell):
     assert modes(shell) == before
 
 
-def test_a_command_that_lets_go_of_its_terminal_is_waited_for(shell):
+def test_command_that_closes_its_terminal_is_waited_for(shell):
     script = "trap '' HUP; exec < /dev/null > /dev/null 2>&1; sleep 1; exit 6"
     at(shell, f'conductor exec box -- sh -c "{script}"')
     assert at(shell, "echo $?") == "6"
 
 
-def test_what_runs_in_the_background_does_not_keep_the_terminal(shell):
+def test_background_processes_do_not_keep_the_terminal(shell):
     assert at(shell, "conductor exec box -- sh -c 'trap \"\" HUP; sleep 999 & echo done'") == "done"
 
 
-def test_without_a_terminal_on_both_sides_there_is_none_inside(command, shell):
+def test_no_terminal_without_one_on_both_sides(command, shell):
     assert at(shell, "conductor exec box -- tty | cat") == "not a tty"
     assert at(shell, "conductor exec box -- tty < /dev/null") == "not a tty"
     # The key is for the command all the same.
@@ -187,11 +187,11 @@ def test_without_a_terminal_on_both_sides_there_is_none_inside(command, shell):
     assert not inside(command, "sleep 777")
 
 
-def test_run_opens_a_shell_unless_it_is_told_not_to(command, shell):
+def test_run_opens_a_shell_unless_detached(command, shell):
     assert "start container quiet" in at(shell, "conductor run -d debian quiet")
     assert "start container cmd" in at(shell, "conductor run debian cmd -- /bin/sleep infinity")
     shell.sendline("TERM=xterm conductor run debian talk")
-    shell.expect_exact("`conductor stop talk` removes it")
+    shell.expect_exact("`conductor stop talk` deletes it")
     shell.expect_exact("root@talk:/# ")
     shell.sendline("echo $TERM; exit 3")
     shell.expect_exact("xterm\r\n")
@@ -211,7 +211,7 @@ def test_a_log_cannot_act_on_the_terminal(command, shell):
 @pytest.mark.parametrize(
     "trap", ["true", "mkfifo /dev/ptmx", "ln -s /etc/passwd /dev/ptmx", "ln -s /dev/zero /dev/ptmx"]
 )
-def test_a_ptmx_that_somebody_inside_has_exchanged_is_one_line_of_error(command, shell, trap):
+def test_replaced_ptmx_is_a_one_line_error(command, shell, trap):
     before = modes(shell)
     command("exec", "box", "--", "sh", "-c", f"rm /dev/ptmx; {trap}")
     told = at(shell, "conductor exec box")

@@ -68,14 +68,18 @@ def test_a_removal_converges_after_death_at_any_step(host, stride):
 
 
 @SPREAD
-def test_making_it_anew_converges_after_death_at_any_step(host, stride):
+@pytest.mark.parametrize(
+    "changed", [{"env": {"A": "1"}, "restart": True}, {"userns": "host", "recreate": True}], ids=str
+)
+def test_a_change_of_a_running_container_converges_after_death_at_any_step(host, stride, changed):
     step = 0
     while True:
         host.module("conductor_container", **WEB)
-        if not dies(host, step, "container", **WEB, state="started", env={"A": "1"}, recreate=True):
+        if not dies(host, step, "container", **WEB, state="started", **changed):
             break
-        result = host.module("conductor_container", **WEB, env={"A": "1"}, recreate=True)["container"]
-        assert (result["state"], result["env"]) == ("running", {"A": "1"}), step
+        result = host.module("conductor_container", **WEB, **changed)["container"]
+        assert result["state"] == "running", step
+        assert all(result[name] == value for name, value in changed.items() if name in result), step
         host.module("conductor_container", name="web", state="absent")
         step += stride
     assert step > 15

@@ -201,20 +201,56 @@ def test_limits_change_while_it_runs(host):
     assert host.module("conductor_exec", container="web", cmd=eater, fails=True)["rc"] in (-9, 137)
 
 
-def test_an_option_that_needs_a_restart_says_so_and_recreate_allows_it(host):
+def test_an_option_that_requires_a_restart_is_refused_unless_restart_is_allowed(host):
+    container(host)
+    host.module("conductor_exec", container="web", argv=["touch", "/kept"])
+    for allowed in ({}, {"recreate": True}, {"state": "present", "restart": True}):
+        refused = container(host, env={"A": "1"}, hostname="other", **allowed, fails=True)
+        assert "web: env, hostname cannot change while the container runs" in refused["msg"]
+        assert "restart: true" in refused["msg"]
+    assert info(host)["hostname"] == "web"
+    predicted = container(host, env={"A": "1"}, restart=True, check=True)
+    done = container(host, env={"A": "1"}, restart=True)
+    assert done["actions"] == predicted["actions"] and "start container web" in done["actions"]
+    assert host.module("conductor_exec", container="web", cmd="printenv A")["stdout"] == "1"
+    host.module("conductor_exec", container="web", argv=["test", "-e", "/kept"])
+    assert not container(host, env={"A": "1"}, restart=True)["changed"]
+
+
+def test_recreate_discards_the_root_file_system(host):
     container(host)
     host.module("conductor_exec", container="web", argv=["touch", "/gone"])
-    refused = container(host, env={"A": "1"}, hostname="other", fails=True)
-    assert "env, hostname cannot change while container 'web' runs" in refused["msg"] and "recreate" in refused["msg"]
-    assert info(host)["hostname"] == "web"
-    predicted = container(host, env={"A": "1"}, recreate=True, check=True)
-    done = container(host, env={"A": "1"}, recreate=True)
+    refused = container(host, userns="host", restart=True, fails=True)
+    assert "web: userns cannot change while the container keeps its root file system" in refused["msg"]
+    predicted = container(host, userns="host", env={"A": "1"}, recreate=True, check=True)
+    done = container(host, userns="host", env={"A": "1"}, recreate=True)
     assert (
         done["actions"] == predicted["actions"] and "discard the root file system of container web" in done["actions"]
     )
-    assert host.module("conductor_exec", container="web", cmd="printenv A")["stdout"] == "1"
     host.module("conductor_exec", container="web", argv=["test", "!", "-e", "/gone"])
-    assert not container(host, env={"A": "1"}, recreate=True)["changed"]
+    assert not container(host, userns="host", env={"A": "1"}, recreate=True)["changed"]
+
+
+def test_restarted_starts_a_new_first_process_each_time(host):
+    first = container(host, state="restarted")["container"]
+    host.module("conductor_exec", container="web", argv=["touch", "/kept"])
+    predicted = container(host, state="restarted", check=True)
+    done = container(host, state="restarted", env={"A": "1"})
+    assert {"stop container web", "start container web"} <= set(predicted["actions"]) & set(done["actions"])
+    assert done["container"]["pid"] != first["pid"]
+    assert host.module("conductor_exec", container="web", cmd="cat /kept /proc/1/environ")["stdout"] == "A=1\0"
+    container(host, state="stopped")
+    assert container(host, state="restarted")["container"]["state"] == "running"
+
+
+def test_commands_are_lists_or_strings(host):
+    container(host, command="/bin/sh -c 'exec sleep infinity, or more'", wait="test -e '/etc/passwd'", fails=True)
+    assert container(host, command="/bin/sleep 'infinity'", wait="test -e '/etc/passwd'")["container"]["command"] == [
+        "/bin/sleep",
+        "infinity",
+    ]
+    assert host.module("conductor_exec", container="web", argv="echo 'a, b' c")["stdout"] == "a, b c"
+    assert host.module("conductor_exec", container="web", argv=["echo", 5, "a, b"])["stdout"] == "5 a, b"
 
 
 def test_a_stopped_container_takes_new_options_and_keeps_its_data(host):
@@ -271,7 +307,7 @@ def test_a_host_has_one_directory_of_containers_at_a_time(host):
         ("conductor_container_info", {}),
     ):
         refused = host.module(module, container_dir="/run/other", fails=True, **params)
-        assert "container web of /var/lib/conductor/containers runs on this host" in refused["msg"]
+        assert "container web of /var/lib/conductor/containers is running" in refused["msg"]
     assert host.run("ls", "-d", "/run/other", check=False).stdout == ""
     container(host, state="stopped")
     elsewhere = container(host, name="other", container_dir="/run/other")["container"]

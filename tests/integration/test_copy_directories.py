@@ -192,7 +192,7 @@ def test_too_many_files_are_refused(host):
     host.run("sh", "-ec", SITE)
     fewer = "module_utils('_container.copy.sides')._MOST = 9"
     refused = patched(host, "conductor_copy", fewer, fails=True, container="box", src="/run/site", dest="/srv")
-    assert "src /run/site has 9 files or more: make an archive, and copy that" in refused["msg"]
+    assert "src /run/site has 9 files or more. Make an archive, and copy that" in refused["msg"]
     allowed = "module_utils('_container.copy.sides')._MOST = 10"
     assert patched(host, "conductor_copy", allowed, container="box", src="/run/site", dest="/srv")["changed"]
     host.run("rm", "-r", "/run/site")

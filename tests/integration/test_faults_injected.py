@@ -115,7 +115,7 @@ def test_a_mount_that_somebody_made_below_stops_the_deletion(host):
     host.run("sh", "-c", f"mkdir -p /run/precious {DIRECTORY}/upper/in; touch /run/precious/file")
     host.run("mount", "--bind", "/run/precious", f"{DIRECTORY}/upper/in")
     refused = host.module("conductor_container", name="web", state="absent", fails=True)
-    assert "is a mount point: not deleted" in refused["msg"]
+    assert "is a mount point and was not deleted" in refused["msg"]
     host.run("test", "-e", "/run/precious/file")
     host.run("sh", "-c", "umount /var/lib/conductor/containers/.gone-web/upper/in")
     host.module("conductor_container", name="web", state="absent")

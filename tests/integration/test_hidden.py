@@ -13,7 +13,7 @@ def inside(host, cmd):
 
 def test_nothing_can_be_read_of_what_is_masked_for_any_user_namespace(host):
     for userns in ("auto", "host"):
-        host.module("conductor_container", **WEB, userns=userns, recreate=True)
+        host.module("conductor_container", **WEB, userns=userns, restart=True, recreate=True)
         paths = " ".join([*MASKED, "/sys/devices/system/cpu/cpu*/thermal_throttle"])
         look = f"for p in {paths}; do [ -d $p ] && ls -A $p 2>/dev/null || head -c 1 $p 2>/dev/null; done; true"
         assert inside(host, look) == "", userns

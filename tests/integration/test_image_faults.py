@@ -280,7 +280,7 @@ def test_a_mount_that_somebody_made_in_an_image_stops_its_deletion(bare_host, ar
     image(bare_host, source=archive)
     bare_host.run("sh", "-ec", f"mkdir /run/precious; touch /run/precious/file; mkdir {IMAGES}/small/rootfs/mnt; "
                   f"mount --bind /run/precious {IMAGES}/small/rootfs/mnt")  # fmt: skip
-    assert "is a mount point: not deleted" in image(bare_host, state="absent", fails=True)["msg"]
+    assert "is a mount point and was not deleted" in image(bare_host, state="absent", fails=True)["msg"]
     bare_host.run("test", "-e", "/run/precious/file")
     assert info(bare_host) == [], "half of an image is none"
     bare_host.run("sh", "-ec", f"umount {IMAGES}/.gone-small-*/rootfs/mnt")

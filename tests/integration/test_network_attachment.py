@@ -1,4 +1,4 @@
-"""The calls that starting, stopping and removing a container make."""
+"""Network stages of starting, stopping and removing a container."""
 
 import json
 
@@ -28,11 +28,11 @@ def forget(name):
 
 
 def calls(host, text, python=PYTHON, check=True):
-    """Run a line of Python that knows what start, stop and removal ask of the network, and the settings."""
+    """Run a line of Python with the network stages and the settings imported."""
     return host.run(python, "-c", f"{CALLS}\n{text}\n", env=module_environment(), check=check)
 
 
-def test_attach_and_detach_do_and_undo_and_may_be_repeated(bare_host):
+def test_attach_and_detach_are_idempotent(bare_host):
     web, db = Box(bare_host, "web"), Box(bare_host, "db")
     serve(web, 8080)
     web.network(expose=["8080-80"])
@@ -47,7 +47,7 @@ def test_attach_and_detach_do_and_undo_and_may_be_repeated(bare_host):
     assert not bare_host.module("conductor_network", state="reconciled")["changed"]
 
 
-def test_detach_works_when_half_is_gone(bare_host):
+def test_detach_works_on_a_partial_network(bare_host):
     web, db = Box(bare_host, "web"), Box(bare_host, "db")
     db.network()
     for breakage in (
@@ -69,7 +69,7 @@ def test_detach_works_when_half_is_gone(bare_host):
         web = Box(bare_host, "web")
 
 
-def test_nothing_is_touched_for_a_container_without_a_network(bare_host):
+def test_container_without_a_network_changes_nothing(bare_host):
     web = Box(bare_host, "web")
     before = bare_host.run("nft", "list", "ruleset").stdout
     # Not even the library is needed.
@@ -80,14 +80,14 @@ def test_nothing_is_touched_for_a_container_without_a_network(bare_host):
     assert "127.0.1.1 www web" in files and "resolv" not in files
 
 
-def test_a_damaged_file_is_named_by_attach(bare_host):
+def test_attach_reports_the_damaged_file(bare_host):
     web = Box(bare_host, "web")
     bare_host.run("tee", f"{web.directory}/network.json", stdin="{}")
     said = calls(bare_host, "attach('web')", check=False).stderr
     assert "Damaged" in said and "network.json" in said
 
 
-def test_those_that_could_call_a_removed_container_forget_its_name(bare_host):
+def test_removed_container_is_removed_from_hosts_of_its_callers(bare_host):
     web, db = Box(bare_host, "web"), Box(bare_host, "db")
     web.network()
     db.network()

@@ -1,4 +1,4 @@
-"""A host whose links, addresses and routes come and go all the time: looks are whole, and runs end well."""
+"""A host whose links, addresses and routes change all the time: dumps are complete, and runs succeed."""
 
 import json
 import subprocess
@@ -51,7 +51,7 @@ print(json.dumps({"failed": failed, "torn": torn, "repeated": bool(repeated)}))
 
 @pytest.fixture
 def restless(bare_host):
-    """The host, with lasting links and routes, while others come and go until the test is over."""
+    """A host with permanent links and routes, while others are added and removed during the test."""
     lines = [f"route add 2001:db8:9:{i:x}::/64 dev lan0" for i in range(1, LASTING + 1)]
     lines += [f"link add still{i} type veth peer name still{30 + i}" for i in range(30)]
     bare_host.run("ip", "-batch", "-", stdin="\n".join(lines) + "\n")
@@ -68,9 +68,9 @@ def test_each_look_is_whole_and_none_fails_while_links_come_and_go(restless):
 
 
 def besides_the_fence(lines):
-    """The fence follows the interfaces and routes that come and go on this host, so there may be something to do."""
+    """`lines` without those about the fence, which follows the changing interfaces and routes."""
     of_the_fence = (
-        "forward nothing else between",
+        "block other forwarding between",
         "the routing rules that keep this host",
         "sets fenced",
         "set fenced",

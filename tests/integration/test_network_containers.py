@@ -1,4 +1,4 @@
-"""Networks of real containers: over stop and start, by name from inside, and gone with them."""
+"""Networks of real containers: over stop and start, names, and removal."""
 
 import pytest
 from attacks import patched
@@ -8,7 +8,7 @@ from snapshot import take
 
 @pytest.fixture
 def start(host):
-    """Starts a container of that name; the servers in it end before it does."""
+    """Start a container with a name; servers in it end before the container."""
 
     def started(name, **options):
         host.module("conductor_container", name=name, image="debian", state="started", **options)
@@ -22,7 +22,7 @@ def run(host, name, *argv):
     return host.module("conductor_exec", container=name, argv=list(argv))["stdout"]
 
 
-def test_a_network_is_kept_over_stop_and_start_and_gone_with_its_container(host, start):
+def test_network_is_kept_over_a_restart_and_removed_with_its_container(host, start):
     web = start("web")
     web.network(internet=True, expose=["8080-80"])
     addresses = web.addresses()
@@ -46,7 +46,7 @@ def test_a_network_is_kept_over_stop_and_start_and_gone_with_its_container(host,
     assert Inside(host, "other").addresses() == addresses, "the address is free again"
 
 
-def test_names_are_known_inside(host, start):
+def test_names_resolve_in_the_container(host, start):
     start("db", hostname="postgres").network()
     web = start("web", hostname="www")
     assert run(host, "web", "getent", "hosts", "www").startswith("127.0.1.1 ")
@@ -63,7 +63,7 @@ def test_names_are_known_inside(host, start):
     assert run(host, "web", "getent", "ahostsv4", "db").startswith(f"{ipv4} ")
 
 
-def test_a_read_only_container_learns_of_its_peers_too(host, start):
+def test_read_only_container_resolves_its_peers(host, start):
     web = start("web", read_only=True)
     web.network()
     start("db").network()
@@ -101,7 +101,7 @@ def test_a_changed_hostname_is_in_its_callers_hosts_at_once(host, start):
 
 
 def test_what_a_start_and_a_stop_do_to_the_network_is_announced(host):
-    """The host's state before and after is compared with what check mode said."""
+    """Compares the host's state before and after with the actions of check mode."""
     host.module("conductor_container", name="web", image="debian", state="present")
     host.module("conductor_network", container="web", internet=True, expose=["8080-80"])
     host.run("sysctl", "-qw", "net.ipv4.ip_forward=0", "net.ipv6.conf.all.forwarding=0")
@@ -141,7 +141,7 @@ def test_a_start_where_forwarding_is_required_says_so_in_check_mode(host):
     host.run("rm", "/etc/conductor/conductor.json")
 
 
-def test_a_start_that_fails_after_its_network_was_made_leaves_nothing_of_it(host):
+def test_failed_start_removes_its_network(host):
     web = {"name": "web", "image": "debian", "command": ["/no/such/program"]}
     host.module("conductor_container", **web, state="present")
     host.module("conductor_network", container="web", internet=True, expose=["80-8080"])
@@ -153,7 +153,7 @@ def test_a_start_that_fails_after_its_network_was_made_leaves_nothing_of_it(host
     assert left == []
 
 
-def test_a_start_whose_link_cannot_be_made_leaves_nothing_of_it(host):
+def test_start_without_a_link_leaves_nothing_behind(host):
     web = {"name": "web", "image": "debian", "command": ["/bin/sleep", "infinity"]}
     host.module("conductor_container", **web, state="present")
     host.module("conductor_network", container="web")

@@ -1,4 +1,4 @@
-"""Exposed ports: from outside, from the host by its addresses and by localhost, and from containers."""
+"""Exposed ports: from other hosts, from the host by its addresses and localhost, and from containers."""
 
 import pytest
 from netbox import (
@@ -59,7 +59,7 @@ def test_a_container_calls_its_own_exposed_port_by_the_hosts_address(web, protoc
 
 
 @PROTOCOLS
-def test_another_container_calls_it_by_the_hosts_address_but_not_directly(bare_host, web, protocol):
+def test_other_container_reaches_it_by_host_address_only(bare_host, web, protocol):
     web.network(expose=expose(protocol))
     other = Box(bare_host, "other")
     other.network()
@@ -132,7 +132,7 @@ def test_ten_thousand_ports_keep_their_numbers_and_end_at_both_ends(bare_host, w
     said = bare_host.module(
         "conductor_network", container="other", expose=[{"container_port": "1-10005", "protocol": protocol}], fails=True
     )["msg"]
-    assert "exposed by the container web" in said and other.name == "other"
+    assert "exposed by container web" in said and other.name == "other"
 
 
 def test_a_pair_that_looks_like_a_range_is_one_port_and_warns(bare_host, web):
@@ -157,7 +157,7 @@ def test_ranges_that_meet_inside_are_one(bare_host, web):
     assert is_refused(bare_host.outside, HOST4, 8085)
 
 
-def test_a_port_that_is_exposed_no_longer_ends_its_connections_too(bare_host, web):
+def test_removed_expose_ends_its_connections(bare_host, web):
     web.network(expose=["8080-80"])
     script = (
         "import socket,sys;s=socket.create_connection((sys.argv[1],80));s.settimeout(1)\n"
@@ -200,7 +200,7 @@ while time.monotonic() < end:
 
 
 @pytest.mark.parametrize("address", [HOST4, HOST6])
-def test_a_sender_of_udp_that_never_pauses_is_answered_once_the_port_is_exposed(bare_host, web, address):
+def test_constant_udp_sender_reaches_a_newly_exposed_port(bare_host, web, address):
     sender = bare_host.outside.popen("python3", "-c", UDP_SENDER, address, "8", stdout=-1, text=True)
     assert sender.stdout.readline() == "sending\n"
     assert is_refused(bare_host.outside, address, 80, "udp")

@@ -1,4 +1,4 @@
-"""What goes wrong on real hosts: flushed tables, deleted links, taken ports and addresses, two runs at once."""
+"""Faults of real hosts: flushed tables, deleted links, ports and addresses in use, concurrent runs."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -181,7 +181,7 @@ def test_a_host_port_of_another_container_is_a_conflict_that_names_it(bare_host,
     before = take(bare_host)
     for expose in ("9090-80", {"container_port": 1, "host_port": 80, "host_ip": HOST4}, {"container_port": "70-90"}):
         said = other.host.module("conductor_network", container="other", expose=[expose], fails=True)["msg"]
-        assert "exposed by the container web" in said
+        assert "exposed by container web" in said
     assert difference(before, take(bare_host)) == []
     other.network(expose=["9090-80/udp"])
 
@@ -208,7 +208,7 @@ def test_a_port_that_the_host_listens_on_is_a_conflict_that_names_the_process(
         assert box.network(expose=[expose])["changed"]
         return
     said = bare_host.module("conductor_network", container="web", expose=[expose], fails=True)["msg"]
-    assert "listens on port 7000" in said and "python3 (pid " in said
+    assert "host port 7000/" in said and "python3 (pid " in said
     assert difference(before, take(bare_host)) == []
 
 
@@ -257,7 +257,7 @@ def test_another_pool_moves_the_container(bare_host, web):
     assert is_refused(web, GATEWAY4, 9090)
 
 
-def test_a_full_pool_says_so(bare_host):
+def test_full_pool_is_a_conflict(bare_host):
     for name in ("one", "two"):
         Box(bare_host, name)
     bare_host.module("conductor_network", container="one", pool4="10.99.0.0/30")
@@ -265,7 +265,7 @@ def test_a_full_pool_says_so(bare_host):
     assert "10.99.0.0/30 has no free address" in said
 
 
-def test_a_damaged_file_of_one_container_stops_no_other(bare_host, web):
+def test_damaged_file_does_not_affect_other_containers(bare_host, web):
     other, third = Box(bare_host, "other"), Box(bare_host, "third")
     other.network()
     bare_host.module("conductor_network", state="reconciled")
@@ -326,26 +326,26 @@ BAD_INPUT = [
     ({"expose": ["0-80"]}, "not a port"),
     ({"expose": ["8080-70000"]}, "not a port"),
     ({"expose": ["8080-80/icmp"]}, "tcp or udp"),
-    ({"expose": [{"host_port": 80}]}, "no container_port"),
-    ({"expose": [{"container_port": "1-10", "host_port": "1-9"}]}, "different length"),
+    ({"expose": [{"host_port": 80}]}, "container_port is missing"),
+    ({"expose": [{"container_port": "1-10", "host_port": "1-9"}]}, "differ in length"),
     ({"expose": [{"container_port": "1-2000", "host_port": "2001-4000"}]}, "at most 1024"),
-    ({"expose": ["80:8080"]}, "which port is the host's"),
+    ({"expose": ["80:8080"]}, "which port is the host port"),
     ({"dns_search": ["a b"]}, "not a domain"),
     ({"dns_options": ["a b"]}, "not an option of resolv.conf"),
     ({"extra_hosts": {"a b": "192.0.2.7"}}, "not a host name"),
-    ({"extra_hosts": {"db": "nowhere"}}, "give an IP address"),
+    ({"extra_hosts": {"db": "nowhere"}}, "Use an IP address"),
     ({"expose": [{"container_port": 80, "host_ip": "localhost"}]}, "not an IP address"),
     ({"expose": [{"container_port": 80, "hostport": 80}]}, "unknown key 'hostport'"),
-    ({"expose": [80]}, "not understood"),
+    ({"expose": [80]}, "not valid"),
     ({"expose": ["8080-80", "8081-80"]}, "twice"),
-    ({"ipv4": "10.88.0.2"}, "must lie in the pool"),
+    ({"ipv4": "10.88.0.2"}, "address of pool4"),
     ({"ipv4": "10.87.0.1"}, "gateway"),
     ({"ipv4": "10.87.255.255"}, "cannot be a container's address"),
     ({"ipv4": "fd87:c04d:c70::2"}, "cannot be a container's address"),
     ({"ipv4": "ten"}, "not an IP address"),
-    ({"ipv6": "fd88::2"}, "must lie in the pool"),
-    ({"mac": "01:00:00:00:00:01"}, "not the address of one interface"),
-    ({"mac": "nothing"}, "not the address of one interface"),
+    ({"ipv6": "fd88::2"}, "address of pool6"),
+    ({"mac": "01:00:00:00:00:01"}, "not a unicast MAC address"),
+    ({"mac": "nothing"}, "not a unicast MAC address"),
     ({"mtu": 1000}, "1280 to 65535"),
     ({"dns": ["dns.example"]}, "not an IP address"),
     ({"pool4": "10.87.0.1/16"}, "not a network"),
@@ -354,7 +354,7 @@ BAD_INPUT = [
     ({"pool6": "10.0.0.0/8"}, "cannot serve"),
     ({"pool4": "127.0.0.0/16"}, "cannot serve"),
     ({"interface": "wan0"}, "internet is false"),
-    ({"interface": "a name/with", "internet": True}, "not an interface's name"),
+    ({"interface": "a name/with", "internet": True}, "not a valid interface name"),
     ({"container": "nobody"}, "no container nobody"),
     ({"container": "../web"}, "not a valid name"),
     ({"container": None}, "container"),
@@ -388,7 +388,7 @@ except EffectFailed as error:
 """
 
 
-def test_an_interface_that_vanishes_in_the_midst_is_told(bare_host):
-    """As the soak saw it: something else deletes it between two steps of ours."""
+def test_vanished_interface_is_reported(bare_host):
+    """Seen in the soak test: another program deletes the interface between two actions."""
     said = bare_host.run(PYTHON, "-c", VANISHES, env=module_environment()).stdout
-    assert "an interface vanished" in said and "run this again" in said
+    assert "an interface vanished" in said and "Run this again" in said

@@ -1,4 +1,4 @@
-"""host_access: false closes every way from a container to its host, and nothing else."""
+"""host_access: false blocks every path from a container to its host, and nothing else."""
 
 import pytest
 from netbox import (
@@ -17,14 +17,14 @@ from netbox import (
 )
 
 OWN_ADDRESSES = (GATEWAY4, HOST4, "192.0.2.10", GATEWAY6, HOST6, "2001:db8:1::10")
-# Whatever comes from a container to the host itself, but for what finds neighbours.
+# All packets from a container to the host itself, except neighbor discovery.
 ARRIVED = (
     "add table inet seen;"
     "add chain inet seen arrived { type filter hook input priority 10; };"
     "add rule inet seen arrived icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept;"
     "add rule inet seen arrived iifname cdtr-* counter"
 )
-# Raw packets of a protocol that nobody speaks (RFC 3692): to the host, to everybody, and to a group. Those of IPv6 from
+# Raw packets of an unassigned protocol (RFC 3692): to the host, to everybody, and to a group. Those of IPv6 from
 # the container's global address, for of link-local ones the table knows neighbour discovery only.
 RAW = """
 import socket, sys
@@ -55,7 +55,7 @@ def arrived(host) -> int:
 
 
 def try_everything(box) -> list:
-    """What of the host answers the container."""
+    """The services of the host that the container reaches."""
     found = [(address, "ping") for address in OWN_ADDRESSES if answers_ping(box, address, 0.7)]
     for address in OWN_ADDRESSES:
         for protocol in ("tcp", "udp"):
@@ -91,7 +91,7 @@ def test_what_the_host_begins_goes_on_without_host_access(bare_host):
         assert answers_ping(bare_host, address)
         assert reaches(bare_host, address, 8080)
         assert reaches(bare_host, address, 8080, "udp")
-        # An answer of ICMP: nobody listens there.
+        # An ICMP reply, since no process listens there.
         refusal = "import socket,sys; s=socket.socket(socket.AF_INET6 if ':' in sys.argv[1] else socket.AF_INET, 2);"
         refusal += "s.settimeout(5); s.connect((sys.argv[1], 9)); s.send(b'x'); s.recv(1)"
         assert "ConnectionRefused" in bare_host.run("python3", "-c", refusal, address, check=False).stderr
@@ -102,7 +102,7 @@ def test_what_the_host_begins_goes_on_without_host_access(bare_host):
     assert reaches(bare_host.outside, HOST6, 80)
 
 
-def test_the_internet_is_there_without_the_host(bare_host):
+def test_internet_works_without_host_access(bare_host):
     box = Box(bare_host, "web")
     serve(bare_host.internet, 7000)
     serve(bare_host, 9090)
@@ -114,7 +114,7 @@ def test_the_internet_is_there_without_the_host(bare_host):
 
 
 @pytest.mark.parametrize("address", [HOST4, HOST6])
-def test_a_running_connection_to_the_host_ends_with_the_permission(bare_host, address):
+def test_established_connection_ends_if_host_access_is_removed(bare_host, address):
     box = Box(bare_host, "web")
     serve(bare_host, 9090)
     box.network()

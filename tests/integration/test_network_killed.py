@@ -1,4 +1,4 @@
-"""kill -9 before every single effect of a run: the next run converges, and leaves what an unbroken one does."""
+"""kill -9 before every effect of a run: the next run converges to the state of an uninterrupted one."""
 
 import pytest
 from dying import dies
@@ -32,7 +32,7 @@ def test_networks_converge_after_death_at_any_step(bare_host, every):
     assert reaches(bare_host.outside, HOST6, 80)
 
 
-def test_a_network_goes_after_death_at_any_step(bare_host):
+def test_killed_removal_converges_on_next_run(bare_host):
     Box(bare_host, "web")
     other = Box(bare_host, "other")
     other.network()
@@ -48,7 +48,7 @@ def test_a_network_goes_after_death_at_any_step(bare_host):
 
 
 @pytest.mark.parametrize("state", ["present", "absent"])
-def test_peers_converge_after_death_at_any_step(bare_host, state):
+def test_killed_peer_run_converges_on_next_run(bare_host, state):
     boxes = [Box(bare_host, name) for name in ("web", "db")]
     for box in boxes:
         box.network()

@@ -1,4 +1,4 @@
-"""The metadata services of clouds: out of every container's reach, unless it is asked for."""
+"""Metadata services of clouds are reachable only with metadata: true."""
 
 import pytest
 from netbox import GATEWAY4, HOST4, INTERNET4, INTERNET6, OUTSIDE4, Box, answers_ping, call, is_refused, reaches, serve
@@ -41,7 +41,7 @@ def test_the_internet_does_not_include_the_clouds_metadata(cloud):
     assert "packets 0 " in cloud.internet.run("nft", "list", "table", "inet", "seen").stdout
 
 
-def test_who_asks_for_metadata_reaches_it_and_no_other_link_local_address(cloud):
+def test_metadata_allows_only_metadata_addresses(cloud):
     box, other = Box(cloud, "web"), Box(cloud, "other")
     other.network(internet=True)
     assert box.network(internet=True, metadata=True, check=True)["changed"]
@@ -56,12 +56,12 @@ def test_who_asks_for_metadata_reaches_it_and_no_other_link_local_address(cloud)
     assert is_refused(box, METADATA[0], 80)
 
 
-def test_metadata_needs_a_way_there(cloud):
+def test_metadata_alone_is_refused(cloud):
     box = Box(cloud, "web")
     box.network(metadata=True)
     assert is_refused(box, METADATA[0], 80)
     said = cloud.module("conductor_network", container="web", metadata=True, host_access=False, fails=True)["msg"]
-    assert "no way leads there" in said
+    assert "internet and host_access are false" in said
 
 
 def test_a_name_server_on_the_metadata_address_answers(cloud):
@@ -102,7 +102,7 @@ def test_others_rules_that_lead_metadata_to_a_proxy_do_not_lead_containers_there
     assert reaches(box, "169.254.169.254", 80)
 
 
-def test_a_clouds_health_check_of_an_exposed_port_is_answered(bare_host):
+def test_cloud_health_check_of_an_exposed_port_is_answered(bare_host):
     box = Box(bare_host, "web")
     serve(box, 8080)
     # Azure's load balancer calls from an address that serves metadata as well.
@@ -112,7 +112,7 @@ def test_a_clouds_health_check_of_an_exposed_port_is_answered(bare_host):
     assert call(bare_host.outside, HOST4, 80, source="168.63.129.16") == "168.63.129.16"
 
 
-def test_what_somebody_changed_about_metadata_is_seen_and_repaired(cloud):
+def test_drift_of_the_metadata_set_is_reported_and_repaired(cloud):
     box, other = Box(cloud, "web"), Box(cloud, "other")
     mine = box.network(internet=True, metadata=True)["network"]["interface"]
     others = other.network(internet=True)["network"]["interface"]
@@ -121,7 +121,7 @@ def test_what_somebody_changed_about_metadata_is_seen_and_repaired(cloud):
     found = cloud.module("conductor_network_info")
     drift = {network["container"]: network["drift"] for network in found["networks"]}
     assert drift == {"web": ["the firewall set metadata lacks elements"], "other": []}
-    assert found["drift"] == ["the firewall set metadata has elements that it should not have"]
+    assert found["drift"] == ["the firewall set metadata has unexpected elements"]
     cloud.module("conductor_network", state="reconciled")
     assert reaches(box, METADATA[0], 80)
     assert is_refused(other, METADATA[0], 80)

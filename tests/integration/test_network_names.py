@@ -1,4 +1,4 @@
-"""Names inside: lines of the container's own stay, and name servers are such as it reaches."""
+"""Names in containers: other lines are kept, and only reachable name servers are used."""
 
 from netbox import Box, call, serve
 
@@ -10,7 +10,7 @@ def append(box: Box, path: str, line: str) -> None:
 
 
 def test_lines_that_are_added_inside_stay_and_are_no_change(bare_host):
-    """As ansible.builtin.lineinfile leaves them."""
+    """Lines as written by ansible.builtin.lineinfile."""
     box, db = Box(bare_host, "web"), Box(bare_host, "db")
     db.network()
     box.network(internet=True)
@@ -27,7 +27,7 @@ def test_lines_that_are_added_inside_stay_and_are_no_change(bare_host):
     assert "192.0.2.53" not in box.file(RESOLV)
 
 
-def test_what_the_image_has_in_hosts_stays_and_a_link_for_resolv_conf_is_replaced(bare_host):
+def test_hosts_of_the_image_is_kept_and_a_resolv_conf_symlink_is_replaced(bare_host):
     box = Box(bare_host, "web")
     bare_host.run("tee", f"{box.root}{HOSTS}", stdin="127.0.0.1 localhost\n192.0.2.44 printer\n")
     bare_host.run("ln", "-s", "../run/systemd/resolve/stub-resolv.conf", f"{box.root}{RESOLV}")
@@ -52,7 +52,7 @@ def test_name_servers_that_it_does_not_reach_are_left_out_and_named(bare_host):
 
 
 def test_a_name_server_on_an_address_of_the_host_is_taken_exactly_if_the_host_may_be_called(bare_host):
-    """Also one on lo, as an anycast server has it: it answers by the gateway."""
+    """Also an address on lo, as of an anycast server, which replies through the gateway."""
     box = Box(bare_host, "web")
     bare_host.run("ip", "addr", "add", "198.18.0.53/32", "dev", "lo")
     bare_host.run("tee", RESOLV, stdin="nameserver 198.18.0.53\n")

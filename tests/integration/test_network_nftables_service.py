@@ -1,4 +1,4 @@
-"""What role host adds to nftables.service: exposed ports come back after `systemctl restart` or `reload nftables`."""
+"""The nftables.service drop-in of role host restores exposed ports after `systemctl restart` or `reload nftables`."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Other firewalls on the host that drop what containers may do: named, and passed where the host says so."""
+"""Other firewalls on the host that drop permitted packets are reported, and passed if the host's settings allow it."""
 
 import json
 
@@ -35,7 +35,7 @@ def settings(host, **values):
     host.run("tee", "/etc/conductor/conductor.json", stdin=json.dumps(values))
 
 
-def test_another_firewall_that_drops_is_named(bare_host, web):
+def test_dropping_firewall_is_reported(bare_host, web):
     drop_in(bare_host, "ip filter")
     result = web.network(**OPTIONS)
     assert result["blocked_by"] == ["ip filter FORWARD (policy drop)"]
@@ -44,7 +44,7 @@ def test_another_firewall_that_drops_is_named(bare_host, web):
     assert is_refused(bare_host.outside, HOST4, 80) and is_refused(web, INTERNET4, 7)
 
 
-def test_another_firewall_is_passed_where_the_host_says_so_and_is_then_as_it_was(bare_host, web):
+def test_accept_rules_are_added_and_removed_again(bare_host, web):
     drop_in(bare_host, *TABLES)
     theirs = text_of(bare_host, *TABLES)
     settings(bare_host, firewall="accept")
@@ -59,7 +59,7 @@ def test_another_firewall_is_passed_where_the_host_says_so_and_is_then_as_it_was
     assert text_of(bare_host, *TABLES) == theirs
 
 
-def test_our_own_table_judges_still(bare_host, web):
+def test_accept_rules_do_not_bypass_our_table(bare_host, web):
     drop_in(bare_host, "ip filter")
     settings(bare_host, firewall="accept")
     web.network(**OPTIONS)
@@ -69,7 +69,7 @@ def test_our_own_table_judges_still(bare_host, web):
     assert is_refused(bare_host.outside, HOST4, 8080)
 
 
-def test_what_is_lost_of_our_rules_is_repaired(bare_host, web):
+def test_missing_accept_rules_are_repaired(bare_host, web):
     drop_in(bare_host, *TABLES)
     settings(bare_host, firewall="accept")
     web.network(**OPTIONS)
@@ -79,7 +79,7 @@ def test_what_is_lost_of_our_rules_is_repaired(bare_host, web):
     assert reaches(web, INTERNET4, 7)
 
 
-def test_our_rules_are_known_again_after_their_firewall_was_saved_and_restored(bare_host, web):
+def test_accept_rules_are_recognized_after_iptables_restore(bare_host, web):
     drop_in(bare_host, "ip filter")
     theirs = text_of(bare_host, "ip filter")
     settings(bare_host, firewall="accept")
@@ -93,13 +93,13 @@ def test_our_rules_are_known_again_after_their_firewall_was_saved_and_restored(b
     assert text_of(bare_host, "ip filter") == theirs
 
 
-def test_rules_in_another_firewall_go_when_the_host_no_longer_says_so(bare_host, web):
+def test_accept_rules_are_removed_with_the_setting(bare_host, web):
     drop_in(bare_host, "ip filter")
     theirs = text_of(bare_host, "ip filter")
     settings(bare_host, firewall="accept")
     bare_host.module("conductor_network", state="reconciled")
     settings(bare_host, firewall="report")
-    taken = ["take the rules for containers out of ip filter FORWARD"]
+    taken = ["remove the rules for containers from ip filter FORWARD"]
     assert bare_host.module("conductor_network", state="reconciled")["actions"] == taken
     assert text_of(bare_host, "ip filter") == theirs
 
@@ -111,7 +111,7 @@ def test_a_setting_that_is_unknown_is_refused(bare_host, web):
 
 
 def test_our_rules_come_behind_theirs_so_that_what_they_deny_stays_denied(bare_host, web):
-    """As `ufw route deny` and ufw's own rules: only what its policy would drop is let through."""
+    """As with `ufw route deny` and ufw's own rules: only packets for its policy are accepted."""
     drop_in(bare_host, "ip filter")
     bare_host.run("nft", "insert", "rule", "ip", "filter", "FORWARD", "ip", "daddr", INTERNET4, "drop")
     settings(bare_host, firewall="accept")
@@ -135,7 +135,7 @@ def test_chain_that_ends_in_drop_without_a_policy_is_named_and_passed(bare_host,
     bare_host.run("nft", "add rule inet theirs end ip saddr 192.0.2.7 accept")
     bare_host.run("nft", f"add rule inet theirs end {last}")
     theirs = text_of(bare_host, "inet theirs")
-    assert web.network(**OPTIONS)["blocked_by"] == ["inet theirs end (drops what it does not accept)"]
+    assert web.network(**OPTIONS)["blocked_by"] == ["inet theirs end (drops packets that it does not accept)"]
     assert is_refused(web, INTERNET4, 7)
     settings(bare_host, firewall="accept")
     done = web.network(**OPTIONS)
@@ -146,7 +146,7 @@ def test_chain_that_ends_in_drop_without_a_policy_is_named_and_passed(bare_host,
 
 
 def test_table_that_another_program_owns_is_a_warning_and_not_the_end_of_other_work(bare_host, web):
-    """As firewalld 2: the kernel lets only the owner, who has its socket open, change such a table."""
+    """As with firewalld 2: only the owner of such a table, the process with its socket open, can change it."""
     owner = bare_host.popen("nft", "-i", stdin=-1, stdout=-1, text=True)
     try:
         owner.stdin.write("add table inet owned { flags owner; }\n")

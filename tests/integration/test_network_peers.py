@@ -1,4 +1,4 @@
-"""Containers that may call each other, and those that may not."""
+"""Peers: containers that are permitted to call each other."""
 
 import json
 
@@ -42,7 +42,7 @@ def test_peers_reach_each_other_by_address_and_name_and_then_not_again(bare_host
         assert other.name not in one.file("/etc/hosts")
 
 
-def test_ports_and_direction_limit_what_may_be_called(bare_host, pair):
+def test_ports_and_direction_limit_connections(bare_host, pair):
     web, db = pair
     peer(bare_host, container="web", peer="db", direction="to", ports=["8000-8100/tcp", "9090/udp"])
     for address in db.addresses():
@@ -61,10 +61,10 @@ def test_ports_and_direction_limit_what_may_be_called(bare_host, pair):
 
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])
 @pytest.mark.parametrize("version", [0, 1])
-def test_a_running_connection_ends_when_its_peers_are_parted(bare_host, pair, protocol, version):
+def test_established_connection_ends_with_the_peer_entry(bare_host, pair, protocol, version):
     web, db = pair
     peer(bare_host, container="web", peer="db", direction="to")
-    # The called one talks without being asked: only replies flow, which is what a forgotten state would let pass.
+    # The called side sends on its own: only replies flow, which a stale connection state would accept.
     talk = (
         "import socket,sys,time\n"
         "kind=socket.SOCK_STREAM if sys.argv[3]=='tcp' else socket.SOCK_DGRAM\n"
@@ -100,7 +100,7 @@ def test_a_running_connection_ends_when_its_peers_are_parted(bare_host, pair, pr
     client.communicate()
 
 
-def test_a_new_container_of_the_same_name_is_not_the_peer(bare_host, pair):
+def test_new_container_with_the_same_name_is_not_a_peer(bare_host, pair):
     web, db = pair
     peer(bare_host, container="web", peer="db")
     spec = json.loads(bare_host.run("cat", f"{db.directory}/container.json").stdout)
@@ -113,7 +113,7 @@ def test_a_new_container_of_the_same_name_is_not_the_peer(bare_host, pair):
     assert reaches(web, db.addresses()[0], 8080)
 
 
-def test_peers_that_do_not_run_reach_each_other_once_they_do(bare_host, pair):
+def test_stopped_peers_reach_each_other_after_a_start(bare_host, pair):
     web, db = pair
     db.stop()
     bare_host.module("conductor_network", state="reconciled")

@@ -1,4 +1,4 @@
-"""Who reaches whom: host and container, the internet, the outside, other containers."""
+"""Reachability between containers, host, Internet, other hosts and other containers."""
 
 import json
 
@@ -66,7 +66,7 @@ with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket
 
 
 def test_datagrams_arrive_whole_and_in_fragments(bare_host):
-    """Each with a checksum that holds; the wires of a test host look at it."""
+    """Each with a valid checksum, which the links of a test host verify."""
     box = Box(bare_host, "web")
     serve(bare_host.internet, 7000, "udp")
     box.network(internet=True)
@@ -92,7 +92,7 @@ def test_with_internet_it_goes_out_behind_the_hosts_address(bare_host):
     assert is_refused(box, INTERNET6, 7000)
 
 
-def test_internet_by_one_interface_reaches_nothing_by_another(bare_host):
+def test_interface_limits_internet_to_one_uplink(bare_host):
     box = Box(bare_host, "web")
     serve(bare_host.internet, 7000)
     serve(bare_host.outside, 7000)
@@ -157,7 +157,7 @@ def test_a_container_does_not_reach_the_hosts_loopback(bare_host):
     box = Box(bare_host, "web")
     box.network(expose=["8080-80"])
     serve(bare_host, 9090, address="127.0.0.1")
-    # One who rules the container's network sends 127.0.0.1 out, and still takes what comes back.
+    # Root in the container routes 127.0.0.1 out, and accepts the replies.
     box.run("ip", "route", "add", "127.0.0.1", "via", GATEWAY4, "dev", "eth0", "table", "100")
     box.run("ip", "rule", "add", "pref", "1", "to", "127.0.0.1", "lookup", "100")
     box.run("ip", "rule", "add", "pref", "2", "lookup", "local")
@@ -172,7 +172,7 @@ def test_a_container_does_not_reach_the_hosts_loopback(bare_host):
 
 
 def test_internet_is_what_default_routes_lead_to_and_no_other_programs_network(bare_host):
-    """As docker0 or virbr0: a network of the host's own, whose members nobody outside reaches."""
+    """Like docker0 or virbr0: a network of the host that other hosts do not reach."""
     box, member = Box(bare_host, "web"), Box(bare_host, "member")
     netns = "conductor-member"
     for command in (
@@ -193,7 +193,7 @@ def test_internet_is_what_default_routes_lead_to_and_no_other_programs_network(b
     assert reaches(box, "172.17.0.2", 7000)
 
 
-def test_hosts_that_take_no_unicast_in_broadcasts_hear_containers_all_the_same(bare_host):
+def test_drop_unicast_in_l2_multicast_does_not_block_containers(bare_host):
     for version in (4, 6):
         for which in ("all", "default"):
             bare_host.run("sysctl", "-qw", f"net.ipv{version}.conf.{which}.drop_unicast_in_l2_multicast=1")
@@ -223,7 +223,7 @@ def test_internet_follows_the_default_route_with_the_next_run(bare_host):
 
 
 def watch(node, port):
-    """Count what arrives on `node` for a UDP port; returns how many packets it were."""
+    """Count the packets that arrive on `node` for a UDP port; returns a function for the number."""
     node.run("nft", "add table inet watch")
     node.run("nft", "add chain inet watch pre { type filter hook prerouting priority -350; }")
     node.run("nft", f"add rule inet watch pre udp dport {port} counter")

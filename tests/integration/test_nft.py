@@ -1,4 +1,4 @@
-"""What one run of nft tells of the host's tables."""
+"""Listing of the host's tables with one run of nft."""
 
 from testhost import PYTHON, module_environment
 
@@ -47,7 +47,7 @@ print(sorted(seen))
 
 
 def test_a_table_of_another_program_that_cannot_be_listed_is_not_in_the_way(bare_host):
-    """As one that a newer release made, of which nft knows not all."""
+    """Like a table of a newer release, which this nft cannot list completely."""
     bare_host.run("nft", ADDED)
     refuse = """
 from ansible_collections.conductor.containers.plugins.module_utils._errors import EffectFailed

@@ -227,7 +227,7 @@ def test_a_profile_of_the_users_counts_for_commands_as_well(host):
 def test_another_profile_is_a_change_that_waits_for_leave(host):
     start(host)
     profile = write_profile(host, deny("mkdir"))
-    assert "recreate" in host.module("conductor_container", name="web", seccomp=profile, fails=True)["msg"]
+    assert "restart: true" in host.module("conductor_container", name="web", seccomp=profile, fails=True)["msg"]
     host.module("conductor_container", name="web", state="stopped")
     changed = host.module("conductor_container", name="web", seccomp=profile)
     assert "change seccomp of container web" in changed["actions"]
@@ -252,7 +252,7 @@ def test_a_running_container_keeps_the_filter_it_was_started_with(host):
         ("", "is not JSON"),
         ({**deny("mkdir"), "syscall": []}, "'syscall' is unknown"),
         (deny("mkdir", action="SCMP_ACT_NOTIFY"), "a program that listens"),
-        ({**deny("mkdir"), "architectures": ["SCMP_ARCH_VAX"]}, "knows no architecture 'SCMP_ARCH_VAX'"),
+        ({**deny("mkdir"), "architectures": ["SCMP_ARCH_VAX"]}, "does not know the architecture 'SCMP_ARCH_VAX'"),
         (" " * (1 << 20) + "{}", "larger than 1 MiB"),
     ],
     ids=["missing", "text", "empty", "key", "notify", "architecture", "large"],

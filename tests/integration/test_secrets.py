@@ -42,7 +42,7 @@ def test_the_log_of_the_host_has_names_and_no_values(host, syslog):
     results = [
         host.module("conductor_container", **WISH, env={"TOKEN": "very-secret"}),
         host.module("conductor_exec", container="box", argv=["true"], env={"KEY": "very-secret"}, stdin="very-secret"),
-        host.module("conductor_container", **WISH, env={"TOKEN": "very-secret-2"}, recreate=True),
+        host.module("conductor_container", **WISH, env={"TOKEN": "very-secret-2"}, restart=True),
     ]
     told = syslog()
     assert "name=box" in told and "TOKEN" in told and "KEY" in told

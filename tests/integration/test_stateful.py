@@ -81,8 +81,8 @@ class HostMachine(RuleBasedStateMachine):
         self.peers = {pair: ports for pair, ports in self.peers.items() if name not in pair}
 
     @rule(name=NAME, value=sampled_from(["1", "2"]))
-    def make_anew(self, name, value):
-        self.container(name, "started", env={"VALUE": value}, recreate=True)
+    def change_env(self, name, value):
+        self.container(name, "started", env={"VALUE": value}, restart=True)
         self.containers.setdefault(name, {}).update(wanted="running", env={"VALUE": value})
 
     @rule(name=NAME, memory=sampled_from([0, 64 << 20]), pids=sampled_from([0, 50]))

@@ -145,7 +145,7 @@ def test_two_containers_have_nothing_in_common_and_what_is_given_back_is_used_ag
     assert bases == [524288, 589824, 655360]
     host.module("conductor_container", name="b", state="absent")
     assert start(host, name="d")["ids"]["base"] == 589824
-    again = start(host, name="a", command=["/bin/sleep", "1001"], recreate=True)
+    again = start(host, name="a", command=["/bin/sleep", "1001"], restart=True)
     assert again["ids"]["base"] == 524288, "a container keeps its range"
 
 

@@ -15,7 +15,8 @@ COMMANDS = [["/bin/sleep", "infinity"], ["/bin/sh", "-c", "trap 'exit 0' TERM; w
 # Plays tricks against whoever looks after it. No accident is meant for it: each round begins and ends with it.
 HOSTILE = "hostile"
 TRICKS = {
-    "name": HOSTILE, "image": "debian", "state": "started", "stop_timeout": 1, "recreate": True, "cpus": 0.2,
+    "name": HOSTILE, "image": "debian", "state": "started", "stop_timeout": 1, "restart": True,
+    "recreate": True, "cpus": 0.2,
     "command": hostile.program(hostile.LEASES, hostile.FILES, hostile.STORM),
 }  # fmt: skip
 DAY = 86400
@@ -60,7 +61,7 @@ def _absent(random: Random):
 
 
 def _anew(random: Random):
-    return _container(random, "started", image="debian", recreate=True, command=random.choice(COMMANDS))
+    return _container(random, "started", image="debian", restart=True, command=random.choice(COMMANDS))
 
 
 def _limits(random: Random):

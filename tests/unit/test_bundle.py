@@ -1,4 +1,4 @@
-"""The bundle: what is in it, the same bytes each time, and that it runs with nothing but Python."""
+"""The bundle: its content, reproducible bytes, and execution with only Python."""
 
 import ast
 import io
@@ -33,7 +33,7 @@ def sources() -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-def test_it_needs_nothing_but_the_standard_library_and_pyroute2(sources):
+def test_bundle_imports_only_the_standard_library_and_pyroute2(sources):
     assert "conductor/_container/use_case.py" in sources and "conductor/_engine/module_adapter.py" not in sources
     imported = set()
     for text in sources.values():
@@ -50,7 +50,7 @@ def test_each_folder_is_a_regular_package(sources):
     assert all(f"{folder}/__init__.py" in sources for folder in folders)
 
 
-def test_the_same_sources_give_the_same_bundle():
+def test_same_sources_give_the_same_bundle():
     code = FROM_COLLECTION + "import hashlib; print(bundle.pack()[0], hashlib.sha256(bundle.pack()[1]).hexdigest())"
     found = {
         subprocess.run(
@@ -62,7 +62,7 @@ def test_the_same_sources_give_the_same_bundle():
     assert len(found) == 1
 
 
-def test_what_is_installed_runs_and_knows_its_hash(library):
+def test_installed_bundle_runs_and_returns_its_hash(library):
     name, data = bundle.pack()
     directory = bundle.install(name, io.BytesIO(data))
     assert directory == str(library / name) == bundle.install(name, io.BytesIO(b"not read"))
@@ -76,7 +76,7 @@ def test_what_is_installed_runs_and_knows_its_hash(library):
     ).returncode
 
 
-def test_a_bundle_in_a_zip_file_packs_itself_again(tmp_path):
+def test_bundle_in_a_zip_file_packs_the_same_bundle(tmp_path):
     name, data = bundle.pack()
     (tmp_path / "bundle.zip").write_bytes(data)
     code = f"import sys; sys.path.insert(0, {str(tmp_path / 'bundle.zip')!r}); from conductor._engine import bundle; "
@@ -86,7 +86,7 @@ def test_a_bundle_in_a_zip_file_packs_itself_again(tmp_path):
 
 
 def with_file(data: bytes, name: str, text: str) -> io.BytesIO:
-    """The zip file `data` with one more file, or another one of that name."""
+    """Return the zip file `data` with the file `name` added or replaced."""
     changed = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as ours, zipfile.ZipFile(changed, "w") as other:
         for each in ours.namelist():
@@ -104,19 +104,19 @@ def with_file(data: bytes, name: str, text: str) -> io.BytesIO:
         ("conductor/../../__init__.py", ""), ("conductor/../../outside.py", ""),
     ],
 )  # fmt: skip
-def test_other_content_under_the_same_hash_is_refused(library, name, text):
+def test_content_with_a_different_hash_is_refused(library, name, text):
     hash_, data = bundle.pack()
     with pytest.raises(ValueError, match="damaged"):
         bundle.install(hash_, with_file(data, name, text))
     assert os.listdir(library.parent) == ["lib"] and os.listdir(library) == []
 
 
-def test_a_missing_bundle_is_told_from_other_errors(library):
+def test_missing_bundle_raises_module_not_found(library):
     with pytest.raises(ModuleNotFoundError, match="no bundle at"):
         bundle.load("_errors", "0" * 16)
 
 
-def test_one_bundle_is_pinned_at_a_time(library):
+def test_only_one_bundle_is_pinned(library):
     for name in "ab":
         (library / name / "conductor").mkdir(parents=True)
         bundle.pin(str(library / name))

@@ -1,4 +1,4 @@
-"""Which files of a cgroup are written, with version 2, version 1 and both: on directories that look like them."""
+"""Files of a cgroup that are read and written, in directories that imitate version 2 and version 1."""
 
 import pytest
 from ansible_collections.conductor.containers.plugins.module_utils._errors import HostNotCapable
@@ -42,11 +42,11 @@ def v1(tmp_path):
     return tmp_path, str(mounts)
 
 
-def test_version_2_hands_its_controllers_down_and_sets_limits(tmp_path):
+def test_version_2_enables_controllers_and_sets_limits(tmp_path):
     directory, mounts = v2(tmp_path)
     cgroup = Cgroup("conductor/web", mounts)
     cgroup.create()
-    # One write for each controller: an ordinary file, which keeps what is not overwritten, shows the last.
+    # One write for each controller; in an ordinary file the last one is at the start.
     for above in (directory.parents[1], directory.parent):
         assert (above / "cgroup.subtree_control").read_text().startswith(("+cpu", "+memory", "+pids"))
     for name in V2_FILES:
@@ -57,7 +57,7 @@ def test_version_2_hands_its_controllers_down_and_sets_limits(tmp_path):
     assert (directory / "pids.max").read_text() == "7"
 
 
-def test_version_2_limits_are_recognised_as_the_kernel_shows_them(tmp_path):
+def test_version_2_limits_are_compared_in_the_kernels_format(tmp_path):
     directory, mounts = v2(tmp_path)
     cgroup = Cgroup("conductor/web", mounts)
     assert cgroup.has_limits(0, 0, 0)
@@ -85,7 +85,7 @@ def test_version_1_sets_each_limit_in_its_hierarchy(tmp_path):
     assert (top / "pids/conductor/web/pids.max").read_text() == "max"
 
 
-def test_version_1_limits_are_recognised_as_the_kernel_shows_them(tmp_path):
+def test_version_1_limits_are_compared_in_the_kernels_format(tmp_path):
     top, mounts = v1(tmp_path)
     (top / "memory/conductor/web/memory.limit_in_bytes").write_text("9223372036854771712\n")
     (top / "pids/conductor/web/pids.max").write_text("max\n")
@@ -93,7 +93,7 @@ def test_version_1_limits_are_recognised_as_the_kernel_shows_them(tmp_path):
 
 
 @pytest.mark.parametrize("limits", [(1 << 20, 0, 0), (0, 1.0, 0), (0, 0, 5)])
-def test_a_limit_without_its_controller_is_an_error_and_none_is_not(tmp_path, limits):
+def test_limit_without_its_controller_is_an_error(tmp_path, limits):
     mounts = tmp_path / "mounts"
     mounts.write_text(f"cgroup2 {tmp_path} cgroup2 rw 0 0\n")
     cgroup = Cgroup("conductor/web", str(mounts))
@@ -102,7 +102,7 @@ def test_a_limit_without_its_controller_is_an_error_and_none_is_not(tmp_path, li
         cgroup.set_limits(*limits)
 
 
-def test_swap_is_limited_beside_memory_in_version_2_and_together_with_it_in_version_1(tmp_path):
+def test_swap_limit_is_separate_in_version_2_and_combined_with_memory_in_version_1(tmp_path):
     directory, mounts = v2(tmp_path)
     cgroup = Cgroup("conductor/web", mounts)
     cgroup.set_limits(memory=1 << 26, cpus=0, pids=0, swap=0)
@@ -122,7 +122,7 @@ def test_swap_is_limited_beside_memory_in_version_2_and_together_with_it_in_vers
     assert (memory / "memory.memsw.limit_in_bytes").read_text().startswith(str((1 << 26) + (1 << 20)))
 
 
-def test_pids_that_nobody_asked_for_are_no_reason_to_fail_without_the_controller(tmp_path):
+def test_default_pids_limit_is_skipped_without_the_controller(tmp_path):
     mounts = tmp_path / "mounts"
     mounts.write_text(f"cgroup2 {tmp_path} cgroup2 rw 0 0\n")
     cgroup = Cgroup("conductor/web", str(mounts))

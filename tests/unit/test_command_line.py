@@ -1,4 +1,4 @@
-"""The host command: what can be typed, what is printed, and what the program is made of."""
+"""The host command: arguments, output, and the installed files."""
 
 import contextlib
 import os
@@ -24,17 +24,17 @@ VERBS = parser.make_parser()[1]
 
 
 def refused(capsys, *argv):
-    """What wrong usage is told."""
+    """The error output of wrong usage."""
     with pytest.raises(SystemExit) as ended:
         parser.parse(list(argv))
     assert ended.value.code == 2
     return capsys.readouterr().err
 
 
-# What can be typed.
+# Arguments.
 
 
-def test_what_follows_the_dashes_is_the_commands_whatever_it_looks_like():
+def test_arguments_after_dashes_belong_to_the_command():
     args = parser.parse(["exec", "box", "--", "ls", "--json", "-e", "--", "x"])
     assert (args.name, args.command, args.json) == ("box", ["ls", "--json", "-e", "--", "x"], False)
     args = parser.parse(["run", "debian", "box", "--", "/bin/sleep", "1"])
@@ -43,12 +43,12 @@ def test_what_follows_the_dashes_is_the_commands_whatever_it_looks_like():
 
 
 @pytest.mark.parametrize("argv", [["--json", "ps"], ["ps", "--json"], ["--json", "ps", "--json"]])
-def test_json_may_stand_before_the_verb_and_after(argv):
+def test_json_is_accepted_before_and_after_the_verb(argv):
     assert parser.parse(argv).json
     assert not parser.parse(["ps"]).json
 
 
-def test_the_shell_tools_options_are_as_they_were():
+def test_options_of_the_shell_tool_are_accepted():
     args = parser.parse(["addnetwork", "box", "-i", "-e", "8080-80", "--expose", "443-443"])
     assert (args.internet, args.expose) == (True, ["8080-80", "443-443"])
     assert parser.parse(["addnetwork", "box"]).expose == []
@@ -61,22 +61,27 @@ def test_the_shell_tools_options_are_as_they_were():
         ([], "VERB"),
         (["frobnicate"], "frobnicate"),
         (["stop"], "NAME"),
-        (["ps", "--check"], "--check: not understood"),
+        (["ps", "--check"], "unrecognized arguments: --check"),
         (["ps", "--", "ls"], "ps takes no command"),
-        (["exec", "box", "--"], "no command follows --"),
-        (["exec", "box", "ls"], "the command follows --"),
-        (["stop", "--kee", "box"], "--kee: not understood"),
-        (["logs", "-f", "box", "--json"], "exclude each other"),
+        (["exec", "box", "--"], "-- must be followed by a command"),
+        (["exec", "box", "ls"], "put the command after --"),
+        (["stop", "--kee", "box"], "unrecognized arguments: --kee"),
+        (["logs", "-f", "box", "--json"], "mutually exclusive"),
     ],
 )
-def test_wrong_usage_is_one_line_that_says_where_to_look(capsys, argv, told):
+def test_wrong_usage_is_one_line_with_a_pointer_to_help(capsys, argv, told):
     said = refused(capsys, *argv)
-    assert said.startswith("conductor: ") and said.count("\n") == 1 and "--help says how" in said
+    assert (
+        said.startswith("conductor: ")
+        and said.count("\n") == 1
+        and "; see conductor" in said
+        and said.endswith("--help\n")
+    )
     assert told in said
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_has_an_example_that_can_be_typed(verb):
+def test_help_of_every_verb_has_a_valid_example(verb):
     text = VERBS[verb].format_help()
     examples = [line.split("  ")[0] for line in text.partition("example")[2].replace("  conductor", "\n").splitlines()]
     examples = [line.strip().partition(" > ")[0].split() for line in examples if line.startswith(f" {verb}")]
@@ -85,18 +90,18 @@ def test_every_verb_has_an_example_that_can_be_typed(verb):
         assert parser.parse(words).verb == verb
 
 
-def test_that_stop_deletes_is_said_where_one_looks_first():
+def test_help_says_that_stop_deletes():
     assert "DELETE" in parser.make_parser()[0].format_help() and "DELETE" in VERBS["stop"].format_help()
 
 
-def test_each_kind_of_error_has_an_exit_status_of_its_own_that_the_help_tells():
+def test_each_error_class_has_a_documented_exit_status():
     kinds = {kind for kind in vars(_errors).values() if isinstance(kind, type)} - {_errors.ConductorError}
     assert set(EXIT) == kinds and len(set(EXIT.values())) == len(kinds)
     told = parser.make_parser()[0].format_help()
     assert all(f"  {status}  " in told for status in (0, 2, *EXIT.values()))
 
 
-# What is printed.
+# Output.
 
 
 def test_columns_are_aligned_and_nothing_is_empty():
@@ -104,7 +109,7 @@ def test_columns_are_aligned_and_nothing_is_empty():
     assert lines == ["NAME         SIZE", "a            -", "much-longer  1K"]
 
 
-def test_nothing_acts_on_the_terminal():
+def test_control_characters_are_escaped():
     assert output.table(("N",), [("a\x1b[31m\nb\tc",)])[1] == "a\\x1b[31m b\tc"
     assert output.one_line("first\nsecond\udcff\n") == "first second\\udcff"
 
@@ -117,18 +122,18 @@ def test_sizes(count, shown):
     assert output.size(count) == shown
 
 
-def test_times_are_the_hosts(monkeypatch):
+def test_times_are_local(monkeypatch):
     monkeypatch.setenv("TZ", "UTC-2")
     time.tzset()
     assert output.local_time("2026-01-02T03:04:05.678+00:00") == "2026-01-02 05:04"
     assert output.local_time(None) == ""
 
 
-# What passes between the caller and a command.
+# Streams between the caller and a command.
 
 
 def passed(data, size, **options):
-    """What comes out of a flow of `data`, read `size` bytes at a time."""
+    """The flow, its output descriptor and the output for `data`, read `size` bytes at a time."""
     (source, feed), (out, sink) = os.pipe(), os.pipe()
     os.write(feed, data)
     os.close(feed)
@@ -142,7 +147,7 @@ def passed(data, size, **options):
     return flow, out, got
 
 
-def test_a_flow_passes_all_and_its_end():
+def test_flow_copies_all_data_and_the_end_of_file():
     data = os.urandom(60000)
     flow, out, got = passed(data, 700, closes_sink=True)
     os.set_blocking(out, True)
@@ -151,7 +156,7 @@ def test_a_flow_passes_all_and_its_end():
     assert flow.dry
 
 
-def test_a_flow_ends_where_nobody_reads():
+def test_flow_ends_if_the_reader_is_gone():
     (source, feed), (out, sink) = os.pipe(), os.pipe()
     flow = relay.Flow(source, sink, closes_source=True)
     os.close(out)
@@ -163,7 +168,7 @@ def test_a_flow_ends_where_nobody_reads():
         os.write(feed, b"y")
 
 
-# What bash completes.
+# Bash completion.
 
 
 def test_completion_knows_every_verb_and_option():
@@ -180,7 +185,7 @@ def test_completion_knows_every_verb_and_option():
         assert offered(name, "--") == options, name
 
 
-def test_the_program_runs_the_bundle_and_can_be_told_from_other_files():
+def test_program_runs_the_bundle_and_has_a_mark():
     text = program("/var/lib/conductor/lib/0123").decode()
     assert text.startswith("#!/usr/bin/python3 -IS\n") and "'/var/lib/conductor/lib/0123'" in text
     assert any(mark in text.encode() for mark in MARKS)
@@ -203,11 +208,11 @@ def test_the_plan_of_files():
 
 
 @pytest.mark.parametrize("wanted", [OURS, None])
-def test_others_files_are_a_conflict(wanted):
-    with pytest.raises(_errors.Conflict, match="/p is not of the host command"):
+def test_files_of_other_programs_are_a_conflict(wanted):
+    with pytest.raises(_errors.Conflict, match="/p does not belong to the host command"):
         plan_files({"/p": wanted}, {"/p": OTHERS})
 
 
-def test_a_long_command_is_shown_in_part():
+def test_long_command_is_shortened():
     assert output.shortened("/bin/sleep 1", 12) == "/bin/sleep 1"
     assert output.shortened("/bin/sleep\n10", 12) == "/bin/slee..."

@@ -4,8 +4,13 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.conductor.containers.plugins.module_utils._container.plan import container as plan
-from ansible_collections.conductor.containers.plugins.module_utils._container.spec.container import LIVE, ContainerSpec
+from ansible_collections.conductor.containers.plugins.module_utils._container.spec.container import (
+    ContainerSpec,
+    applies,
+    options,
+)
 from ansible_collections.conductor.containers.plugins.module_utils._engine.id_range import IdRange
+from ansible_collections.conductor.containers.plugins.module_utils._engine.option import LIVE
 from ansible_collections.conductor.containers.plugins.module_utils._errors import Conflict, NotFound
 from ansible_collections.conductor.containers.plugins.module_utils._network.plan import stages
 from hypothesis import given, settings
@@ -49,7 +54,8 @@ def views(draw):
 
 wishes = st.builds(
     plan.Wish,
-    state=st.sampled_from(["present", "started", "stopped", "absent"]),
+    state=st.sampled_from(["present", "started", "restarted", "stopped", "absent"]),
+    restart=st.booleans(),
     recreate=st.booleans(),
     force=st.booleans(),
 )
@@ -114,16 +120,18 @@ def test_a_plan_leads_to_what_is_wanted_and_leaves_nothing_to_do(wanted, view, w
     try:
         first = planned(wanted, view, wish)
     except Conflict:
-        assert not wish.recreate, "with recreate nothing is refused"
+        assert not (wish.recreate and wish.may_restart), "with both nothing is refused"
         return
+    if wish.state == "restarted" and view.running:
+        assert any(isinstance(action, plan.StopProcesses) for action in first.actions)
     for action in first.actions:
         view = simulate(view, action)
-    assert planned(wanted, view, wish).actions == ()
+    assert planned(wanted, view, again(wish)).actions == ()
     if wish.state == "absent":
         assert view.spec is None and not view.running and not view.leftovers
         return
     assert view.spec == wanted
-    assert (view.running and view.to_run) or wish.state != "started"
+    assert (view.running and view.to_run) or wish.state not in ("started", "restarted")
     assert not (view.running or view.to_run) or wish.state != "stopped"
 
 
@@ -132,16 +140,27 @@ def test_a_plan_leads_to_what_is_wanted_and_leaves_nothing_to_do(wanted, view, w
 def test_dying_after_any_prefix_the_next_run_gets_there(wanted, view, wish, steps):
     if view.incomplete:
         view = replace(view, incomplete=False)
-    wish = replace(wish, recreate=True)
-    for action in planned(wanted, view, wish).actions[:steps]:
+    wish = replace(wish, restart=True, recreate=True)
+    try:
+        actions = planned(wanted, view, wish).actions
+    except Conflict:
+        # It runs, and is to be left as it is.
+        assert wish.state == "present" and view.running
+        return
+    for action in actions[:steps]:
         view = simulate(view, action)
     for action in planned(wanted, view, wish).actions:
         view = simulate(view, action)
-    assert planned(wanted, view, wish).actions == ()
+    assert planned(wanted, view, again(wish)).actions == ()
 
 
-@given(st.sampled_from(sorted(LIVE)))
-def test_live_options_never_need_recreate(option):
+def again(wish):
+    """What the second look of a run asks for."""
+    return replace(wish, state="started") if wish.state == "restarted" else wish
+
+
+@given(st.sampled_from(sorted(name for name in options() if name != "capabilities" and applies(name) == LIVE)))
+def test_live_options_never_need_a_restart(option):
     values = {"restart_policy": "always", "cpus": 1.0, "stop_timeout": 3.0, "labels": (("tier", "front"),)}
     value = values.get(option, 5)
     wanted = replace(SPEC, **{option: value})
@@ -153,8 +172,22 @@ def test_live_options_never_need_recreate(option):
 def test_other_options_of_a_running_container_are_refused_by_name():
     wanted = replace(SPEC, env=(("A", "1"),), read_only=True)
     view = plan.ContainerView(spec=SPEC, running=True, to_run=True)
-    with pytest.raises(Conflict, match="env, read_only cannot change while container 'web' runs"):
-        plan.plan_container(wanted, "web", view, plan.Wish("started"))
+    for wish in (plan.Wish("started"), plan.Wish("started", recreate=True), plan.Wish("present", restart=True)):
+        with pytest.raises(Conflict, match=r"web: env, read_only cannot change while the container runs\. Set restart"):
+            plan.plan_container(wanted, "web", view, wish)
+
+
+@pytest.mark.parametrize("wish", [plan.Wish("started", restart=True), plan.Wish("restarted")])
+def test_a_restart_keeps_the_root_file_system(wish):
+    wanted = replace(SPEC, env=(("A", "1"),))
+    view = plan.ContainerView(spec=SPEC, running=True, to_run=True)
+    kinds = [type(action) for action in plan.plan_container(wanted, "web", view, wish).actions]
+    assert kinds == [plan.StopProcesses, plan.CleanUp, plan.UpdateSpec, plan.StartProcess]
+
+
+def test_a_restart_that_is_allowed_is_not_made_if_nothing_requires_it():
+    view = plan.ContainerView(spec=SPEC, running=True, to_run=True)
+    assert plan.plan_container(SPEC, "web", view, plan.Wish("started", restart=True)).actions == ()
 
 
 def test_an_image_that_is_missing_is_told_before_anything_is_planned():

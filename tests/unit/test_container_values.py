@@ -57,7 +57,7 @@ def test_what_is_no_signal_is_refused(text):
 
 def test_a_spec_is_the_same_after_disk():
     mounts = [{"target": "/a/b", "type": "tmpfs", "size": "1m"}, {"target": "/a", "source": "/srv"}]
-    given_options = {**NEW, "env": {"B": "2", "A": 1}, "mounts": mounts, "capabilities": {"add": ["cap_net_admin"]}}
+    given_options = {**NEW, "env": {"B": "2", "A": "1"}, "mounts": mounts, "capabilities": {"add": ["cap_net_admin"]}}
     spec = merge(None, parse_changes(given_options))
     assert ContainerSpec.from_json(spec.to_json() | {"mounts": [m.__dict__ for m in spec.mounts]}, "x") == spec
     assert [mount.target for mount in spec.mounts] == ["/a", "/a/b"], "a parent is mounted before what lies below it"

@@ -1,7 +1,7 @@
-"""No descriptor of ours lives on in a program that we execute.
+"""No descriptor is inherited by an executed program.
 
-Python's own are close-on-exec unless somebody says otherwise (PEP 446): nobody does. Those that the kernel hands us by
-ctypes are made so by the flag that their calls have for that.
+Descriptors of Python are close-on-exec by default (PEP 446), and no code changes that. System calls by ctypes set the
+flag for it.
 """
 
 import ast
@@ -20,7 +20,7 @@ def calls(path):
             yield name, node
 
 
-def test_nobody_makes_a_descriptor_inheritable():
+def test_no_descriptor_is_made_inheritable():
     for path in PLUGINS.rglob("*.py"):
         for name, call in calls(path):
             given = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}

@@ -1,4 +1,4 @@
-"""The BPF program for devices says what its rules say: run by an interpreter of its few instructions."""
+"""The BPF program for devices, run by an interpreter of its instructions, follows its rules."""
 
 import struct
 import sys
@@ -14,7 +14,7 @@ rules = st.builds(DeviceRule, st.sampled_from("bc"), st.none() | numbers, st.non
 
 
 def run(code: bytes, asked: bytes) -> int:
-    """What the program returns for a struct bpf_cgroup_dev_ctx. Registers have 64 bits, as in the kernel."""
+    """Return the result of the program for a struct bpf_cgroup_dev_ctx. Registers have 64 bits, as in the kernel."""
     registers, place = {1: 0}, 0
     while True:
         operation, both, offset, number = struct.unpack_from("=BBhi", code, place * 8)
@@ -48,12 +48,12 @@ def allows(rule: DeviceRule, kind: str, major: int, minor: int, access: str) -> 
 
 
 @given(st.lists(rules, max_size=6), st.sampled_from("bc"), numbers, numbers, accesses)
-def test_the_program_allows_what_a_rule_allows_and_nothing_else(chosen, kind, major, minor, access):
+def test_program_allows_only_devices_of_a_rule(chosen, kind, major, minor, access):
     asked = struct.pack("=III", sum(bpf.ACCESS[a] for a in access) << 16 | bpf.TYPE[kind], major, minor)
     wanted = any(allows(rule, kind, major, minor, access) for rule in chosen)
     assert run(device_program(chosen), asked) == wanted
 
 
-def test_rules_as_version_1_takes_them():
+def test_rules_in_the_format_of_version_1():
     assert str(DeviceRule("c", 136, None, "rwm")) == "c 136:* rwm"
     assert str(DeviceRule("b", None, None, "m")) == "b *:* m"

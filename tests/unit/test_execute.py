@@ -1,4 +1,4 @@
-"""Finding a program in PATH, by a child that executes it: with the errors of execvp(3)."""
+"""Search for a program in PATH and execute it in a child, with the errors of execvp(3)."""
 
 import errno
 import os
@@ -8,7 +8,7 @@ from ansible_collections.conductor.containers.plugins.module_utils._kernel.execu
 
 
 def run(argv, **environment):
-    """Output of the program, or the OSError's number and text."""
+    """Return the output of the program, or number and text of the OSError."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -27,7 +27,7 @@ def run(argv, **environment):
 
 @pytest.fixture
 def tree(tmp_path):
-    """Directories a and b: a program in b, in a one that may not be executed, and one with no interpreter."""
+    """Directories a and b: b has a program; a has files that are not executable or lack an interpreter."""
     for name, text, mode in (
         ("b/tool", "#!/bin/sh\necho from b", 0o755),
         ("a/tool", "no program", 0o644),
@@ -43,7 +43,7 @@ def tree(tmp_path):
     return tmp_path
 
 
-def test_a_directory_with_what_cannot_be_executed_is_passed_over(tree):
+def test_search_skips_directories_without_an_executable_file(tree):
     assert run(["tool"], PATH=f"/no/such:{tree}/a/plain:{tree}/a:{tree}/b") == "from b\n"
 
 
@@ -52,20 +52,20 @@ def test_a_missing_program_is_enoent(tree):
     assert run(["none"]) == f"{errno.ENOENT} No such file or directory"
 
 
-def test_eacces_is_reported_although_later_directories_have_nothing(tree):
+def test_eacces_takes_precedence_over_enoent(tree):
     assert run(["plain"], PATH=f"{tree}/a:{tree}/b") == f"{errno.EACCES} Permission denied"
 
 
-def test_a_missing_interpreter_is_named_as_the_reason(tree):
+def test_missing_interpreter_is_reported(tree):
     by_path = run([f"{tree}/a/lost"])
     assert by_path.startswith(f"{errno.ENOENT} the interpreter")
     assert run(["lost"], PATH=f"{tree}/a:{tree}/b") == by_path
 
 
-def test_what_is_no_program_ends_the_search(tree):
+def test_invalid_executable_ends_the_search(tree):
     assert run(["text"], PATH=f"{tree}/a:{tree}/b") == f"{errno.ENOEXEC} Exec format error"
 
 
-def test_a_name_is_utf_8_and_an_empty_directory_the_current_one(tree, monkeypatch):
+def test_name_is_utf_8_and_an_empty_directory_is_the_current_one(tree, monkeypatch):
     monkeypatch.chdir(tree / "b")
     assert run(["\N{LATIN SMALL LETTER E WITH ACUTE}"], PATH="") == "accent\n"

@@ -1,4 +1,4 @@
-"""What a host or a container says is shown without acting on a terminal, and bounded."""
+"""Text of a host or a container is shown escaped and with a limited length."""
 
 import pytest
 from ansible_collections.conductor.containers.plugins.filter.status_table import status_table
@@ -7,34 +7,34 @@ from ansible_collections.conductor.containers.plugins.module_utils._errors impor
 from ansible_collections.conductor.containers.plugins.plugin_utils import agent_client as stream
 from ansible_collections.conductor.containers.plugins.plugin_utils.open_agent import _TOLD
 
-# Clears the screen, sets the title, goes back over what was printed, turns the direction of text.
+# Clears the screen, sets the title, moves back over printed text, changes the text direction.
 HOSTILE = "\x1b[2J\x1b]0;x\x07\r\b\x7f\x9b1m\u202e\udc9b\u2028\0"
 
 
-def test_nothing_that_acts_on_a_terminal_is_left():
+def test_terminal_control_characters_are_escaped():
     assert printable(HOSTILE).isprintable() and printable(HOSTILE).isascii()
     assert printable("a\n\tb\x1b", keep="\n\t") == "a\n\tb\\x1b"
     assert printable("caf\u00e9 \u65e5\u672c") == "caf\u00e9 \u65e5\u672c"
 
 
-def test_what_is_shown_in_a_message_is_one_line_and_bounded():
+def test_text_in_a_message_is_one_line_of_limited_length():
     assert (
         shown(f"  a\n b{HOSTILE}").startswith("a b\\x1b[2J") and shown(HOSTILE.encode("utf-8", "replace")).isprintable()
     )
     assert len(shown("x" * 10_000_000)) == 1000 and len(shown(b"\x1b" * 10_000_000, 100)) == 100
 
 
-def test_a_table_of_containers():
+def test_status_table_is_escaped():
     one = {"name": f"web{HOSTILE}", "state": f"running\n{HOSTILE}", "image": HOSTILE, "addresses": [HOSTILE]}
     networks = [{"container": one["name"], "drift": [HOSTILE], "peers": [{"peer": HOSTILE}]}]
     assert all(line.isprintable() for line in status_table([one], networks))
 
 
-def test_diffs_and_errors_of_modules():
+def test_diffs_and_errors_of_modules_are_escaped():
     diff = [{"before": f"a\n{HOSTILE}", "after_header": HOSTILE, "after": {"name": HOSTILE}}]
-    (told,) = run._shown_diff(diff)
+    (told,) = run._escaped_diff(diff)
     assert told["before"].startswith("a\n\\x1b") and told["after_header"].isprintable()
-    assert run._shown(f"file {HOSTILE}").isprintable()
+    assert run._escaped(f"file {HOSTILE}").isprintable()
 
 
 @pytest.mark.parametrize("data", [

@@ -148,5 +148,5 @@ def test_what_is_not_there_is_not_exported():
 
 def test_no_image_gets_more_layers_than_can_be_mounted():
     check_layers("base", ["layer"] * 19)
-    with pytest.raises(Conflict, match="image base has 20 layers, and 20 is the most. Make it one layer"):
+    with pytest.raises(Conflict, match=r"image base has 20 layers, and 20 is the most. Make it one layer"):
         check_layers("base", ["layer"] * 20)

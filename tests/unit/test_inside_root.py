@@ -1,4 +1,4 @@
-"""Writing into a root directory that somebody else rules."""
+"""Read and write files below a root directory that an untrusted user controls."""
 
 import fcntl
 import os
@@ -28,7 +28,7 @@ def root(tmp_path):
     os.close(fd)
 
 
-def test_a_file_is_written_once_and_then_left_alone(root):
+def test_unchanged_file_is_not_written_again(root):
     directory, fd = root
     assert read_files(fd, ["/etc/hosts"]) == {"/etc/hosts": None}
     assert write_files(fd, {"/etc/hosts": b"one\n"}) == ["/etc/hosts"]
@@ -39,7 +39,7 @@ def test_a_file_is_written_once_and_then_left_alone(root):
     assert os.listdir(directory / "etc") == ["hosts"]
 
 
-def test_a_link_at_the_target_is_replaced_and_not_followed(root, tmp_path):
+def test_symlink_at_the_target_is_replaced_and_not_followed(root, tmp_path):
     directory, fd = root
     (tmp_path / "precious").write_text("keep")
     (directory / "etc/resolv.conf").symlink_to(tmp_path / "precious")
@@ -49,7 +49,7 @@ def test_a_link_at_the_target_is_replaced_and_not_followed(root, tmp_path):
 
 
 @pytest.mark.parametrize("target", ["/", "../../..", "/elsewhere"])
-def test_a_link_on_the_way_stays_inside_the_root(root, tmp_path, target):
+def test_symlink_in_the_path_is_resolved_inside_the_root(root, tmp_path, target):
     directory, fd = root
     (directory / "etc").rmdir()
     (directory / "elsewhere").mkdir()
@@ -59,22 +59,22 @@ def test_a_link_on_the_way_stays_inside_the_root(root, tmp_path, target):
     assert [p.read_bytes() for p in directory.rglob("hosts")] == [b"inside\n"]
 
 
-def test_a_missing_directory_is_made(root):
+def test_missing_directory_is_created(root):
     directory, fd = root
     assert read_files(fd, ["/a/b/file"]) == {"/a/b/file": None}
     write_files(fd, {"/a/b/file": b"x"})
     assert (directory / "a/b/file").read_bytes() == b"x"
 
 
-def test_a_fifo_at_the_target_neither_blocks_nor_stays(root):
+def test_fifo_at_the_target_is_replaced_without_blocking(root):
     directory, fd = root
     os.mkfifo(directory / "etc/hosts")
     write_files(fd, {"/etc/hosts": b"x"})
     assert (directory / "etc/hosts").read_bytes() == b"x"
 
 
-def test_a_file_with_a_lease_is_not_waited_for_and_replaced(root):
-    """The kernel lets a lease be kept for fs.lease-break-time, 45 seconds, each time that a file is opened."""
+def test_file_with_a_lease_is_replaced_without_blocking(root):
+    """A lease delays each open of a file by up to fs.lease-break-time, 45 seconds."""
     directory, fd = root
     path = directory / "etc/hosts"
     path.write_text("theirs\n")
@@ -91,7 +91,7 @@ def test_a_file_with_a_lease_is_not_waited_for_and_replaced(root):
 
 
 @pytest.mark.parametrize("what", ["directory", "no directory above", "link to a file above", "loop above"])
-def test_what_cannot_be_replaced_is_a_problem_of_that_file(root, what):
+def test_file_that_cannot_be_replaced_is_reported(root, what):
     directory, fd = root
     if what == "directory":
         (directory / "etc/hosts").mkdir()
@@ -109,7 +109,7 @@ def test_what_cannot_be_replaced_is_a_problem_of_that_file(root, what):
     assert (directory / "srv/other").read_bytes() == b"y"
 
 
-def test_a_huge_file_is_replaced_and_not_read(root):
+def test_huge_file_is_replaced_and_not_read(root):
     directory, fd = root
     with open(directory / "etc/hosts", "w") as file:
         os.truncate(file.fileno(), 1 << 40)
@@ -119,14 +119,14 @@ def test_a_huge_file_is_replaced_and_not_read(root):
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: os.mknod(path, stat.S_IFSOCK), os.mkdir])
-def test_what_is_no_file_is_not_read(root, make):
+def test_special_file_is_not_read(root, make):
     directory, fd = root
     make(directory / "etc/passwd")
     assert read_inside(fd, "etc/passwd", 10) is None
     assert exists_inside(fd, "etc/passwd")
 
 
-def test_files_of_the_kernel_are_refused_unless_they_are_asked_for():
+def test_kernel_files_are_refused_unless_requested():
     fd = os.open("/", os.O_PATH)
     for path in ("/proc/1/environ", "/sys/kernel", "/proc"):
         with pytest.raises(KernelFile, match=r"proc|sysfs"):
@@ -135,7 +135,7 @@ def test_files_of_the_kernel_are_refused_unless_they_are_asked_for():
     os.close(fd)
 
 
-def test_a_pattern_is_compared_with_no_more_entries_than_there_may_be(root, monkeypatch):
+def test_pattern_is_compared_with_a_limited_number_of_entries(root, monkeypatch):
     directory, fd = root
     for number in range(20):
         (directory / f"etc/{number}").touch()

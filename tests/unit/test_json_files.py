@@ -1,4 +1,4 @@
-"""One reader for all files of ours: whatever is in them is of the right type, or Damaged with the file's name."""
+"""The reader of all JSON files of this collection: each value has the right type, or Damaged names the file."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from ansible_collections.conductor.containers.plugins.module_utils._network.stor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-NOT_OURS = {
+INVALID = {
     "empty": b"",
     "no JSON": b"{",
     "bytes": b"\xff\xfe{}",
@@ -38,8 +38,8 @@ NOT_OURS = {
 }
 
 
-@pytest.mark.parametrize("text", NOT_OURS.values(), ids=NOT_OURS)
-def test_what_is_not_ours_is_damaged_and_the_file_is_named(tmp_path, text):
+@pytest.mark.parametrize("text", INVALID.values(), ids=INVALID)
+def test_invalid_file_is_damaged_and_named(tmp_path, text):
     path = tmp_path / "container.json"
     path.write_bytes(text)
     with pytest.raises(Damaged, match=r"container\.json is damaged") as raised:
@@ -48,22 +48,22 @@ def test_what_is_not_ours_is_damaged_and_the_file_is_named(tmp_path, text):
 
 
 @pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
-def test_what_is_no_file_is_damaged_and_not_waited_for(tmp_path, make):
+def test_special_file_is_damaged_and_does_not_block(tmp_path, make):
     path = str(tmp_path / "container.json")
     make(path)
     with pytest.raises(Damaged, match=r"container\.json"):
         read_json(path)
 
 
-def test_a_file_of_a_newer_release_is_told_so(tmp_path):
+def test_file_of_a_newer_release_is_reported(tmp_path):
     path = tmp_path / "image.json"
     path.write_text(json.dumps({"version": 2, "name": {"a": "form of tomorrow"}}))
     with pytest.raises(Damaged, match=r"image\.json was written by a newer release of conductor\.containers"):
         read_json(str(path))
 
 
-def test_a_key_of_a_newer_release_is_left_out(tmp_path):
-    """A format version that is the same means that what is new may be ignored."""
+def test_unknown_key_is_ignored(tmp_path):
+    """A newer release that keeps the format version may add keys that this one ignores."""
     value = ContainerSpec("box", "debian").to_json()
     assert ContainerSpec.from_json({**value, "tomorrow": 1}, "x") == ContainerSpec("box", "debian")
     known = {"name": "i", "id": "a", "created": "x", "recipe": {"tomorrow": [1]}, "builder": "b", "size": 1}
@@ -129,7 +129,7 @@ FILES = {
 @pytest.mark.parametrize("kind", FILES)
 @given(data=st.data())
 @settings(max_examples=60, deadline=None)
-def test_any_value_in_any_place_is_understood_or_damaged(tmp_path_factory, kind, data):
+def test_any_changed_value_is_valid_or_damaged(tmp_path_factory, kind, data):
     value, name, read = FILES[kind]
     top = tmp_path_factory.mktemp("store", numbered=True)
     for directory in ("box", "i"):
@@ -154,17 +154,17 @@ def test_any_value_in_any_place_is_understood_or_damaged(tmp_path_factory, kind,
     except Damaged as error:
         assert name.rpartition("/")[2] in str(error) or "run state" in str(error)
     except Exception as error:
-        # Options of the host have rules of their own, and say which.
+        # Settings of the host are also validated as options.
         assert kind == "settings" and type(error).__name__ == "InvalidInput", error
 
 
-def test_process_0_is_nobody(tmp_path):
-    """kill(0) is for one's own process group."""
+def test_pid_0_is_no_process(tmp_path):
+    """kill(0) would signal the own process group."""
     (tmp_path / "state.json").write_text(json.dumps({"version": 1, **STATE, "pid": 0}))
     assert container_records.process_in(read_json(str(tmp_path / "state.json"), container_records._RUN_STATE)) is None
 
 
-def test_a_file_is_read_once_for_as_long_as_it_is_the_same(tmp_path, monkeypatch):
+def test_unchanged_file_is_read_once(tmp_path, monkeypatch):
     path, opened = str(tmp_path / "container.json"), []
     write_json(path, {"name": "web"})
     os.utime(path, (1e9, 1e9))
@@ -173,7 +173,7 @@ def test_a_file_is_read_once_for_as_long_as_it_is_the_same(tmp_path, monkeypatch
     for _ in range(3):
         assert read_json(path) == {"name": "web"}
     assert opened.count(path) == 1
-    # As another process does it, in as many bytes.
+    # Another process replaces the file by one of the same size.
     other = tmp_path / "other"
     other.write_text((tmp_path / "container.json").read_text().replace("web", "new"))
     os.utime(other, (1e9, 1e9))
@@ -183,15 +183,15 @@ def test_a_file_is_read_once_for_as_long_as_it_is_the_same(tmp_path, monkeypatch
     assert read_json(path) is None
 
 
-def test_what_is_read_of_a_file_is_the_readers_own(tmp_path):
+def test_cached_object_is_not_shared_between_readers(tmp_path):
     path = str(tmp_path / "container.json")
     write_json(path, {"mounts": []})
     read_json(path)["mounts"].append("mine")
     assert read_json(path) == {"mounts": []}
 
 
-def test_a_file_that_is_written_to_in_place_right_after_it_was_read_is_read_again(tmp_path):
-    """Its time may be the same then: the clock of files goes in steps."""
+def test_file_modified_in_place_right_after_a_read_is_read_again(tmp_path):
+    """The modification time may be the same, because the clock of file times has a coarse resolution."""
     path, now = tmp_path / "conductor.json", time.time_ns()
     for text in ('{"version": 1, "a": 1}', '{"version": 1, "a": 2}'):
         path.write_text(text)

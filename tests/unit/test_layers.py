@@ -1,4 +1,4 @@
-"""The folders of docs/architecture.md: imports go one way, in no circle, and specs and plans are pure."""
+"""The layers of docs/architecture.md: allowed imports, no circular imports, and pure specs and plans."""
 
 import ast
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2] / "plugins" / "module_utils"
-# Who may import whom: a folder imports those of a lower rank, and what is in it itself.
+# A folder may import itself and folders of a lower rank.
 RANK = {
     "_errors": 0,
     "_kernel": 1,
@@ -18,13 +18,13 @@ RANK = {
     "_cli": 6,
     "_agent": 6,
 }
-# What specs and plans may import besides each other: values, and no I/O.
+# Files without I/O that specs and plans may import besides each other.
 VALUES = {"_errors", *(f"_engine.{name}" for name in ("action", "id_range", "names", "paths", "sizes", "typed_values"))}
 FILES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in sorted(ROOT.rglob("*.py"))}
 
 
 def imported(name: str) -> set[str]:
-    """Files of ours that the file `name` imports, also in its functions."""
+    """Return the files of module_utils that the file `name` imports, including imports in functions."""
     found = set()
     for node in ast.walk(ast.parse(FILES[name].read_text())):
         if isinstance(node, ast.ImportFrom) and node.level:
@@ -47,13 +47,13 @@ def is_pure(name: str) -> bool:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_imports_go_one_way(name):
+def test_imports_follow_the_layers(name):
     for other in IMPORTS[name]:
         assert other in FILES, f"{name} imports {other}, which does not exist"
         assert name.partition(".")[0] == other.partition(".")[0] or rank(other) < rank(name), f"{name} imports {other}"
 
 
-def test_no_imports_go_in_a_circle():
+def test_no_circular_imports():
     left = dict(IMPORTS)
     while free := [name for name, others in left.items() if not others & left.keys()]:
         for name in free:
@@ -66,6 +66,6 @@ def test_specs_and_plans_are_pure(name):
     assert {other for other in IMPORTS[name] if not is_pure(other)} == set()
 
 
-def test_check_mode_is_known_in_one_place():
+def test_only_the_module_adapter_handles_check_mode():
     knowing = [name for name, path in FILES.items() if "check_mode" in path.read_text()]
     assert knowing == ["_engine.module_adapter"]

@@ -81,7 +81,7 @@ def test_the_spec_keeps_them_and_gives_them_back_as_they_are_given():
 
 def test_devices_and_all_devices_of_the_host_exclude_each_other_also_over_two_runs():
     old = merge(None, parse_changes({**NEW, "devices": ["/dev/fuse"]}))
-    with pytest.raises(InvalidInput, match="exclude each other"):
+    with pytest.raises(InvalidInput, match="are mutually exclusive"):
         merge(old, parse_changes({"name": "web", "dev": "host"}))
     assert merge(old, parse_changes({"name": "web", "dev": "host", "devices": []})).dev == "host"
 

@@ -1,4 +1,4 @@
-"""Locks between processes: alone, or shared."""
+"""Exclusive and shared locks between processes."""
 
 import multiprocessing
 import os
@@ -8,22 +8,25 @@ import pytest
 from ansible_collections.conductor.containers.plugins.module_utils._errors import LockTimeout
 from ansible_collections.conductor.containers.plugins.module_utils._kernel.flock import Lock, locked
 
-SHARED, ALONE = Lock("image", shared=True), Lock("image")
+SHARED, EXCLUSIVE = Lock("image", shared=True), Lock("image")
 
 
-def test_those_who_share_a_lock_hold_it_together_and_nobody_else_does(tmp_path):
+def test_shared_lock_excludes_exclusive_lock(tmp_path):
     directory = str(tmp_path)
     with ExitStack() as first, ExitStack() as second:
         first.enter_context(locked(directory, SHARED, 0))
         second.enter_context(locked(directory, SHARED, 0))
-        with pytest.raises(LockTimeout, match=f"image is locked by process {os.getpid()}"), locked(directory, ALONE, 0):
+        with (
+            pytest.raises(LockTimeout, match=f"image is locked by process {os.getpid()}"),
+            locked(directory, EXCLUSIVE, 0),
+        ):
             pass
         first.close()
-        # The file is the lock: were it gone with the first, another one would be free.
-        with pytest.raises(LockTimeout), locked(directory, ALONE, 0):
+        # The file must remain for the second holder: a new file would be unlocked.
+        with pytest.raises(LockTimeout), locked(directory, EXCLUSIVE, 0):
             pass
         second.close()
-        with locked(directory, ALONE, 0), pytest.raises(LockTimeout), locked(directory, SHARED, 0):
+        with locked(directory, EXCLUSIVE, 0), pytest.raises(LockTimeout), locked(directory, SHARED, 0):
             pass
     assert os.listdir(directory) == []
 
@@ -38,11 +41,11 @@ def _hold(directory: str, lock: Lock, alone: str, wrong) -> None:
                 os.unlink(alone)
 
 
-def test_however_they_come_and_go_who_is_alone_is_alone(tmp_path):
+def test_exclusive_lock_excludes_concurrent_holders(tmp_path):
     directory, alone = str(tmp_path / "locks"), str(tmp_path / "alone")
     context = multiprocessing.get_context("fork")
     wrong = context.Value("i", 0)
-    workers = [context.Process(target=_hold, args=(directory, lock, alone, wrong)) for lock in [SHARED, ALONE] * 3]
+    workers = [context.Process(target=_hold, args=(directory, lock, alone, wrong)) for lock in [SHARED, EXCLUSIVE] * 3]
     for worker in workers:
         worker.start()
     for worker in workers:

@@ -1,4 +1,4 @@
-"""The plan of networks, carried out on a pure model of the kernel: it leads where it should, and is then empty."""
+"""Network plans, applied to a pure model of the kernel: they converge, and the next plan is empty."""
 
 from dataclasses import replace
 
@@ -71,7 +71,7 @@ NAMES = ["a", "b", "c", "d"]
 
 
 def pair_of(link: Link) -> Pair:
-    """A pair as the kernel would show it once it was made as wanted."""
+    """The pair that the kernel shows after `link` was created."""
     outer = End(
         "veth", "02:aa:aa:aa:aa:aa", link.mtu, True, frozenset({link.outer_altname}),
         frozenset(outer_addresses(link)), frozenset(outer_routes(link)),
@@ -92,7 +92,7 @@ def shown(name: str, elements: list) -> dict:
 
 
 def run_nft(view: NetworkView, commands) -> Firewall:
-    """What nft would make of `commands`, as one transaction."""
+    """The tables after nft ran `commands` in one transaction."""
     firewall = view.firewall
     if {"delete": {"table": {"family": "inet", "name": "conductor"}}} in commands:
         fresh = any("rule" in command.get("add", {}) for command in commands)
@@ -171,7 +171,7 @@ def with_container(view: NetworkView, name: str, **changes) -> NetworkView:
 
 
 def without_clashes(params: dict) -> dict:
-    """The exposes that take no port of an earlier one."""
+    """`params` without exposes that overlap an earlier one."""
     kept: list[dict] = []
     for expose in params["expose"]:
         if not any(Expose.parse(expose).overlaps(Expose.parse(other)) for other in kept):
@@ -214,7 +214,7 @@ fences = st.builds(
     st.frozensets(st.sampled_from([*sorted(AROUND.interfaces), (4, "gone"), (6, "gone")])),
     st.frozensets(st.sampled_from([*sorted(AROUND.networks), "198.51.100.0/24"])),
 )
-# By version: off, on because of us, on because of somebody else.
+# By version: off, enabled by this collection, enabled by another program.
 forwardings = st.builds(
     lambda four, six, fence: Forwarding(
         four != "off",
@@ -232,7 +232,7 @@ forwardings = st.builds(
 
 @st.composite
 def hosts(draw) -> NetworkView:
-    """A host with containers in any state, and a kernel that agrees with them or not."""
+    """A host with containers in any state, and a kernel with or without drift."""
     view = NetworkView(
         containers={name: ContainerView(name, f"id-{name}", name) for name in NAMES},
         forwarding=draw(forwardings),
@@ -281,7 +281,7 @@ def hosts(draw) -> NetworkView:
 
 @settings(max_examples=200, deadline=None)
 @given(hosts())
-def test_a_plan_carried_out_leaves_nothing_to_do(view):
+def test_applied_plan_leaves_no_actions(view):
     after = simulate(view, plan_projection(view, NAMES))
     assert plan_projection(after, NAMES) == ()
     assert host_drift(after) == []
@@ -290,7 +290,7 @@ def test_a_plan_carried_out_leaves_nothing_to_do(view):
 
 @settings(max_examples=100, deadline=None)
 @given(hosts(), st.data())
-def test_dying_after_any_prefix_of_a_plan_leaves_a_state_that_converges(view, data):
+def test_interrupted_plan_converges_on_next_run(view, data):
     actions = plan_projection(view, NAMES)
     died = simulate(view, actions[: data.draw(st.integers(0, len(actions)))])
     after = simulate(died, plan_projection(died, NAMES))
@@ -302,7 +302,7 @@ def test_dying_after_any_prefix_of_a_plan_leaves_a_state_that_converges(view, da
 
 @settings(max_examples=100, deadline=None)
 @given(hosts(), st.sampled_from(NAMES), options)
-def test_options_that_were_carried_out_are_not_a_change(view, name, asked):
+def test_same_options_are_unchanged(view, name, asked):
     try:
         spec = wanted_spec(view, name, asked)
     except Conflict:
@@ -315,7 +315,7 @@ def test_options_that_were_carried_out_are_not_a_change(view, name, asked):
 
 @settings(max_examples=50, deadline=None)
 @given(hosts())
-def test_a_damaged_container_loses_nothing_by_others_updates(view):
+def test_damaged_container_keeps_its_elements_and_link(view):
     settled = simulate(view, plan_projection(view, NAMES))
     damaged = with_container(settled, "a", spec=None, damage="a's network.json is damaged")
     if not settled.containers["a"].attached or settled.containers["a"].spec is None:
@@ -328,7 +328,7 @@ def test_a_damaged_container_loses_nothing_by_others_updates(view):
     assert others.containers["a"].pair == settled.containers["a"].pair
 
 
-def test_the_base_says_when_a_rule_was_changed_added_or_removed():
+def test_digest_of_tables_detects_changed_rules():
     objects = [command["add"] for command in base_commands() if "add" in command]
     assert parse_listing({"nftables": objects}).base == BASE
     rules = [i for i, item in enumerate(objects) if "rule" in item]
@@ -339,7 +339,7 @@ def test_the_base_says_when_a_rule_was_changed_added_or_removed():
     assert parse_listing({"nftables": swapped}).base != BASE
 
 
-def test_elements_are_compared_in_canonical_form():
+def test_elements_are_parsed_in_canonical_form():
     listing = {
         "nftables": [
             shown("source6", [{"concat": ["cdtr-1", "fd87:0c4d:0::0002"]}]),
@@ -355,7 +355,7 @@ def test_elements_are_compared_in_canonical_form():
     assert elements["internet"] == {("cdtr-1",)}
 
 
-def test_entries_for_containers_that_are_gone_are_pruned():
+def test_peer_entries_of_removed_containers_are_pruned():
     view = NetworkView(containers={name: ContainerView(name, f"id-{name}", name) for name in ("a", "b")})
     asked = NetworkOptions.parse({}, "10.87.0.0/24", "fd87::/64", None)
     for name in ("a", "b"):
@@ -368,7 +368,7 @@ def test_entries_for_containers_that_are_gone_are_pruned():
     assert b"b\n" not in inside_files(again, "a", "a", {})["/etc/hosts"]
 
 
-def test_names_inside_are_its_own_and_its_peers():
+def test_hosts_file_has_own_names_and_names_of_peers():
     view = NetworkView(
         containers={n: ContainerView(n, n, h) for n, h in (("a", "www"), ("b", "b"))},
         host_dns=HostDns((Resolver("192.0.2.53"),), ("example.org",)),
@@ -404,7 +404,7 @@ def test_each_permission_is_an_element_of_its_own_set(params, expected):
 
 
 @pytest.mark.parametrize("mode", ["enable", "require"])
-def test_forwarding_is_enabled_or_required_only_for_containers_that_run(mode):
+def test_forwarding_is_enabled_or_required_for_running_containers_only(mode):
     forwarding = Forwarding(False, False, ("eth0",), around=AROUND)
     view = NetworkView(containers={"a": ContainerView("a", "a", "a")}, forwarding=forwarding)
     asked = NetworkOptions.parse({}, "10.87.0.0/24", "fd87::/64", None)
@@ -426,7 +426,7 @@ def test_forwarding_is_enabled_or_required_only_for_containers_that_run(mode):
         ]  # fmt: skip
 
 
-def test_lines_of_others_stay_and_the_block_stays_where_it_is():
+def test_other_lines_and_position_of_block_are_kept():
     view = NetworkView(containers={"a": ContainerView("a", "a", "a")})
     found = inside_files(view, "a", "a", {"/etc/hosts": OWN_HOSTS})["/etc/hosts"]
     assert found == b"10.9.9.9 mine\n# BEGIN conductor\n127.0.1.1 a\n# END conductor\n10.9.9.7 too\n"
@@ -493,7 +493,7 @@ def test_only_name_servers_in_reach_are_taken_and_the_others_are_named(server, m
         assert "Set dns" in name_server_warnings(alone, "a")[0]
 
 
-def test_options_of_dns_win_over_the_hosts():
+def test_dns_options_override_those_of_the_host():
     view = NetworkView(
         containers={"a": ContainerView("a", "a", "a")},
         host_dns=HostDns((Resolver("192.0.2.53"),), ("example.org",), ("rotate",)),
@@ -514,7 +514,7 @@ def test_options_of_dns_win_over_the_hosts():
         assert inside_files(after, "a", "a", own)["/etc/resolv.conf"] == block + b"options own\n"
 
 
-def test_extra_hosts_are_lines_of_the_block():
+def test_extra_hosts_are_written_to_the_block():
     view = NetworkView(containers={"a": ContainerView("a", "a", "a")})
     extra = {"db.example": ["192.0.2.7", "2001:db8::7"], "host.internal": "host-gateway"}
     view = view.with_spec("a", wanted_spec(view, "a", asked_with(extra_hosts=extra)))
@@ -536,8 +536,8 @@ def test_ten_thousand_ports_are_one_element():
     assert changed_udp_ports(commands) == [(10000, 20000)]
 
 
-def test_what_a_damaged_container_had_gives_way_to_a_range_that_holds_it():
-    """Else nft refuses the whole update, for a map takes no port twice."""
+def test_element_of_damaged_container_yields_to_an_overlapping_range():
+    """Otherwise nft refuses the whole update, since intervals of a map must not overlap."""
     view = NetworkView(containers={name: ContainerView(name, name, name, attached=True) for name in ("a", "b")})
     view = view.with_spec("a", wanted_spec(view, "a", asked_with(expose=["80-90:80-90"], ipv4="10.87.0.9")))
     exposing = with_container(view, "b", damage="b's network.json is damaged")

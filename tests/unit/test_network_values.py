@@ -1,4 +1,4 @@
-"""Ports, pools, addresses and specs as values."""
+"""Parsing of ports, pools, addresses and specs."""
 
 import ipaddress
 import json
@@ -52,13 +52,13 @@ def exposes(draw):
 
 @settings(deadline=None)
 @given(exposes())
-def test_what_is_stored_of_an_expose_reads_back_the_same(expose):
+def test_expose_round_trips_through_json(expose):
     assert Expose.parse(json.loads(json.dumps(expose.to_dict()))) == expose
 
 
 @settings(deadline=None)
 @given(exposes(), exposes())
-def test_two_overlap_exactly_where_one_packet_could_be_meant_for_both(one, other):
+def test_exposes_overlap_if_one_packet_matches_both(one, other):
     def packets(expose):
         versions = {4: ["192.0.2.1", "192.0.2.9"], 6: ["2001:db8::1", "2001:db8::9"]}
         for version in expose.versions:
@@ -70,19 +70,19 @@ def test_two_overlap_exactly_where_one_packet_could_be_meant_for_both(one, other
     assert one.overlaps(other) == other.overlaps(one)
 
 
-def test_a_range_as_text_keeps_its_ports():
+def test_range_as_text_has_the_same_host_ports():
     assert Expose.parse("10000-20000:10000-20000/udp") == Expose("udp", 10000, 10000, 10001)
     assert Expose.parse("80:80") == Expose("tcp", 80, 80)
     assert Expose.parse({"container_port": "1-65535"}).count == 65535
 
 
 @pytest.mark.parametrize("text", ["80:8080", "10000-10100:20000-20100", "10000-10100:10000-10200/udp"])
-def test_two_sides_that_differ_do_not_say_which_is_the_hosts(text):
-    with pytest.raises(InvalidInput, match="which port is the host's"):
+def test_range_as_text_with_different_sides_is_refused(text):
+    with pytest.raises(InvalidInput, match="which port is the host port"):
         Expose.parse(text)
 
 
-def test_a_range_that_changes_its_ports_is_bounded():
+def test_range_with_different_host_ports_is_limited():
     assert Expose.parse({"container_port": "1-1024", "host_port": "2001-3024"}).count == 1024
     with pytest.raises(InvalidInput, match="at most 1024"):
         Expose.parse({"container_port": "1-1025", "host_port": "2001-3025"})
@@ -105,13 +105,13 @@ def test_a_pair_that_looks_like_a_range_warns_with_the_remedy(text, warns):
         Expose.parse(f"{ports}:{ports}{slash}{protocol}")
 
 
-def test_exposing_the_same_twice_is_one_and_not_a_clash():
+def test_duplicate_exposes_are_merged():
     assert parse_exposes(["8080-80", {"container_port": 8080, "host_port": "80"}]) == (Expose("tcp", 80, 8080),)
     with pytest.raises(InvalidInput, match="twice"):
         parse_exposes(["8080-80", {"container_port": 1, "host_port": 80, "host_ip": "192.0.2.1"}])
 
 
-def test_a_number_is_no_address_of_the_host():
+def test_host_ip_does_not_accept_a_number():
     with pytest.raises(InvalidInput, match="host_ip 8080"):
         Expose.parse({"container_port": 80, "host_ip": 8080})
 
@@ -139,7 +139,7 @@ pools = st.sampled_from(["10.87.0.0/16", "10.0.0.0/30", "192.168.7.0/24", "fd87:
 
 @settings(deadline=None)
 @given(pools, st.data())
-def test_addresses_are_given_out_once_each_until_none_is_left(text, data):
+def test_each_address_is_allocated_once_until_the_pool_is_full(text, data):
     pool = ipaddress.ip_network(text)
     free = min(300, pool.num_addresses - 2 - (pool.version == 4))
     taken = set()
@@ -161,7 +161,7 @@ def test_a_pool_serves_more_than_255_containers():
     assert allocate(pool, {f"10.87.0.{n}" for n in range(2, 256)}) == "10.87.1.0"
 
 
-def test_addresses_of_other_pools_do_not_use_up_this_one():
+def test_addresses_of_other_pools_do_not_count():
     assert allocate(parse_pool("10.87.0.0/16", 4), {"10.88.0.2", "192.0.2.1"}) == "10.87.0.2"
 
 
@@ -209,7 +209,7 @@ def test_a_network_within_the_private_block_is_a_conflict_exactly_if_it_shares_a
 
 @settings(deadline=None)
 @given(st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1, max_size=63))
-def test_a_links_name_fits_the_kernel_whatever_the_containers(name):
+def test_link_name_fits_the_kernel_limit(name):
     assert len(link_name(name)) <= 15
     assert parse_mac(mac_of(name)) == mac_of(name)
 
@@ -220,13 +220,13 @@ SPEC = NetworkSpec(
 )  # fmt: skip
 
 
-def test_a_spec_reads_back_the_same():
+def test_spec_round_trips_through_json():
     named = replace(SPEC, dns_search=("a.example",), dns_options=(), extra_hosts=(("db", ("192.0.2.7",)),))
     for spec in (SPEC, replace(SPEC, host_access=False, metadata=True), named):
         assert NetworkSpec.from_dict(json.loads(json.dumps(spec.to_dict())), "network.json") == spec
 
 
-def test_a_spec_from_before_there_was_metadata_means_none():
+def test_spec_without_metadata_key_means_false():
     stored = SPEC.to_dict()
     del stored["metadata"]
     assert NetworkSpec.from_dict(stored, "network.json") == SPEC
@@ -234,15 +234,15 @@ def test_a_spec_from_before_there_was_metadata_means_none():
 
 
 @pytest.mark.parametrize("way", [{"internet": True, "host_access": False}, {"host_access": True}, {}])
-def test_metadata_may_be_asked_for_where_a_way_leads_there(way):
+def test_metadata_requires_internet_or_host_access(way):
     assert NetworkOptions.parse({"metadata": True, **way}, "10.87.0.0/24", "fd87::/64", None).metadata
-    with pytest.raises(InvalidInput, match="no way leads there"):
+    with pytest.raises(InvalidInput, match="internet and host_access are false"):
         NetworkOptions.parse({"metadata": True, "host_access": False}, "10.87.0.0/24", "fd87::/64", None)
 
 
 @settings(deadline=None)
 @given(st.sampled_from(sorted(SPEC.to_dict())), st.sampled_from([None, 7, "x", [], {}, [{}], ["x"], {"a": 1}]))
-def test_a_damaged_spec_is_named_and_never_a_traceback(key, value):
+def test_damaged_spec_raises_damaged_with_its_path(key, value):
     stored = {**SPEC.to_dict(), key: value}
     try:
         NetworkSpec.from_dict(stored, "network.json")

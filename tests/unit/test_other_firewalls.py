@@ -1,4 +1,4 @@
-"""Rules of ours in other firewalls' chains: where they are wanted, whole, and nowhere else; theirs stay as they are."""
+"""Accept rules in chains of other firewalls: added only if wanted, complete, and without changes to other rules."""
 
 import pytest
 from ansible_collections.conductor.containers.plugins.module_utils._network.plan.foreign_firewalls import (
@@ -26,7 +26,7 @@ CHAINS = [
 ]
 
 
-def test_base_chains_of_others_at_the_hook_that_drop_are_blocking():
+def test_dropping_base_chains_of_others_are_reported():
     assert [c.label for c in other_chains(CHAINS, "forward") if c.blocks] == [
         "ip filter FORWARD",
         "inet firewalld filter_FORWARD",
@@ -55,7 +55,7 @@ def carried_out(rules, commands):
     rules=st.lists(st.sampled_from([*_RULES, THEIRS, LAST, [*_RULES[0][:1], {"counter": {}}, *_RULES[0][1:]]])),
     wanted=st.booleans(),
 )
-def test_one_plan_makes_it_right_and_leaves_their_rules_in_their_order(chain, rules, wanted):
+def test_one_plan_converges_and_keeps_the_order_of_other_rules(chain, rules, wanted):
     before = dict(enumerate(rules))
 
     def look(found):
@@ -97,7 +97,7 @@ def test_chain_whose_last_rule_drops_is_blocking_whatever_its_policy(rules, befo
         assert placed == [before, before]
 
 
-def test_chain_that_nobody_may_change_is_named_and_left_alone():
+def test_chain_that_refuses_changes_is_reported_and_not_changed():
     chain = OtherChain("inet", "firewalld", "filter_FORWARD", "policy drop", refused="Operation not permitted")
     assert plan_other_firewalls([chain], True) == []
     assert chain.blocks

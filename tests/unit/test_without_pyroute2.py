@@ -1,4 +1,4 @@
-"""Step distribution of script/test leaves out tests of what loads no pyroute2: here it is held that this is so."""
+"""Step distribution of script/test skips tests of files that do not import pyroute2; these tests check that list."""
 
 import ast
 from pathlib import Path
@@ -10,7 +10,7 @@ COLLECTION = "ansible_collections.conductor.containers.plugins."
 
 
 def imported(path: Path):
-    """Our own files that `path` imports, at its top or within a function; and pyroute2."""
+    """Yield the files of this collection that `path` imports, including imports in functions, and "pyroute2"."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             names = [(name.name, PLUGINS) for name in node.names]
@@ -51,12 +51,12 @@ def reached(path: Path) -> set:
         "module_utils/_agent/list_containers.py",
     ],
 )
-def test_it_loads_no_pyroute2(file):
+def test_file_does_not_import_pyroute2(file):
     assert "pyroute2" not in reached(PLUGINS / file)
 
 
-def test_what_networks_containers_loads_it():
-    """Else the search finds nothing, and the test above could not fail."""
+def test_network_use_cases_import_pyroute2():
+    """Check the search itself: without a hit the test above could not fail."""
     assert "pyroute2" in reached(PLUGINS / "module_utils/_network/use_case.py")
     assert "pyroute2" in reached(PLUGINS / "module_utils/_container/use_case.py")
     assert "pyroute2" in reached(PLUGINS / "module_utils/_build/use_case.py")

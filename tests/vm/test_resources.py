@@ -76,7 +76,7 @@ def test_a_busy_container_gets_no_more_of_a_cpu_than_it_may(deployed):
 
 def test_limits_change_while_a_container_runs(box, deployed):
     pid = box(memory="64m")["pid"]
-    assert limits(deployed.host, "box") == [str(64 << 20), "max 100000", "max"]
+    assert limits(deployed.host, "box") == [str(64 << 20), "max 100000", "2048"]
     assert box(memory="96m", cpus=0.5, pids=20)["pid"] == pid
     assert limits(deployed.host, "box") == [str(96 << 20), "50000 100000", "20"]
 

@@ -31,7 +31,7 @@ from .._container.cgroup_paths import cgroup_of
 from .._container.exec.enter import Command, step_in_and_start
 from .._container.exec.privileges import Confinement
 from .._container.seccomp.filters import filter_at
-from .._container.spec.container import parse_user
+from .._container.spec.values import parse_user
 from .._engine.container_records import process_in, read_run_state
 from .._engine.names import parse_name
 from .._engine.paths import ContainerPaths

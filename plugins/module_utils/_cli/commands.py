@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Each verb: the parameters of a use case, the use case carried out, and its result printed."""
+"""The verbs of the host command: each builds a use case, performs it and prints its result."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def _settings() -> Settings:
 
 
 def _change(args: Namespace, case: UseCase) -> dict:
-    """Carry out `case`, or only look with --check; its result."""
+    """Perform `case`, or check it if --check is set, and return its result."""
     return check(case) if args.check else perform(case)
 
 
 def _show_change(args: Namespace, result: dict, otherwise: str = "nothing to do") -> int:
-    """What was done or would be; `otherwise` where that is nothing."""
+    """Print the actions, or `otherwise` if there are none, and the warnings. Return exit status 0."""
     if args.json:
         print_json({key: value for key, value in result.items() if key != "diff" or args.diff})
         return 0
@@ -44,7 +44,7 @@ def _show_change(args: Namespace, result: dict, otherwise: str = "nothing to do"
 
 
 def _look(case: UseCase) -> dict:
-    """The result of a use case that changes nothing."""
+    """Return the result of a use case that changes nothing."""
     return {key: value for key, value in perform(case).items() if key != "diff"}
 
 
@@ -53,9 +53,9 @@ def _warn(text: str) -> None:
 
 
 def _existing(settings: Settings, name: str) -> str:
-    """`name`, of a container. Raises NotFound."""
+    """Return `name` if a container has it. Raises NotFound."""
     if store.read_spec(ContainerPaths.of(settings.container_dir, parse_name(name, "NAME"))) is None:
-        raise NotFound(f"there is no container {name!r}", "conductor ps lists them")
+        raise NotFound(f"there is no container {name!r}", "list them with: conductor ps")
     return name
 
 
@@ -77,9 +77,9 @@ def do_build(args: Namespace) -> int:
 
     settings = _settings()
     case = _image_case(settings, args, "present")
-    there = os.path.exists(ImagePaths.of(settings.image_dir, args.name).spec)
-    if not there and not args.check and sys.stderr.isatty():
-        _warn(f"this takes some minutes; what the builder says goes to {log_file(settings.image_dir, args.name)}")
+    exists = os.path.exists(ImagePaths.of(settings.image_dir, args.name).spec)
+    if not exists and not args.check and sys.stderr.isatty():
+        _warn(f"this takes some minutes; the builder's output is written to {log_file(settings.image_dir, args.name)}")
     return _show_change(args, _change(args, case))
 
 
@@ -100,7 +100,9 @@ def do_images(args: Namespace) -> int:
         )
         for i in result["images"]
     ]
-    _print_table(("NAME", "BASE", "SIZE", "CREATED", "USED BY"), rows, "no images: conductor build NAME makes one")
+    _print_table(
+        ("NAME", "BASE", "SIZE", "CREATED", "USED BY"), rows, "no images; create one with: conductor build NAME"
+    )
     _warn_of_errors(result["images"])
     return 0
 
@@ -114,25 +116,28 @@ def do_run(args: Namespace) -> int:
     settings = _settings()
     command = {} if args.command is None else {"command": args.command}
     result = _change(args, _container_case(settings, args, "started", image=args.image, **command))
-    _show_change(args, result, "it runs already")
+    _show_change(args, result, "it is already running")
     on_terminal = os.isatty(0) and os.isatty(1)
     if args.check or args.json or args.detach or args.command or not on_terminal:
         return 0
-    _warn(f"a shell in {args.name}, which goes on when you leave; `conductor stop {args.name}` removes it")
+    _warn(
+        f"opening a shell in {args.name}; the container keeps running after you exit, and "
+        f"`conductor stop {args.name}` deletes it"
+    )
     return _exec_live(settings, args.name)
 
 
 def do_start(args: Namespace) -> int:
     settings = _settings()
     _existing(settings, args.name)
-    return _show_change(args, _change(args, _container_case(settings, args, "started")), "it runs already")
+    return _show_change(args, _change(args, _container_case(settings, args, "started")), "it is already running")
 
 
 def do_stop(args: Namespace) -> int:
     settings = _settings()
     if args.keep:
         _existing(settings, args.name)
-        return _show_change(args, _change(args, _container_case(settings, args, "stopped")), "it does not run")
+        return _show_change(args, _change(args, _container_case(settings, args, "stopped")), "it is not running")
     result = _change(args, _container_case(settings, args, "absent", force=args.force))
     return _show_change(args, result, f"there is no container {args.name!r}")
 
@@ -144,7 +149,7 @@ def do_exec(args: Namespace) -> int:
         return _exec_live(settings, args.name, args.command, **options)
     from .._container.exec.use_case import ExecCase
 
-    # A program that asks for JSON wants all of the output in it.
+    # With --json all output is part of the document.
     stdin = None if args.check or os.isatty(0) else sys.stdin.buffer.read().decode("utf-8", errors="surrogateescape")
     case = ExecCase(exec_params(args.name, args.command, stdin=stdin, stdin_add_newline=False, **options), settings)
     try:
@@ -158,13 +163,13 @@ def do_exec(args: Namespace) -> int:
 
 
 def exec_params(name: str, argv: list[str] | None, **more: object) -> dict:
-    """Parameters of conductor_exec."""
+    """Return parameters of conductor_exec."""
     unset = dict.fromkeys(("cmd", "stdin", "env", "chdir", "user", "creates", "removes", "timeout"))
     return {**unset, "container": name, "argv": argv or ["/bin/bash"], "detach": False, **more}
 
 
 def _exec_live(settings: Settings, name: str, argv: list[str] | None = None, **options: object) -> int:
-    """The exit status of a command that has our own terminal or streams."""
+    """Run a command on the caller's terminal or streams, and return its exit status."""
     from .exec_live import LiveExec
 
     case = LiveExec(exec_params(name, argv, **options), settings)
@@ -174,7 +179,7 @@ def _exec_live(settings: Settings, name: str, argv: list[str] | None = None, **o
 def _environment(given: list[str]) -> dict[str, str]:
     for text in given:
         if "=" not in text:
-            raise InvalidInput(f"--env {text!r} is not NAME=VALUE")
+            raise InvalidInput(f"--env {text!r} is not NAME=VALUE", "use the form -e NAME=VALUE")
     return dict(text.split("=", 1) for text in given)
 
 
@@ -188,7 +193,7 @@ def do_ps(args: Namespace) -> int:
         for c in result["containers"]
     ]
     headings = ("NAME", "STATE", "IMAGE", "ADDRESSES", "COMMAND", "SINCE")
-    _print_table(headings, rows, "no containers: conductor run IMAGE NAME makes one")
+    _print_table(headings, rows, "no containers; create one with: conductor run IMAGE NAME")
     _warn_of_errors(result["containers"])
     return 0
 
@@ -197,7 +202,7 @@ def do_logs(args: Namespace) -> int:
     settings = _settings()
     if args.json:
         (container,) = _one_container(settings, args.name)["containers"]
-        # Whoever shares a log does not mean to share what is secret in the options.
+        # A shared log must not reveal secrets in env.
         print_json({"containers": [{key: value for key, value in container.items() if key != "env"}]})
         return 0
     from .logs import print_log
@@ -258,10 +263,10 @@ def _containers(settings: Settings, names: list[str] | None = None) -> UseCase:
 
 
 def _one_container(settings: Settings, name: str) -> dict:
-    """What conductor_container_info tells of one container. Raises NotFound, Damaged."""
+    """Return the result of conductor_container_info for one container. Raises NotFound, Damaged."""
     result = _look(_containers(settings, [name]))
     if not result["containers"]:
-        raise NotFound(f"there is no container {name!r}", "conductor ps lists them")
+        raise NotFound(f"there is no container {name!r}", "list them with: conductor ps")
     if result["containers"][0]["state"] == "damaged":
         raise Damaged(result["containers"][0]["error"])
     return result
@@ -285,7 +290,7 @@ def _state(container: dict) -> str:
 def _command(container: dict) -> str:
     import shlex
 
-    # A line for each container, as docker and podman show it; `info` tells all of it.
+    # One line per container, as in docker and podman; `info` shows the whole command.
     return shortened(shlex.join(container.get("command") or ()), 30)
 
 

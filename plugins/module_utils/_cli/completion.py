@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a shell completes after `conductor`."""
+"""Bash completion of `conductor`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .._engine.settings import Settings
 from .._errors import ConductorError
 from .._image.store import image_names
 
-# By this line the file is known for what it is, whatever its release.
+# Identifies the completion file of every release.
 MARK = b"host command of the Ansible collection conductor.containers"
 BASH = """\
 # Completion of bash for the host command of the Ansible collection conductor.containers.
@@ -56,7 +56,7 @@ complete -F _conductor conductor
 
 
 def names(what: str) -> list[str]:
-    """Names of all `images` or `containers`; none to whoever may not know them."""
+    """Return the names of all `images` or `containers`, [] if the caller may not read them."""
     with contextlib.suppress(ConductorError, OSError):
         settings = Settings.load({})
         return image_names(settings.image_dir) if what == "images" else container_names(settings.container_dir)

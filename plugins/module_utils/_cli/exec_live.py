@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A command in a container with the caller's terminal, or with the caller's streams as they come."""
+"""Run a command in a container on the caller's terminal, or with the caller's streams passed through."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ _ENDING = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP)
 
 
 class LiveExec(ExecCase):
-    """conductor_exec's use case, but for what becomes of the command's streams, and of its exit status."""
+    """The use case of conductor_exec, with the streams passed through and the exit status as the result."""
 
     def __init__(self, params: dict, settings: Settings) -> None:
         self.on_terminal = os.isatty(0) and os.isatty(1)
         if self.on_terminal:
-            # What it writes depends on the terminal that will show it.
+            # The command's output depends on the terminal that shows it.
             params = {**params, "env": {"TERM": os.environ.get("TERM", "dumb"), **(params["env"] or {})}}
         super().__init__(params, settings)
 
     def run(self, process: ProcessId, cgroup: Cgroup, command: Command) -> int:
-        """Its exit status, as a shell has it."""
+        """Return the exit status, as a shell reports it."""
         run = _on_terminal if self.on_terminal else _on_streams
         return run(process, cgroup, command)
 
     def settle(self, run: Run[Observed]) -> None:
-        """Whatever its status is, it has been run."""
+        """Accept every exit status: the command has run."""
 
     def result(self, observed: Observed, run: Run[Observed]) -> dict:
         return {"status": run.outcome.outcome}
@@ -51,7 +51,7 @@ def _on_terminal(process: ProcessId, cgroup: Cgroup, command: Command) -> int:
     flows = [Flow(0, master), Flow(master, 1)]
     ending = 0
 
-    def hear(number: int) -> bool:
+    def on_signal(number: int) -> bool:
         nonlocal ending
         if number != signal.SIGWINCH:
             ending = number
@@ -60,16 +60,16 @@ def _on_terminal(process: ProcessId, cgroup: Cgroup, command: Command) -> int:
         return True
 
     try:
-        # In this order, so that no signal can end us while the terminal is raw.
-        with _heard(*_ENDING, signal.SIGWINCH) as signals, terminal.raw():
-            # It may have changed while nobody listened.
+        # In this order, so that no signal can end this process while the terminal is in raw mode.
+        with _received_signals(*_ENDING, signal.SIGWINCH) as signals, terminal.raw():
+            # The size may have changed before the handler was installed.
             terminal.set_size(master, terminal.size())
-            # Without the caller's terminal, as where a connection was cut, it is over.
-            ended = relay(helper, flows, signals, hear, until_dry=flows[0])
+            # End if the caller's terminal is gone, for instance after a lost connection.
+            ended = relay(helper, flows, signals, on_signal, until_dry=flows[0])
             if ended:
                 drain(flows[1], signals)
     finally:
-        # Where the command has not ended, this hangs up.
+        # Sends SIGHUP to a command that is still running.
         os.close(master)
     return _status(helper) if ended else 128 + (ending or signal.SIGHUP)
 
@@ -86,14 +86,14 @@ def _on_streams(process: ProcessId, cgroup: Cgroup, command: Command) -> int:
     inward = Flow(0, in_w, closes_sink=True)
     outward = [Flow(out_r, 1, closes_source=True), Flow(err_r, 2, closes_source=True)]
 
-    def hear(number: int) -> bool:
-        # As at a terminal, where all of a pipeline or script gets it. How it ends is up to the command.
+    def on_signal(number: int) -> bool:
+        # As on a terminal, where the whole pipeline or script gets the signal. The command decides how it ends.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(inner, number)
         return True
 
-    with _heard(*_ENDING) as signals:
-        relay(helper, [inward, *outward], signals, hear)
+    with _received_signals(*_ENDING) as signals:
+        relay(helper, [inward, *outward], signals, on_signal)
         inward.end()
         for flow in outward:
             drain(flow, signals)
@@ -106,8 +106,8 @@ def _status(helper: int) -> int:
 
 
 @contextlib.contextmanager
-def _heard(*numbers: int) -> Iterator[int]:
-    """For the block, a descriptor from which each signal of `numbers` that comes is read as a byte."""
+def _received_signals(*numbers: int) -> Iterator[int]:
+    """Yield a descriptor from which each received signal of `numbers` is read as one byte."""
     reader, writer = os.pipe()
     for fd in (reader, writer):
         os.set_blocking(fd, False)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What `conductor info` tells, line by line."""
+"""Lines of `conductor info`."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from .output import local_time, one_line, size
 
 
 def of_host(result: dict) -> list[str]:
-    """The host as a whole: `result` is what the three info modules return, together."""
+    """Return the lines for the host. `result` has the results of the three info modules."""
     images, containers = result["images"], result["containers"]
     running = sum(1 for one in containers if one["state"] == "running")
-    different = [f"{net['container']}: {text}" for net in result["networks"] for text in net["drift"]]
+    container_drift = [f"{net['container']}: {text}" for net in result["networks"] for text in net["drift"]]
     return _lines({
         "images": f"{len(images)}  {_names(images)}",
         "containers": f"{len(containers)}, {running} running  {_names(containers)}",
         "networks": len(result["networks"]),
         "pools": f"{result['pools']['pool4']} {result['pools']['pool6']}",
-        "drift": [*result["drift"], *different],
+        "drift": [*result["drift"], *container_drift],
         "blocked by": [*result["blocked_by"], *result["input_blocked_by"]],
     })  # fmt: skip
 
 
 def of_container(result: dict) -> list[str]:
-    """One container, with its network."""
+    """Return the lines for one container and its network."""
     import shlex
 
     one = result["containers"][0]
@@ -50,7 +50,7 @@ def of_container(result: dict) -> list[str]:
 
 
 def _lines(about: dict[str, object]) -> list[str]:
-    """A line for each value, and one for each more of a list; nothing for what is empty."""
+    """Return a line for each value, and for each further item of a list. Empty values are left out."""
     width = max(map(len, about)) + 2
     lines = []
     for name, value in about.items():

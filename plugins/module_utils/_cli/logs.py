@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`conductor logs`: what a container's first process has written, and goes on to write."""
+"""`conductor logs`: print the output of a container's first process, and follow it."""
 
 from __future__ import annotations
 
@@ -17,44 +17,44 @@ from .._engine.settings import Settings
 from .output import shown
 
 _CHUNK = 1 << 16
-# Seconds between two looks. There is no inotify(7) in the standard library.
+# Seconds between two reads. The standard library has no inotify(7).
 _PAUSE = 0.2
 
 
 def print_log(settings: Settings, name: str, follow: bool) -> None:
-    """Print the log to standard output; with `follow` go on until the container has ended or is gone."""
+    """Print the log to standard output. With `follow`, continue until the container has ended or is removed."""
     path = ContainerPaths.of(settings.container_dir, name).log
     write = _to_terminal if os.isatty(1) else _write_all
     try:
         fd = open_log(path)
     except FileNotFoundError:
-        # It never ran.
+        # The container has never run.
         return
     try:
-        # No more than there is now: a container that writes faster than we read would keep us for ever.
+        # Up to the current end only: a container that writes faster than we read would keep us forever.
         _copy(fd, os.fstat(fd).st_size, write)
         while follow:
-            # Asked first: what it wrote at its end is printed then.
-            goes_on = _runs(settings, name)
+            # Checked first, so that the last output is printed too.
+            is_running = _is_running(settings, name)
             _copy(fd, os.fstat(fd).st_size, write)
-            if not goes_on:
+            if not is_running:
                 return
             time.sleep(_PAUSE)
     finally:
         os.close(fd)
 
 
-def _runs(settings: Settings, name: str) -> bool:
+def _is_running(settings: Settings, name: str) -> bool:
     facts = container_facts(settings, name)
     return facts is not None and facts["state"] in ("running", "restarting")
 
 
 def _copy(fd: int, end: int, write) -> None:
-    """From where we are to `end`; from the beginning where the file was begun anew (logrotate's copytruncate)."""
+    """Copy from the current position to `end`, or from the start of a truncated file (copytruncate of logrotate)."""
     if end < os.lseek(fd, 0, os.SEEK_CUR):
         os.lseek(fd, 0, os.SEEK_SET)
     while True:
-        # Those inside may have made it as long as they like: of a hole there is nothing to print.
+        # Root in the container may have made the file any size: skip holes.
         try:
             os.lseek(fd, os.lseek(fd, 0, os.SEEK_CUR), os.SEEK_DATA)
         except OSError as error:
@@ -75,7 +75,7 @@ def _write_all(data: bytes) -> None:
         view = view[os.write(1, view) :]
 
 
-# A character may be cut in two by the end of a chunk.
+# A character may be split between two chunks.
 _decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
 
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The host command `conductor`: from what was typed to an exit status, and every error as one line."""
+"""The host command `conductor`: parse arguments, run the verb, map errors to one line and an exit status."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .._errors import (
     NotFound,
 )
 
-# By the class of an error; parser.py tells users. 2 is argparse's own.
+# By error class; the help text in parser.py documents them. 2 is the status of argparse.
 EXIT = {
     NotFound: 3,
     Conflict: 4,
@@ -32,14 +32,14 @@ EXIT = {
 
 
 def main() -> None:
-    """Do what the arguments of this process say, and end it."""
+    """Run the verb of this process's arguments, and exit."""
     _have_standard_streams()
     as_json = "--json" in sys.argv[1 : sys.argv.index("--") if "--" in sys.argv else None]
     try:
         try:
             code = _run(sys.argv[1:])
         except SystemExit as error:
-            # argparse: wrong usage, or --help.
+            # argparse exits for wrong usage and --help.
             code = int(error.code or 0)
         sys.stdout.flush()
     except ConductorError as error:
@@ -47,7 +47,7 @@ def main() -> None:
     except KeyboardInterrupt:
         code = 130
     except BrokenPipeError:
-        # Whoever read what we print has seen enough.
+        # The reader of our output has closed the pipe.
         code = 141
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
@@ -56,10 +56,10 @@ def main() -> None:
         import traceback
 
         place = traceback.extract_tb(error.__traceback__)[-1]
-        what = f"this is a bug of conductor: {type(error).__name__}: {error} ({place.filename}, line {place.lineno})"
+        what = f"this is a bug in conductor: {type(error).__name__}: {error} ({place.filename}, line {place.lineno})"
         _failed(EffectFailed(what), as_json)
         code = 1
-    # Not sys.exit: it would flush once more, into a pipe that may be gone.
+    # Not sys.exit: it would flush again, into a pipe that may be closed.
     os._exit(code)
 
 
@@ -68,35 +68,38 @@ def _run(argv: list[str]) -> int:
 
     args = parse(argv)
     if args.needs_root and os.geteuid():
-        raise HostNotCapable("this needs root on the host", "try it with sudo")
+        raise HostNotCapable("root is required on the host", "run the command with sudo")
     from . import commands
 
     return getattr(commands, f"do_{args.verb}")(args)
 
 
 def _failed(error: ConductorError, as_json: bool) -> int:
-    """Tell what is wrong; the exit status for it."""
+    """Print the error, and return its exit status."""
     from .output import one_line, print_json
 
     try:
         if as_json:
-            # What a module's result is when it has failed.
+            # The result of a failed module.
             print_json({"failed": True, "msg": str(error), **error.facts})
             sys.stdout.flush()
         print(f"conductor: {one_line(str(error))}", file=sys.stderr, flush=True)
     except OSError:
-        # Nobody listens.
+        # The streams are closed.
         pass
     return EXIT.get(type(error), EXIT[EffectFailed])
 
 
 def _have_standard_streams() -> None:
-    """Nobody may get what we open as one of these, and any text must be printable in any locale."""
+    """Open missing standard streams, and make all text printable in any locale.
+
+    Otherwise a file that is opened later could get the number of a standard stream.
+    """
     for fd in range(3):
         try:
             os.fstat(fd)
         except OSError:
-            # The lowest number that is free.
+            # open(2) uses the lowest free number.
             os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
     for fd, name in ((1, "stdout"), (2, "stderr")):
         if getattr(sys, name) is None:

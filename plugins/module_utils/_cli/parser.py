@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What can be typed: verbs, their arguments, and the help that explains them."""
+"""Command line of the host command: verbs, arguments, and help texts."""
 
 from __future__ import annotations
 
@@ -10,55 +10,56 @@ from typing import NoReturn
 
 _STATUS = """\
 exit status:
-  0  done, or nothing was to do     2  wrong usage (1: a bug)
-  3  no such container or image     4  the host's state forbids it (in use, taken, not running)
-  5  a value that cannot be right   6  the host lacks a program, a library or a right
-  7  a damaged file of ours         8  a step failed
-  9  another run holds the lock     exec, and run's shell: theirs, 128 and the number for a signal
+  0  success, or nothing to do      2  wrong usage (1: a bug)
+  3  no such container or image     4  conflict with the current state (in use, taken, not running)
+  5  invalid value                  6  a program, library or privilege is missing on the host
+  7  damaged state file             8  an action failed
+  9  the lock is held by another run
+  exec and the shell of run: status of the command, or 128 + signal number
 """
 
 _ABOUT = """\
-Debian containers on this host. Each verb does what a module of the Ansible collection conductor.containers does, on the
-same files: what one has made the other can change.
+Manage Debian containers on this host. Each verb does the same as a module of the Ansible collection
+conductor.containers, on the same files, so both can manage the same containers.
 """
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
+    """Reports wrong usage in one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"conductor: {message}; {self.prog} --help says how\n")
+        self.exit(2, f"conductor: {message}; see {self.prog} --help\n")
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
-    """Leaves texts as they are, and has room for the longest option."""
+    """Keeps the line breaks of texts, and has room for the longest option."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=32)
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
-    """The verb with its arguments. Ends the process after --help and wrong usage."""
+    """Return the verb with its arguments. Exits on --help and wrong usage."""
     parser, verbs = make_parser()
-    # By hand: what follows -- is the command's, whatever it looks like.
+    # Split here, since argparse would parse options of the command after --.
     end = argv.index("--") if "--" in argv else len(argv)
     args, unknown = parser.parse_known_args(argv[:end])
     verb = verbs[args.verb]
     if unknown:
-        hint = ", the command follows --" if args.takes_command else ""
-        verb.error(f"{' '.join(unknown)}: not understood{hint}")
+        hint = "; put the command after --" if args.takes_command else ""
+        verb.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
     if end < len(argv) and not args.takes_command:
         verb.error(f"{args.verb} takes no command")
     if end == len(argv) - 1:
-        verb.error("no command follows --")
+        verb.error("-- must be followed by a command")
     args.command = argv[end + 1 :] or None
     if args.json and getattr(args, "follow", False):
-        verb.error("--json and --follow exclude each other")
+        verb.error("--json and --follow are mutually exclusive")
     return args
 
 
 def make_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
-    """The parser, and those of the verbs by name."""
+    """Return the parser, and the parsers of the verbs by name."""
     parser = _Parser("conductor", description=_ABOUT, epilog=_STATUS, formatter_class=_Formatter, allow_abbrev=False)
     parser.add_argument("--json", action="store_true", help="print the module's result as JSON")
     verbs: dict[str, argparse.ArgumentParser] = {}
@@ -69,7 +70,7 @@ def make_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentP
             name, help=summary, description=about, epilog=more, formatter_class=_Formatter, allow_abbrev=False
         )
         verb.set_defaults(takes_command=False, needs_root=True)
-        # Where it is not given the one before the verb counts.
+        # SUPPRESS keeps the value of --json before the verb.
         verb.add_argument(
             "--json", action="store_true", default=argparse.SUPPRESS, help="print the module's result as JSON"
         )
@@ -79,8 +80,8 @@ def make_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentP
 
 
 def _changes(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--check", action="store_true", help="change nothing, say what would be done")
-    verb.add_argument("--diff", action="store_true", help="with --json, tell also what was before and what is after")
+    verb.add_argument("--check", action="store_true", help="change nothing, only print the actions")
+    verb.add_argument("--diff", action="store_true", help="with --json, include the state before and after")
 
 
 def _build(verb: argparse.ArgumentParser) -> None:
@@ -90,19 +91,19 @@ def _build(verb: argparse.ArgumentParser) -> None:
 
 def _rmi(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("name", metavar="NAME", help="name of the image")
-    verb.add_argument("--force", action="store_true", help="also an image whose image.json is damaged")
+    verb.add_argument("--force", action="store_true", help="remove the image even if its image.json is damaged")
     _changes(verb)
 
 
 def _images(_verb: argparse.ArgumentParser) -> None:
-    """No arguments of its own."""
+    """Add no arguments."""
 
 
 def _run(verb: argparse.ArgumentParser) -> None:
     verb.usage = "conductor run [options] IMAGE NAME [-- COMMAND [ARGUMENT ...]]"
     verb.add_argument("image", metavar="IMAGE", help="name of the image")
     verb.add_argument("name", metavar="NAME", help="name of the container")
-    verb.add_argument("-d", "--detach", action="store_true", help="open no shell")
+    verb.add_argument("-d", "--detach", action="store_true", help="do not open a shell")
     verb.set_defaults(takes_command=True)
     _changes(verb)
 
@@ -118,9 +119,9 @@ def _start(verb: argparse.ArgumentParser) -> None:
 
 def _stop(verb: argparse.ArgumentParser) -> None:
     _container(verb)
-    verb.add_argument("--keep", action="store_true", help="only stop it, and keep it with its data")
+    verb.add_argument("--keep", action="store_true", help="stop the container, and keep it with its data")
     verb.add_argument(
-        "--force", action="store_true", help="also a container whose container.json is damaged or missing"
+        "--force", action="store_true", help="delete the container even if its container.json is damaged or missing"
     )
     _changes(verb)
 
@@ -128,50 +129,58 @@ def _stop(verb: argparse.ArgumentParser) -> None:
 def _exec(verb: argparse.ArgumentParser) -> None:
     verb.usage = "conductor exec [options] NAME [-- COMMAND [ARGUMENT ...]]"
     _container(verb)
-    verb.add_argument("-u", "--user", metavar="USER[:GROUP]", help="who runs it; default is the container's user")
-    verb.add_argument("-e", "--env", metavar="NAME=VALUE", action="append", default=[], help="a variable; repeatable")
-    verb.add_argument("-w", "--workdir", metavar="DIR", help="where inside; default is the container's directory")
+    verb.add_argument("-u", "--user", metavar="USER[:GROUP]", help="user of the command; default: the container's user")
+    verb.add_argument(
+        "-e", "--env", metavar="NAME=VALUE", action="append", default=[], help="environment variable; repeatable"
+    )
+    verb.add_argument("-w", "--workdir", metavar="DIR", help="working directory; default: the container's")
     verb.set_defaults(takes_command=True, diff=False)
-    verb.add_argument("--check", action="store_true", help="run nothing, say whether it could be")
+    verb.add_argument("--check", action="store_true", help="run nothing, only check that the command could run")
 
 
 def _logs(verb: argparse.ArgumentParser) -> None:
     _container(verb)
-    verb.add_argument("-f", "--follow", action="store_true", help="go on until the container has ended")
+    verb.add_argument("-f", "--follow", action="store_true", help="continue until the container has ended")
 
 
 def _addnetwork(verb: argparse.ArgumentParser) -> None:
     _container(verb)
-    verb.add_argument("-i", "--internet", action="store_true", help="let it reach the internet, behind the host")
     verb.add_argument(
-        "-e", "--expose", metavar="INNER-OUTER", action="append", default=[],
-        help="make the container's port INNER the host's port OUTER (TCP; INNER-OUTER/udp for UDP); repeatable",
+        "-i", "--internet", action="store_true", help="allow Internet access with the host's address (NAT)"
+    )
+    verb.add_argument(
+        "-e", "--expose", metavar="CONTAINER_PORT-HOST_PORT", action="append", default=[],
+        help="expose a container port on a host port, TCP unless /udp is appended; repeatable",
     )  # fmt: skip
     _changes(verb)
 
 
 def _peer(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("name", metavar="A", help="name of the one container")
-    verb.add_argument("peer", metavar="B", help="name of the other")
+    verb.add_argument("name", metavar="A", help="name of a container")
+    verb.add_argument("peer", metavar="B", help="name of the other container")
     _changes(verb)
 
 
 def _info(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("name", metavar="NAME", nargs="?", help="name of a container; without it, the whole host")
+    verb.add_argument("name", metavar="NAME", nargs="?", help="name of a container; default: the whole host")
 
 
 def _completion(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("what", choices=("bash", "images", "containers"), help="bash: the file; else the names, for it")
+    verb.add_argument(
+        "what",
+        choices=("bash", "images", "containers"),
+        help="bash: the completion file; others: the names that it completes",
+    )
     verb.set_defaults(needs_root=False)
 
 
-# Summary, examples, and what adds the arguments.
+# Summary, help text with examples, and the function that adds the arguments.
 _VERBS = {
     "build": (
         "build a Debian image",
         """\
-The host's own release and mirror, by mmdebstrap or debootstrap. It takes some minutes. For other releases, packages and
-sources there is the module conductor_image.
+Uses the Debian release and mirror of the host, with mmdebstrap or debootstrap. This takes some minutes. Use the
+module conductor_image for other releases, packages and sources.
 
 example:
   conductor build debian
@@ -179,17 +188,21 @@ example:
         _build,
     ),
     "images": ("list the images", "example:\n  conductor images\n", _images),
-    "rmi": ("remove an image", "One that containers use is not removed.\n\nexample:\n  conductor rmi debian\n", _rmi),
+    "rmi": (
+        "remove an image",
+        "An image that containers use is not removed.\n\nexample:\n  conductor rmi debian\n",
+        _rmi,
+    ),
     "run": (
         "run a container from an image",
         """\
-COMMAND is the container's first process; default is /bin/bash, which stays until the container is stopped. It runs in
-the background, and what it prints is what `conductor logs` shows.
+COMMAND is the container's first process. It runs in the background, and `conductor logs` prints its output. The
+default is /bin/bash, which runs until the container is stopped.
 
-Without COMMAND, where standard input and output are a terminal, a shell in the container is opened at once, as
-`conductor exec NAME` does. The container goes on when that shell is left. --detach opens none.
+Without COMMAND, if standard input and output are a terminal, a shell in the container is opened as by
+`conductor exec NAME`. The container keeps running after the shell exits. Use --detach to open no shell.
 
-A container that exists is started again, with its data.
+An existing container is started again with its data.
 
 examples:
   conductor run debian box
@@ -197,24 +210,24 @@ examples:
 """,
         _run,
     ),
-    "ps": ("list the containers", "All, those that do not run too.\n\nexample:\n  conductor ps\n", _images),
+    "ps": ("list the containers", "Lists containers that are not running too.\n\nexample:\n  conductor ps\n", _images),
     "stop": (
         "stop a container and DELETE IT WITH ITS DATA",
         """\
-Without --keep nothing is left of the container: its files, its network and its log go, too.
+Without --keep the container is deleted with its files, its network and its log.
 
 examples:
-  conductor stop box           it is gone
-  conductor stop --keep box    conductor start box starts it again, with its data
+  conductor stop box           stop and delete it
+  conductor stop --keep box    stop it; start it again with: conductor start box
 """,
         _stop,
     ),
-    "start": ("start a container that was stopped or has ended", "example:\n  conductor start box\n", _start),
+    "start": ("start a stopped or exited container", "example:\n  conductor start box\n", _start),
     "exec": (
         "run a command in a container",
         """\
-Default is /bin/bash. Where standard input and output are a terminal the command gets one of the container's own, with
-its size, its keys and its jobs. Else its streams are passed on as they come.
+COMMAND defaults to /bin/bash. If standard input and output are a terminal, the command gets a terminal of the
+container with the same size, and all keys and job control work. Otherwise its streams are passed through.
 
 examples:
   conductor exec box
@@ -224,9 +237,9 @@ examples:
         _exec,
     ),
     "logs": (
-        "print what a container's first process has written",
+        "print the output of a container's first process",
         """\
-On a terminal characters that would act on it are shown as escapes; elsewhere all is printed as it was written.
+On a terminal, control characters are shown as escapes. Otherwise the output is printed unchanged.
 
 examples:
   conductor logs box
@@ -237,33 +250,33 @@ examples:
     "addnetwork": (
         "give a container a network",
         """\
-The host and the container reach each other then, and nothing beyond. The options say what the whole network shall be:
-what is not given here is off afterwards, whatever was given before.
+The container and its host reach each other, and nothing else. The options describe the whole network: an option that
+is not set is off afterwards, even if it was on before.
 
 examples:
   conductor addnetwork box
-  conductor addnetwork box --internet --expose 8080-80    its port 8080 is the host's port 80
+  conductor addnetwork box --internet --expose 8080-80    container port 8080 on host port 80
 """,
         _addnetwork,
     ),
     "peer": (
-        "let two containers call each other",
-        "Both need a network. Containers that are no peers do not reach each other.\n\n"
+        "allow two containers to reach each other",
+        "Both need a network. Containers that are not peers do not reach each other.\n\n"
         "example:\n  conductor peer web db\n",
         _peer,
     ),
     "info": (
-        "tell about the host, or about one container",
+        "show information about the host, or about one container",
         "examples:\n  conductor info\n  conductor info box\n",
         _info,
     ),
     "reconcile": (
         "repair the networks of all containers",
-        "After somebody flushed the firewall or deleted an interface.\n\nexample:\n  conductor reconcile\n",
+        "Use it after the firewall was flushed or an interface was deleted.\n\nexample:\n  conductor reconcile\n",
         _changes,
     ),
     "completion": (
-        "print what a shell completes",
+        "print the completion for bash",
         "example:\n  conductor completion bash > /etc/bash_completion.d/conductor\n",
         _completion,
     ),

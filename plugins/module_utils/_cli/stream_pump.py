@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bytes from one descriptor to another, several ways at once, as they come and never more than one chunk of them."""
+"""Copy bytes between descriptors, several flows at once, with at most one chunk buffered per flow."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ _WRITABLE = select.POLLOUT | select.POLLHUP | select.POLLERR | select.POLLNVAL
 
 
 class Flow:
-    """From `source` to `sink`, of which one may be blocking: that is the caller's, and others read and write it, too.
+    """A copy from `source` to `sink`. One of them may be blocking: it is the caller's, and other processes use it too.
 
-    It is over where the source ends, or the sink takes no more. `closes_sink` and `closes_source` then pass that on, to
-    a command that reads or writes the pipe's other end.
+    A flow is over if its source has ended or its sink accepts no more. `closes_sink` and `closes_source` then close
+    that descriptor, so that a command at the other end of the pipe notices.
     """
 
     def __init__(self, source: int, sink: int, *, closes_sink: bool = False, closes_source: bool = False) -> None:
         self.source, self.sink = source, sink
         self._closes = [*([sink] if closes_sink else []), *([source] if closes_source else [])]
         self._pending = b""
-        # Whether it is over, and whether that is because the source has ended.
+        # Whether the flow is over, and whether its source has ended.
         self.over = self.dry = False
-        # So much can be written at once where poll(2) says that something can (pipe(7)); any amount to a file.
+        # Bytes that a write never blocks for after poll(2) (pipe(7)); a file takes any amount.
         self._at_once = _CHUNK if stat.S_ISREG(os.fstat(sink).st_mode) else select.PIPE_BUF
 
     def waits_for(self) -> tuple[int, int]:
-        """The descriptor with which it goes on, and what that must be."""
+        """Return the descriptor that the flow waits for, and the poll event."""
         return (self.sink, select.POLLOUT) if self._pending else (self.source, select.POLLIN)
 
     def go_on(self) -> None:
@@ -48,7 +48,7 @@ class Flow:
         except BlockingIOError:
             return
         except OSError as error:
-            # EPIPE: nobody reads it any more. EIO: nobody has the terminal open any more. EBADF: opened for one way.
+            # EPIPE: the reader is gone. EIO: the terminal is closed. EBADF: opened for one direction only.
             if error.errno not in (errno.EPIPE, errno.EIO, errno.EBADF, errno.ECONNRESET):
                 raise
             self.dry = reading
@@ -68,13 +68,13 @@ def relay(
     helper: int,
     flows: Sequence[Flow],
     signals: int,
-    hear: Callable[[int], bool],
+    on_signal: Callable[[int], bool],
     until_dry: Flow | None = None,
 ) -> bool:
-    """Keep `flows` going until the process `helper`, a child, has ended; whether it has.
+    """Run `flows` until the child process `helper` has ended. Return whether it has.
 
-    `hear` is called with each signal that is read from `signals`, and says whether to go on. It does not go on either
-    where the source of `until_dry` has ended.
+    `on_signal` is called with each signal that is read from `signals`, and returns whether to continue. Returns early
+    if the source of `until_dry` has ended.
     """
     pidfd = os.pidfd_open(helper)
     try:
@@ -88,7 +88,7 @@ def relay(
             for fd, events in waiting.items():
                 poll.register(fd, events)
             happened = dict(poll.poll())
-            if signals in happened and not all(hear(number) for number in os.read(signals, 64)):
+            if signals in happened and not all(on_signal(number) for number in os.read(signals, 64)):
                 return False
             for flow in active:
                 fd, event = flow.waits_for()
@@ -103,9 +103,9 @@ def relay(
 
 
 def drain(flow: Flow, signals: int) -> None:
-    """Pass on what is there, and wait for no more: a process in the background may keep the source open.
+    """Copy the data that is available, without waiting for more: a background process may keep the source open.
 
-    Whoever it is for may not take it, and a signal from `signals` that asks us to end is then the end of it.
+    If the sink accepts no data, a signal from `signals` other than SIGWINCH ends the flow.
     """
     while not flow.over:
         fd, event = flow.waits_for()

@@ -53,6 +53,8 @@ from .readiness import check_boots, run_to_end, wait_ready
 from .rootfs import check_idmap
 from .seccomp import filters as seccomp_filters
 from .spec.container import ContainerSpec, merge, parse_changes
+from .spec.request import RUNNING
+from .spec.values import parse_argv
 from .start_checks import check_startable
 from .subid_files import register_ids
 from .supervisor.spawn import adopt
@@ -69,14 +71,20 @@ class ContainerCase(UseCase[ContainerView]):
         self.changes = parse_changes(params)
         self.name = self.changes["name"]
         self.paths = ContainerPaths.of(settings.container_dir, self.name)
-        self.wish = Wish(params["state"], bool(params.get("recreate")), bool(params.get("force")))
-        self.wait = tuple(params.get("wait") or ())
+        self.wish = Wish(
+            params["state"], bool(params.get("restart")), bool(params.get("recreate")), bool(params.get("force"))
+        )
+        self.wait = parse_argv(params["wait"], "wait") if params.get("wait") else ()
         self.wait_timeout = params["wait_timeout"]
         self.detach = params.get("detach") is not False
-        if not self.detach and (self.wish.state != "started" or self.wait):
-            raise InvalidInput("detach: false is for state=started, and excludes wait", "leave one of them out")
-        if self.wait and self.wish.state != "started":
-            raise InvalidInput(f"wait is for state=started, not for state={self.wish.state}")
+        runs = self.wish.state in RUNNING
+        if not self.detach and self.wait:
+            raise InvalidInput(f"{self.name}: detach: false and wait are mutually exclusive", "leave out one of them")
+        if not runs and (self.wait or not self.detach):
+            raise InvalidInput(
+                f"{self.name}: {'wait' if self.wait else 'detach: false'} requires that the container runs",
+                "set state to started or restarted, or leave it out",
+            )
 
     def locks(self) -> Iterable[Lock]:
         # An image that is being deleted must not get a user meanwhile.
@@ -126,7 +134,7 @@ class ContainerCase(UseCase[ContainerView]):
         """What a start would fail of, found before anything is changed; None where none can be in the plan."""
         if self.wish.state == "absent" or view.incomplete:
             return None
-        starts = self.wish.state == "started" and (not view.running or self.wish.recreate)
+        starts = self.wish.state in RUNNING and (not view.running or self.wish.recreate or self.wish.may_restart)
         try:
             with about_container(self.name):
                 wanted = merge(view.spec, self.changes)
@@ -169,9 +177,9 @@ class ContainerCase(UseCase[ContainerView]):
 
     def plan(self, observed: ContainerView) -> Plan:
         with about_container(self.name):
-            return self._plan(observed)
+            return self._plan(observed, self.wish)
 
-    def _plan(self, view: ContainerView) -> Plan:
+    def _plan(self, view: ContainerView, wish: Wish) -> Plan:
         wanted = None if self.wish.state == "absent" else merge(view.spec, self.changes)
         if view.incomplete and wanted is not None:
             raise Damaged(
@@ -186,7 +194,7 @@ class ContainerCase(UseCase[ContainerView]):
                 f"{wanted.restart_policy} does not know",
                 "set restart_policy: no, or leave detach out",
             )
-        return plan_container(wanted, self.name, view, self.wish)
+        return plan_container(wanted, self.name, view, wish)
 
     def foresee(self, planned: Plan, observed: ContainerView) -> Iterable[Action]:
         if not any(isinstance(action, NetworkStage) for action in planned.actions):
@@ -228,7 +236,9 @@ class ContainerCase(UseCase[ContainerView]):
 
     def again(self, run: Run[ContainerView]) -> tuple[ContainerView, Iterable[Action]]:
         observed = self.observe()
-        left = self.plan(observed).actions
+        # It has been restarted.
+        wish = replace(self.wish, state="started") if self.wish.state == "restarted" else self.wish
+        left = self._plan(observed, wish).actions
         if _has_started(run):
             # Started in this run, and ended since: that is the command's own will, not ours to undo.
             left = tuple(action for action in left if not isinstance(action, _STARTING))

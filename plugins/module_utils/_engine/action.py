@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is to be done, as data: printable, comparable, sortable, and the same in check mode as in earnest."""
+"""Actions and plans as data: printable, comparable, sortable, and the same in check mode and in a real run."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Action(ABC):
-    """One step. Each use case has its own subclasses."""
+    """One step of a plan. Each use case has its own subclasses."""
 
     @abstractmethod
     def describe(self) -> str:
-        """What users read in `actions`."""
+        """Return the text of the action in the result `actions`."""
 
 
 class Stage(Action):
-    """A part of a plan whose actions are planned at its moment, since until then others may change what they depend on.
+    """A part of a plan whose actions are planned when it is reached, because their input may change until then.
 
-    So no lock of what many containers have in common is held while one of them stops. Check mode foresees them.
+    So no lock that many containers share is held while one of them stops. Check mode predicts the actions.
     """
 
 
 class LeftOut(Exception):
-    """An action could not be done in `container`, for which only those inside can be the reason: the run goes on."""
+    """An action was skipped in `container` for a reason that only its processes can cause. The run continues."""
 
     def __init__(self, reason: str, container: str) -> None:
         super().__init__(reason)
@@ -37,7 +37,7 @@ class LeftOut(Exception):
 
 @dataclass(frozen=True)
 class Plan:
-    """Ordered actions, and what they change in the words of the options: `before` and `after` make the diff."""
+    """Ordered actions, and their changes as option values: `before` and `after` of the diff."""
 
     actions: tuple[Action, ...] = ()
     before: dict[str, Any] = field(default_factory=dict)

@@ -4,8 +4,8 @@
 """The bundle: all of module_utils on a managed host, in one directory whose name is the hash of its content.
 
 Modules, supervisors, the agent and the host command run from it. It is a package `conductor` with a `__main__.py`, so
-`python3 DIRECTORY VERB` executes it, and Python keeps byte code in it: a module imports it in a third of the time that
-Ansible's payload takes, and the payload stays small.
+`python3 DIRECTORY VERB` executes it, and Python caches byte code in it: a module imports it in a third of the time of
+Ansible's payload, and the payload stays small.
 """
 
 from __future__ import annotations
@@ -26,32 +26,32 @@ from .._kernel.files.atomic_write import remove_tree
 from .._kernel.processes import is_argument
 from .paths import LIBRARY_DIR
 
-# module_utils, or its copy in a bundle: we are _engine/bundle.py in it.
+# Directory of module_utils, or of its copy in a bundle; this file is _engine/bundle.py in it.
 _TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-# The zip file that we are loaded from, if any: Ansible's payload, or a bundle that is not installed.
+# The zip file that this file is loaded from, if any: Ansible's payload, or a bundle that is not installed.
 _ARCHIVE = getattr(globals().get("__loader__"), "archive", None)
 _PACKAGE = "conductor"
 _MAIN = b"from conductor._agent.main import main\n\nmain()\n"
-# It needs Ansible, which no bundle has.
-_LEFT_OUT = ("_engine/module_adapter.py",)
-# Seconds after which a bundle that nobody has used is deleted.
-_UNUSED = 7 * 86400
-# Seconds after which use of a bundle is noted again.
-_NOTED = 86400
-# A file in a bundle that is kept: the host command runs from it.
+# This file needs Ansible, which is not a part of the bundle.
+_EXCLUDED = ("_engine/module_adapter.py",)
+# Delete bundles that have not been used for this many seconds.
+_MAX_AGE = 7 * 86400
+# Seconds after which the use of a bundle is recorded again.
+_TOUCH_INTERVAL = 86400
+# A file in the bundle that the host command runs from, which is not deleted.
 _PINNED = "pinned"
 
 
 def pack() -> tuple[str, bytes]:
-    """Hash and zip file of the bundle of the code that runs now. The same sources always give the same bytes.
+    """Return hash and zip file of the bundle of the running code. The same sources always give the same bytes.
 
-    Ansible's payload has only a part of the sources: call it on the controller, or where a bundle runs.
+    Not for Ansible's payload, which contains only a part of the sources: call it on the controller or in a bundle.
     """
     sources = _sources()
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, text in _files(sources).items():
-            # With a fixed date: the time of packing is no part of the content.
+            # ZipInfo has a fixed date, so that the bytes do not depend on the time.
             info = zipfile.ZipInfo(name)
             info.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(info, text)
@@ -59,31 +59,31 @@ def pack() -> tuple[str, bytes]:
 
 
 def digest() -> str:
-    """Hash of the bundle of the code that runs now."""
+    """Return the hash of the bundle of the running code."""
     installed = _installed()
     return os.path.basename(installed) if installed else _digest(_sources())
 
 
 def path_of(bundle: str) -> str:
-    """Directory of the bundle with the hash `bundle`, installed or not."""
+    """Return the directory of the bundle with the hash `bundle`, installed or not."""
     return os.path.join(LIBRARY_DIR, bundle)
 
 
 def current() -> str:
-    """Directory of the bundle of the code that runs now, installed if it is missing. Raises OSError."""
+    """Return the directory of the bundle of the running code; install it if it is missing. Raises OSError."""
     installed = _installed()
     if installed:
         os.utime(installed)
         return installed
-    # Of a module that runs from a checkout, or of a bundle in a zip file.
+    # The code runs from a checkout, or from a bundle in a zip file.
     bundle, data = pack()
     return install(bundle, io.BytesIO(data))
 
 
 def install(bundle: str, file: str | io.BytesIO) -> str:
-    """Unpack the zip `file` as the bundle with that hash, whole or not at all; its directory.
+    """Unpack the zip `file` atomically as the bundle with the hash `bundle`; return its directory.
 
-    Raises ValueError if the content has another hash, OSError.
+    Raises ValueError if the content has another hash, and OSError.
     """
     directory = path_of(bundle)
     os.makedirs(LIBRARY_DIR, mode=0o755, exist_ok=True)
@@ -95,7 +95,7 @@ def install(bundle: str, file: str | io.BytesIO) -> str:
             content = {name: archive.read(name) for name in archive.namelist()}
         sources = _sources_in(content)
         if _digest(sources) != bundle or content != _files(sources):
-            raise ValueError(f"the file of bundle {bundle} is damaged: its content has another hash")
+            raise ValueError(f"the file of bundle {bundle} is damaged: its content has a different hash")
         staging = f"{directory}.new"
         remove_tree(staging)
         _write(staging, content)
@@ -105,14 +105,14 @@ def install(bundle: str, file: str | io.BytesIO) -> str:
 
 
 def pin(directory: str) -> None:
-    """Keep this bundle, and no other, until `unpin`: the host command runs from it."""
+    """Exclude only this bundle from deletion until `unpin`, because the host command runs from it."""
     unpin(but=directory)
     with open(os.path.join(directory, _PINNED), "w", encoding="ascii"):
         pass
 
 
 def unpin(but: str = "") -> None:
-    """Let each bundle except `but` be deleted when it is not used any more."""
+    """Allow the deletion of each bundle except `but` when it is not used any more."""
     for directory in _bundles():
         if directory != but:
             with contextlib.suppress(FileNotFoundError):
@@ -120,38 +120,38 @@ def unpin(but: str = "") -> None:
 
 
 def load(name: str, bundle: str | None = None, file: str | None = None) -> ModuleType:
-    """The module `name`, like "_engine.engine", from the bundle with the hash `bundle`.
+    """Import and return the module `name`, like "_engine.engine", from the bundle with the hash `bundle`.
 
-    With `file`, it is imported from that zip file, and nothing is installed. Without `bundle`, it is imported from the
-    files beside this one. Raises ModuleNotFoundError if they are missing.
+    With `file`, import it from that zip file and install nothing. Without `bundle`, import it from the package of this
+    file. Raises ModuleNotFoundError if the bundle or the module is missing.
     """
     if bundle is None:
         return importlib.import_module(f"{__package__.rpartition('.')[0]}.{name}")
-    place = file or path_of(bundle)
+    location = file or path_of(bundle)
     if not file:
-        _note_use(place)
-    if place not in sys.path:
-        sys.path.insert(0, place)
+        _record_use(location)
+    if location not in sys.path:
+        sys.path.insert(0, location)
     return importlib.import_module(f"{_PACKAGE}.{name}")
 
 
-def _note_use(directory: str) -> None:
-    """Have the directory's modification time say that it is in use. Raises ModuleNotFoundError if it is missing."""
+def _record_use(directory: str) -> None:
+    """Record the use in the modification time of the directory. Raises ModuleNotFoundError if it is missing."""
     try:
-        if time.time() - os.stat(directory).st_mtime > _NOTED:
+        if time.time() - os.stat(directory).st_mtime > _TOUCH_INTERVAL:
             os.utime(directory)
     except FileNotFoundError:
         raise ModuleNotFoundError(f"no bundle at {directory}", name=_PACKAGE) from None
 
 
 def _installed() -> str | None:
-    """Directory of the bundle that this code runs from, or None."""
+    """Return the directory of the bundle that this code runs from, or None."""
     directory, package = os.path.split(_TOP)
     return directory if package == _PACKAGE and os.path.dirname(directory) == LIBRARY_DIR else None
 
 
 def _sources() -> dict[str, bytes]:
-    """Text of the source files of module_utils by path."""
+    """Return the text of the source files of module_utils by path."""
     if _ARCHIVE:
         prefix = os.path.relpath(_TOP, _ARCHIVE) + "/"
         with zipfile.ZipFile(_ARCHIVE) as archive:
@@ -163,7 +163,7 @@ def _sources() -> dict[str, bytes]:
             if path.endswith(".py"):
                 with open(path, "rb") as file:
                     found[os.path.relpath(path, _TOP)] = file.read()
-    return {name: text for name, text in found.items() if not name.endswith("__init__.py") and name not in _LEFT_OUT}
+    return {name: text for name, text in found.items() if not name.endswith("__init__.py") and name not in _EXCLUDED}
 
 
 def _digest(sources: dict[str, bytes]) -> str:
@@ -174,7 +174,7 @@ def _digest(sources: dict[str, bytes]) -> str:
 
 
 def _files(sources: dict[str, bytes]) -> dict[str, bytes]:
-    """The files of the bundle. Each folder has an `__init__.py`: without one it takes longer to import from it."""
+    """Return the files of the bundle. Each folder has an `__init__.py`, because imports take longer without one."""
     folders = {_PACKAGE}
     for name in sources:
         parts = [_PACKAGE, *name.split("/")[:-1]]
@@ -185,7 +185,7 @@ def _files(sources: dict[str, bytes]) -> dict[str, bytes]:
 
 
 def _sources_in(files: dict[str, bytes]) -> dict[str, bytes]:
-    """The sources that `_files` has made `files` of."""
+    """Return the sources of which `_files` created `files`."""
     prefix = f"{_PACKAGE}/"
     return {
         name[len(prefix) :]: text
@@ -195,7 +195,7 @@ def _sources_in(files: dict[str, bytes]) -> dict[str, bytes]:
 
 
 def _write(directory: str, content: dict[str, bytes]) -> None:
-    """Write the files of a new bundle, readable for everybody, and have them on disk."""
+    """Write the files of a new bundle, readable for all users, and sync them to disk."""
     import ctypes
 
     umask = os.umask(0o022)
@@ -207,7 +207,7 @@ def _write(directory: str, content: dict[str, bytes]) -> None:
                 file.write(text)
     finally:
         os.umask(umask)
-    # One for all files; a file of its own each would take a second (syncfs(2)).
+    # One syncfs(2) for all files: an fsync(2) of each file would take a second.
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         if ctypes.CDLL(None, use_errno=True).syncfs(fd):
@@ -218,7 +218,7 @@ def _write(directory: str, content: dict[str, bytes]) -> None:
 
 @contextlib.contextmanager
 def _locked() -> Iterator[None]:
-    """Hold the lock of all bundles for the block."""
+    """Hold the exclusive lock of all bundles for the block."""
     fd = os.open(LIBRARY_DIR, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
@@ -228,7 +228,7 @@ def _locked() -> Iterator[None]:
 
 
 def _bundles() -> list[str]:
-    """Directories of all bundles on this host."""
+    """Return the directories of all bundles on this host."""
     try:
         names = os.listdir(LIBRARY_DIR)
     except FileNotFoundError:
@@ -238,9 +238,9 @@ def _bundles() -> list[str]:
 
 
 def _remove_unused() -> None:
-    """Delete bundles of other releases, except for those that are pinned, or that a supervisor or an agent runs."""
+    """Delete unused bundles, except pinned ones and those that a supervisor or an agent runs from."""
     for directory in _bundles():
         with contextlib.suppress(FileNotFoundError):
-            is_old = time.time() - os.stat(directory).st_mtime > _UNUSED
+            is_old = time.time() - os.stat(directory).st_mtime > _MAX_AGE
             if is_old and not os.path.exists(os.path.join(directory, _PINNED)) and not is_argument(directory):
                 remove_tree(directory)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What images and networks need to know of containers: their names, ids and base images, and which of them run."""
+"""Records of containers that images and networks also read: names, ids, base images, and run states."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _KEPT = {
 
 
 def container_names(container_dir: str) -> list[str]:
-    """Names of all containers, complete or not."""
+    """Return the names of all containers, complete or not."""
     try:
         entries = os.listdir(container_dir)
     except FileNotFoundError:
@@ -54,7 +54,7 @@ def container_names(container_dir: str) -> list[str]:
 
 
 def build_names(container_dir: str) -> list[str]:
-    """Names of the containers in which commands of images run just now, or ran when their module was killed."""
+    """Return the names of build containers that run commands of images, or are left of a module that was killed."""
     try:
         entries = os.listdir(container_dir)
     except FileNotFoundError:
@@ -63,15 +63,15 @@ def build_names(container_dir: str) -> list[str]:
 
 
 def read_kept(paths: ContainerPaths) -> dict[str, Any] | None:
-    """What all nouns need of container.json, or None: {id, hostname, image, wanted, userns, ids}. Raises Damaged.
+    """Return {id, hostname, image, wanted, userns, ids} of container.json, or None. Raises Damaged.
 
-    All else in there is _container/store.py's to read.
+    All modules need these values. Only _container/store.py reads the rest.
     """
     return read_json(paths.spec, _KEPT)
 
 
 def read_run_state(paths: ContainerPaths) -> dict[str, Any] | None:
-    """{pid, start_time, supervisor, started_at, restarts, ...} of the last start, or None. Raises Damaged."""
+    """Return {pid, start_time, supervisor, started_at, restarts, ...} of the last start, or None. Raises Damaged."""
     return read_json(paths.run_state, _RUN_STATE, remedy=_STOP_IT)
 
 
@@ -81,7 +81,7 @@ def write_run_state(paths: ContainerPaths, state: dict[str, Any]) -> None:
 
 
 def require_one_directory(container_dir: str) -> None:
-    """Raises Conflict where containers of another directory run: pids, links and firewall know them by name only."""
+    """Raise Conflict if containers of another directory run: run states, links and firewall use only their names."""
     try:
         entries = sorted(entry for entry in os.listdir(_STATES) if not entry.startswith(STAGING_PREFIX))
     except FileNotFoundError:
@@ -91,24 +91,23 @@ def require_one_directory(container_dir: str) -> None:
             state = read_json(os.path.join(_STATES, entry), _RUN_STATE, remedy=_STOP_IT) or {}
             other = state.get("container_dir", container_dir)
         except Damaged:
-            # Told by whoever needs it.
+            # A use case that needs this state reports the damage.
             continue
         if other != container_dir:
             raise Conflict(
-                f"container {entry.rpartition('.')[0]} of {other} runs on this host, so container_dir cannot be "
-                f"{container_dir}",
-                "a host has one at a time: stop those first",
+                f"container_dir cannot be {container_dir}: container {entry.rpartition('.')[0]} of {other} is running",
+                f"stop the containers of {other} first: a host uses one container_dir at a time",
             )
-        # The others are of the same directory, by this very rule.
+        # All running containers are in the same directory, as this function requires.
         return
 
 
 def process_in(state: dict[str, Any] | None, key: str = "") -> ProcessId | None:
-    """The process that a run state names: the first process, or with `key` "supervisor" its supervisor."""
+    """Return the first process of a run state, or with `key` "supervisor" its supervisor. Raises Damaged."""
     part = (state or {}).get(key) if key else state
     if not part:
         return None
     if "pid" not in part or "start_time" not in part:
-        raise Damaged("the run state has no process in it", _STOP_IT)
-    # 0: nobody, as after a restart of which nothing came.
+        raise Damaged("the run state contains no process", _STOP_IT)
+    # 0: no process, as after a restart that failed.
     return ProcessId(part["pid"], part["start_time"]) if part["pid"] else None

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""observe -> plan -> report -> apply: how every use case is carried out, whoever asks for it."""
+"""Run a use case: observe -> plan -> apply -> report."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from . import paths
 from .action import Action, LeftOut, Plan, Stage
 from .settings import Settings
 
-# What a use case sees of the host, and plans from.
+# The state of the host that a use case observes and plans from.
 Observed = TypeVar("Observed")
 
 
 @dataclass
 class Run(Generic[Observed]):
-    """All that is remembered of a run: a use case itself knows what is asked for, and no more.
+    """The state of a run. The use case itself holds only the request.
 
-    `observed`: the first look; `left_out`: why something was left undone in a container, by its name; `outcome`: what
-    an action, or the wait at the end, gave for the result.
+    `observed`: the first observation; `left_out`: reasons of skipped actions by the container's name; `outcome`: values
+    for the result from an action or from the wait at the end.
     """
 
     observed: Observed
@@ -35,57 +35,57 @@ class Run(Generic[Observed]):
     outcome: Any = None
 
     def all_warnings(self) -> list[str]:
-        """`warnings`, and what was left out."""
+        """Return `warnings` and the skipped actions."""
         return [*self.warnings, *(f"container {name}: {reason}" for name, reason in self.left_out.items())]
 
 
 class UseCase(Protocol[Observed]):
-    """What a module's noun can do. Built from the parameters, which it parses and checks (InvalidInput)."""
+    """The request of a module. Built from the parameters, which it parses and validates (InvalidInput)."""
 
     settings: Settings
 
     def locks(self) -> Iterable[Lock]:
-        """The locks that applying needs, in the order image, container, network."""
+        """Return the locks that `apply` needs, in the order image, container, network."""
 
     def observe(self) -> Observed:
-        """Read specs and kernel; changes nothing."""
+        """Read specs and kernel state. Changes nothing."""
 
     def plan(self, observed: Observed) -> Plan:
-        """Pure. Raises InvalidInput, Conflict or NotFound where what is asked cannot be done."""
+        """Return the plan; a pure function. Raises InvalidInput, Conflict or NotFound if the request is impossible."""
 
     def foresee(self, planned: Plan, observed: Observed) -> Iterable[Action]:
-        """What a run of `planned` would do, with the actions of its stages. Changes nothing."""
+        """Return the actions of a run of `planned`, including those of its stages. Changes nothing."""
         return planned.actions
 
     def stage(self, stage: Stage) -> contextlib.AbstractContextManager[Iterable[Action]]:
-        """The actions of `stage`, planned now, with the lock that they need for the block.
+        """Plan the actions of `stage` now; hold the lock that they need for the block.
 
-        For those whose plans have stages.
+        Only for use cases with stages in their plans.
         """
         raise AssertionError(f"a plan without stages has one: {stage!r}")
 
     def apply(self, action: Action, run: Run[Observed]) -> None:
-        """Carry out one action. Raises LeftOut where that costs the action alone."""
+        """Apply one action. Raises LeftOut if only this action must be skipped."""
 
     def take_back(self, action: Action, run: Run[Observed]) -> None:
-        """After `action` has failed: take away what must not be left of it."""
+        """Undo the parts of the failed `action` that must not remain."""
         return None
 
     def again(self, run: Run[Observed]) -> tuple[Observed, Iterable[Action]]:
-        """The second look, and what is still to be done as it shows."""
+        """Observe again; return the observation and the remaining actions."""
         observed = self.observe()
         return observed, self.plan(observed).actions
 
     def settle(self, run: Run[Observed]) -> None:
-        """Wait for what takes its time after the last action, with no lock held; changes nothing."""
+        """Wait for the effects of the last action, with no lock held. Changes nothing."""
         return None
 
     def result(self, observed: Observed, run: Run[Observed]) -> dict[str, Any]:
-        """Values for the module's result, documented in its RETURN."""
+        """Return the values of the module's result that its RETURN documents."""
 
 
 def check(case: UseCase[Observed]) -> dict[str, Any]:
-    """What `perform` would report, with nothing changed."""
+    """Return the report of `perform` without changing anything."""
     run = Run(case.observe())
     plan = case.plan(run.observed)
     run.done += case.foresee(plan, run.observed)
@@ -93,10 +93,10 @@ def check(case: UseCase[Observed]) -> dict[str, Any]:
 
 
 def perform(case: UseCase[Observed]) -> dict[str, Any]:
-    """Bring the host to what `case` wants and report it.
+    """Bring the host to the requested state of `case` and return the report.
 
-    Raises EffectFailed where the plan, carried out, did not lead there: the second look is what makes
-    `changed` and idempotence honest.
+    Raises EffectFailed if a second observation shows that the applied plan did not reach that state. That check makes
+    `changed` and idempotence reliable.
     """
     with contextlib.ExitStack() as stack:
         for lock in case.locks():
@@ -104,21 +104,22 @@ def perform(case: UseCase[Observed]) -> dict[str, Any]:
         run = Run(case.observe())
         observed = run.observed
         plan = case.plan(observed)
-        with _telling(case, plan, run, partly=True):
+        with _with_progress(case, plan, run, partly=True):
             for action in plan.actions:
-                _carry_out(case, action, run)
+                _apply(case, action, run)
         if plan.actions:
-            with _telling(case, plan, run):
+            with _with_progress(case, plan, run):
                 observed, left = case.again(run)
                 if left:
-                    raise EffectFailed(f"did not converge, still to do: {'; '.join(a.describe() for a in left)}")
-    # Without a lock: what is waited for may take as long as it likes, and others may want to end it.
-    with _telling(case, plan, run):
+                    remaining = "; ".join(action.describe() for action in left)
+                    raise EffectFailed(f"did not converge: these actions are still required: {remaining}")
+    # Without a lock: the wait may take any time, and another run may have to stop the container meanwhile.
+    with _with_progress(case, plan, run):
         case.settle(run)
     return _report(case, observed, plan, run)
 
 
-def _carry_out(case: UseCase[Observed], action: Action, run: Run[Observed]) -> None:
+def _apply(case: UseCase[Observed], action: Action, run: Run[Observed]) -> None:
     try:
         with case.stage(action) if isinstance(action, Stage) else contextlib.nullcontext((action,)) as actions:
             for each in actions:
@@ -128,46 +129,45 @@ def _carry_out(case: UseCase[Observed], action: Action, run: Run[Observed]) -> N
                 except LeftOut as error:
                     run.left_out[error.container] = error.reason
     except (ConductorError, OSError):
-        # No lock of a stage is held any more. What cannot be taken back is for the next run, which finds it; this error
-        # is the one to tell.
+        # The lock of the stage is released here. If the undo fails, the next run finds the rest; report this error.
         with contextlib.suppress(ConductorError, OSError):
             case.take_back(action, run)
         raise
 
 
 @contextlib.contextmanager
-def _telling(case: UseCase[Observed], plan: Plan, run: Run[Observed], partly: bool = False) -> Iterator[None]:
-    """For the block, have errors tell what was done before: `changed` is what happened, in failures too.
+def _with_progress(case: UseCase[Observed], plan: Plan, run: Run[Observed], partly: bool = False) -> Iterator[None]:
+    """Add the completed actions and `changed` to the errors of the block.
 
-    `partly`: something of `plan` is left then.
+    `partly`: after such an error, a part of `plan` is not applied.
     """
     try:
         yield
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
-        told = EffectFailed(f"{error.strerror or error}{where}")
-        _tell(told, case, plan, run, partly)
-        raise told from error
+        failed = EffectFailed(f"{error.strerror or error}{where}")
+        _add_progress(failed, case, plan, run, partly)
+        raise failed from error
     except ConductorError as error:
-        _tell(error, case, plan, run, partly)
+        _add_progress(error, case, plan, run, partly)
         raise
 
 
-def _tell(error: ConductorError, case: UseCase[Observed], plan: Plan, run: Run[Observed], partly: bool) -> None:
-    words = [action.describe() for action in run.done]
-    error.facts = {"changed": bool(words) or _has_begun(case, plan), "actions": words, **error.facts}
-    if words and partly:
-        error.hint = f"{error.hint}; " * bool(error.hint) + f"done before: {', '.join(words)}"
+def _add_progress(error: ConductorError, case: UseCase[Observed], plan: Plan, run: Run[Observed], partly: bool) -> None:
+    done = [action.describe() for action in run.done]
+    error.facts = {"changed": bool(done) or _has_begun(case, plan), "actions": done, **error.facts}
+    if done and partly:
+        error.hint = f"{error.hint}; " * bool(error.hint) + f"done before: {', '.join(done)}"
 
 
 def _has_begun(case: UseCase[Observed], plan: Plan) -> bool:
-    """Whether the first action has changed anything before it failed: another plan is needed now."""
+    """Return whether the first action changed anything before it failed, so that a different plan is required now."""
     if not plan.actions:
         return False
     try:
         return case.plan(case.observe()).actions != plan.actions
     except (ConductorError, OSError):
-        # Then it is better to say so than not.
+        # Unknown: report a change rather than miss one.
         return True
 
 

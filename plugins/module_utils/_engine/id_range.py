@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""User and group ids of a container: a range of the host's, so that root inside is nobody outside."""
+"""User and group ids of a container: a range of the host's ids, so that root inside has no privileges outside."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from .._errors import InvalidInput
 from .typed_values import object_with, whole
 
-# Debian's ids, nobody (65534) among them, fill 16 bits.
+# Ids of Debian, including nobody (65534), have 16 bits.
 SIZE = 65536
-# The last two 32-bit ids mean "none" and "no change" to system calls; whole ranges only.
+# The last two 32-bit ids mean "none" and "no change" in system calls, so the last whole range is excluded.
 END = (1 << 32) - SIZE
 
 _ID = whole(0, (1 << 32) - 1)
-# A range, and what `userns` says, in our JSON files.
+# A range in the JSON files.
 RANGE_KIND = object_with({"base": _ID, "size": _ID}, ("base", "size"))
 
 
 def userns_kind(value: object) -> bool:
-    """Whether that can be the `userns` of a container.json."""
+    """Return whether `value` is valid as `userns` in container.json."""
     return value in ("auto", "host") or RANGE_KIND(value)
 
 
@@ -35,12 +35,12 @@ class IdRange:
 
     @property
     def end(self) -> int:
-        """The first id behind it."""
+        """The first id after the range."""
         return self.base + self.size
 
     @property
     def map_line(self) -> str:
-        """As /proc/PID/uid_map wants it."""
+        """The line for /proc/PID/uid_map."""
         return f"0 {self.base} {self.size}\n"
 
     def overlaps(self, other: IdRange) -> bool:
@@ -48,24 +48,28 @@ class IdRange:
 
 
 def parse_userns(value: object, option: str) -> str | IdRange:
-    """V(auto), V(host), or the range that {base, size} says. Raises InvalidInput."""
+    """Return "auto", "host", or the range of a dictionary {base, size}. Raises InvalidInput."""
     if value in ("auto", "host"):
         return value
     if not isinstance(value, dict) or set(value) - {"base", "size"} or "base" not in value:
-        raise InvalidInput(f"{option} {value!r} is not known", "use auto, host, or a dictionary with base and size")
+        raise InvalidInput(f"{option} {value!r} is not valid", "use auto, host, or a dictionary with base and size")
     base, size = (_number(value.get(key, SIZE), f"{option}.{key}") for key in ("base", "size"))
     if base < SIZE:
-        raise InvalidInput(f"{option}.base {base} is below {SIZE}, where the host's own users are")
+        raise InvalidInput(
+            f"{option}.base {base} is below {SIZE}, in the range of the host's own users", f"use {SIZE} or more"
+        )
     if size < SIZE:
-        raise InvalidInput(f"{option}.size {size} is below {SIZE}", "Debian's users go up to 65534")
+        raise InvalidInput(f"{option}.size {size} is below {SIZE}", f"use {SIZE} or more: Debian uses ids up to 65534")
     if base + size > END:
-        raise InvalidInput(f"{option}: {base} and {size} together go beyond the kernel's last range, up to {END}")
+        raise InvalidInput(
+            f"{option}: base {base} plus size {size} is beyond the last range of the kernel, up to {END}"
+        )
     return IdRange(base, size)
 
 
 def _number(value: object, option: str) -> int:
-    # YAML's numbers come as text where a template made them.
+    # A number from a Jinja template is a string.
     if isinstance(value, (int, str)) and not isinstance(value, bool):
         with contextlib.suppress(ValueError):
             return int(value)
-    raise InvalidInput(f"{option} {value!r} is not a whole number")
+    raise InvalidInput(f"{option} {value!r} is not an integer")

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What all info modules are: a look, and nothing to do."""
+"""Base class of the use cases of info modules, which observe and change nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .names import parse_name
 
 
 class InfoCase(UseCase[Observed]):
-    """Reads, and never changes anything."""
+    """A use case without locks and actions."""
 
     def locks(self) -> Iterable[Lock]:
         return ()
@@ -24,9 +24,9 @@ class InfoCase(UseCase[Observed]):
         return Plan()
 
     def apply(self, action: Action, run: Run[Observed]) -> None:
-        raise AssertionError(f"an info module has nothing to do: {action!r}")
+        raise AssertionError(f"an info module has no actions: {action!r}")
 
 
 def parse_names(params: dict[str, Any]) -> list[str]:
-    """What the option `name` asks for; empty for all. Raises InvalidInput."""
+    """Return the names in the option `name`; empty for all. Raises InvalidInput."""
     return [parse_name(name, "name") for name in params["name"] or []]

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Our JSON files: versioned, written whole, and never half understood. This is their one reader.
+"""Read and write the JSON files of this collection: versioned, written atomically, and validated as a whole.
 
-A run asks for the same ones again and again, and reads each once: the text is kept for as long as it is the same file.
-Each writing makes a new one (write_atomic), so that its number, size and time tell it from all others.
+A run needs the same files repeatedly and reads each once: the text is cached until the file is replaced. Each write
+creates a new file (write_atomic), which inode number, size and time identify.
 """
 
 from __future__ import annotations
@@ -20,32 +20,31 @@ from .._errors import Damaged
 from .._kernel.files.atomic_write import write_atomic
 from .typed_values import Kind, wrong
 
-# Raised by a release whose files an older one would misunderstand. A key that an older one may ignore needs no new one.
+# Increased if an older release would misread the files. A new key that an older release may ignore needs no increase.
 VERSION = 1
-# Bytes. The largest that is written is the container.json of a container with a large environment.
-_LARGEST = 16 << 20
-# Nanoseconds, more than a step of the clock that files have: one that has just been written may be written to again
-# without showing it.
-_SETTLED = 100_000_000
-# By path: which file it was, and its text.
-_known: dict[str, tuple[tuple[int, ...], bytes]] = {}
-_REMEDY = "restore it, or remove what it belongs to and create that anew"
+# Maximum bytes of a file. The largest is the container.json of a container with a large environment.
+_MAX_SIZE = 16 << 20
+# Nanoseconds, more than the resolution of file times: a younger file may be written again without a new time.
+_MIN_AGE = 100_000_000
+# Identity and text of the cached files, by path.
+_cache: dict[str, tuple[tuple[int, ...], bytes]] = {}
+_REMEDY = "restore it, or remove the object that it belongs to and create that again"
 
 
 def write_json(path: str, value: dict[str, Any]) -> None:
-    """Write `value` with the format's version to `path`, atomically."""
+    """Write `value` with the format version to `path`, atomically."""
     text = json.dumps({"version": VERSION, **value}, indent=1, sort_keys=True)
     data = text.encode() + b"\n"
-    _known[path] = _identity(write_atomic(path, data)), data
+    _cache[path] = _identity(write_atomic(path, data)), data
 
 
 def read_json(
     path: str, kinds: Mapping[str, Kind] | None = None, required: Collection[str] = (), remedy: str = _REMEDY
 ) -> dict[str, Any] | None:
-    """The object in `path` without its version, or None where there is no such file.
+    """Return the object in `path` without its version, or None if the file does not exist.
 
-    Raises Damaged for a file that is no JSON object of our version, whose values are not of their `kinds` (see
-    typed_values.py), or that lacks a `required` key: it names the file, and leaves it as it is.
+    Raises Damaged, which names the file, if it is not a JSON object of the present version, if its values are not of
+    their `kinds` (see typed_values.py), or if a `required` key is missing. The file is left unchanged.
     """
     value = read_object(path, remedy)
     if value is None:
@@ -58,28 +57,29 @@ def read_json(
 
 
 def read_object(path: str, remedy: str) -> dict[str, Any] | None:
-    """The JSON object in the file `path`, None where there is no such file. Raises Damaged.
+    """Return the JSON object in the file `path`, or None if it does not exist. Raises Damaged.
 
-    As RFC 8259 has it: no NaN, no name twice in an object (Python's reader would take the last one, others the first).
+    Follows RFC 8259: no NaN, and no duplicate name in an object (Python would use the last one, other parsers the
+    first).
     """
     text = _read(path, remedy)
     if text is None:
         return None
     try:
-        value = json.loads(text, parse_constant=_no_number, object_pairs_hook=_with_names_once)
+        value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique_names)
     except (ValueError, RecursionError) as error:
         raise Damaged(f"{path} is damaged ({error})", remedy) from None
     if not isinstance(value, dict):
-        raise Damaged(f"{path} is damaged (it is no object)", remedy)
+        raise Damaged(f"{path} is damaged (it is not a JSON object)", remedy)
     return value
 
 
 def _read(path: str, remedy: str) -> bytes | None:
-    identity, text = _known.get(path, ((), b""))
+    identity, text = _cache.get(path, ((), b""))
     try:
         if identity and identity == _identity(os.stat(path)):
             return text
-        # Non-blocking for a FIFO in its place.
+        # O_NONBLOCK: a FIFO in its place must not block.
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -88,16 +88,16 @@ def _read(path: str, remedy: str) -> bytes | None:
     found = os.fstat(fd)
     if not stat.S_ISREG(found.st_mode):
         os.close(fd)
-        raise Damaged(f"{path} is damaged (it is no file)", remedy)
+        raise Damaged(f"{path} is damaged (it is not a regular file)", remedy)
     with open(fd, "rb") as file:
         try:
-            text = file.read(_LARGEST + 1)
+            text = file.read(_MAX_SIZE + 1)
         except OSError as error:
             raise Damaged(f"{path} cannot be read ({error.strerror})", remedy) from None
-    if len(text) > _LARGEST:
-        raise Damaged(f"{path} is damaged (it has more than {_LARGEST} bytes)", remedy)
-    if time.time_ns() - found.st_mtime_ns > _SETTLED:
-        _known[path] = _identity(found), text
+    if len(text) > _MAX_SIZE:
+        raise Damaged(f"{path} is damaged (it has more than {_MAX_SIZE} bytes)", remedy)
+    if time.time_ns() - found.st_mtime_ns > _MIN_AGE:
+        _cache[path] = _identity(found), text
     return text
 
 
@@ -115,12 +115,12 @@ def _check_version(path: str, version: object, remedy: str) -> None:
         )
 
 
-def _no_number(name: str) -> object:
-    raise ValueError(f"{name} is no number of JSON")
+def _refuse_constant(name: str) -> object:
+    raise ValueError(f"{name} is not a JSON number")
 
 
-def _with_names_once(pairs: list[tuple[str, object]]) -> dict[str, Any]:
+def _unique_names(pairs: list[tuple[str, object]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        raise ValueError("it has a name twice in an object")
+        raise ValueError("an object has a duplicate name")
     return value

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Names of the locks, in one place: image, container, ids, network is the order in which they are taken."""
+"""Names of all locks. They are acquired in the order image, container, ids, network."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ def container_lock(name: str) -> Lock:
 
 
 def ids_lock() -> Lock:
-    """The lock of who has which ids."""
+    """The lock for the assignment of id ranges."""
     return Lock("ids")
 
 
 def network_lock() -> Lock:
-    """The lock of all networks of this host: one pool, one table."""
+    """The lock of all networks of this host, which share an address pool and a firewall table."""
     return Lock("network")
 
 
 def image_lock(name: str, shared: bool = False) -> Lock:
-    """The lock of one image: for who makes or removes it, or, `shared`, for who needs that it stays as it is."""
+    """The lock of one image: exclusive to create or remove it, `shared` to use it unchanged."""
     return Lock(f"image-{name}", shared)

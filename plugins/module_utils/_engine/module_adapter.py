@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A module of Ansible around a use case: its parameters, check mode, and its exit. Only here check mode is known.
+"""Run a use case as an Ansible module: parameters, check mode and exit. No other file handles check mode.
 
-The use case is not in the payload: it is loaded from the bundle on the host (bundle.py), which the action plugin puts
-there if it is missing.
+The use case is not in the payload: it is loaded from the bundle on the host (bundle.py), which the action plugin
+installs if it is missing.
 """
 
 from __future__ import annotations
@@ -16,22 +16,23 @@ from ansible.module_utils.basic import AnsibleModule
 
 from .bundle import install, load, path_of
 
-# Options of all modules for the host's settings (settings.py).
+# Options of all modules that override settings of the host (settings.py).
 _SETTINGS = {
     "image_dir": {"type": "path"},
     "container_dir": {"type": "path"},
     "lock_timeout": {"type": "float"},
 }
-# From the action plugin: the hash of its bundle, and a zip file of it for a host that does not have it.
-_BUNDLE = {"_bundle": {"type": "str"}, "_bundle_file": {"type": "path"}}
-# As Ansible writes it for what must not be logged.
+# From the action plugin: the hash of its bundle, and the bundle as a zip file for a host that lacks it. The action plugin
+# replaces _options, which roles use, by the options in it.
+_BUNDLE = {"_bundle": {"type": "str"}, "_bundle_file": {"type": "path"}, "_options": {"type": "raw"}}
+# The text that Ansible shows instead of no_log values.
 _HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 
 
 class _Module(AnsibleModule):  # type: ignore[misc]  # it has no types
-    """A module whose secrets go neither to syslog nor into `invocation`: values of `env`, whose names stay, and texts.
+    """A module that hides secrets in syslog and `invocation`: the values (not the names) of `env`, stdin and content.
 
-    The option no_log would do so, and would also hide each occurrence of such a value in the result: "1", or "/".
+    The option no_log would also hide each occurrence of such a value, for instance "1" or "/", in the result.
     """
 
     params: dict[str, Any]
@@ -49,7 +50,7 @@ class _Module(AnsibleModule):  # type: ignore[misc]  # it has no types
 
 
 def without_secrets(params: dict[str, Any]) -> dict[str, Any]:
-    """Parameters of a module as others may see them."""
+    """Return the parameters of a module with secrets hidden."""
     shown = {name: value for name, value in params.items() if name not in _BUNDLE}
     for name in ("stdin", "content"):
         if shown.get(name) is not None:
@@ -60,22 +61,22 @@ def without_secrets(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def run_module(spec: dict[str, Any], use_case: str, **module_options: Any) -> None:
-    """Run a module to its exit: `spec` is its argument_spec without what all modules have.
+    """Run a module to its exit. `spec`: its argument_spec without the options of all modules.
 
-    `use_case`: as for run_use_case.
+    `use_case`: as in run_use_case.
     """
     module = _Module(argument_spec={**_SETTINGS, **_BUNDLE, **spec}, supports_check_mode=True, **module_options)
     if os.geteuid():
-        module.fail_json(msg="this needs root on the managed host. Set become: true.")
+        module.fail_json(msg="this module needs root on the managed host. Set become: true.")
     params = dict(module.params)
-    bundle, file = params.pop("_bundle"), params.pop("_bundle_file")
+    bundle, file, _ = (params.pop(name) for name in _BUNDLE)
     try:
         if file and not module.check_mode:
             install(bundle, file)
             file = None
         run = load("_engine.run_use_case", bundle, file).run_use_case
     except ModuleNotFoundError as error:
-        # The action plugin sends the bundle then, and runs the module again.
+        # The action plugin then sends the bundle and runs the module again.
         module.fail_json(msg=f"{path_of(bundle or '')} cannot be imported: {error}", bundle_missing=True)
     except (OSError, ValueError) as error:
         module.fail_json(msg=f"{path_of(bundle)} cannot be installed: {error}")

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Names of images and containers: what a path, a host name and a message can all bear."""
+"""Names of images and containers, which are valid in paths, host names and messages."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _NAME = re.compile(r"[a-z0-9A-Z](?:[a-zA-Z0-9_.-]{0,61}[a-zA-Z0-9])?")
 
 
 def parse_name(value: object, option: str) -> str:
-    """`value` as a name of an image or container; raises InvalidInput naming the `option`."""
+    """Return `value` as a name of an image or container. Raises InvalidInput, which names the `option`."""
     if not isinstance(value, str) or not _NAME.fullmatch(value) or ".." in value:
         raise InvalidInput(
             f"{option} {value!r} is not a valid name",
-            "use 1 to 63 letters, digits, '-', '_' or '.', beginning and ending with a letter or digit",
+            "use 1 to 63 letters, digits, '-', '_' or '.', with a letter or digit at both ends and no '..'",
         )
     return value

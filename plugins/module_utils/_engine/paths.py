@@ -1,20 +1,20 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where things lie on a managed host."""
+"""Paths on a managed host."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
 
-# Gone after a reboot, and that is right: pids, locks and sockets mean nothing then.
+# Cleared by a reboot, after which pids, locks and sockets are invalid anyway.
 RUN_DIR = "/run/conductor"
 LOCK_DIR = "/run/conductor/locks"
-# Sockets of users, which they have to get to.
+# Sockets for users without root, which need access to this directory.
 ADMITTED_DIR = "/run/conductor/admitted"
 NETNS_DIR = "/run/netns"
-# The same directory that ip-netns(8) uses; the prefix keeps us off other programs' names.
+# ip-netns(8) uses the same directory; the prefix prevents clashes with names of other programs.
 NETNS_PREFIX = "conductor-"
 
 IMAGE_DIR = "/var/lib/conductor/images"
@@ -22,10 +22,10 @@ CONTAINER_DIR = "/var/lib/conductor/containers"
 LIBRARY_DIR = "/var/lib/conductor/lib"
 CONFIG_FILE = "/etc/conductor/conductor.json"
 
-# Entries of image_dir and container_dir that begin with a dot are half-built or half-deleted, never an image.
+# Entries of image_dir and container_dir that begin with a dot are incomplete, while they are created or deleted.
 STAGING_PREFIX = "."
-# Names of containers in which commands of images run. No user's container has such a name; what these have of ids,
-# addresses, links and firewall elements is not free.
+# Prefix of containers in which commands of images run, never used by a user's container. Their ids, addresses, links
+# and firewall elements are in use.
 BUILD_PREFIX = ".build-"
 
 
@@ -45,12 +45,12 @@ class ImagePaths:
 
     @property
     def rootfs(self) -> str:
-        """The root file system, or, of an image on a base, what differs from that."""
+        """The root file system; of an image with a base image, only the changes."""
         return os.path.join(self.directory, "rootfs")
 
     @property
     def work(self) -> str:
-        """What overlayfs needs beside it while it is made."""
+        """The work directory of overlayfs while the image is built."""
         return os.path.join(self.directory, "work")
 
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The host's settings: a module's option, else /etc/conductor/conductor.json, else the default."""
+"""Settings of the host. Precedence: option of the module, /etc/conductor/conductor.json, default."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CHOICES = {"forwarding": ("enable", "require"), "firewall": ("report", "accept"
 
 @dataclass(frozen=True)
 class Settings:
-    """Where things lie on this host, how long to wait for a lock (seconds), and how containers' networks fit in it."""
+    """Directories on this host, the timeout for locks (seconds), and the integration of container networks."""
 
     image_dir: str = paths.IMAGE_DIR
     container_dir: str = paths.CONTAINER_DIR
@@ -32,7 +32,7 @@ class Settings:
 
     @classmethod
     def load(cls, params: dict[str, Any], config_file: str = paths.CONFIG_FILE) -> Settings:
-        """Settings of this host with the module's `params` over them. Raises InvalidInput, Damaged."""
+        """Return the settings of this host, overridden by the module's `params`. Raises InvalidInput, Damaged."""
         names = [field.name for field in fields(cls)]
         values = _read_config(config_file, names)
         values.update({name: params[name] for name in names if params.get(name) is not None})
@@ -43,7 +43,7 @@ class Settings:
         for name, choices in _CHOICES.items():
             if getattr(settings, name) not in choices:
                 raise InvalidInput(
-                    f"{name} {getattr(settings, name)!r} is not one of {', '.join(choices)}", f"see {config_file}"
+                    f"{name} {getattr(settings, name)!r} is not one of {', '.join(choices)}", f"correct {config_file}"
                 )
         return settings
 
@@ -59,7 +59,7 @@ def _read_config(path: str, known: list[str]) -> dict[str, Any]:
         return {}
     unknown = sorted(set(values) - set(known))
     if unknown:
-        raise Damaged(f"{path} has unknown settings: {', '.join(unknown)}", f"known are {', '.join(known)}")
+        raise Damaged(f"{path} has unknown settings: {', '.join(unknown)}", f"use only {', '.join(known)}")
     problem = wrong(values, _KINDS)
     if problem:
         raise Damaged(f"{path} is damaged ({problem})", remedy)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Amounts as people write them."""
+"""Parse sizes with units."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
 def parse_size(value: object, option: str) -> int:
-    """Bytes of `value`: a whole number with an optional k, m, g or t (powers of 1024). Raises InvalidInput."""
+    """Return `value` in bytes: an integer with an optional unit k, m, g or t (powers of 1024). Raises InvalidInput."""
     match = re.fullmatch(r"(\d+)([kmgt]?)(?:i?b)?", str(value).strip().lower())
     if match is None or int(match[1]) * _UNITS[match[2]] >= 1 << 63:
-        raise InvalidInput(f"{option} {value!r} is not a size", "write bytes, or a number with k, m, g or t, like 512m")
+        raise InvalidInput(f"{option} {value!r} is not a size", "use bytes, or a number with k, m, g or t, like 512m")
     return int(match[1]) * _UNITS[match[2]]

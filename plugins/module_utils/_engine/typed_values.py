@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Types of the values in our JSON files: nothing of a wrong type gets further than the reader of a file."""
+"""Types of the values in the JSON files of this collection, which the reader of a file checks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 Kind = Callable[[object], bool]
 
-# Seconds since 1970 up to the year 9999, the last that datetime knows.
+# The last second of the year 9999, the last that datetime supports, in seconds since 1970.
 _LAST_SECOND = 253_402_300_799
 
 
@@ -23,15 +23,15 @@ def flag(value: object) -> bool:
 
 
 def whole(least: int, most: int = (1 << 63) - 1) -> Kind:
-    """Whole numbers from `least` to `most`."""
+    """Integers from `least` to `most`."""
     return lambda value: isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
 def number(least: float, most: float) -> Kind:
-    """Numbers from `least` to `most`, whole or not."""
+    """Integers and floats from `least` to `most`."""
 
     def fits(value: object) -> bool:
-        # What is no number, as JSON has none, is between no others.
+        # NaN fails both comparisons.
         return isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value <= most
 
     return fits
@@ -47,22 +47,22 @@ def one_of(*values: object) -> Kind:
 
 
 def maybe(kind: Kind) -> Kind:
-    """That, or null."""
+    """A value of that kind, or null."""
     return lambda value: value is None or kind(value)
 
 
 def list_of(kind: Kind) -> Kind:
-    """Lists, or tuples: what becomes a list in JSON."""
+    """Lists of values of that kind, or tuples, which become lists in JSON."""
     return lambda value: isinstance(value, (list, tuple)) and all(map(kind, value))
 
 
 def map_of(kind: Kind) -> Kind:
-    """An object with values of that kind, whatever its keys."""
+    """Objects with any keys and values of that kind."""
     return lambda value: isinstance(value, dict) and all(map(text, value)) and all(map(kind, value.values()))
 
 
 def object_with(kinds: Mapping[str, Kind], required: Collection[str] = ()) -> Kind:
-    """An object whose known keys have values of these kinds, and which has all that are `required`."""
+    """Objects that have all `required` keys and whose known keys have values of these `kinds`."""
 
     def fits(value: object) -> bool:
         return isinstance(value, dict) and not wrong(value, kinds, required)
@@ -71,19 +71,19 @@ def object_with(kinds: Mapping[str, Kind], required: Collection[str] = ()) -> Ki
 
 
 def wrong(value: Mapping[str, Any], kinds: Mapping[str, Kind], required: Collection[str] = ()) -> str:
-    """What is wrong with an object, in words; "" if nothing is. Keys without a kind do not count."""
+    """Return the problem of an object as text, or "". Keys without a kind are ignored."""
     for name in required:
         if name not in value:
             return f"it has no {name}"
     for name, kind in kinds.items():
         if name in value and not kind(value[name]):
-            return f"{name} is {_shown(value[name])}"
+            return f"{name} is {_description(value[name])}"
     return ""
 
 
-def _shown(value: object) -> str:
-    """A value for people, of any size and depth."""
+def _description(value: object) -> str:
+    """Describe a value of any size and depth for a message."""
     if isinstance(value, str):
         return repr(value if len(value) <= 60 else value[:60] + "...")
-    names = {type(None): "null", bool: "a truth value", int: "another number", float: "another number", list: "a list"}
+    names = {type(None): "null", bool: "a boolean", int: "another number", float: "another number", list: "a list"}
     return names.get(type(value), "an object")

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One cgroup by path in each hierarchy that the host has: version 2, version 1, or both.
+"""One cgroup, by its path in each hierarchy of the host: version 2, version 1, or both.
 
-Sources: the kernel's Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/*.rst. Limits: memory in bytes, cpus in
-CPUs, pids in processes; 0 lifts a limit.
+Sources: the kernel's Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/*.rst. Units of limits: memory in bytes,
+cpus in CPUs, pids in processes; 0 removes a limit.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from . import syscalls
 from .device_bpf import DeviceRule
 from .devices_controller import allow_devices
 
-# Joined in version 1: those whose limits, rules or counters are used, and systemd's own, in which the host's systemd
-# finds whose process a process is.
+# Hierarchies of version 1 that are joined: those whose limits, rules or counters are used, and that of systemd, by
+# which the systemd of the host assigns processes to units.
 _V1 = ("memory", "cpu", "cpuacct", "pids", "devices", "name=systemd")
 _CONTROLLERS = ("memory", "cpu", "pids")
 _CPU_PERIOD = 100_000
 _V1_UNLIMITED_MEMORY = -1
-# Milliseconds in which a child has run its first instruction, if nothing stops it.
-_BIRTH = 500
+# Milliseconds within which a new child runs its first instruction unless it is stopped.
+_FIRST_INSTRUCTION = 500
 
 
 class Cgroup:
@@ -40,7 +40,7 @@ class Cgroup:
         self._v2: str | None = None
         with open(mounts, encoding="utf-8", errors="surrogateescape") as file:
             for line in file:
-                # Hosts have hundreds of mounts, and each command that is run looks here.
+                # Each command that is run reads this file, and a host has hundreds of mounts.
                 if " cgroup" not in line:
                     continue
                 _, target, kind, options, *_ = line.split(" ")
@@ -52,14 +52,14 @@ class Cgroup:
 
     @property
     def directories(self) -> list[str]:
-        """All directories of this cgroup, each once (cpu and cpuacct may be one hierarchy)."""
+        """Directories of this cgroup in all hierarchies, each once (cpu and cpuacct may share a hierarchy)."""
         return list(dict.fromkeys([*self._v1.values(), *([self._v2] if self._v2 else [])]))
 
     def exists(self) -> bool:
         return any(os.path.isdir(directory) for directory in self.directories)
 
     def create(self) -> None:
-        """Make the directories; in version 2 hand the controllers down to them."""
+        """Create the directories, and enable the controllers for them in version 2."""
         for directory in self.directories:
             os.makedirs(directory, exist_ok=True)
         if self._v2:
@@ -69,7 +69,7 @@ class Cgroup:
         top = directory[: -len(self.path) - 1]
         for parent in (top, os.path.dirname(directory)):
             for controller in set(_read(os.path.join(parent, "cgroup.controllers")).split()) & set(_CONTROLLERS):
-                # A host whose root cgroup may not be divided has no limits; set_limits says so where one is wanted.
+                # If the root cgroup may not be divided, the host has no limits; set_limits reports a requested one.
                 try:
                     _write(os.path.join(parent, "cgroup.subtree_control"), f"+{controller}")
                 except OSError as error:
@@ -77,23 +77,27 @@ class Cgroup:
                         raise
 
     def delegate(self, owner: int) -> None:
-        """Let the user and group `owner` divide it further, in version 2 (cgroup-v2.rst, "Model of Delegation")."""
+        """Delegate the cgroup of version 2 to user and group `owner` (cgroup-v2.rst, "Model of Delegation")."""
         if self._v2:
             for name in ("", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control"):
                 os.chown(os.path.join(self._v2, name), owner, owner)
-            # What is nested without end would cost the kernel memory, and could not be removed by path any more.
+            # Unlimited nesting would use up kernel memory, and paths would become too long to remove it.
             for name, most in (("cgroup.max.depth", "32"), ("cgroup.max.descendants", "4096")):
                 _write(os.path.join(self._v2, name), most)
 
     def allow_devices(self, rules: Iterable[DeviceRule] | None) -> None:
-        """Let those inside use what `rules` allow, or with None all that the host may. Raises HostNotCapable."""
+        """Allow the processes inside the devices of `rules`, or with None all that the host may use.
+
+        Raises HostNotCapable.
+        """
         allow_devices(self._v1.get("devices"), self._v2, rules)
 
     def open(self, beside: int | None = None) -> CgroupEntry:
-        """A way in that stays open when the caller has left the host's mount namespace.
+        """Open the cgroup for new children; the entry still works after the caller left the host's mount namespace.
 
-        In version 2 to the cgroup of the process `beside`, where that is below this one: systemd as a container's first
-        process moves below, and above there may be no processes then ("no internal processes", cgroup-v2.rst).
+        In version 2 it opens the cgroup of the process `beside` if that is below this one: systemd as the first process
+        of a container moves to a cgroup below, and then none may be in this one ("no internal processes",
+        cgroup-v2.rst).
         """
         tasks = [
             os.open(os.path.join(d, "tasks"), os.O_WRONLY | os.O_CLOEXEC) for d in dict.fromkeys(self._v1.values())
@@ -102,7 +106,10 @@ class Cgroup:
         return CgroupEntry(tasks, os.open(self._v2 + self._below(beside), flags) if self._v2 else None)
 
     def _below(self, pid: int | None) -> str:
-        """Where below this cgroup the process is, in version 2 (/proc/PID/cgroup, cgroups(7)); "" where it is not."""
+        """Return the path of the process's cgroup of version 2 relative to this one (/proc/PID/cgroup, cgroups(7)).
+
+        "" if the process is not below this cgroup.
+        """
         if pid is None:
             return ""
         for line in _read(f"/proc/{pid}/cgroup").splitlines():
@@ -111,12 +118,12 @@ class Cgroup:
         return ""
 
     def join(self) -> None:
-        """Move the calling process in, which may take 10 ms and more: see CgroupEntry for who is in a hurry."""
+        """Move the calling process into the cgroup. This may take 10 ms and more; CgroupEntry is faster."""
         for directory in self.directories:
             _write(os.path.join(directory, "cgroup.procs"), "0")
 
     def processes(self) -> list[int]:
-        """Pids of all processes in it and below it."""
+        """Return the pids of all processes in the cgroup and below it."""
         found: list[int] = []
         for directory, _, files in os.walk(self.directories[0] if self.directories else "/nonexistent"):
             if "cgroup.procs" in files:
@@ -124,20 +131,20 @@ class Cgroup:
         return found
 
     def kill(self) -> None:
-        """Send SIGKILL to all in it and below it at once, also to what is frozen and what forks meanwhile.
+        """Send SIGKILL to all processes in the cgroup and below it at once, even if they are frozen or fork meanwhile.
 
-        By cgroup.kill of version 2 (Linux 5.14); nothing happens where the host has no such file.
+        Uses cgroup.kill of version 2 (Linux 5.14). Does nothing if the host has no such file.
         """
         if self._v2:
             with contextlib.suppress(FileNotFoundError):
                 _write(os.path.join(self._v2, "cgroup.kill"), "1")
 
     def set_limits(self, memory: int, cpus: float, pids: int, swap: int = -1, most_pids: int = 0) -> None:
-        """Set all limits, or none: what the kernel had before is put back where it refuses one of them.
+        """Set all limits or none: if the kernel refuses one of them, the previous values are restored.
 
-        `swap`: bytes besides memory, -1 for any. `most_pids`: a number of pids that nobody asked for, and that a host
-        without its controller does without. Raises HostNotCapable where a limit is wanted whose controller this host
-        does not have, EffectFailed.
+        `swap`: bytes besides memory, -1 for no limit. `most_pids`: the default number of pids, which is not required:
+        it is skipped on a host without the pids controller. Raises HostNotCapable if the controller of another limit
+        is missing, and EffectFailed.
         """
         wanted = (memory, cpus, pids if pids != most_pids else 0, swap if swap > 0 else 0)
         before: list[tuple[str, str]] = []
@@ -146,13 +153,13 @@ class Cgroup:
                 if is_wanted:
                     raise HostNotCapable(
                         "this host cannot limit memory, memory_swap, cpus or pids: a cgroup controller is missing",
-                        "enable the controllers memory, cpu and pids, or leave the limits out",
+                        "enable the controllers memory, cpu and pids, or omit the limits",
                     )
                 continue
             present = _read(name).strip()
             try:
                 if name.endswith("memory.limit_in_bytes"):
-                    # In version 1 that of memory and swap together may at no time be the smaller one.
+                    # In version 1 the limit of memory plus swap may at no time be below that of memory.
                     _lift(name.replace("memory.limit", "memory.memsw.limit"), before)
                 _write(name, value)
                 before.append((name, present))
@@ -166,16 +173,16 @@ class Cgroup:
         container, file = os.path.basename(self.path), os.path.basename(name)
         if file.startswith("memory.") and error.errno == errno.EBUSY:
             return EffectFailed(*below_use(container, int(value), self._memory_used() or 0))
-        return EffectFailed(f"{container}: the kernel did not accept the limit {value!r} in {name} ({error.strerror})")
+        return EffectFailed(f"{container}: the kernel refused the limit {value!r} in {name} ({error.strerror})")
 
     def oom_file(self) -> str:
-        """The file that counts how often the kernel has ended a process of it for lack of memory; "" without one."""
+        """Return the file that counts the processes of this cgroup that the OOM killer killed; "" if there is none."""
         if "memory" in self._v1:
             return os.path.join(self._v1["memory"], "memory.oom_control")
         return os.path.join(self._v2, "memory.events") if self._v2 else ""
 
     def memory_needed(self) -> int:
-        """Bytes that its processes use and that the kernel cannot take away without swap (memory.stat)."""
+        """Return the bytes in use that the kernel cannot reclaim without swap (memory.stat)."""
         v1 = "memory" in self._v1
         keys = (
             ("total_rss", "total_shmem")
@@ -190,13 +197,13 @@ class Cgroup:
         return sum(int(values.get(key, 0)) for key in keys)
 
     def has_limits(self, memory: int, cpus: float, pids: int, swap: int = -1) -> bool:
-        """Whether the limits are in force."""
+        """Return whether the limits are in force."""
         for name, value in self._limits(memory, cpus, pids, swap):
             if name is None or not os.path.exists(name):
                 continue
             found = _read(name).strip()
             if name.endswith(("memory.limit_in_bytes", "memory.memsw.limit_in_bytes")):
-                # The kernel rounds down to pages, and shows no limit as the largest multiple of a page.
+                # The kernel rounds down to pages, and shows "no limit" as the largest multiple of a page.
                 page = os.sysconf("SC_PAGE_SIZE")
                 limit = int(found) if int(found) < (1 << 63) - page else _V1_UNLIMITED_MEMORY
                 same = limit == (int(value) // page * page if int(value) > 0 else int(value))
@@ -210,7 +217,7 @@ class Cgroup:
         return True
 
     def _limits(self, memory: int, cpus: float, pids: int, swap: int) -> list[tuple[str | None, str]]:
-        """File and content for memory, cpu, pids and swap, in this order."""
+        """Return file and content for memory, cpu, pids and swap, in this order."""
         quota = round(cpus * _CPU_PERIOD)
         files: list[tuple[str | None, str]] = []
         for controller, v1_file, v1_value, v2_file, v2_value in (
@@ -223,7 +230,7 @@ class Cgroup:
             ),
             ("cpu", "cpu.cfs_quota_us", str(quota or -1), "cpu.max", f"{quota or 'max'} {_CPU_PERIOD}"),
             ("pids", "pids.max", str(pids or "max"), "pids.max", str(pids or "max")),
-            # Version 1 limits memory and swap together, and version 2 swap alone.
+            # Version 1 limits the sum of memory and swap, version 2 swap alone.
             (
                 "memory",
                 "memory.memsw.limit_in_bytes",
@@ -239,7 +246,7 @@ class Cgroup:
         return files
 
     def usage(self) -> dict[str, int | None]:
-        """{memory: bytes, cpu: nanoseconds, pids: processes}; None where the host does not count it."""
+        """Return {memory: bytes, cpu: nanoseconds, pids: processes}; None for a value that the host does not count."""
         return {"memory": self._memory_used(), "cpu": self._cpu_used(), "pids": self._number("pids", "pids.current")}
 
     def _memory_used(self) -> int | None:
@@ -263,68 +270,69 @@ class Cgroup:
             return None
 
     def remove(self, timeout: float = 10.0) -> None:
-        """Remove it with all below it, as soon as its last process is gone.
+        """Remove the cgroup and all cgroups below it as soon as the last process has left.
 
-        Raises EffectFailed after `timeout` seconds: processes that were killed leave their cgroup only when the
-        kernel has buried them.
+        Killed processes leave their cgroup only after the kernel has cleaned them up. Raises EffectFailed after
+        `timeout` seconds.
         """
         deadline = time.monotonic() + timeout
         for directory in self.directories:
             for below, _, _ in sorted(os.walk(directory), reverse=True):
                 while not _rmdir(below):
                     if time.monotonic() > deadline:
-                        raise EffectFailed(f"cgroup {below} still has processes", "end them, then run this again")
+                        raise EffectFailed(f"cgroup {below} still has processes", "stop them, then run this again")
                     time.sleep(0.002)
 
 
 class CgroupEntry:
-    """Where children are born into a cgroup, in all hierarchies, without the cost of moving a process.
+    """An open cgroup in all hierarchies, into which children are forked without the cost of moving a process.
 
     A move by cgroup.procs makes the kernel wait for a grace period of RCU, 10 ms and more. In version 2 clone3(2)
-    places the child; in version 1 the child, which has one thread, moves that thread itself by `tasks`, for which the
-    kernel needs no such lock (kernel/cgroup/cgroup.c, cgroup_procs_write_start).
+    creates the child in the cgroup; in version 1 the child, which has one thread, moves that thread itself by `tasks`,
+    for which the kernel needs no such lock (kernel/cgroup/cgroup.c, cgroup_procs_write_start).
     """
 
     def __init__(self, tasks: list[int], directory: int | None) -> None:
         self._tasks = tasks
         self._directory = directory
-        self._is_to_move = False
+        self._must_move = False
 
     def fork(self, flags: int = 0) -> int:
-        """Fork with clone3(2)'s `flags`: 0 in the child, which then calls `join`; its pid in the parent.
+        """Fork with `flags` of clone3(2): return 0 in the child, which must call `join`, and its pid in the parent.
 
-        Linux kills a child at birth if cgroup.kill was ever written for one of its cgroup and the caller's, and not for
-        the other (cgroup_css_set_fork() looks at the caller's, kernel/cgroup/cgroup.c of 6.14). The next child moves.
+        Linux kills a new child if cgroup.kill was ever written for only one of two cgroups, the child's and the
+        caller's (cgroup_css_set_fork() looks at the caller's, kernel/cgroup/cgroup.c of 6.14). Then a second child is
+        forked in the caller's cgroup, and moves.
         """
         pid = self._fork(flags, self._directory)
         if pid is not None:
             return pid
         pid = syscalls.clone3(flags)
-        self._is_to_move = pid == 0
+        self._must_move = pid == 0
         return pid
 
     def _fork(self, flags: int, directory: int | None) -> int | None:
-        """As `fork`; None if the child was killed before its first instruction."""
+        """Fork as `fork` does; None if the child was killed before its first instruction."""
         reader, writer = os.pipe()
         pid = syscalls.clone3(flags, directory)
         if pid == 0:
             os.write(writer, b"b")
         os.close(writer)
-        # Nothing comes from a child that is frozen or stopped at once: that is for the caller, who has a deadline.
+        # A child that is frozen or stopped at once writes nothing: the caller, which has a deadline, handles that.
         poll = select.poll()
         poll.register(reader, select.POLLIN)
-        is_born = pid == 0 or not poll.poll(_BIRTH) or os.read(reader, 1)
+        has_started = pid == 0 or not poll.poll(_FIRST_INSTRUCTION) or os.read(reader, 1)
         os.close(reader)
-        if is_born:
+        if has_started:
             return pid
         os.waitpid(pid, 0)
         return None
 
     def join(self) -> None:
-        """For the child, whose errors only it can tell: be in the cgroup in all hierarchies. Raises OSError."""
+        """In the child: join the cgroup in all hierarchies. Raises OSError, which only the child can report."""
         for fd in self._tasks:
             os.write(fd, b"0")
-        if self._is_to_move:
+        if self._must_move:
             procs = os.open("cgroup.procs", os.O_WRONLY | os.O_CLOEXEC, dir_fd=self._directory)
             os.write(procs, b"0")
             os.close(procs)
@@ -332,7 +340,7 @@ class CgroupEntry:
 
     @property
     def descriptors(self) -> list[int]:
-        """What it holds open."""
+        """Descriptors that the entry holds open."""
         return self._tasks if self._directory is None else [*self._tasks, self._directory]
 
     def close(self) -> None:
@@ -341,9 +349,9 @@ class CgroupEntry:
 
 
 def below_use(container: str, limit: int, used: int) -> tuple[str, str]:
-    """Message and hint for a limit of memory that is less than what is in use, both in bytes."""
+    """Return message and hint for a memory limit below the memory in use, both in bytes."""
     return (
-        f"{container}: memory cannot be limited to {limit} bytes, for its processes use {used}",
+        f"{container}: memory cannot be limited to {limit} bytes because its processes use {used} bytes",
         "set memory to more than that, or stop the container first",
     )
 
@@ -355,7 +363,7 @@ def _lift(name: str, before: list[tuple[str, str]]) -> None:
 
 
 def _unlimited(name: str, value: str) -> str:
-    """What to write for a value as the kernel shows it: no limit is shown as a number in version 1."""
+    """Return the text that restores a value that the kernel has shown: version 1 shows "no limit" as a number."""
     return str(_V1_UNLIMITED_MEMORY) if name.endswith("limit_in_bytes") and int(value) >= 1 << 62 else value
 
 
@@ -372,7 +380,7 @@ def _rmdir(directory: str) -> bool:
 
 
 def _read(path: str) -> str:
-    # Those inside may name cgroups of their own.
+    # Processes inside can create cgroups, with names of any bytes.
     with open(path, encoding="utf-8", errors="surrogateescape") as file:
         return file.read()
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The kernel's memory of UDP flows (ctnetlink: include/uapi/linux/netfilter/nfnetlink_conntrack.h)."""
+"""Connection tracking entries of UDP flows (ctnetlink: include/uapi/linux/netfilter/nfnetlink_conntrack.h)."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _HEADER = struct.Struct("=IHHII")
 
 
 def forget_udp(ports: Collection[tuple[int, int]]) -> None:
-    """Forget every UDP flow that was begun towards one of `ports` (first, last), whatever its addresses.
+    """Delete the entry of every UDP flow that was opened to one of `ports` (first, last), for any addresses.
 
-    Address translation is decided with a flow's first packet; a sender that goes on sending keeps that decision alive
-    for ever, also where the rules have changed. What is forgotten is decided anew with the next packet.
-    Nothing happens on a kernel that does not track connections.
+    The kernel decides about address translation with the first packet of a flow, and a sender that keeps sending keeps
+    that decision alive even if the rules have changed. After deletion the next packet is decided by the current rules.
+    Does nothing if the kernel does not track connections.
     """
     if not ports:
         return
@@ -31,7 +31,7 @@ def forget_udp(ports: Collection[tuple[int, int]]) -> None:
             netlink.bind((0, 0))
             for family, tuple_orig in _flows(netlink, ports):
                 _send(netlink, _CT_DELETE, _NLM_F_ACK, bytes([family, 0, 0, 0]) + tuple_orig)
-                _end(netlink)
+                _wait(netlink)
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.EPROTONOSUPPORT):
             raise
@@ -43,7 +43,7 @@ def _send(netlink: socket.socket, kind: int, flags: int, payload: bytes) -> None
 
 
 def _messages(netlink: socket.socket) -> Iterator[tuple[int, bytes]]:
-    """(type, payload) up to the end of the answer. Raises OSError where the kernel refused."""
+    """Yield (type, payload) up to the end of the answer. Raises OSError if the kernel refused the request."""
     while True:
         data = netlink.recv(1 << 20)
         while len(data) >= _HEADER.size:
@@ -53,20 +53,20 @@ def _messages(netlink: socket.socket) -> Iterator[tuple[int, bytes]]:
                 return
             if kind == _NLMSG_ERROR:
                 number = -struct.unpack_from("=i", payload)[0]
-                # ENOENT: the flow ended by itself meanwhile.
+                # ENOENT: the flow ended meanwhile.
                 if number in (0, errno.ENOENT):
                     return
                 raise OSError(number, "conntrack")
             yield kind, payload
 
 
-def _end(netlink: socket.socket) -> None:
+def _wait(netlink: socket.socket) -> None:
     for _message in _messages(netlink):
         pass
 
 
 def _flows(netlink: socket.socket, ports: Collection[tuple[int, int]]) -> list[tuple[int, bytes]]:
-    """Address family and raw original tuple, which names a flow, of the UDP flows towards `ports`."""
+    """Return address family and raw original tuple, which identifies a flow, of the UDP flows to `ports`."""
     _send(netlink, _CT_GET, _NLM_F_DUMP, bytes(4))
     found = []
     for _kind, payload in _messages(netlink):
@@ -78,7 +78,7 @@ def _flows(netlink: socket.socket, ports: Collection[tuple[int, int]]) -> list[t
 
 
 def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """(type, whole attribute with its header, padded)."""
+    """Yield (type, whole attribute with its header, padded)."""
     while len(data) >= 4:
         length, kind = struct.unpack_from("=HH", data)
         padded = max(4, (length + 3) & ~3)

@@ -1,12 +1,12 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which devices the processes of a cgroup may use, in version 1 and in version 2.
+"""Control which devices the processes of a cgroup may use, in version 1 and in version 2.
 
 Version 1 has a controller with files (Documentation/admin-guide/cgroup-v1/devices.rst), version 2 a BPF program that is
-attached to the cgroup's directory (Documentation/admin-guide/cgroup-v2.rst, "Device controller"). Both go away with the
-cgroup. On a host with both the first decides, as with runc and systemd: it takes a tenth of the time (35 us against
-400 us), and is there whatever the kernel's BPF was built for.
+attached to the cgroup's directory (Documentation/admin-guide/cgroup-v2.rst, "Device controller"). Both disappear with
+the cgroup. On a host with both, version 1 is used, as in runc and systemd: it takes a tenth of the time (35 us instead
+of 400 us) and does not depend on the BPF options of the kernel.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from . import syscalls
 from .bpf import load_program
 from .device_bpf import DeviceRule, device_program
 
-# linux/bpf.h: commands, type of program, where it is attached.
+# linux/bpf.h: commands, program type, attach type.
 _PROG_ATTACH, _PROG_DETACH = 8, 9
 _PROG_TYPE_CGROUP_DEVICE, _CGROUP_DEVICE = 15, 6
 
 
 def allow_devices(v1: str | None, v2: str | None, rules: Iterable[DeviceRule] | None) -> None:
-    """Let the processes of a cgroup use what `rules` allow, or with None what those above it may.
+    """Allow the processes of a cgroup the devices of `rules`, or with None those of the parent cgroup.
 
-    `v1` is its directory in the hierarchy of the devices controller, `v2` that in version 2; None where the host has
-    none. What was allowed before is not any more. Raises HostNotCapable where the host can refuse none.
+    `v1` is its directory in the hierarchy of the devices controller, `v2` that in version 2, None if the host has no
+    such hierarchy. Replaces earlier rules. Raises HostNotCapable if the host cannot restrict devices.
     """
     if v1 is not None:
         _by_controller(v1, None if rules is None else map(str, rules))
     elif rules is None:
-        # Nothing attached, or nothing that could be.
+        # No program is attached, or the kernel does not support any.
         with contextlib.suppress(OSError):
             _detach(v2 or "")
     elif v2 is None:
         raise HostNotCapable(
-            "this host cannot limit which devices a container uses: it has no cgroups for that",
+            "this host cannot limit which devices a container uses: no devices controller and no cgroup2 is mounted",
             "mount cgroup2 on /sys/fs/cgroup, or set privileged: true",
         )
     else:
@@ -50,7 +50,7 @@ def allow_devices(v1: str | None, v2: str | None, rules: Iterable[DeviceRule] | 
 def _by_controller(directory: str, rules: Iterable[str] | None) -> None:
     if rules is not None:
         _write(os.path.join(directory, "devices.deny"), ["a"])
-    # EPERM: the host itself, in a cgroup that some other program made, may not use it.
+    # EPERM: the host itself, in a cgroup that another program created, may not use the device.
     _write(os.path.join(directory, "devices.allow"), ["a"] if rules is None else rules, PermissionError)
 
 
@@ -65,7 +65,7 @@ def _write(path: str, rules: Iterable[str], *may_fail: type[OSError]) -> None:
 
 
 def _attach(directory: str, code: bytes) -> None:
-    """In place of the program that was attached here before, at once: there is no moment without one."""
+    """Replace the attached program by `code` atomically: one of them is in force at any time."""
     try:
         loaded = load_program(_PROG_TYPE_CGROUP_DEVICE, code)
         try:
@@ -75,7 +75,7 @@ def _attach(directory: str, code: bytes) -> None:
     except OSError as error:
         raise HostNotCapable(
             f"this host cannot limit which devices a container uses ({error.strerror})",
-            "its kernel needs CONFIG_CGROUP_BPF and its root the capability BPF; or set privileged: true",
+            "use a kernel with CONFIG_CGROUP_BPF and give root the capability BPF, or set privileged: true",
         ) from error
 
 

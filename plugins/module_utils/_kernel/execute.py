@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Executing a program that is found in PATH: os.execvpe() imports a module to do so, here nothing is imported."""
+"""Execute a program that is searched for in PATH. Unlike os.execvpe(), this imports no module at run time."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import errno
 import os
 from collections.abc import Mapping, Sequence
 
-# A directory of PATH with one of these says nothing about the next one (glibc's posix/execvpe.c).
+# Errors after which the search continues in the next directory of PATH (glibc's posix/execvpe.c).
 _NOT_HERE = (errno.EACCES, errno.ENOENT, errno.ESTALE, errno.ENOTDIR, errno.ENODEV, errno.ETIMEDOUT)
 
 
 def execute(argv: Sequence[str], environment: Mapping[str, str]) -> None:
-    """Replace the process by the program `argv[0]`, searched as by execvp(3) in PATH of `environment`. Never returns.
+    """Replace this process by the program `argv[0]`, searched for as execvp(3) does in PATH of `environment`.
 
-    Texts are UTF-8 for the program, whatever the locale. Raises OSError.
+    Arguments and environment are encoded as UTF-8, independent of the locale. Raises OSError; never returns.
     """
     words = [to_bytes(word) for word in argv]
     variables = {to_bytes(name): to_bytes(value) for name, value in environment.items()}
@@ -32,12 +32,12 @@ def execute(argv: Sequence[str], environment: Mapping[str, str]) -> None:
         except OSError as error:
             if error.errno not in _NOT_HERE:
                 raise
-            reason = _more_telling(reason, _explained(error, candidate))
+            reason = _more_specific(reason, _explained(error, candidate))
     raise reason
 
 
 def to_bytes(text: str) -> bytes:
-    """A path or text as the kernel gets it: UTF-8, where os.fsencode() would go by the locale.
+    """Encode a path or text for the kernel as UTF-8, unlike os.fsencode(), which depends on the locale.
 
     Raises UnicodeEncodeError for half of a surrogate pair.
     """
@@ -45,24 +45,24 @@ def to_bytes(text: str) -> bytes:
 
 
 def native(path: str) -> str:
-    """A path as Python's own functions take it for the kernel to get UTF-8, whatever the locale."""
+    """Convert a path for Python's own functions, so that the kernel gets UTF-8, independent of the locale."""
     return os.fsdecode(to_bytes(path))
 
 
 def shown(path: str) -> str:
-    """What `native` was made of, or what Python's own functions return, for people."""
+    """Convert a path from `native` or from Python's own functions to text for messages."""
     return os.fsencode(path).decode("utf-8", "replace")
 
 
 def _explained(error: OSError, path: bytes) -> OSError:
-    """ENOENT for a file that exists is about the one that is to run it: the program after #!, or the ELF loader."""
+    """Explain ENOENT for a file that exists: the interpreter after #! or the ELF loader does not exist."""
     if error.errno == errno.ENOENT and os.access(path, os.F_OK):
         return OSError(errno.ENOENT, "the interpreter that its first line names, or its loader, does not exist")
     return error
 
 
-def _more_telling(first: OSError, second: OSError) -> OSError:
-    """Which of two directories' errors is reported: EACCES, as by execvp(3), then that of a file that exists."""
+def _more_specific(first: OSError, second: OSError) -> OSError:
+    """Return the error to report of two directories: EACCES, as execvp(3) does, then that of a file that exists."""
     plain = os.strerror(errno.ENOENT)
     if first.errno == errno.EACCES:
         return first

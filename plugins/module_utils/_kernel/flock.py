@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Locks between processes of one host: flock(2) on files in the run directory, gone with their holder."""
+"""Locks between processes of one host: flock(2) on files in the run directory, released when the holder ends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .._errors import LockTimeout
 
 
 class Lock(NamedTuple):
-    """A lock by its name. Many may hold it at once who all want it `shared`."""
+    """A lock by its name. Several processes can hold it at once if all of them request it `shared`."""
 
     name: str
     shared: bool = False
@@ -24,10 +24,10 @@ class Lock(NamedTuple):
 
 @contextlib.contextmanager
 def locked(directory: str, lock: Lock, timeout: float) -> Iterator[None]:
-    """Hold `lock` (a file in `directory`, made where it is missing) for the block.
+    """Hold `lock` (a file in `directory`, created if missing) for the block.
 
-    Raises LockTimeout, naming the holder's pid, after `timeout` seconds. The file goes when the lock does, so that
-    none stay behind; a waiter that got the lock of a file that was removed meanwhile begins anew.
+    Raises LockTimeout, which names the holder's pid, after `timeout` seconds. The file is removed with the lock, so
+    that no files accumulate; a waiter that locked a file that was removed meanwhile starts over.
     """
     os.makedirs(directory, mode=0o700, exist_ok=True)
     path = os.path.join(directory, f"{lock.name}.lock")
@@ -44,7 +44,7 @@ def locked(directory: str, lock: Lock, timeout: float) -> Iterator[None]:
             if time.monotonic() >= deadline:
                 raise LockTimeout(
                     f"{lock.name} is locked by process {holder} for longer than {timeout:g} s",
-                    "wait until that process has ended, or end it, and run this again",
+                    "wait until that process has ended, or stop it, and run this again",
                 ) from None
             time.sleep(pause)
             pause = min(pause * 2, 0.1)
@@ -58,7 +58,7 @@ def locked(directory: str, lock: Lock, timeout: float) -> Iterator[None]:
         yield
     finally:
         with contextlib.suppress(FileNotFoundError, BlockingIOError):
-            # Others who share it need the file; the last one to go is alone with it.
+            # Other holders of a shared lock need the file; only the last holder gets the exclusive lock.
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.unlink(path)
         os.close(fd)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Mounts that show files under other ids than they have on disk (mount_setattr(2), "ID-mapped mounts")."""
+"""ID-mapped mounts, which show files with other owners than on disk (mount_setattr(2), "ID-mapped mounts")."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from . import syscalls
 
 
 def clone_idmapped(source: str, userns_fd: int, attributes: int = syscalls.MOUNT_ATTR_RDONLY) -> int:
-    """A descriptor of a detached mount of `source` with `attributes` and the ids of that user namespace.
+    """Return a descriptor of a detached mount of `source` with `attributes` and the ids of a user namespace.
 
     Raises OSError.
     """
@@ -25,7 +25,7 @@ def clone_idmapped(source: str, userns_fd: int, attributes: int = syscalls.MOUNT
 
 
 def mount_idmapped(source: str, target: str, userns_fd: int, attributes: int = syscalls.MOUNT_ATTR_RDONLY) -> None:
-    """Mount `clone_idmapped` on the directory `target`, which is no link. Raises OSError."""
+    """Mount the clone of `clone_idmapped` on the directory `target`, which must not be a symlink. Raises OSError."""
     target_fd = os.open(target, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         tree = clone_idmapped(source, userns_fd, attributes)

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One interface of a network namespace that somebody else rules, by questions whose answers are short (rtnetlink(7)).
+"""Query one interface of an untrusted network namespace by requests with short answers (rtnetlink(7)).
 
-Those inside may have any number of links, addresses and routes, with names of any bytes. So nothing is listed: the
-kernel is asked for one link by its name, for the addresses of that link, and which route it would take.
+Processes inside may create any number of links, addresses and routes, with names of any bytes. So nothing is listed
+completely: the requests are one link by its name, the addresses of that link, and the route to a destination.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from .rtnetlink import MOST_OF_ONE, RTM_GETADDR, RTM_GETLINK, RTM_GETROUTE, Read
 _RTM_F_FIB_MATCH = 0x2000
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINKINFO, _IFLA_PROP_LIST, _IFLA_ALT_IFNAME = 1, 3, 4, 18, 52, 53
 _IFLA_INFO_KIND, _IFA_ADDRESS, _RTA_DST, _RTA_OIF, _RTA_GATEWAY = 1, 1, 1, 4, 5
-# Seconds for an answer.
-_PATIENCE = 5.0
-# Where a default route leads: an address that is in no other network (RFC 5737, RFC 3849).
-_FAR = {4: "192.0.2.1", 6: "2001:db8::1"}
+# Seconds to wait for an answer.
+_TIMEOUT = 5.0
+# Documentation addresses, to which only a default route leads (RFC 5737, RFC 3849).
+_REMOTE = {4: "192.0.2.1", 6: "2001:db8::1"}
 
 
 def look_at_interface(netns_fd: int, name: str, routes: Iterable[Route]) -> Interface | None:
-    """The interface `name` of the namespace, or None; of its routes those of `routes` that hold.
+    """Return the interface `name` of the namespace, or None; of its routes only those in `routes` that are effective.
 
-    A default route also holds if those inside have put more special ones before it. Raises OSError.
+    A default route also counts as effective if processes inside have added more specific routes. Raises OSError.
     """
     with contextlib.ExitStack() as stack:
         with entered(netns_fd):
-            # One for each listing: the kernel begins no other one on a socket before it has been read to its end.
-            asking, *listing = [stack.enter_context(Reader(_PATIENCE)) for _ in range(3)]
+            # One socket for each dump: on one socket the kernel starts the next dump only after the end of the last.
+            asking, *listing = [stack.enter_context(Reader(_TIMEOUT)) for _ in range(3)]
         link = _answer(asking, RTM_GETLINK, bytes(16) + attribute(_IFLA_IFNAME, name.encode() + b"\0"))
         if link is None:
             return None
@@ -55,33 +55,33 @@ def look_at_interface(netns_fd: int, name: str, routes: Iterable[Route]) -> Inte
                 _text(v) for key, v in parse_attributes(found.get(_IFLA_PROP_LIST, b"")) if key == _IFLA_ALT_IFNAME
             ),
             frozenset(_addresses(listing, index)),
-            frozenset(route for route in routes if _holds(asking, index, route)),
+            frozenset(route for route in routes if _is_effective(asking, index, route)),
         )
 
 
 def _addresses(listing: Iterable[Reader], index: int) -> set[str]:
-    """Addresses of the link; those of ours come first, so the first of very many are enough."""
+    """Return the first addresses of the link. Those of this collection come first, so the limit does not drop them."""
     found: set[str] = set()
     for family, asking in zip((socket.AF_INET, socket.AF_INET6), listing):
-        # The kernel lists those of this link only.
+        # The kernel filters by this link.
         for message in asking.first(RTM_GETADDR, struct.pack("=BBBBI", family, 0, 0, 0, index), MOST_OF_ONE):
-            _, prefix, _, _, of = struct.unpack_from("=BBBBI", message)
+            _, prefix, _, _, link = struct.unpack_from("=BBBBI", message)
             address = dict(parse_attributes(message[8:])).get(_IFA_ADDRESS)
-            if of == index and address:
+            if link == index and address:
                 found.add(f"{ipaddress.ip_address(address)}/{prefix}")
     return found
 
 
-def _holds(asking: Reader, index: int, route: Route) -> bool:
-    """Whether the kernel takes `route` for the addresses that it is for (ip-route(8), `get fibmatch`)."""
+def _is_effective(asking: Reader, index: int, route: Route) -> bool:
+    """Return whether the kernel uses `route` for its destination (ip-route(8), `get fibmatch`)."""
     network = ipaddress.ip_network(route.destination)
-    asked = ipaddress.ip_address(_FAR[network.version]) if not network.prefixlen else network.network_address
+    asked = ipaddress.ip_address(_REMOTE[network.version]) if not network.prefixlen else network.network_address
     family = socket.AF_INET if network.version == 4 else socket.AF_INET6
     head = struct.pack("=BBBBBBBBI", family, network.max_prefixlen, 0, 0, 0, 0, 0, 0, _RTM_F_FIB_MATCH)
     try:
         answer = _answer(asking, RTM_GETROUTE, head + attribute(_RTA_DST, asked.packed))
     except OSError:
-        # None at all, or one that says so (blackhole).
+        # There is no route, or a route that discards packets (blackhole).
         return False
     if answer is None:
         return False
@@ -90,13 +90,13 @@ def _holds(asking: Reader, index: int, route: Route) -> bool:
         return True
     found = dict(parse_attributes(answer[12:]))
     gateway = found.get(_RTA_GATEWAY)
-    by = int.from_bytes(found.get(_RTA_OIF, b""), sys.byteorder)
+    interface = int.from_bytes(found.get(_RTA_OIF, b""), sys.byteorder)
     same_gateway = (gateway and str(ipaddress.ip_address(gateway))) == route.gateway
-    return prefix == network.prefixlen and kind == RTN_UNICAST and by == index and same_gateway
+    return prefix == network.prefixlen and kind == RTN_UNICAST and interface == index and same_gateway
 
 
 def _answer(asking: Reader, kind: int, body: bytes) -> bytes | None:
-    """The one message that answers; None if there is no such device. Raises OSError."""
+    """Send a request and return the one message of the answer; None if the device does not exist. Raises OSError."""
     asking.send(kind, 0, body)
     try:
         return next(asking.answers())[1]

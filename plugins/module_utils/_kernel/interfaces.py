@@ -1,8 +1,9 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Links, addresses and routes. They are read by rtnetlink.py and changed by pyroute2, which this file alone imports,
-and only what 0.7.2 and 0.9 have alike.
+"""Links, addresses and routes. They are read by rtnetlink.py and changed by pyroute2.
+
+Only this file imports pyroute2, and it uses only functions that are the same in releases 0.7.2 and 0.9.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ _SHORT = {IFLA_EXT_MASK: struct.pack("=I", RTEXT_FILTER_SKIP_STATS)}
 
 
 class Route(NamedTuple):
-    """A route out of one interface to the network `destination`; `local`: to the host itself."""
+    """A route by one interface to the network `destination`. A `local` route leads to the host itself."""
 
     destination: str
     gateway: str | None = None
@@ -65,7 +66,7 @@ class Route(NamedTuple):
 
 @dataclass(frozen=True)
 class Interface:
-    """What the kernel says of an interface. `routes` are those that somebody set, without the kernel's own."""
+    """The state of an interface in the kernel. `routes` are those that a program set, without the kernel's own."""
 
     index: int
     name: str
@@ -80,26 +81,26 @@ class Interface:
 
 @contextlib.contextmanager
 def entered(netns_fd: int) -> Iterator[None]:
-    """Run the block in the network namespace of `netns_fd`. Leaves the caller where it was, whatever happens inside.
+    """Run the block in the network namespace `netns_fd`, and return to the caller's namespace in any case.
 
-    A netlink socket stays with the namespace that it was opened in; /proc/sys/net shows the caller's one.
+    A netlink socket stays in the namespace that it was opened in; /proc/sys/net shows the namespace of the caller.
     """
-    home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    previous = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
         syscalls.setns(netns_fd, syscalls.CLONE_NEWNET)
         try:
             yield
         finally:
-            syscalls.setns(home, syscalls.CLONE_NEWNET)
+            syscalls.setns(previous, syscalls.CLONE_NEWNET)
     finally:
-        os.close(home)
+        os.close(previous)
 
 
 @contextlib.contextmanager
 def routing(netns_fd: int | None = None) -> Iterator[Routing]:
-    """A netlink socket in the caller's network namespace, or in that of `netns_fd`.
+    """Open rtnetlink in the caller's network namespace, or in `netns_fd`, for the block.
 
-    Raises HostNotCapable without pyroute2; inside the block a refusal by the kernel becomes EffectFailed.
+    Raises HostNotCapable if pyroute2 is missing. An error of the kernel in the block is raised as EffectFailed.
     """
     try:
         _find_libraries()
@@ -108,7 +109,7 @@ def routing(netns_fd: int | None = None) -> Iterator[Routing]:
     except ImportError:
         raise HostNotCapable(
             "the Python library pyroute2 is missing",
-            "apt-get install python3-pyroute2, or pip install pyroute2 for Ansible's interpreter",
+            "run apt-get install python3-pyroute2, or pip install pyroute2 for Ansible's interpreter",
         ) from None
     with contextlib.ExitStack() as stack:
         with entered(netns_fd) if netns_fd is not None else contextlib.nullcontext():
@@ -119,14 +120,15 @@ def routing(netns_fd: int | None = None) -> Iterator[Routing]:
         except NetlinkError as error:
             if error.code == errno.ENODEV:
                 raise EffectFailed(
-                    "an interface vanished while the network was changed: something else has deleted it, or its "
-                    "container has ended; run this again"
+                    "an interface vanished while the network was changed: another program has deleted it, or its "
+                    "container has ended",
+                    "run this again",
                 ) from error
             raise EffectFailed(f"the kernel refused a change of the network ({error})") from error
 
 
 def _find_libraries() -> None:
-    """Have Python look where it has its libraries, where it did not when it began (option -S, which is quick)."""
+    """Add the site directories to sys.path if Python was started with -S, which makes the start faster."""
     if sys.flags.no_site and "pyroute2" not in sys.modules:
         import site
 
@@ -146,14 +148,14 @@ class Routing:
         return self._reader.get(RTM_GETLINK, _LINK, (0, 0, index, 0, 0), {**named, **_SHORT})
 
     def index(self, name: str) -> int | None:
-        """The number of the interface `name`, or None."""
+        """Return the index of the interface `name`, or None."""
         link = self._link(name)
         return link.fixed[2] if link is not None else None
 
     def interface(self, name: str) -> Interface | None:
-        """The interface `name`, or None. The kernel is asked for its addresses and routes alone.
+        """Return the interface `name`, or None. The kernel lists only the addresses and routes of this interface.
 
-        Raises EffectFailed if it has more than 4096 of them.
+        Raises EffectFailed if it has more than 4096 addresses or routes.
         """
         link = self._link(name)
         if link is None:
@@ -163,7 +165,7 @@ class Routing:
             addresses, routes = self._addresses(index), self._routes_by(index)
         except OSError as error:
             if error.errno == errno.ENODEV:
-                return None  # it went between two looks
+                return None  # deleted between two requests
             raise
         info = dict(parse_attributes(attributes.get(IFLA_LINKINFO, b"")))
         names = parse_attributes(attributes.get(IFLA_PROP_LIST, b""))
@@ -180,7 +182,7 @@ class Routing:
         )
 
     def _addresses(self, index: int = 0) -> list[tuple[str, int]]:
-        """(address with prefix length, number of its interface), of one interface or of all."""
+        """Return (address with prefix length, index of its interface), of one interface or of all."""
         most = MOST_OF_ONE if index else None
         found = self._reader.dump(RTM_GETADDR, _ADDRESS, (0, 0, 0, 0, index), {}, most)
         return [
@@ -188,13 +190,13 @@ class Routing:
         ]
 
     def _routes(self, index: int = 0) -> Iterator[Message]:
-        """Routes of both IP versions, by one interface or by all; some may come more than once."""
+        """Yield the routes of both IP versions, by one interface or by all. Some may appear more than once."""
         oif = {RTA_OIF: struct.pack("=I", index)} if index else {}
         for family in (socket.AF_INET, socket.AF_INET6):
             request = (family, 0, 0, 0, 0, 0, 0, 0, 0)
             yield from self._reader.dump(RTM_GETROUTE, _ROUTE, request, oif, MOST_OF_ONE if index else None)
-            # The kernel does not say that a dump of IPv6's routes is torn (inet6_dump_fib), which happens once in a
-            # hundred if they change all the time; routes by one interface come in one piece.
+            # The kernel does not report an inconsistent dump of IPv6 routes (inet6_dump_fib): one in a hundred if they
+            # change all the time. Routes by one interface are dumped in one piece.
             for _again in range(2 if family == socket.AF_INET6 and not index else 0):
                 yield from self._reader.dump(RTM_GETROUTE, _ROUTE, request, oif)
 
@@ -212,12 +214,14 @@ class Routing:
         return {link.fixed[2]: _text(link.attributes[IFLA_IFNAME]) for link in links}
 
     def names(self, prefix: str) -> list[str]:
-        """Interfaces whose name begins with `prefix`."""
+        """Return the names of the interfaces that begin with `prefix`."""
         return sorted(name for name in self._names().values() if name.startswith(prefix))
 
     def networks(self) -> list[tuple[str, str]]:
-        """(network, interface) of every address, and of every route that leads somewhere (unicast), or to the host
-        itself, in a table that ip-rule(8) names. Routes that discard packets (blackhole and others) lead nowhere.
+        """Return (network, interface) of every address and of every unicast or local route.
+
+        Only routes in a table to which a rule (ip-rule(8)) leads. Routes that discard packets (blackhole and others)
+        are omitted.
         """
         names, tables = self._names(), self._tables()
         found = {(address, names.get(index, "?")) for address, index in self._addresses()}
@@ -227,7 +231,7 @@ class Routing:
         return sorted(found)
 
     def _tables(self) -> set[int]:
-        """The tables in which the kernel looks for routes, as its rules say."""
+        """Return the tables in which the kernel looks up routes, according to its rules."""
         tables = set()
         for family in (socket.AF_INET, socket.AF_INET6):
             for rule in self._reader.dump(RTM_GETRULE, _ROUTE, (family, 0, 0, 0, 0, 0, 0, 0, 0), {}):
@@ -236,14 +240,14 @@ class Routing:
         return tables
 
     def learned_default(self) -> list[str]:
-        """Interfaces with a default route of IPv6 that came by router advertisement (RTPROT_RA)."""
+        """Return the interfaces with an IPv6 default route from a router advertisement (RTPROT_RA)."""
         names = self._names()
         defaults = (r for r in self._routes() if r.fixed[0] == socket.AF_INET6 and not r.fixed[1])
         found = {_interface_of(route) for route in defaults if route.fixed[5] == RTPROT_RA}
         return sorted(names[index] for index in found if index in names)
 
     def add_veth(self, name: str, peer: str, peer_netns: int, *, mac: str, mtu: int) -> None:
-        """A veth pair: `name` here, `peer` (with the address `mac`) in the namespace of the descriptor `peer_netns`."""
+        """Create a veth pair: `name` here, and `peer` with the address `mac` in the namespace of `peer_netns`."""
         other = {"ifname": peer, "net_ns_fd": peer_netns, "address": mac, "mtu": mtu}
         self._ipr.link("add", ifname=name, kind="veth", mtu=mtu, peer=other)
 
@@ -254,7 +258,7 @@ class Routing:
         self._ipr.link("set", index=index, state="up")
 
     def add_address(self, index: int, address: str) -> None:
-        """`address` (with its prefix length), usable at once: IPv6 without a search for another who has it."""
+        """Add `address` (with its prefix length), usable at once: IPv6 without duplicate address detection."""
         alone, _slash, length = address.partition("/")
         more = {"flags": IFA_F_NODAD} if ":" in alone else {}
         self._ipr.addr("add", index=index, address=alone, prefixlen=int(length), **more)
@@ -267,19 +271,19 @@ class Routing:
         elif family == socket.AF_INET:
             more["scope"] = RT_SCOPE_LINK
         if route.local:
-            # Behind the kernel's own route of the same destination.
+            # With a lower priority than the kernel's own route to the same destination.
             more.update(table=RT_TABLE_LOCAL, type="local", priority=4096)
-        # Not "add": IPv6 refuses a second route of the same destination there, even by another interface.
+        # Not "add": IPv6 refuses a second route to the same destination in this table, even by another interface.
         self._ipr.route("append", family=family, dst=route.destination, oif=index, **more)
 
     def add_neighbors(self, index: int, neighbors: Iterable[tuple[str, str]]) -> None:
-        """(address, hardware address) of each that is known for good (NUD_PERMANENT, ip-neighbour(8))."""
+        """Add permanent neighbor entries of (address, hardware address) (NUD_PERMANENT, ip-neighbour(8))."""
         for address, mac in neighbors:
             family = socket.AF_INET6 if ":" in address else socket.AF_INET
             self._ipr.neigh("replace", family=family, dst=address, lladdr=mac, ifindex=index, state=NUD_PERMANENT)
 
     def delete(self, name: str) -> None:
-        """Delete the interface `name`, and with it its addresses, routes and its peer. Nothing happens without it."""
+        """Delete the interface `name` with its addresses, routes and peer. Does nothing if it does not exist."""
         index = self.index(name)
         if index is None:
             return
@@ -291,8 +295,9 @@ class Routing:
 
 
 def ways_to(addresses: Iterable[str]) -> dict[str, tuple[bool, str | None]]:
-    """How this host reaches each address: whether it is its own, and by which interface. Without those that have no
-    way. Works without pyroute2.
+    """Return for each address whether it is local to this host, and the interface of the route to it.
+
+    Addresses without a route are omitted. Works without pyroute2.
     """
     found = {}
     with Reader() as reader:
@@ -309,7 +314,7 @@ def ways_to(addresses: Iterable[str]) -> dict[str, tuple[bool, str | None]]:
 
 
 def _text(raw: bytes) -> str:
-    """A name as the kernel has it, which need not be of any encoding."""
+    """Decode a name of the kernel, which may contain any bytes."""
     return raw.rstrip(b"\0").decode("utf-8", "surrogateescape")
 
 
@@ -329,7 +334,7 @@ def _table(message: Message, attribute: int = RTA_TABLE) -> int:
 
 
 def _interface_of(route: Message) -> int:
-    """The number of the interface of `route`, of the first one if it has several (struct rtnexthop); 0 without one."""
+    """Return the index of the interface of `route`, the first of several (struct rtnexthop), or 0 if it has none."""
     hops = route.attributes.get(RTA_MULTIPATH, b"")
     index = route.attributes.get(RTA_OIF) or hops[4:8]
     return struct.unpack("=I", index)[0] if index else 0

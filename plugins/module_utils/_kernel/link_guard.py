@@ -1,15 +1,15 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A guard on an interface that lets nothing pass unless a firewall says so, packet by packet.
+"""A guard on an interface that drops every packet that no firewall rule accepts.
 
 Two BPF programs at the interface's own queueing discipline clsact (tc(8), tc-bpf(8)):
 
-- What comes in becomes a packet for somebody else (PACKET_OTHERHOST), which the kernel drops before a protocol has it
-  (ip_rcv_core, ip6_rcv_core, arp_rcv). Only a rule at the hook `ingress` can take that back (`meta pkttype set host`).
-- What goes out is dropped unless it has the mark that a rule at the hook `postrouting` gives it.
+- An incoming packet becomes one for another host (PACKET_OTHERHOST), which the kernel drops before a protocol gets it
+  (ip_rcv_core, ip6_rcv_core, arp_rcv). Only a rule at the hook `ingress` can revert that (`meta pkttype set host`).
+- An outgoing packet is dropped unless it has the mark that a rule at the hook `postrouting` sets.
 
-So an interface whose firewall was flushed is closed, by the kernel alone. The programs go with the interface.
+So the kernel alone closes an interface whose firewall was flushed. The programs disappear with the interface.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _SET, _CALL, _SKIP_IF_EQUAL, _LOAD_WORD, _EXIT = 0xB7, 0x85, 0x16, 0x61, 0x95
 
 
 def _judge(register: int, wanted: int) -> list[bytes]:
-    """Let pass if `register` has the value `wanted`, else drop."""
+    """Return instructions that pass the packet if `register` has the value `wanted`, and otherwise drop it."""
     return [
         instruction(_SKIP_IF_EQUAL, register, offset=2, number=wanted),
         instruction(_SET, 0, number=_DROP),
@@ -50,13 +50,13 @@ def _judge(register: int, wanted: int) -> list[bytes]:
 
 
 def incoming_program() -> bytes:
-    """Make the packet one for somebody else."""
+    """Return a program that makes the packet one for another host."""
     change = [instruction(_SET, 2, number=_OTHERHOST), instruction(_CALL, number=_CHANGE_TYPE)]
     return b"".join(change + _judge(0, 0))
 
 
 def outgoing_program(mark: int) -> bytes:
-    """Drop the packet unless it has exactly `mark`, 31 bits."""
+    """Return a program that drops the packet unless it has exactly `mark`, 31 bits."""
     return b"".join([instruction(_LOAD_WORD, 2, 1, offset=_MARK_OFFSET), *_judge(2, mark)])
 
 
@@ -65,30 +65,30 @@ def _programs(mark: int) -> dict[int, bytes]:
 
 
 def _name(code: bytes) -> str:
-    """Tells this program from any other, as the kernel keeps the name of a filter."""
+    """Return a filter name that identifies this program; the kernel stores it with the filter."""
     return f"conductor-{hashlib.sha256(code).hexdigest()[:12]}"
 
 
 def guard(index: int, mark: int) -> None:
-    """Set the guard on the interface number `index`, which must have none and be down.
+    """Attach the guard to the interface `index`, which must be down and have no guard.
 
-    Raises HostNotCapable if the kernel has no such programs, and OSError.
+    Raises HostNotCapable if the kernel does not support such programs, and OSError.
     """
     try:
         qdisc = _TCMSG.pack(0, index, _CLSACT_HANDLE, _CLSACT, 0) + rtnetlink.text(_KIND, "clsact")
         rtnetlink.change(_NEWQDISC, qdisc, rtnetlink.CREATE | rtnetlink.EXCLUSIVE)
-        for where, code in _programs(mark).items():
-            _attach(index, where, code)
+        for parent, code in _programs(mark).items():
+            _attach(index, parent, code)
     except OSError as error:
         if error.errno == errno.ENODEV:
             raise
         raise HostNotCapable(
             f"this host cannot guard a container's link ({error.strerror})",
-            "its kernel needs the modules sch_ingress and cls_bpf and its root the capability BPF",
+            "use a kernel with the modules sch_ingress and cls_bpf, and give root the capability BPF",
         ) from error
 
 
-def _attach(index: int, where: int, code: bytes) -> None:
+def _attach(index: int, parent: int, code: bytes) -> None:
     loaded = load_program(_SCHED_CLS, code)
     try:
         options = [
@@ -96,8 +96,8 @@ def _attach(index: int, where: int, code: bytes) -> None:
             rtnetlink.text(_NAME, _name(code)),
             rtnetlink.attribute(_FLAGS, struct.pack("=I", _DIRECT_ACTION)),
         ]
-        about = _PRIORITY << 16 | socket.htons(_ALL_PROTOCOLS)
-        message = _TCMSG.pack(0, index, 0, where, about)
+        info = _PRIORITY << 16 | socket.htons(_ALL_PROTOCOLS)
+        message = _TCMSG.pack(0, index, 0, parent, info)
         message += rtnetlink.text(_KIND, "bpf") + rtnetlink.attribute(_OPTIONS, b"".join(options))
         rtnetlink.change(_NEWTFILTER, message, rtnetlink.CREATE | rtnetlink.EXCLUSIVE)
     finally:
@@ -105,14 +105,14 @@ def _attach(index: int, where: int, code: bytes) -> None:
 
 
 def is_guarded(index: int, mark: int) -> bool:
-    """Whether the interface number `index` has the whole guard."""
-    return all(_name(code) in _filters(index, where) for where, code in _programs(mark).items())
+    """Return whether both programs of the guard are attached to the interface `index`."""
+    return all(_name(code) in _filters(index, parent) for parent, code in _programs(mark).items())
 
 
-def _filters(index: int, where: int) -> set[str]:
-    """Names of the BPF filters there."""
+def _filters(index: int, parent: int) -> set[str]:
+    """Return the names of the BPF filters at a hook of the interface."""
     try:
-        found = rtnetlink.dump(_GETTFILTER, _TCMSG.pack(0, index, 0, where, 0))
+        found = rtnetlink.dump(_GETTFILTER, _TCMSG.pack(0, index, 0, parent, 0))
     except OSError as error:
         if error.errno in (errno.ENODEV, errno.EINVAL, errno.ENOENT):
             return set()

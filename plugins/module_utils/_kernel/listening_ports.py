@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who listens on which port of this network namespace (/proc/net/{tcp,tcp6,udp,udp6}, proc(5))."""
+"""Listening sockets of this network namespace and their processes (/proc/net/{tcp,tcp6,udp,udp6}, proc(5))."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ TCP_LISTEN, UDP_UNCONNECTED = "0A", "07"
 
 
 def listeners(ports: Iterable[tuple[str, int, int]]) -> list[tuple[str, str, int, str]]:
-    """The sockets that wait on one of `ports`, each a protocol ("tcp", "udp") and the first and the last of a range.
+    """Return the sockets that listen on one of `ports`, each a protocol ("tcp", "udp") and first and last of a range.
 
-    Each as (protocol, address, port, process): an unspecified address is any; the process is "name (pid N)", or "".
+    Each socket is (protocol, address, port, process). The unspecified address stands for any address; the process is
+    "name (pid N)", or "" if it is unknown.
     """
     found, ranges = [], list(ports)
     for protocol, state in (("tcp", TCP_LISTEN), ("udp", UDP_UNCONNECTED)):
@@ -25,7 +26,7 @@ def listeners(ports: Iterable[tuple[str, int, int]]) -> list[tuple[str, str, int
             rows = _sockets(f"/proc/net/{protocol}{suffix}", state)
             wanted = [(first, last) for name, first, last in ranges if name == protocol]
             found += [(protocol, *row) for row in rows if any(first <= row[1] <= last for first, last in wanted)]
-    # Looking through all descriptors of all processes is dear: only for what stands in the way.
+    # The search through all descriptors of all processes is expensive, so it is only done for the sockets found.
     owners = _owners({row[3] for row in found}) if found else {}
     return sorted((protocol, address, port, owners.get(inode, "")) for protocol, address, port, inode in found)
 
@@ -56,7 +57,7 @@ def _owners(inodes: set) -> dict[str, str]:
             with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
                 name = file.read().strip()
         except OSError:
-            continue  # it ended meanwhile, or hides (hidepid): the port is told all the same
+            continue  # it ended meanwhile or is hidden (hidepid); the port is reported without a process
         for link in links:
             inode = re.fullmatch(r"socket:\[(\d+)\]", link)
             if inode and inode[1] in inodes:

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sockets on the loopback of another network namespace, behind which are those of this one.
+"""A TCP relay from the loopback of another network namespace to that of this one.
 
-For proxies that listen on the host's loopback only, as apt-cacher-ng(8) by default. TCP.
+For proxies that listen only on the loopback of the host, as apt-cacher-ng(8) does by default.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections.abc import Collection, Iterator
 from . import syscalls
 from .interfaces import entered
 
-# Connections at once, each with a buffer of that many bytes for each direction.
+# Maximum of concurrent connections, and bytes of the buffer of each direction of a connection.
 _MOST, _BUFFER = 128, 1 << 16
 _NOBODY = 65534
 _PR_SET_PDEATHSIG = 1
@@ -29,9 +29,9 @@ Address = tuple[str, int]
 
 @contextlib.contextmanager
 def relayed(addresses: Collection[Address], netns: str) -> Iterator[None]:
-    """For the block, whoever connects to one of `addresses` in the network namespace `netns` reaches it in ours.
+    """Relay connections to `addresses` in the network namespace `netns` to the same addresses in this one.
 
-    `addresses`: IP address and port. Raises OSError.
+    `addresses`: IP address and port. The relay runs for the block, in a child process. Raises OSError.
     """
     if not addresses:
         yield
@@ -57,15 +57,15 @@ def _listen(addresses: Collection[Address], netns: str) -> dict[socket.socket, A
     fd = os.open(netns, os.O_RDONLY | os.O_CLOEXEC)
     try:
         with entered(fd):
-            # Their namespace is the one that they are made in.
-            made = [(_listener(address), address) for address in sorted(addresses)]
-            return {listener: address for listener, address in made if listener is not None}
+            # A socket belongs to the namespace in which it is created.
+            created = [(_listener(address), address) for address in sorted(addresses)]
+            return {listener: address for listener, address in created if listener is not None}
     finally:
         os.close(fd)
 
 
 def _listener(address: Address) -> socket.socket | None:
-    """None on a host without IPv6, for an address of that: nobody listens there on the host either."""
+    """Return a listening socket; None for an IPv6 address on a host without IPv6, where no proxy can listen on it."""
     try:
         listener = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -83,7 +83,7 @@ def _relay(listeners: dict[socket.socket, Address], alive: int) -> None:
     """Serve `listeners` until `alive` is closed. Never returns."""
     try:
         syscalls.close_all_but({alive, *(listener.fileno() for listener in listeners)})
-        # Who connects is not trusted: this process has no rights that its end of a bug could give away.
+        # The clients are untrusted: drop all privileges.
         os.setgroups([])
         os.setresgid(_NOBODY, _NOBODY, _NOBODY)
         os.setresuid(_NOBODY, _NOBODY, _NOBODY)
@@ -93,8 +93,8 @@ def _relay(listeners: dict[socket.socket, Address], alive: int) -> None:
         os._exit(0)
 
 
-class _Way:
-    """One direction of a connection: what was read of `source` and is not yet written to `sink`."""
+class _Direction:
+    """One direction of a connection. `buffer`: bytes that were read from `source` and not yet written to `sink`."""
 
     def __init__(self, source: socket.socket, sink: socket.socket) -> None:
         self.source, self.sink = source, sink
@@ -107,7 +107,7 @@ class _Relay:
 
     def __init__(self, listeners: dict[socket.socket, Address], alive: int) -> None:
         self._listeners, self._alive = listeners, alive
-        self._connections: list[tuple[_Way, _Way]] = []
+        self._connections: list[tuple[_Direction, _Direction]] = []
 
     def serve(self) -> None:
         while True:
@@ -122,18 +122,19 @@ class _Relay:
             if self._alive in ready:
                 return
             for pair in list(self._connections):
-                self._move(pair, ready)
+                self._transfer(pair, ready)
             for listener, address in self._listeners.items():
                 if listener.fileno() in ready:
                     self._accept(listener, address)
 
     def _interests(self) -> dict[int, int]:
         wanted: dict[int, int] = {}
-        for way in (way for pair in self._connections for way in pair):
-            if not way.ended and not way.buffer:
-                wanted[way.source.fileno()] = wanted.get(way.source.fileno(), 0) | selectors.EVENT_READ
-            if way.buffer:
-                wanted[way.sink.fileno()] = wanted.get(way.sink.fileno(), 0) | selectors.EVENT_WRITE
+        for direction in (direction for pair in self._connections for direction in pair):
+            source, sink = direction.source.fileno(), direction.sink.fileno()
+            if not direction.ended and not direction.buffer:
+                wanted[source] = wanted.get(source, 0) | selectors.EVENT_READ
+            if direction.buffer:
+                wanted[sink] = wanted.get(sink, 0) | selectors.EVENT_WRITE
         return wanted
 
     def _accept(self, listener: socket.socket, address: Address) -> None:
@@ -143,25 +144,25 @@ class _Relay:
             outside.setblocking(False)
             outside.connect_ex(address)
             inside.setblocking(False)
-            self._connections.append((_Way(inside, outside), _Way(outside, inside)))
+            self._connections.append((_Direction(inside, outside), _Direction(outside, inside)))
 
-    def _move(self, pair: tuple[_Way, _Way], ready: dict[int, int]) -> None:
+    def _transfer(self, pair: tuple[_Direction, _Direction], ready: dict[int, int]) -> None:
         try:
-            for way in pair:
-                if ready.get(way.source.fileno(), 0) & selectors.EVENT_READ and not way.buffer and not way.ended:
-                    way.buffer = way.source.recv(_BUFFER)
-                    way.ended = not way.buffer
-                if way.buffer and ready.get(way.sink.fileno(), 0) & selectors.EVENT_WRITE:
-                    way.buffer = way.buffer[way.sink.send(way.buffer) :]
-                if way.ended and not way.buffer and not way.done:
-                    way.sink.shutdown(socket.SHUT_WR)
-                    way.done = True
+            for one in pair:
+                if ready.get(one.source.fileno(), 0) & selectors.EVENT_READ and not one.buffer and not one.ended:
+                    one.buffer = one.source.recv(_BUFFER)
+                    one.ended = not one.buffer
+                if one.buffer and ready.get(one.sink.fileno(), 0) & selectors.EVENT_WRITE:
+                    one.buffer = one.buffer[one.sink.send(one.buffer) :]
+                if one.ended and not one.buffer and not one.done:
+                    one.sink.shutdown(socket.SHUT_WR)
+                    one.done = True
             failed = False
         except BlockingIOError:
             return
         except OSError:
             failed = True
-        if failed or all(way.done for way in pair):
+        if failed or all(direction.done for direction in pair):
             for end in (pair[0].source, pair[0].sink):
                 end.close()
             self._connections.remove(pair)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Mounts that nobody else sees, and that go with us (mount_namespaces(7))."""
+"""A private mount namespace (mount_namespaces(7)), whose mounts disappear with its last process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from . import syscalls
 
 @contextlib.contextmanager
 def own_mounts() -> Iterator[None]:
-    """For the block we are in a mount namespace of our own, as are the processes that we start there."""
+    """Run the block, and the processes that it starts, in a new mount namespace with private propagation."""
     own = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
     working_dir = os.open(".", os.O_PATH | os.O_CLOEXEC)
     try:

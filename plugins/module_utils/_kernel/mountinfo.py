@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is mounted where in this mount namespace (proc(5), mountinfo)."""
+"""Mount points of this mount namespace (proc(5), mountinfo)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import re
 
 
 def mount_points_below(directory: str, mountinfo: str = "/proc/self/mountinfo") -> list[str]:
-    """Mount points at and below `directory`, the deepest and latest first: the order in which to unmount them."""
+    """Return mount points at and below `directory`, the deepest and latest first: the order to unmount them in."""
     found = []
     with open(mountinfo, encoding="utf-8", errors="surrogateescape") as file:
         for line in file:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Named network namespaces, as ip-netns(8) keeps them: files in a directory, with a namespace mounted on each."""
+"""Named network namespaces, as in ip-netns(8): files in a directory, each with a namespace mounted on it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 0x1
 
 
 def create(path: str, id_map: str | None = None) -> None:
-    """Make a network namespace, with its loopback up, and mount it on `path`, which must not be in use.
+    """Create a network namespace with its loopback up and mount it on `path`, which must not exist.
 
     With `id_map` (see user_namespace.py) a new user namespace owns it. The calling process is back in its own namespace
-    afterwards. Must be called with the network's lock or the name's owner lock held: two first calls at once would
+    afterwards. The caller must hold the network lock or the lock of the name's owner: two concurrent first calls would
     mount the directory twice (Debian bug 949235).
     """
     _shared_directory(os.path.dirname(path))
@@ -37,7 +37,7 @@ def create(path: str, id_map: str | None = None) -> None:
 
 @contextlib.contextmanager
 def _new(id_map: str | None) -> Iterator[int | str]:
-    """A process in a new network namespace, by its name in /proc, for the block."""
+    """Yield the name in /proc of a process in a new network namespace, for the block."""
     own = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
         if id_map is None:
@@ -59,7 +59,7 @@ def _new(id_map: str | None) -> Iterator[int | str]:
 
 
 def exists(path: str) -> bool:
-    """Whether a namespace is mounted on `path` (an empty file there is what an interrupted `create` left)."""
+    """Return whether a namespace is mounted on `path`. An interrupted `create` leaves an empty file there."""
     try:
         return os.stat(path).st_dev == os.stat("/proc/self/ns/net").st_dev
     except FileNotFoundError:
@@ -67,7 +67,7 @@ def exists(path: str) -> bool:
 
 
 def owner(path: str) -> int | None:
-    """A descriptor of the user namespace that owns the namespace at `path`; None where it is the caller's own."""
+    """Return a descriptor of the user namespace that owns the namespace at `path`; None if it is the caller's own."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         return user_namespace.owner(fd)
@@ -76,11 +76,11 @@ def owner(path: str) -> int | None:
 
 
 def remove(path: str) -> None:
-    """Unmount and remove `path`, whichever of it is there. Its links go with the last process in it."""
+    """Unmount and remove `path` if they exist. The kernel deletes the links with the last process in the namespace."""
     try:
         syscalls.umount2(path, syscalls.MNT_DETACH | syscalls.UMOUNT_NOFOLLOW)
     except OSError as error:
-        # EINVAL: a plain file, on which nothing is mounted.
+        # EINVAL: a file that is not a mount point.
         if error.errno not in (errno.EINVAL, errno.ENOENT):
             raise
     with contextlib.suppress(FileNotFoundError):
@@ -88,7 +88,10 @@ def remove(path: str) -> None:
 
 
 def _shared_directory(directory: str) -> None:
-    """As ip-netns(8) does: a mount of its own with shared propagation, so that other mount namespaces see our names."""
+    """Create the directory and mount it on itself with shared propagation, as ip-netns(8) does.
+
+    So other mount namespaces see the names.
+    """
     os.makedirs(directory, mode=0o755, exist_ok=True)
     try:
         syscalls.mount("", directory, "none", syscalls.MS_SHARED | syscalls.MS_REC)
@@ -100,7 +103,7 @@ def _shared_directory(directory: str) -> None:
 
 
 def _loopback_up() -> None:
-    """netdevice(7): set the flag UP of lo, without the cost of a netlink library."""
+    """Set the flag UP of lo by ioctl(2) (netdevice(7)), which avoids the cost of a netlink library."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         request = struct.pack("16sH14x", b"lo", 0)
         flags = struct.unpack("16sH14x", fcntl.ioctl(control, _SIOCGIFFLAGS, request))[1]

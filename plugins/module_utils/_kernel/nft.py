@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The program nft, spoken to in JSON (libnftables-json(5)); a batch is one transaction."""
+"""The program nft by its JSON interface (libnftables-json(5)). A batch is one transaction."""
 
 from __future__ import annotations
 
@@ -10,40 +10,40 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from .._errors import EffectFailed
-from .run_program import require_program, run
+from .run_program import ProgramFailed, require_program, run
 
 
 def apply_batch(commands: list[dict]) -> None:
-    """Carry out `commands` together or not at all. Raises EffectFailed with what nft said."""
+    """Apply all of `commands` or none of them. Raises EffectFailed with the output of nft."""
     if commands:
         nft = require_program("nft", "nftables")
         run([nft, "-j", "-f", "-"], stdin=json.dumps({"nftables": commands}).encode())
 
 
 def refusal(commands: list[dict]) -> str:
-    """Why the kernel would refuse `commands`, in one line; "" if it would not. Changes nothing."""
+    """Return the reason why the kernel would refuse `commands`, in one line, or "". Changes nothing."""
     nft = require_program("nft", "nftables")
     try:
         run([nft, "--check", "-j", "-f", "-"], stdin=json.dumps({"nftables": commands}).encode())
     except EffectFailed as error:
-        said = (error.hint or str(error)).strip().splitlines()
-        return (said[0] if said else "refused").rpartition("Error: ")[2]
+        stderr = error.stderr if isinstance(error, ProgramFailed) else ""
+        return (stderr or error.message).splitlines()[0].rpartition("Error: ")[2]
     return ""
 
 
 class Listing(NamedTuple):
-    """`tables`: all that is in those that were asked for and exist, None for none; `chains`: those of every table."""
+    """`tables`: the objects in the requested tables, None if none of these exist; `chains`: those of every table."""
 
     tables: list[dict] | None
     chains: list[dict]
 
 
 def look(tables: Iterable[tuple[str, str]]) -> Listing:
-    """What is in `tables` (family, name), with plain numbers (-n) for protocols and ports, and which chains there are.
+    """List `tables` (family, name), with protocols and ports as numbers (-n), and the chains of all tables.
 
-    One run of nft: families as a whole, since its release 1.0.6 lists but the last of two tables in a run, and breaks
-    off now and then where it is given commands one by one. A table of somebody else in there that cannot be listed is
-    no reason to fail: then each is listed alone. Raises EffectFailed.
+    Runs nft once and lists whole families: nft 1.0.6 lists only the last of two tables in a run, and sometimes aborts
+    if it gets its commands one by one. If a family cannot be listed because of a table of another program, each
+    requested table is listed alone. Raises EffectFailed.
     """
     wanted = set(tables)
     families = [f"list ruleset {family}" for family in sorted({family for family, _ in wanted})]
@@ -56,36 +56,36 @@ def look(tables: Iterable[tuple[str, str]]) -> Listing:
 
 
 def _one_by_one(tables: Collection[tuple[str, str]]) -> list[list[dict]]:
-    """The listings of those of `tables` that exist."""
+    """Return a listing of each of `tables` that exists."""
     seen: set[tuple[str, str]] = set()
     while True:
-        there = {
+        present = {
             place for item in _listings("list tables")[0] if (place := _place(item)) is not None and place in tables
         }
         try:
-            return [_listings(f"list table {family} {name}")[0] for family, name in sorted(there)]
+            return [_listings(f"list table {family} {name}")[0] for family, name in sorted(present)]
         except EffectFailed:
-            # One was deleted meanwhile, by whom no lock of ours keeps off; or it is another trouble, which stays.
-            if there == seen:
+            # Another program may have deleted a table meanwhile, without our lock: try again.
+            if present == seen:
                 raise
-            seen = there
+            seen = present
 
 
 def _listings(commands: str) -> list[list[dict]]:
-    """What nft says to each of `commands`, which all list something."""
+    """Run `commands`, each of which lists something, and return the objects of each listing."""
     nft = require_program("nft", "nftables")
     said = run([nft, "-j", "-n", commands])
     return [json.loads(line)["nftables"] for line in said.splitlines() if line.startswith(b"{")]
 
 
 def _place(item: Mapping) -> tuple[str, str] | None:
-    """Family and name of the table that an object of a listing belongs to, or is."""
-    ((kind, shown),) = item.items()
-    return (shown["family"], shown["name" if kind == "table" else "table"]) if "family" in shown else None
+    """Return family and name of the table that an object of a listing is or belongs to; None if it has no family."""
+    ((kind, value),) = item.items()
+    return (value["family"], value["name" if kind == "table" else "table"]) if "family" in value else None
 
 
 def list_rules(family: str, table: str) -> dict[str, list[dict]]:
-    """The rules of each chain of a table, each with its handle."""
+    """Return the rules of each chain of a table by the chain's name, each with its handle."""
     nft = require_program("nft", "nftables")
     listed = json.loads(run([nft, "-j", "list", "table", family, table]))["nftables"]
     rules: dict[str, list[dict]] = {}

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Memory of a process that was forked."""
+"""Memory of a forked process."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _MADV_POPULATE_WRITE = 23
 
 
 def copy_all() -> None:
-    """Copy all memory now that is shared with the process that this one was forked from (madvise(2), Linux 5.14).
+    """Copy all memory that this process shares with its parent since the fork (madvise(2), Linux 5.14).
 
-    Else each page is copied when it is first written to, and Python writes to what it reads, too: to count references.
-    An older kernel goes on doing so.
+    Otherwise each page is copied at the first write, and Python also writes to objects that it reads, to count
+    references. Has no effect on older kernels.
     """
     with open("/proc/self/maps", "rb") as file:
         regions = [line.split(None, 2)[:2] for line in file]
@@ -28,9 +28,9 @@ def copy_all() -> None:
 
 
 def forget_environment() -> None:
-    """Empty the environment, also where the kernel shows what the process began with: /proc/PID/environ.
+    """Clear the environment, and the initial environment that the kernel shows in /proc/PID/environ.
 
-    That is the memory from env_start to env_end (fields 50 and 51 of proc_pid_stat(5)), to which nothing refers then.
+    That is the memory from env_start to env_end (fields 50 and 51 of proc_pid_stat(5)), which is unreferenced then.
     """
     os.environ.clear()
     with open("/proc/self/stat", "rb") as file:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which process is which: a pid alone is reused, a pid with its start time is not (proc(5))."""
+"""Identity of processes: a pid alone is reused, a pid with its start time is not (proc(5))."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ from .._errors import EffectFailed
 
 @dataclass(frozen=True)
 class ProcessId:
-    """A process for as long as the host is up: pid and start time (clock ticks since boot)."""
+    """Identity of a process until the host reboots: pid and start time (clock ticks since boot)."""
 
     pid: int
     start_time: int
 
     @classmethod
     def of(cls, pid: int) -> ProcessId | None:
-        """The identity of `pid` now, or None where it is dead or a zombie."""
+        """Return the identity of the process that has `pid` now, or None if it is dead or a zombie."""
         stat = _stat(pid)
         return None if stat is None or stat[0] in "ZX" else cls(pid, stat[1])
 
     @classmethod
     def own(cls) -> ProcessId:
-        """That of this process."""
+        """Return the identity of this process."""
         found = cls.of(os.getpid())
-        # Who runs is neither dead nor a zombie.
+        # This process runs, so it is neither dead nor a zombie.
         assert found is not None
         return found
 
     def alive(self) -> bool:
-        """Whether this very process still runs: judged by state, for zombies may stay unreaped."""
+        """Return whether the process still runs. A zombie, which may stay unreaped, does not."""
         return ProcessId.of(self.pid) == self
 
     def wait_executed(self, timeout: float = 10.0) -> bool:
-        """Wait until this very process runs a program of its own; False where it ended before that.
+        """Wait until the process has executed its program; return False if it ended before.
 
-        Until then it is a copy of its parent, which is still on its way to the namespaces and the root that it will
-        have. Raises EffectFailed after `timeout` seconds.
+        Until then it is a copy of its parent, and may not have entered its namespaces and its root yet. Raises
+        EffectFailed after `timeout` seconds.
         """
         deadline = time.monotonic() + timeout
         while self.alive():
@@ -51,17 +51,17 @@ class ProcessId:
                 if has_executed(self.pid):
                     return self.alive()
             if time.monotonic() > deadline:
-                raise EffectFailed(f"process {self.pid} has not become the container's after {timeout:g} s")
+                raise EffectFailed(f"process {self.pid} has not executed its program after {timeout:g} s")
             time.sleep(0.001)
         return False
 
     def open(self) -> int | None:
-        """A pidfd of this very process, or None where it has ended."""
+        """Return a pidfd of the process, or None if it has ended."""
         try:
             fd = os.pidfd_open(self.pid)
         except ProcessLookupError:
             return None
-        # Between look and open the pid may have passed to another process: look again, now that the fd holds it.
+        # The pid may have been reused before pidfd_open: check again now that the descriptor holds the process.
         if self.alive():
             return fd
         os.close(fd)
@@ -69,16 +69,16 @@ class ProcessId:
 
 
 def has_executed(pid: int) -> bool:
-    """Whether the child `pid`, a zombie perhaps, has executed a program since it was forked.
+    """Return whether the child `pid`, possibly a zombie, has executed a program since it was forked.
 
-    PF_FORKNOEXEC of include/linux/sched.h, in field 9 of /proc/PID/stat. It is taken away before descriptors that are
-    close-on-exec are closed.
+    Source: PF_FORKNOEXEC of include/linux/sched.h, in field 9 of /proc/PID/stat. The kernel clears it before it closes
+    descriptors that are close-on-exec.
     """
     return not int(_stat_fields(pid)[6]) & 0x40
 
 
 def parent_and_session(pid: int) -> tuple[int, int] | None:
-    """Parent's pid and session of a process (fields 4 and 6 of /proc/PID/stat), or None where it has ended."""
+    """Return the parent's pid and the session of a process (fields 4 and 6 of /proc/PID/stat); None if it has ended."""
     try:
         fields = _stat_fields(pid)
     except (FileNotFoundError, ProcessLookupError):
@@ -87,7 +87,7 @@ def parent_and_session(pid: int) -> tuple[int, int] | None:
 
 
 def _stat(pid: int) -> tuple[str, int] | None:
-    """State letter and start time: fields 3 and 22 of /proc/PID/stat."""
+    """Return state letter and start time (fields 3 and 22 of /proc/PID/stat); None if the process does not exist."""
     try:
         fields = _stat_fields(pid)
     except OSError as error:
@@ -98,13 +98,13 @@ def _stat(pid: int) -> tuple[str, int] | None:
 
 
 def _stat_fields(pid: int) -> list[bytes]:
-    """The fields of /proc/PID/stat from the third on, which follows the last ')'."""
+    """Return the fields of /proc/PID/stat from the third on, which follows the last ')'."""
     with open(f"/proc/{pid}/stat", "rb") as file:
         return file.read().rpartition(b")")[2].split()
 
 
 def is_argument(word: str) -> bool:
-    """Whether a process of this host has `word` in its command line (/proc/PID/cmdline)."""
+    """Return whether `word` is an argument of any process of this host (/proc/PID/cmdline)."""
     for pid in os.listdir("/proc"):
         try:
             with open(f"/proc/{pid}/cmdline", "rb") as file:

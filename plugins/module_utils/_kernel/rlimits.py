@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Resource limits of processes (getrlimit(2)) by the names of getrlimit(2), and the score of the OOM killer (proc(5)).
+"""Resource limits of processes by the names of getrlimit(2), and oom_score_adj (proc(5)).
 
-A limit is a pair, soft and hard, in the kernel's unit; -1 is no limit.
+A limit is a pair of soft and hard limit in the kernel's unit; -1 means unlimited.
 """
 
 from __future__ import annotations
@@ -20,13 +20,16 @@ Limits = Mapping[str, "tuple[int, int]"]
 
 _UNLIMITED = -1
 _CAP_SYS_RESOURCE = 1 << 24
-# Those that the kernel counts for a whole user namespace too, against what its maker had (user_namespaces(7);
-# kernel/user_namespace.c, set_userns_rlimit_max). That for nproc is infinite where root made it.
+# The kernel also counts these for a whole user namespace, against the limits of its creator (user_namespaces(7);
+# kernel/user_namespace.c, set_userns_rlimit_max). That of nproc is infinite if root created the namespace.
 _OF_NAMESPACES = ("memlock", "msgqueue", "sigpending")
 
 
 def first_process_limits() -> dict[str, tuple[int, int]]:
-    """What the kernel gives the first process of a machine (include/asm-generic/resource.h, kernel/fork.c)."""
+    """Return the limits that the kernel gives the first process of a machine.
+
+    Sources: include/asm-generic/resource.h, kernel/fork.c.
+    """
     with open("/proc/sys/kernel/threads-max", encoding="ascii") as file:
         half = int(file.read()) // 2
     unlimited = (_UNLIMITED, _UNLIMITED)
@@ -43,18 +46,21 @@ def first_process_limits() -> dict[str, tuple[int, int]]:
 
 
 def not_raisable(limits: Limits) -> list[tuple[str, int, int]]:
-    """Name, hard limit wanted, hard limit present of those that this process may not raise so far. Changes nothing."""
+    """Return (name, requested hard limit, highest allowed hard limit) of each limit that this process cannot raise.
+
+    Changes nothing.
+    """
     above = [(name, hard, _get(name)[1]) for name, (_, hard) in limits.items() if _above(hard, _get(name)[1])]
     if not above or not syscalls.permitted_capabilities() & _CAP_SYS_RESOURCE:
         return above
-    # Even the right to raise limits ends there for this one (kernel/sys.c, do_prlimit).
+    # nr_open limits nofile even with CAP_SYS_RESOURCE (kernel/sys.c, do_prlimit).
     with open("/proc/sys/fs/nr_open", encoding="ascii") as file:
         most = int(file.read())
     return [(name, hard, most) for name, hard, _ in above if name == "nofile" and _above(hard, most)]
 
 
 def raise_hard(limits: Limits) -> None:
-    """Raise hard limits that are lower than in `limits` to those, as far as this process may."""
+    """Raise each hard limit that is lower than in `limits`, if this process may."""
     for name, (_, hard) in limits.items():
         soft, present = _get(name)
         if _above(hard, present):
@@ -63,7 +69,7 @@ def raise_hard(limits: Limits) -> None:
 
 
 def set_limits(limits: Limits) -> None:
-    """Set `limits`; a hard limit that is to be higher than it is stays as it is. Needs no right."""
+    """Set `limits`, but do not raise hard limits, so that no capability is needed."""
     for name, (soft, hard) in limits.items():
         present = _get(name)[1]
         most = present if _above(hard, present) else hard
@@ -72,7 +78,7 @@ def set_limits(limits: Limits) -> None:
 
 @contextlib.contextmanager
 def lifted_for_namespaces() -> Iterator[None]:
-    """For the block, lift what a user namespace that is made in it would be limited by for ever."""
+    """Remove for the block the limits that a user namespace created in it would keep for its whole life."""
     before = {name: _get(name) for name in _OF_NAMESPACES}
     raise_hard(dict.fromkeys(_OF_NAMESPACES, (_UNLIMITED, _UNLIMITED)))
     set_limits(dict.fromkeys(_OF_NAMESPACES, (_UNLIMITED, _UNLIMITED)))
@@ -84,7 +90,10 @@ def lifted_for_namespaces() -> Iterator[None]:
 
 
 def may_have_oom_score(score: int) -> bool:
-    """Whether this process may have that score: below 0 takes CAP_SYS_RESOURCE, or a score so low. Changes nothing."""
+    """Return whether this process may set oom_score_adj to `score`. Changes nothing.
+
+    A score below 0 requires CAP_SYS_RESOURCE, unless the present score is as low.
+    """
     if score >= 0:
         return True
     with open("/proc/self/oom_score_adj", encoding="ascii") as file:
@@ -93,23 +102,23 @@ def may_have_oom_score(score: int) -> bool:
 
 
 def set_oom_score(score: int) -> None:
-    """Set the caller's oom_score_adj; children inherit it. Raises HostNotCapable."""
+    """Set oom_score_adj of the caller, which children inherit. Raises HostNotCapable."""
     try:
         with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
             file.write(str(score))
     except OSError as error:
         if error.errno != errno.EACCES:
             raise
-        # 0 is what nobody asked for: what was inherited is meant to be it.
+        # 0 is the default and means: keep the inherited score.
         if score:
             raise HostNotCapable(*oom_score_refused(score)) from None
 
 
 def oom_score_refused(score: int) -> tuple[str, str]:
-    """Message and hint where that score is not allowed."""
+    """Return message and hint if that score is not allowed."""
     return (
-        f"oom_score_adj cannot be {score}: this host's root lacks the capability SYS_RESOURCE",
-        "use 0 or more, or give it that capability",
+        f"oom_score_adj cannot be {score}: root of this host lacks the capability SYS_RESOURCE",
+        "use 0 or more, or give root that capability",
     )
 
 
@@ -122,5 +131,5 @@ def _number(name: str) -> int:
 
 
 def _above(value: int, limit: int) -> bool:
-    """Whether `value` is more than `limit`."""
+    """Return whether `value` is greater than `limit`."""
     return limit != _UNLIMITED and (value == _UNLIMITED or value > limit)

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the host's routes lead, and a fence of routing rules (ip-rule(8)) around those who came before us.
+"""The routes of the host, and a fence of routing rules (ip-rule(8)) that keeps other networks from being forwarded.
 
-The fence of an interface is three rules for what comes in by it and is not for the host itself: networks in a table of
-blackholes, then all routes but the default one, then nothing. They outlive a flushed firewall.
+The fence of an interface is three rules for packets that arrive by it and are not for the host itself: a table with
+blackhole routes, then all routes except the default route, then discard. They survive a flush of the firewall.
 """
 
 from __future__ import annotations
@@ -24,33 +24,34 @@ _NEWROUTE, _DELROUTE, _GETROUTE, _NEWRULE, _DELRULE, _GETRULE = 24, 25, 26, 32, 
 _DST, _OIF, _MULTIPATH, _TABLE = 1, 4, 9, 15
 _IIFNAME, _RULE_PRIORITY, _SUPPRESS_PREFIX, _RULE_TABLE, _RULE_PROTOCOL = 3, 6, 14, 15, 21
 _UNICAST, _BLACKHOLE, _TO_TABLE, _TO_NOWHERE, _MAIN, _LOCAL = 1, 6, 1, 6, 254, 255
-# Of this protocol, for systemd-networkd removes rules and routes of any other when it restarts (networkd.conf(5)).
+# Protocol "kernel": systemd-networkd removes rules and routes of any other protocol at restart (networkd.conf(5)).
 _KERNEL = 2
 _MESSAGE = struct.Struct("=BBBBBBBBI")
 # struct ifinfomsg, linux/if.h, linux/if_link.h
 _INTERFACE, _GETLINK, _IFNAME, _IFF_UP = struct.Struct("=BxHiII"), 18, 3, 0x1
 FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 
-# "cdtr" in ASCII: a table of that number is nobody else's.
+# "cdtr" in ASCII, a number that no other program uses.
 FENCE_TABLE = 0x63647472
-# Right behind the local table. Halves of everything, as full tunnels have them, count as default routes.
+# The first priorities after the local table. A route of length 1 (half of all addresses, as full-tunnel VPNs use)
+# counts as a default route.
 _FIRST_PRIORITY, _LONGEST_DEFAULT = 87, 1
 
 
 def _dump(kind: int, version: int) -> list[bytes]:
-    """All of one IP version; nothing if the kernel has not that version, or no rules at all."""
+    """Dump all messages of one IP version; none if the kernel lacks that version or routing rules."""
     try:
         messages = rtnetlink.dump(kind, _MESSAGE.pack(FAMILIES[version], *[0] * 8))
     except OSError as error:
         if error.errno in (errno.EAFNOSUPPORT, errno.EOPNOTSUPP):
             return []
         raise
-    # A kernel without IPv6 tells of everything instead.
+    # A kernel without IPv6 returns messages of all families.
     return [message for message in messages if message[0] == FAMILIES[version]]
 
 
 def _routes(version: int) -> Iterator[tuple[int, str, int, int, list[int]]]:
-    """(type, destination, prefix length, table, interfaces) of every route."""
+    """Yield (type, destination, prefix length, table, interfaces) of every route."""
     for message in _dump(_GETROUTE, version):
         _family, length, _source, _tos, table, _protocol, _scope, kind, _flags = _MESSAGE.unpack_from(message)
         found = dict(rtnetlink.parse_attributes(message[_MESSAGE.size :]))
@@ -67,7 +68,7 @@ def _routes(version: int) -> Iterator[tuple[int, str, int, int, list[int]]]:
 
 
 def interfaces_up() -> set[str]:
-    """Interfaces that are up: others receive nothing that could be forwarded."""
+    """Return the interfaces that are up; other interfaces receive no packets to forward."""
     found = set()
     for message in rtnetlink.dump(_GETLINK, _INTERFACE.pack(socket.AF_UNSPEC, 0, 0, 0, 0)):
         if _INTERFACE.unpack_from(message)[3] & _IFF_UP:
@@ -77,7 +78,7 @@ def interfaces_up() -> set[str]:
 
 
 def default_interfaces() -> set[str]:
-    """Interfaces that a default route of either IP version leads out by."""
+    """Return the interfaces of the default routes of both IP versions."""
     found = set()
     for version in FAMILIES:
         for kind, _destination, length, _table, interfaces in _routes(version):
@@ -93,7 +94,7 @@ def _names(indexes: Collection[int]) -> Iterator[str]:
 
 
 def networks_behind(interfaces: Collection[str]) -> set[str]:
-    """Networks that routes lead to by one of `interfaces`, without default ones and link-local IPv6."""
+    """Return the networks with a route by one of `interfaces`, without default routes and link-local IPv6."""
     found = set()
     for version in FAMILIES:
         for kind, destination, length, table, indexes in _routes(version):
@@ -104,13 +105,13 @@ def networks_behind(interfaces: Collection[str]) -> set[str]:
 
 
 def fenced_networks() -> set[str]:
-    """The networks in the table of blackholes."""
+    """Return the networks in the blackhole table."""
     found = ((r, version) for version in FAMILIES for r in _routes(version))
     return {f"{d}/{length}" for (kind, d, length, table, _), _v in found if table == FENCE_TABLE and kind == _BLACKHOLE}
 
 
 def fenced_interfaces() -> dict[tuple[int, str], bool]:
-    """(IP version, interface) of each fence of which there is at least a part, and whether it is whole."""
+    """Return (IP version, interface) of each fence with at least one rule, and whether all its rules exist."""
     found = {version: _rules(version) for version in FAMILIES}
     return {
         (version, name): all((name, priority) in rules for priority in _priorities())
@@ -120,7 +121,7 @@ def fenced_interfaces() -> dict[tuple[int, str], bool]:
 
 
 def _rules(version: int) -> set[tuple[str, int]]:
-    """(interface, priority) of the rules that are ours."""
+    """Return (interface, priority) of the rules of this collection."""
     found = set()
     for message in _dump(_GETRULE, version):
         has = dict(rtnetlink.parse_attributes(message[_MESSAGE.size :]))
@@ -135,7 +136,7 @@ def _priorities() -> range:
 
 
 def set_fenced_network(network: str, present: bool) -> None:
-    """Put `network` into the table of blackholes, or take it out; nothing happens if it is so."""
+    """Add `network` to the blackhole table, or remove it. Does nothing if that is already so."""
     address, _slash, length = network.partition("/")
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     message = _MESSAGE.pack(family, int(length), 0, 0, 0, _KERNEL, 0, _BLACKHOLE, 0)
@@ -145,9 +146,9 @@ def set_fenced_network(network: str, present: bool) -> None:
 
 
 def set_fence(version: int, interface: str, present: bool) -> None:
-    """Put up all rules for `interface`, or take them away; nothing happens if it is so.
+    """Add all rules for `interface`, or remove them. Does nothing if that is already so.
 
-    Raises HostNotCapable if the kernel has no routing rules.
+    Raises HostNotCapable if the kernel does not support routing rules.
     """
     for priority, action, table in zip(_priorities(), (_TO_TABLE, _TO_TABLE, _TO_NOWHERE), (FENCE_TABLE, _MAIN, None)):
         message = _MESSAGE.pack(FAMILIES[version], 0, 0, 0, 0, 0, 0, action, 0)
@@ -170,8 +171,8 @@ def _change(message: bytes, present: bool, new: int, delete: int) -> None:
     except OSError as error:
         if error.errno in (errno.EOPNOTSUPP, errno.EAFNOSUPPORT):
             raise HostNotCapable(
-                "this host has no routing rules, so that forwarding for containers would be forwarding for everybody",
-                "use a kernel with CONFIG_IP_MULTIPLE_TABLES, or switch forwarding on yourself",
+                "this host has no routing rules: forwarding for containers would be forwarding for all networks",
+                "use a kernel with CONFIG_IP_MULTIPLE_TABLES, or enable forwarding yourself",
             ) from error
         if error.errno not in ((errno.EEXIST,) if present else (errno.ENOENT, errno.ESRCH)):
             raise

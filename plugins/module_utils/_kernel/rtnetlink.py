@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Messages of rtnetlink(7): reading one object or a whole dump, and changing one (netlink(7), linux/netlink.h).
+"""Messages of rtnetlink(7): read one object or a dump, and change one object (netlink(7), linux/netlink.h).
 
-For what pyroute2 0.7.2 and 0.9 do not have alike: release 0.7.2 fails if a dump was interrupted, and 0.9 takes a torn
-dump for the truth.
+Dumps are read here because pyroute2 differs by release: 0.7.2 fails if a dump was interrupted, and 0.9 accepts an
+inconsistent dump.
 """
 
 from __future__ import annotations
@@ -19,48 +19,48 @@ from typing import NamedTuple
 from .._errors import EffectFailed
 
 RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE, RTM_GETRULE = 18, 22, 26, 34
-# Flags of a request that changes something.
+# Flags of a request that changes an object.
 EXCLUSIVE, CREATE = 0x200, 0x400
 
 _NLM_F_REQUEST, _NLM_F_ACK, _NLM_F_DUMP_INTR, _NLM_F_DUMP = 0x1, 0x4, 0x10, 0x300
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
 _SOL_NETLINK, _NETLINK_GET_STRICT_CHK = 270, 12
 _HEADER, _ATTRIBUTE = struct.Struct("=IHHII"), struct.Struct("=HH")
-# An attribute's number, without the bits that say how it is to be read.
+# Mask of an attribute's number, without the flags NLA_F_NESTED and NLA_F_NET_BYTEORDER.
 _TYPE_MASK = 0x3FFF
 # A dump comes in parts of at most 32 KiB (netlink_recvmsg). One link can have 64 KiB of names.
 _BUFFER = 1 << 18
-# Of 100 interrupted attempts in a row none was ever seen, on a host whose links change all the time.
+# 100 interrupted attempts in a row were never seen, even on a host whose links change all the time.
 _ATTEMPTS = 100
-# A dump about one interface: somebody inside a container can give it any number of addresses and routes.
+# Limit of a dump for one interface: processes in a container can add any number of addresses and routes.
 MOST_OF_ONE = 4096
 # The kernel's errors for an object that does not exist.
 _NONE = (errno.ENODEV, errno.ENXIO, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL)
 
 
 class Message(NamedTuple):
-    """An answer: the fixed part, whose layout the request's kind tells, and the attributes by their number."""
+    """An answer: the fixed part, with the layout of the request's kind, and the attributes by their number."""
 
     fixed: tuple
     attributes: Mapping[int, bytes]
 
 
 class Interrupted(Exception):
-    """What is dumped has changed meanwhile: the dump may lack something that was there all the time."""
+    """The objects have changed during the dump, which may lack objects that existed all the time."""
 
 
 def attribute(number: int, value: bytes) -> bytes:
-    """struct rtattr with its value, padded."""
+    """Encode a struct rtattr with its value, padded."""
     return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), number) + value + bytes(-len(value) % 4)
 
 
 def text(number: int, value: str) -> bytes:
-    """An attribute that holds a string."""
+    """Encode an attribute with a string value."""
     return attribute(number, value.encode() + b"\0")
 
 
 def parse_attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """(number, value) of each attribute in `data`."""
+    """Yield (number, value) of each attribute in `data`."""
     position = 0
     while position + _ATTRIBUTE.size <= len(data):
         length, number = _ATTRIBUTE.unpack_from(data, position)
@@ -69,7 +69,7 @@ def parse_attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def change(kind: int, payload: bytes, flags: int = 0) -> None:
-    """Send one request and wait until the kernel has carried it out. Raises OSError with its error number."""
+    """Send one request and wait until the kernel has completed it. Raises OSError with the kernel's error number."""
     with Reader() as netlink:
         netlink.send(kind, _NLM_F_ACK | flags, payload)
         for _answer in netlink.answers():
@@ -77,21 +77,21 @@ def change(kind: int, payload: bytes, flags: int = 0) -> None:
 
 
 def dump(kind: int, payload: bytes) -> list[bytes]:
-    """The payloads of all answers, of one moment. Raises as `Reader.dump`."""
+    """Return the payloads of a consistent dump. Raises as `Reader.dump` does."""
     with Reader() as netlink:
         return netlink.whole(kind, payload)
 
 
 class Reader:
-    """A socket in the caller's network namespace, where it stays. Use it as a context manager.
+    """A context manager with a netlink socket, which stays in the network namespace that it was created in.
 
-    `patience`: seconds that an answer may take, None for any.
+    `timeout`: seconds to wait for an answer; None waits without limit.
     """
 
-    def __init__(self, patience: float | None = None) -> None:
+    def __init__(self, timeout: float | None = None) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
-        self._socket.settimeout(patience)
-        # So the kernel (4.20) filters dumps by what the request names, and refuses what it does not understand.
+        self._socket.settimeout(timeout)
+        # With this option the kernel (4.20) filters dumps by the request, and refuses attributes that it does not know.
         self._socket.setsockopt(_SOL_NETLINK, _NETLINK_GET_STRICT_CHK, 1)
         self._socket.bind((0, 0))
         self._sequence = 0
@@ -103,7 +103,7 @@ class Reader:
         self._socket.close()
 
     def get(self, kind: int, layout: struct.Struct, fixed: tuple, attributes: Mapping[int, bytes]) -> Message | None:
-        """The one object that the request names; None if there is none. Raises OSError."""
+        """Return the one object that the request names; None if it does not exist. Raises OSError."""
         self.send(kind, 0, _body(layout, fixed, attributes))
         try:
             return next((_message(layout, payload) for _flags, payload in self.answers()), None)
@@ -115,22 +115,23 @@ class Reader:
     def dump(
         self, kind: int, layout: struct.Struct, fixed: tuple, attributes: Mapping[int, bytes], most: int | None = None
     ) -> list[Message]:
-        """All objects of `kind` that the request does not filter out, of one moment.
+        """Return all objects of `kind` that match the request, as a consistent dump.
 
-        A dump that the kernel calls inconsistent (NLM_F_DUMP_INTR) is repeated. Raises EffectFailed if none of many
-        was whole, or if there are more than `most`; OSError if the kernel refuses, ENODEV without the interface.
+        A dump that the kernel reports as inconsistent (NLM_F_DUMP_INTR) is repeated. Raises EffectFailed if all
+        attempts were inconsistent or if there are more than `most` objects; OSError if the kernel refuses the request,
+        with ENODEV if the interface does not exist.
         """
         return [_message(layout, payload) for payload in self.whole(kind, _body(layout, fixed, attributes), most)]
 
     def whole(self, kind: int, payload: bytes, most: int | None = None) -> list[bytes]:
-        """The payloads of a dump. Raises as `dump`."""
+        """Return the payloads of a dump. Raises as `dump` does."""
         found = self.first(kind, payload, None if most is None else most + 1)
         if most is not None and len(found) > most:
-            raise EffectFailed(f"an interface has more than {most} addresses or routes; remove some of them")
+            raise EffectFailed(f"an interface has more than {most} addresses or routes", "remove some of them")
         return found
 
     def first(self, kind: int, payload: bytes, most: int | None) -> list[bytes]:
-        """The payloads of a dump, at most so many. Raises as `dump`, but for too many."""
+        """Return the first `most` payloads of a dump. Raises as `dump` does, but not for too many objects."""
         for _attempt in range(_ATTEMPTS):
             self.send(kind, _NLM_F_DUMP, payload)
             try:
@@ -138,7 +139,8 @@ class Reader:
             except Interrupted:
                 continue
         raise EffectFailed(
-            f"this host's links, addresses or routes change too fast to be read ({_ATTEMPTS} attempts); run this again"
+            f"links, addresses or routes of this host change too fast to be read ({_ATTEMPTS} attempts)",
+            "run this again",
         )
 
     def _payloads(self, most: int | None) -> list[bytes]:
@@ -159,7 +161,10 @@ class Reader:
         self._socket.send(_HEADER.pack(size, kind, _NLM_F_REQUEST | flags, self._sequence, 0) + payload)
 
     def answers(self) -> Iterator[tuple[int, bytes]]:
-        """(flags, payload) of each answer to the last request; need not be read to the end. Raises OSError."""
+        """Yield (flags, payload) of each answer to the last request. Raises OSError.
+
+        The caller need not read all answers.
+        """
         while True:
             data, _, received, _ = self._socket.recvmsg(_BUFFER)
             if received & socket.MSG_TRUNC:
@@ -170,7 +175,7 @@ class Reader:
                 payload = data[position + _HEADER.size : position + length]
                 position += (length + 3) & ~3
                 if sequence != self._sequence:
-                    continue  # the rest of a dump that was not read to its end
+                    continue  # the rest of an earlier dump
                 if kind in (_NLMSG_ERROR, _NLMSG_DONE):
                     number = -struct.unpack_from("=i", payload)[0] if len(payload) >= 4 else 0
                     if number > 0:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Other programs of the host: argument lists, never a shell; a fixed, English environment."""
+"""Run programs of the host: from argument lists, never by a shell, in a fixed environment in the C locale."""
 
 from __future__ import annotations
 
@@ -10,33 +10,44 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 
-from .._errors import EffectFailed, HostNotCapable
+from .._errors import EffectFailed, HostNotCapable, shown
 
-# ssh and cron give a short PATH; what we call lives in sbin.
+# The PATH of ssh and cron lacks the sbin directories, which hold the programs that are run here.
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# Characters of standard error that are kept of a program that failed: its end.
+_STDERR = 2000
+
+
+class ProgramFailed(EffectFailed):
+    """A program exited with a status other than 0. `stderr` is the end of its standard error, with its lines."""
+
+    def __init__(self, argv: Sequence[str], status: int, stderr: str) -> None:
+        said = f": {shown(stderr, _STDERR)}" if stderr else ""
+        super().__init__(f"{' '.join(argv)} failed with exit status {status}{said}", rc=status)
+        self.stderr = stderr
 
 
 def find_program(name: str) -> str | None:
-    """Absolute path of the program `name` on this host, or None."""
+    """Return the absolute path of the program `name` on this host, or None."""
     return shutil.which(name, path=PATH)
 
 
 def require_program(name: str, package: str) -> str:
-    """Absolute path of `name`; raises HostNotCapable naming the Debian `package` that has it."""
+    """Return the absolute path of `name`. Raises HostNotCapable, which names the Debian `package` that contains it."""
     found = find_program(name)
     if found is None:
         raise HostNotCapable(
-            f"the program {name} is missing", f"apt-get install {package}, or role conductor.containers.host"
+            f"the program {name} is missing",
+            f"run apt-get install {package}, or apply role conductor.containers.host",
         )
     return found
 
 
 def run(argv: Sequence[str], *, stdin: bytes = b"", timeout: float | None = None, home: str | None = None) -> bytes:
-    """Run `argv`, give it `stdin`, return its standard output.
+    """Run `argv` with `stdin` as its standard input and return its standard output.
 
-    `home`: where it keeps files of its user's; None: where we do.
-
-    Raises EffectFailed with the end of its standard error where it does not exit 0, or runs over `timeout` seconds.
+    `home` is its HOME; None keeps that of this process. Raises ProgramFailed if its exit status is not 0, EffectFailed
+    if it runs longer than `timeout` seconds.
     """
     environment = {"PATH": PATH, "LC_ALL": "C", "HOME": os.environ.get("HOME", "/root")}
     try:
@@ -44,6 +55,5 @@ def run(argv: Sequence[str], *, stdin: bytes = b"", timeout: float | None = None
     except subprocess.TimeoutExpired:
         raise EffectFailed(f"{argv[0]} ran longer than {timeout:g} s") from None
     if done.returncode:
-        said = done.stderr.decode(errors="replace").strip()[-2000:]
-        raise EffectFailed(f"{' '.join(argv)} failed with exit status {done.returncode}", said, rc=done.returncode)
+        raise ProgramFailed(argv, done.returncode, done.stderr.decode(errors="replace").strip()[-_STDERR:])
     return done.stdout

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""System calls that Python 3.9's os module lacks, under the kernel's own names.
+"""System calls that the os module of Python 3.9 lacks, by their names in the kernel.
 
-Each function raises OSError with the call's name and path. Numbers and constants: include/uapi/linux/*.h;
-system calls above 424 have one number on every architecture.
+Each function raises OSError with the name of the call and the path. Numbers and constants: include/uapi/linux/*.h.
+System calls above 424 have the same number on every architecture.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _libc.clone.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c
 _libc.syscall.restype = ctypes.c_long
 
 _SLEEP = ctypes.cast(_libc.sleep, ctypes.c_void_p)
-# Enough for a signal handler on top (sigaltstack(2): MINSIGSTKSZ and what newer processors add to it).
+# Bytes, with room for a signal handler (sigaltstack(2): MINSIGSTKSZ, and more on newer processors).
 _SLEEPER_STACK = ctypes.create_string_buffer(1 << 16)
 
 
@@ -88,7 +88,7 @@ class _CapData(ctypes.Structure):
 
 
 def reason(error: OSError) -> str:
-    """What the kernel said by its number, without the name of the call."""
+    """Return the text of the error number, without the name of the call."""
     return str(error) if error.errno is None else os.strerror(error.errno)
 
 
@@ -136,10 +136,10 @@ def setns(fd: int, nstype: int = 0) -> None:
 
 
 def clone3(flags: int = 0, cgroup_fd: int | None = None) -> int:
-    """clone3(2) as a fork(2): 0 in the child, its pid in the parent; with `cgroup_fd` born in that cgroup of version 2.
+    """Fork by clone3(2): return 0 in the child, its pid in the parent. `cgroup_fd`: cgroup of version 2 of the child.
 
-    Only for a process with one thread, and a child that soon executes or ends: Python's own hooks after a fork do not
-    run.
+    Only for a process with one thread and a child that soon executes a program or ends, because Python's hooks after
+    a fork do not run.
     """
     arguments = _CloneArgs(flags=flags, exit_signal=17)  # SIGCHLD
     if cgroup_fd is not None:
@@ -149,24 +149,24 @@ def clone3(flags: int = 0, cgroup_fd: int | None = None) -> int:
 
 
 def clone_sleeping(flags: int, seconds: int) -> int:
-    """The pid of a child that sleeps for `seconds` and ends, born with clone(2)'s `flags`; one at a time.
+    """Create a child with `flags` of clone(2) that sleeps for `seconds` and ends; return its pid. One at a time.
 
-    For namespaces, which need a process to be born in. It shares our memory, as with vfork(2), and runs nothing but
-    sleep(3): a copy of a Python process costs milliseconds. Who needs it no longer kills it; the time is for the case
-    that we are killed before.
+    It creates namespaces, each of which needs a process in it. It shares the memory of the caller, as with vfork(2),
+    and runs only sleep(3), because a copy of a Python process costs milliseconds. The caller kills it when it is not
+    needed any more; `seconds` limits its life if the caller is killed before.
     """
     top = (ctypes.addressof(_SLEEPER_STACK) + ctypes.sizeof(_SLEEPER_STACK)) & ~15
     return _check(_libc.clone(_SLEEP, top, CLONE_VM | flags | 17, seconds), "clone")
 
 
 def close_range(first: int, last: int = (1 << 32) - 1) -> None:
-    """close_range(2): close the descriptors from `first` to `last`; nothing where the first is the greater."""
+    """close_range(2): close the descriptors from `first` to `last`; does nothing if `first` is greater."""
     if first <= last:
         _check(_syscall(SYS_close_range, first, last, 0), "close_range")
 
 
 def close_all_but(keep: set[int]) -> None:
-    """Close every descriptor that is not in `keep`, the standard ones, too."""
+    """Close every descriptor that is not in `keep`, including the standard streams."""
     first = 0
     for fd in sorted(keep):
         close_range(first, fd - 1)
@@ -186,7 +186,7 @@ def prctl(option: int, arg2: int = 0, arg3: int = 0) -> int:
 
 
 def new_session_keyring() -> None:
-    """keyctl(2), KEYCTL_JOIN_SESSION_KEYRING: leave the inherited session keyring for a new one that nobody shares."""
+    """keyctl(2), KEYCTL_JOIN_SESSION_KEYRING: replace the inherited session keyring by a new, private one."""
     number = _SYS_KEYCTL.get(os.uname().machine)
     # 32-bit programs on a 64-bit kernel have other numbers.
     if number is None or ctypes.sizeof(ctypes.c_void_p) != 8:
@@ -210,7 +210,7 @@ def capset(mask: int, inheritable: int = 0) -> None:
 
 
 def permitted_capabilities() -> int:
-    """The mask of capabilities that this process may use (capget(2)); on some hosts even root lacks some."""
+    """Return the mask of permitted capabilities of this process (capget(2)). On some hosts even root lacks some."""
     header = _CapHeader(_CAPABILITY_VERSION_3, 0)
     data = (_CapData * 2)()
     _check(_libc.capget(ctypes.byref(header), ctypes.byref(data)), "capget")
@@ -218,25 +218,25 @@ def permitted_capabilities() -> int:
 
 
 def set_file_owner(owner: int) -> None:
-    """Have what this process makes belong to user and group `owner` (setfsuid(2)), with all capabilities as before."""
+    """Create files as user and group `owner` from now on (setfsuid(2)), with unchanged capabilities."""
     if owner:
         permitted = permitted_capabilities()
         _libc.setfsgid(owner)
         _libc.setfsuid(owner)
-        # Those on files went out of force with that.
+        # setfsuid(2) has cleared the effective capabilities for files.
         capset(permitted)
 
 
 @contextlib.contextmanager
 def effective_user(uid: int) -> Iterator[None]:
-    """For the block, the process's effective user is `uid`, with all capabilities as before (credentials(7)).
+    """Set the effective user of the process to `uid` for the block, with unchanged capabilities (credentials(7)).
 
-    For root. Its real and saved ids stay, by which it comes back.
+    Only for root. The real and saved ids stay, so that the process can return to root.
     """
     permitted = permitted_capabilities()
     os.setresuid(-1, uid, -1)
     try:
-        # Those in force went with the user.
+        # The change of the user has cleared the effective capabilities.
         capset(permitted)
         yield
     finally:
@@ -244,33 +244,33 @@ def effective_user(uid: int) -> Iterator[None]:
 
 
 def openat2(dirfd: int, path: str, flags: int, resolve: int, mode: int = 0) -> int:
-    """openat2(2): open `path` below `dirfd` under the rules of `resolve`. Close-on-exec."""
+    """openat2(2): open `path` relative to `dirfd` with the flags `resolve`. Close-on-exec."""
     how = _OpenHow(flags | os.O_CLOEXEC, mode, resolve)
     result = _syscall(SYS_openat2, dirfd, to_bytes(path), ctypes.byref(how), ctypes.sizeof(how))
     return _check(result, "openat2", path)
 
 
 def fstatfs_type(fd: int) -> int:
-    """The type of the file system that `fd` is open on (fstatfs(2), f_type: the first 32 bits of the answer)."""
+    """Return the type of the file system of `fd` (fstatfs(2), f_type: the first 32 bits of the answer)."""
     answer = (ctypes.c_uint32 * 64)()
     _check(_libc.fstatfs(fd, ctypes.byref(answer)), "fstatfs")
     return answer[0]
 
 
 def open_tree(path: str, recursive: bool = True, dirfd: int = -100) -> int:
-    """open_tree(2): a detached copy of the mount (tree) at `path`. Close-on-exec."""
+    """open_tree(2): return a detached copy of the mount (or mount tree) at `path`. Close-on-exec."""
     flags = OPEN_TREE_CLONE | os.O_CLOEXEC | AT_EMPTY_PATH | (AT_RECURSIVE if recursive else 0)
     return _check(_syscall(SYS_open_tree, dirfd, to_bytes(path), flags), "open_tree", path)
 
 
 def move_mount(tree_fd: int, target_fd: int) -> None:
-    """move_mount(2): attach a detached mount on the file or directory that `target_fd` is open on."""
+    """move_mount(2): attach a detached mount to the file or directory `target_fd`."""
     flags = MOVE_MOUNT_F_EMPTY_PATH | 0x40  # MOVE_MOUNT_T_EMPTY_PATH
     _check(_syscall(SYS_move_mount, tree_fd, b"", target_fd, b"", flags), "move_mount")
 
 
 def mount_setattr(fd: int, attr_set: int = 0, userns_fd: int | None = None) -> None:
-    """mount_setattr(2), recursively, on the mount that `fd` is open on; with `userns_fd` ids show as that maps them."""
+    """mount_setattr(2), recursively, on the mount `fd`; with `userns_fd`, map ids by that user namespace."""
     attr = _MountAttr(attr_set, 0, 0, 0)
     if userns_fd is not None:
         attr.attr_set |= MOUNT_ATTR_IDMAP
@@ -281,12 +281,12 @@ def mount_setattr(fd: int, attr_set: int = 0, userns_fd: int | None = None) -> N
 
 
 def madvise(address: int, length: int, advice: int) -> bool:
-    """madvise(2); whether the kernel has taken the advice."""
+    """madvise(2). Return whether the kernel accepted the advice."""
     return _libc.madvise(address, length, advice) == 0
 
 
 def bpf(command: int, attributes: bytes) -> int:
-    """bpf(2) with the first bytes of its union bpf_attr; what is not given is 0."""
+    """bpf(2) with the first bytes of its union bpf_attr; the rest is 0."""
     number = _SYS_BPF.get(os.uname().machine)
     if number is None:
         raise OSError(errno.ENOSYS, f"bpf: {os.strerror(errno.ENOSYS)}")

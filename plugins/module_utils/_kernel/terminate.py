@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How the first process of a pid namespace ends, and with it every other one in there; always by a pidfd.
+"""Terminate the first process of a pid namespace, and with it all others in it, by a pidfd.
 
-Each supervisor holds this in memory: it imports as little as it can.
+It imports as little as possible, because each supervisor holds it in memory.
 """
 
 from __future__ import annotations
@@ -13,14 +13,17 @@ import signal
 import time
 from typing import NamedTuple
 
-# poll(2) takes its time as a 32-bit number of milliseconds.
+# poll(2) takes the timeout as a 32-bit number of milliseconds.
 _LONGEST_POLL = (1 << 31) - 1
-# rt_sigtimedwait(2) of every architecture that Debian has, 32-bit programs' included (arch/*/tools/syscall.tbl).
+# Numbers of rt_sigtimedwait(2) on all architectures of Debian, also for 32-bit programs (arch/*/tools/syscall.tbl).
 _SIGNAL_WAITS = (128, 137, 176, 177, 421, 523 | 1 << 30)
 
 
-class _Look(NamedTuple):
-    """A process's status at one moment: masks of signals (bit n - 1 for signal n), and how often it has slept."""
+class _Status(NamedTuple):
+    """The status of a process at one moment: masks of signals (bit n - 1 for signal n) and number of sleeps.
+
+    `reached`: signals that it handles or blocks.
+    """
 
     reached: int
     pending: int
@@ -29,24 +32,25 @@ class _Look(NamedTuple):
 
 
 def ask_to_end(pidfd: int, pid: int, stop_signal: int, timeout: float) -> None:
-    """Send `stop_signal` to process `pid`, which `pidfd` holds, and SIGKILL where it lives on for `timeout` seconds.
+    """Send `stop_signal` to process `pid`, which `pidfd` holds, and SIGKILL if it still runs after `timeout` seconds.
 
-    Where the kernel has certainly dropped the signal, as for a pid 1 that neither handles nor blocks it
-    (pid_namespaces(7)), it is killed at once: to wait would be in vain. After SIGKILL its end is not waited for.
+    If the kernel has certainly dropped the signal, as for a pid 1 that neither handles nor blocks it
+    (pid_namespaces(7)), it is killed at once. Does not wait for its end after SIGKILL.
     """
     if timeout > 0:
         before, call = _sleeping(pid)
         send(pidfd, stop_signal)
-        if not _is_dropped(before, call, _look(pid), stop_signal) and wait_ended(pidfd, timeout):
+        if not _is_dropped(before, call, _status(pid), stop_signal) and wait_ended(pidfd, timeout):
             return
     send(pidfd, signal.SIGKILL)
 
 
-def _is_dropped(before: _Look | None, call: int | None, after: _Look | None, signum: int) -> bool:
-    """Whether the kernel has dropped a signal that was sent between the two looks.
+def _is_dropped(before: _Status | None, call: int | None, after: _Status | None, signum: int) -> bool:
+    """Return whether the kernel has dropped a signal that was sent between the two statuses.
 
-    The process slept in system call `call` all the while, and so was not woken by the signal; it does not wait for it
-    either, which SigBlk does not show: sigtimedwait(2) unblocks what it waits for (kernel/signal.c, do_sigtimedwait).
+    If so, the process slept in system call `call` all the time, so the signal did not wake it, and that call does not
+    wait for signals. SigBlk does not show such a wait, because sigtimedwait(2) unblocks the signals that it waits for
+    (kernel/signal.c, do_sigtimedwait).
     """
     if before is None or after is None or call is None or call in _SIGNAL_WAITS or before.sleeps != after.sleeps:
         return False
@@ -54,26 +58,29 @@ def _is_dropped(before: _Look | None, call: int | None, after: _Look | None, sig
     return not (before.traced or after.traced or (before.reached | after.reached | after.pending) & bit)
 
 
-def _sleeping(pid: int) -> tuple[_Look | None, int | None]:
-    """A look at the process while it sleeps, and the number of the system call that it sleeps in.
+def _sleeping(pid: int) -> tuple[_Status | None, int | None]:
+    """Return the status of the process while it sleeps, and the number of the system call that it sleeps in.
 
-    None where it is busy for 20 ms, or where the kernel does not say (/proc/PID/syscall, proc_pid_syscall(5)).
+    None if it is busy for 20 ms, or if the kernel does not tell the call (/proc/PID/syscall, proc_pid_syscall(5)).
     """
     for _ in range(10):
-        before = _look(pid)
+        before = _status(pid)
         try:
             with open(f"/proc/{pid}/syscall", "rb") as file:
                 word = file.read().split()[0]
         except (OSError, IndexError):
             return None, None
-        if word.isdigit() and before is not None and before == _look(pid):
+        if word.isdigit() and before is not None and before == _status(pid):
             return before, int(word)
         time.sleep(0.002)
     return None, None
 
 
-def _look(pid: int) -> _Look | None:
-    """SigCgt: handlers. SigBlk: blocked, for signalfd(2), which is how systemd reads them (proc_pid_status(5))."""
+def _status(pid: int) -> _Status | None:
+    """Read the status of a process; None if it has ended.
+
+    SigCgt: handled signals. SigBlk: blocked signals, which systemd reads by signalfd(2) (proc_pid_status(5)).
+    """
     found = {}
     try:
         with open(f"/proc/{pid}/status", "rb") as file:
@@ -82,13 +89,13 @@ def _look(pid: int) -> _Look | None:
                 found[key] = value
         masks = [int(found[key], 16) for key in (b"SigCgt", b"SigBlk", b"SigPnd", b"ShdPnd")]
         sleeps = int(found[b"voluntary_ctxt_switches"]) + int(found[b"nonvoluntary_ctxt_switches"])
-        return _Look(masks[0] | masks[1], masks[2] | masks[3], int(found[b"TracerPid"]) != 0, sleeps)
+        return _Status(masks[0] | masks[1], masks[2] | masks[3], int(found[b"TracerPid"]) != 0, sleeps)
     except (OSError, KeyError, ValueError):
         return None
 
 
 def send(pidfd: int, signum: int) -> None:
-    """pidfd_send_signal(2), unless the process has ended."""
+    """Send a signal by pidfd_send_signal(2). Does nothing if the process has ended."""
     try:
         signal.pidfd_send_signal(pidfd, signum)
     except ProcessLookupError:
@@ -96,7 +103,7 @@ def send(pidfd: int, signum: int) -> None:
 
 
 def wait_ended(pidfd: int, timeout: float) -> bool:
-    """Wait up to `timeout` seconds until the process of `pidfd` has ended; whether it has."""
+    """Wait up to `timeout` seconds for the end of the process `pidfd`. Return whether it has ended."""
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
     deadline = time.monotonic() + timeout

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Carrying out the actions of a network's plan."""
+"""Apply the actions of a network plan."""
 
 from __future__ import annotations
 
@@ -26,17 +26,18 @@ from .plan.veth import localnet_sysctl
 from .veth import delete_link, make_link
 
 
-def apply(settings: Settings, action: Action, own: Collection[str] = ()) -> None:
-    """Carry out one action of plan_projection. Raises ConductorError.
+def apply(settings: Settings, action: Action, required: Collection[str] = ()) -> None:
+    """Apply one action of `plan_projection`. Raises ConductorError.
 
-    A container can only hinder itself: what fails in it raises LeftOut. Only what concerns the host as a whole, and a
-    link of one of `own`, for which all is done, is an error.
+    Raises LeftOut if only processes in one container can have caused the failure: in writing files there, or in
+    connecting a container outside of `required`. Failures that concern the host, or the veth pair of a container in
+    `required`, are errors.
     """
     try:
-        _carry_out(settings, action)
+        _dispatch(settings, action)
     except (ConductorError, OSError) as error:
         reason = f"{error.strerror} ({error.filename})" if isinstance(error, OSError) else str(error)
-        container = _hindered(action, own)
+        container = _affected_container(action, required)
         if container is not None:
             raise LeftOut(reason, container) from error
         if isinstance(action, Connect):
@@ -45,30 +46,32 @@ def apply(settings: Settings, action: Action, own: Collection[str] = ()) -> None
 
 
 def still_to_do(
-    actions: Iterable[Action], done: Iterable[Action], left_out: dict[str, str], own: Collection[str] = ()
+    actions: Iterable[Action], done: Iterable[Action], left_out: dict[str, str], required: Collection[str] = ()
 ) -> tuple[Action, ...]:
-    """`actions` of a second plan without those for containers where one was left out before, or has been `done` and is
-    to do again, for those inside may undo it at once: that is added to `left_out`, by container.
+    """Return the `actions` of a second plan, without those for containers that failed in the first run.
+
+    An action that was `done` and is planned again is left out too, since processes in the container may revert it at
+    once; the reason is added to `left_out`, by container name.
     """
-    told = {_hindered(action, own): action.describe() for action in done}
+    reverted = {_affected_container(action, required): action.describe() for action in done}
     left = []
     for action in actions:
-        name = _hindered(action, own)
-        if name is not None and name in told:
-            left_out.setdefault(name, f"it is undone at once by those inside: {told[name]}")
+        name = _affected_container(action, required)
+        if name is not None and name in reverted:
+            left_out.setdefault(name, f"processes in the container revert this change: {reverted[name]}")
         if name is None or name not in left_out:
             left.append(action)
     return tuple(left)
 
 
-def _hindered(action: Action, own: Collection[str]) -> str | None:
-    """The container that alone can have hindered `action`; None where it is about the host, or a link of `own`."""
-    if isinstance(action, WriteInsideFiles) or (isinstance(action, Connect) and action.container not in own):
+def _affected_container(action: Action, required: Collection[str]) -> str | None:
+    """Return the container whose processes can make `action` fail. None for the host and for links of `required`."""
+    if isinstance(action, WriteInsideFiles) or (isinstance(action, Connect) and action.container not in required):
         return action.container
     return None
 
 
-def _carry_out(settings: Settings, action: Action) -> None:
+def _dispatch(settings: Settings, action: Action) -> None:
     if isinstance(action, EnableForwarding):
         enable_forwarding(action.version)
     elif isinstance(action, DisableForwarding):
@@ -87,16 +90,16 @@ def _carry_out(settings: Settings, action: Action) -> None:
         apply_batch(list(action.commands))
         forget_udp(changed_udp_ports(action.commands))
     elif isinstance(action, (LetThrough, TakeBack)):
-        # Planned only if it is possible; somebody else's firewall is no reason to end here if it is so no more.
+        # A refusal by another firewall, which may have changed since the plan, must not end the run.
         with contextlib.suppress(EffectFailed):
             apply_batch(commands_for(action))
     elif isinstance(action, WriteInsideFiles):
-        _write_inside(ContainerPaths.of(settings.container_dir, action.container), action.files)
+        _write_container_files(ContainerPaths.of(settings.container_dir, action.container), action.files)
     else:
-        raise TypeError(f"{action!r} is no action of a network")
+        raise TypeError(f"{action!r} is not a network action")
 
 
-def _write_inside(paths: ContainerPaths, files: Mapping[str, bytes]) -> None:
+def _write_container_files(paths: ContainerPaths, files: Mapping[str, bytes]) -> None:
     with root_of(paths) as root:
         if root is None:
             return
@@ -104,4 +107,4 @@ def _write_inside(paths: ContainerPaths, files: Mapping[str, bytes]) -> None:
             try:
                 write_files(root, {path: content})
             except OSError as error:
-                raise EffectFailed(f"{path} inside cannot be written: {error.strerror}") from error
+                raise EffectFailed(f"cannot write {path} in the container: {error.strerror}") from error

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The root directory of a container as the host sees it: writable for us, also where those inside may only read."""
+"""Access to a container's root directory from the host, writable even if the container has it mounted read-only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 @contextlib.contextmanager
 def root_of(paths: ContainerPaths) -> Iterator[int | None]:
-    """A descriptor of the container's root directory, or None where none is mounted: then the next start writes."""
+    """Yield a descriptor of the container's root, or None if it is not mounted: the next start writes the files."""
     try:
         parent = os.open(paths.directory, _FLAGS)
     except FileNotFoundError:

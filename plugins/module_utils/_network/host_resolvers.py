@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The name servers that the host itself uses, and the way to them."""
+"""The name servers that the host uses, and its routes to them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ import ipaddress
 from .._kernel.interfaces import ways_to
 from .plan.view import HostDns, Resolver
 
-# The real servers behind a stub on the loopback: systemd-resolved(8), NetworkManager(8).
+# Upstream servers of a stub resolver on the loopback: systemd-resolved(8), NetworkManager(8).
 UPSTREAM = ("/run/systemd/resolve/resolv.conf", "/run/NetworkManager/no-stub-resolv.conf")
 
 
 def host_dns() -> HostDns:
-    """The servers, search domains and options of resolv.conf(5), of the file behind a stub if there is one."""
+    """Return the name servers, search domains and options of the host's resolv.conf(5).
+
+    If /etc/resolv.conf names only a stub on the loopback, the file with the upstream servers is read instead, if it
+    exists.
+    """
     own = _lines("/etc/resolv.conf")
     found = [lines for lines in map(_lines, UPSTREAM) if lines]
     lines = own if any(not _is_loopback(server) for server in _values(own, "nameserver")) or not found else found[0]
@@ -23,7 +27,7 @@ def host_dns() -> HostDns:
     ways = ways_to([server for server in servers if "%" not in server])
     return HostDns(
         tuple(Resolver(server, *ways.get(server, (False, None))) for server in servers),
-        # The last one counts (resolv.conf(5)); domain is the old name of a single one.
+        # The last line wins (resolv.conf(5)); domain is the old name for a single search domain.
         tuple(next((row[1:] for row in reversed(lines) if row[0] in ("search", "domain")), ())),
         tuple(option for row in lines if row[0] == "options" for option in row[1:]),
     )

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The files inside a container that name hosts and name servers, as its network has them. Changes nothing."""
+"""Content of the files in a container that name hosts and name servers. Changes nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from .._engine.settings import Settings
 
 
 def inside_files(settings: Settings, name: str, hostname: str, root_fd: int) -> dict[str, bytes]:
-    """Content of /etc/hosts for `name`, whose root is `root_fd`, and of /etc/resolv.conf if its network says so."""
+    """Return the content of /etc/hosts for container `name`, and of /etc/resolv.conf if its network manages that file.
+
+    `root_fd` is the container's root directory.
+    """
     from .._kernel.files.within_root import read_files
     from .observe import observe_specs
     from .plan import hosts_files as plan
@@ -18,6 +21,6 @@ def inside_files(settings: Settings, name: str, hostname: str, root_fd: int) -> 
     own = view.containers.get(name)
     if own and own.spec and own.spec.peers:
         view = observe_specs(settings, [name, *(entry.peer for entry in own.spec.peers)])
-    # What cannot be read cannot be written either, which is reported by whoever writes.
+    # A file that cannot be read cannot be written either; the write reports it.
     present = read_files(root_fd, [plan.HOSTS, plan.RESOLV], problems={})
     return plan.inside_files(view, name, hostname, present)

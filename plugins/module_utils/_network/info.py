@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""conductor_network_info: what networks containers have, and where the kernel disagrees."""
+"""conductor_network_info: the networks of containers, and the drift between specs and kernel."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .plan.view import NetworkView
 
 
 class NetworkInfoCase(InfoCase[NetworkView]):
-    """The network of one container, or of all."""
+    """The network of one container, or of all containers."""
 
     def __init__(self, params: dict, settings: Settings) -> None:
         self.settings = settings

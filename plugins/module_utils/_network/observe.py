@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A look at the network of this host and its containers. Changes nothing."""
+"""Observe the network of this host and its containers. Changes nothing."""
 
 from __future__ import annotations
 
@@ -30,7 +30,11 @@ from .veth import Inner, look_at_pairs
 
 
 def observe_specs(settings: Settings, names: Iterable[str] | None = None) -> NetworkView:
-    """What is stored of all containers or those of `names`, without a look at the kernel but for network namespaces."""
+    """Return the stored specs of all containers, or of those in `names`.
+
+    The only kernel state read is whether a network namespace is mounted, the host's name servers and whether it has
+    IPv6.
+    """
     stored = read_networks(settings.container_dir, names)
     containers = {name: _view(settings, one) for name, one in stored.items()}
     return NetworkView(containers=containers, host_dns=host_dns(), ipv6=_has_ipv6())
@@ -39,19 +43,19 @@ def observe_specs(settings: Settings, names: Iterable[str] | None = None) -> Net
 def observe(
     settings: Settings, focus: Callable[[NetworkView], Collection[str]] | None = None, others: Collection[str] = ()
 ) -> NetworkView:
-    """Specs and kernel.
+    """Return specs and kernel state.
 
-    Links and files are looked at, inside, too, for the containers that `focus` names when shown the specs; without it
-    for all, and then for links of ours that belong to none. Chains of other firewalls are looked at for the hooks
-    `others`, and for "forward" where the setting asks for it.
+    Links and files, those in the container included, are read for the containers that `focus` returns for the specs.
+    Without `focus` they are read for all containers, and stray links with our prefix are listed too. Chains of other
+    firewalls are read for the hooks `others`, and for "forward" if the setting `firewall` is "accept".
     """
     view = observe_specs(settings)
     names = set(view.containers) if focus is None else set(focus(view))
-    looked_at = [c for name, c in view.containers.items() if name in names]
-    pairs = look_at_pairs({link_name(c.name): _inner(settings, c) for c in looked_at})
+    focused = [c for name, c in view.containers.items() if name in names]
+    pairs = look_at_pairs({link_name(c.name): _inner(settings, c) for c in focused})
     containers = {
         **view.containers,
-        **{c.name: _with_files(settings, replace(c, pair=pairs.get(link_name(c.name)))) for c in looked_at},
+        **{c.name: _with_files(settings, replace(c, pair=pairs.get(link_name(c.name)))) for c in focused},
     }
     accept = settings.firewall == "accept"
     hooks = sorted({*others, *(("forward",) if accept else ())})
@@ -63,7 +67,7 @@ def observe(
         firewall=parse_listing(None if tables is None else {"nftables": tables}),
         forwarding=look_at_forwarding(view.ipv6),
         links=links,
-        listeners=_listening(looked_at),
+        listeners=_listening(focused),
         uplinks=tuple(sorted(name for name in default_interfaces() if not name.startswith(LINK_PREFIX))),
         stray_links=tuple(sorted(links - {link_name(name) for name in containers})) if focus is None else (),
         other_chains=tuple(
@@ -80,7 +84,7 @@ def _view(settings: Settings, stored: StoredNetwork) -> ContainerView:
 
 
 def is_netns(path: str) -> bool:
-    """Whether a network namespace is mounted at `path`: an empty file can be left of one."""
+    """Return whether a network namespace is mounted at `path`: an empty file can remain of one."""
     try:
         return os.stat(path).st_dev == os.stat("/proc/self/ns/net").st_dev
     except FileNotFoundError:
@@ -105,7 +109,7 @@ def _with_files(settings: Settings, container: ContainerView) -> ContainerView:
 
 
 def _listening(containers: Iterable[ContainerView]) -> tuple[Listening, ...]:
-    """The host's own sockets on ports that it exposes for one of `containers`."""
+    """Return the host's own sockets on host ports that `containers` expose."""
     exposes = (expose for container in containers if container.spec for expose in container.spec.expose)
     ports = {(expose.protocol, *expose.host_ports) for expose in exposes}
     return tuple(Listening(*found) for found in listeners(ports)) if ports else ()

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""conductor_peer: two containers may call each other, or may not."""
+"""conductor_peer: allow or forbid traffic between two containers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .store import write_network
 
 
 class PeerCase(UseCase[NetworkView]):
-    """What one of two containers may call of the other."""
+    """The peer entries of two containers."""
 
     def __init__(self, params: dict, settings: Settings) -> None:
         self.settings = settings
@@ -56,8 +56,8 @@ class PeerCase(UseCase[NetworkView]):
         return observed, still_to_do(self.plan(observed).actions, run.done, run.left_out, self._focus)
 
     def ahead(self) -> dict:
-        """The result if an earlier task of the play is to make what this one needs."""
-        return {"actions": [f"let {self.options.container} call {self.options.peer}"], "peers": []}
+        """Return the result in check mode if an earlier task of the play would create the containers or networks."""
+        return {"actions": [f"allow {self.options.container} to call {self.options.peer}"], "peers": []}
 
     def result(self, observed: NetworkView, run: Run[NetworkView]) -> dict:
         warnings = [*run.all_warnings(), *warnings_of(observed, self._focus)]

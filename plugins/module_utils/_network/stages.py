@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Stages of a container's plan, looked at under the network's lock at their moment, and carried out."""
+"""Network stages of a container's plan: planned when they are due, under the network lock, and applied."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from .._kernel.flock import locked
 from .plan.stages import AttachNetwork, DetachNetwork, NetworkStage
 from .spec.network import link_name
 
-# What only a container with a network needs is imported in functions: a start costs less without.
+# Modules for networks are imported in functions, so that a start without a network costs less.
 if TYPE_CHECKING:
     from .plan.view import NetworkView
 
 
 @contextlib.contextmanager
 def staged(settings: Settings, stage: NetworkStage) -> Iterator[tuple[Action, ...]]:
-    """The actions of `stage`, planned now; nobody else changes networks during the block.
+    """Yield the actions of `stage`, planned now. No other process changes networks during the block.
 
-    Raises LockTimeout where the network is locked for too long, Damaged, HostNotCapable.
+    Raises LockTimeout if the network lock is held for too long, Damaged, HostNotCapable.
     """
     from .plan.foresight import plan_stage
 
@@ -39,9 +39,9 @@ def staged(settings: Settings, stage: NetworkStage) -> Iterator[tuple[Action, ..
 
 
 def carry_out(settings: Settings, stage: NetworkStage, warn: Callable[[str], None] = lambda _text: None) -> None:
-    """All of `stage`, for those who have no plan; `warn` gets what was left undone in a container.
+    """Plan and apply `stage` for callers without a plan of their own.
 
-    Raises what `staged` and the actions raise.
+    `warn` gets a text for each action that a container hindered. Raises the errors of `staged` and of the actions.
     """
     from .actions import apply
 
@@ -54,26 +54,27 @@ def carry_out(settings: Settings, stage: NetworkStage, warn: Callable[[str], Non
 
 
 def take_away_network(settings: Settings, name: str) -> None:
-    """Detach `name`, whatever there is of a network. Raises what `carry_out` does."""
+    """Detach container `name` from its network, if it has one or a link. Raises the errors of `carry_out`."""
     if is_linked(settings, name):
         carry_out(settings, DetachNetwork(name))
 
 
 def is_networked(settings: Settings, name: str) -> bool:
-    """Whether the container `name` has a network by its spec. Works without pyroute2 and nft."""
+    """Return whether container `name` has a stored network. Needs neither pyroute2 nor nft."""
     return os.path.lexists(ContainerPaths.of(settings.container_dir, name).network)
 
 
 def is_linked(settings: Settings, name: str) -> bool:
-    """Whether it has one, or a link without it. Works without pyroute2 and nft."""
+    """Return whether container `name` has a stored network, or a link without one. Needs neither pyroute2 nor nft."""
     from .veth import link_exists
 
     return is_networked(settings, name) or link_exists(link_name(name))
 
 
 def check_attachable(settings: Settings, name: str) -> None:
-    """What attaching the container `name` would fail of, by its spec and the host's setting. Raises Damaged,
-    HostNotCapable. Changes nothing.
+    """Check the spec of container `name` and the `forwarding` setting before an attach. Changes nothing.
+
+    Raises Damaged, HostNotCapable.
     """
     from .forwarding import look_at_forwarding
     from .observe import observe_specs
@@ -92,9 +93,9 @@ def check_attachable(settings: Settings, name: str) -> None:
 
 
 def look(settings: Settings, name: str, running: bool) -> NetworkView | None:
-    """The network as the container `name` and its callers have it, for a foresight; None if neither has any.
+    """Return the network of container `name` and its callers for check mode, or None if none of them has a network.
 
-    Nothing inside `name` is looked at where it is `running`: whoever is in there does not keep us from stopping it.
+    If the container is `running`, nothing in it is read: its processes must not be able to prevent a stop.
     """
     from .observe import observe, observe_specs
     from .plan.foresight import callers_of
@@ -110,7 +111,7 @@ def look(settings: Settings, name: str, running: bool) -> NetworkView | None:
 
 
 def _look(settings: Settings, stage: NetworkStage) -> NetworkView | None:
-    """What `stage` is planned on; None where it is about nobody."""
+    """Return the view that `stage` is planned on, or None if the stage concerns no container."""
     from .observe import observe, observe_specs
     from .plan.foresight import callers_of, focus_of
 
@@ -126,7 +127,7 @@ def _look(settings: Settings, stage: NetworkStage) -> NetworkView | None:
 
 
 def _with_link(view: NetworkView, name: str) -> NetworkView:
-    """`view` with the host end of the container `name`, whatever else there is of it."""
+    """Return `view` with the host end of container `name`, even if the container has no spec."""
     from .plan.view import ContainerView
     from .veth import look_at_pairs
 

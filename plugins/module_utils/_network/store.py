@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""network.json of every container, seen together: who has which address and may call whom."""
+"""Read and write the network.json of containers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .spec.network import NetworkSpec
 
 @dataclass(frozen=True)
 class StoredNetwork:
-    """A container as far as its network goes. `damage` says which of its files cannot be understood, and why."""
+    """The stored network of one container. `damage` names the file that cannot be parsed, and why."""
 
     name: str
     container_id: str = ""
@@ -28,9 +28,9 @@ class StoredNetwork:
 
 
 def read_network(container_dir: str, name: str) -> StoredNetwork | None:
-    """The container's stored network, or None where there is no such container.
+    """Return the stored network of the container, or None if the container does not exist.
 
-    A network.json of another container id was left by an earlier container of this name: it does not count.
+    A network.json with another container id belongs to an earlier container of this name and is ignored.
     """
     paths = ContainerPaths.of(container_dir, name)
     try:
@@ -39,7 +39,7 @@ def read_network(container_dir: str, name: str) -> StoredNetwork | None:
             return None
         container_id = container.get("id")
         if not container_id:
-            raise Damaged(f"{paths.spec} is damaged (it has no id)", "remove the container and create it anew")
+            raise Damaged(f"{paths.spec} is damaged (no id)", "remove the container and create it again")
         value = read_json(paths.network)
         spec = None if value is None else NetworkSpec.from_dict(value, paths.network)
     except Damaged as error:
@@ -50,9 +50,9 @@ def read_network(container_dir: str, name: str) -> StoredNetwork | None:
 
 
 def read_networks(container_dir: str, names: Iterable[str] | None = None) -> dict[str, StoredNetwork]:
-    """The containers of `names`, or every one of this host, by name; without those that do not exist.
+    """Return the stored networks of `names`, or of all containers, by name, without containers that do not exist.
 
-    Those in which commands of images run are among them.
+    Build containers, in which commands of images run, are included.
     """
     if names is None:
         names = (*container_names(container_dir), *build_names(container_dir))
@@ -61,12 +61,12 @@ def read_networks(container_dir: str, names: Iterable[str] | None = None) -> dic
 
 
 def write_network(container_dir: str, name: str, spec: NetworkSpec) -> None:
-    """Store what the container's network is to be."""
+    """Write the container's network.json."""
     write_json(ContainerPaths.of(container_dir, name).network, spec.to_dict())
 
 
 def remove_network(container_dir: str, name: str) -> None:
-    """The container has no network any more. Nothing happens where it has none."""
+    """Remove the container's network.json, if it exists."""
     try:
         os.unlink(ContainerPaths.of(container_dir, name).network)
     except FileNotFoundError:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""conductor_network: a container's network as its options describe it, gone, or all networks as their specs say."""
+"""conductor_network: create, change, remove or reconcile the networks of containers."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from .store import remove_network, write_network
 
 
 class NetworkCase(UseCase[NetworkView]):
-    """The network of the one container `container`: state present or absent."""
+    """The network of one container: state present or absent."""
 
     def __init__(self, params: dict, settings: Settings) -> None:
         self.settings = settings
@@ -68,11 +68,11 @@ class NetworkCase(UseCase[NetworkView]):
         return replace(view, networks=tuple(networks), listeners=tuple(sorted(listening)))
 
     def ahead(self) -> dict:
-        """The result if an earlier task of the play is to make what this one needs."""
+        """Return the result in check mode if an earlier task of the play would create the container."""
         return {"actions": [f"connect {self.name}"], "network": None, "blocked_by": []}
 
     def _focus(self, view: NetworkView) -> set[str]:
-        """The container, and those that name it in their /etc/hosts."""
+        """Return the container and its callers, which have its names in their /etc/hosts."""
         return {self.name} | callers_of(view, self.name)
 
     def plan(self, observed: NetworkView) -> Plan:
@@ -81,7 +81,8 @@ class NetworkCase(UseCase[NetworkView]):
     def _plan_present(self, view: NetworkView) -> Plan:
         wanted = wanted_spec(view, self.name, self.options)
         current = view.containers[self.name].spec
-        # Entries for containers that are gone mean nothing: they go with the next change, and are none themselves.
+        # Peer entries for removed containers are ignored; the next change drops them, and dropping them is not a
+        # change.
         pruned = without_dangling_peers(view, wanted)
         write = current is None or without_dangling_peers(view, current) != pruned
         after = view.with_spec(self.name, pruned)
@@ -93,7 +94,7 @@ class NetworkCase(UseCase[NetworkView]):
             return Plan()
         require_container(view, self.name)
         after = view.with_spec(self.name, None)
-        # Last: until the link is gone nobody else may have its address.
+        # Last: no other container may get the address while the link exists.
         remove = (RemoveNetworkSpec(self.name),) if view.containers[self.name].spec else ()
         return _with_diff((*self._project(after), *remove), view, after, self.name)
 
@@ -124,22 +125,23 @@ class NetworkCase(UseCase[NetworkView]):
         ]
         if blocked and self.present:
             warnings.append(
-                f"{self.name}: another firewall may drop its packets, whatever conductor allows: {', '.join(blocked)}"
+                f"container {self.name}: another firewall may drop its packets regardless of these options: "
+                f"{', '.join(blocked)}"
             )
         if self.present and self.options.internet and not self.options.interface and not observed.uplinks:
             warnings.append(
-                f"{self.name}: no interface of this host has a default route, so internet leads nowhere. Name one with "
-                "interface, or set a route and use state: reconciled"
+                f"container {self.name}: no interface of this host has a default route, so internet has no effect. "
+                "Set interface, or add a default route and use state: reconciled"
             )
         return {**result, **({"warnings": warnings} if warnings else {})}
 
 
 class ReconcileCase(UseCase[NetworkView]):
-    """All networks of this host as their specs say: after a reboot, a flushed firewall, a deleted interface."""
+    """State reconciled: repair all networks after a reboot, a firewall flush or a deleted interface."""
 
     def __init__(self, params: dict, settings: Settings) -> None:
         if params.get("container"):
-            raise InvalidInput("state reconciled is for all containers", "leave out container")
+            raise InvalidInput("state: reconciled is for all containers", "omit container")
         self.settings = settings
 
     def locks(self) -> Iterable[Lock]:
@@ -176,5 +178,5 @@ def _with_diff(actions: tuple[Action, ...], before: NetworkView, after: NetworkV
 
 
 def build(params: dict, settings: Settings) -> NetworkCase | ReconcileCase:
-    """The use case that `state` names."""
+    """Return the use case for `state`."""
     return (ReconcileCase if params["state"] == "reconciled" else NetworkCase)(params, settings)

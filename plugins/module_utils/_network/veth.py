@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A container's veth pair: looked at, made, deleted."""
+"""Read, create and delete a container's veth pair."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from .spec.network import INNER_LINK, Link
 
 
 class Inner(NamedTuple):
-    """Where a pair's other end is to be: the path of a network namespace, and the routes that it shall have."""
+    """Location of the container end: the path of a network namespace, and the routes wanted there."""
 
     netns: str
     routes: tuple[Route, ...] = ()
@@ -48,10 +48,10 @@ class Inner(NamedTuple):
 
 
 def look_at_pairs(names: Mapping[str, Inner | None]) -> dict[str, Pair]:
-    """The pairs with the host ends `names` that exist; each one's other end is looked for where it is to be."""
+    """Return the existing pairs by host end. `names` maps each host end to the location of its container end."""
     present = {name: inner for name, inner in names.items() if link_exists(name)}
     if not present:
-        return {}  # no need of pyroute2 to say so
+        return {}  # without importing pyroute2
     with routing() as outside:
         found = {name: _look_at_pair(outside, name, inner) for name, inner in present.items()}
     return {name: pair for name, pair in found.items() if pair is not None}
@@ -62,7 +62,7 @@ def _look_at_pair(outside: Routing, name: str, where: Inner | None) -> Pair | No
     if outer is None:
         return None
     inner = None
-    # Whatever those inside have done to it, it is not as it should be, which is all that there is to say.
+    # Root in the container can break this end in any way; an end that cannot be read counts as missing.
     with contextlib.suppress(OSError):
         if where is not None:
             with _opened(where.netns) as netns_fd:
@@ -78,7 +78,7 @@ def _end(found: Interface) -> End:
 
 
 def link_exists(outer: str) -> bool:
-    """Whether there is an interface `outer` in this network namespace. Works without pyroute2."""
+    """Return whether an interface `outer` exists in this network namespace. Needs no pyroute2."""
     try:
         socket.if_nametoindex(outer)
     except OSError:
@@ -96,17 +96,19 @@ def _opened(netns: str) -> Iterator[int]:
 
 
 def make_link(link: Link, netns: str) -> None:
-    """Make `link` with its inner end in the namespace at `netns`; what is there of it goes before.
+    """Create the veth pair `link` with its container end in the namespace at `netns`; an existing one is deleted.
 
-    The host end is down, and nothing passes, until its guard and its chain in the firewall are there. Raises Conflict
-    where the namespace has an interface of that name that is no part of it.
+    The host end stays down, and no packet passes, until its guard and its firewall chain exist. Raises Conflict if the
+    namespace has another interface with the name of the container end.
     """
     with _opened(netns) as netns_fd, routing() as outside, routing(netns_fd) as inside:
         outside.delete(link.outer)
         with entered(netns_fd):
             taken = link_exists(INNER_LINK)
         if taken:
-            raise Conflict(f"{netns} has an interface {INNER_LINK} that is not ours", "remove it inside the container")
+            raise Conflict(
+                f"network namespace {netns} already has an interface {INNER_LINK}", "remove it in the container"
+            )
         outside.add_veth(link.outer, INNER_LINK, netns_fd, mac=link.mac, mtu=link.mtu)
         guard(_index(outside, link.outer), TO_CONTAINER_MARK)
         with entered(netns_fd):
@@ -117,7 +119,7 @@ def make_link(link: Link, netns: str) -> None:
         apply_batch(link_commands(link.outer))
         _configure(inside, INNER_LINK, link.inner_altname, inner_addresses(link), inner_routes(link))
         _configure(outside, link.outer, link.outer_altname, outer_addresses(link), outer_routes(link))
-        _introduce(outside, inside, link)
+        _add_neighbors(outside, inside, link)
 
 
 def _configure(side: Routing, name: str, altname: str, addresses: list, routes: list) -> None:
@@ -133,12 +135,12 @@ def _configure(side: Routing, name: str, altname: str, addresses: list, routes: 
 def _index(side: Routing, name: str) -> int:
     index = side.index(name)
     if index is None:
-        raise Conflict(f"the interface {name} vanished while it was set up", "run this again")
+        raise Conflict(f"interface {name} vanished during setup", "run this again")
     return index
 
 
-def _introduce(outside: Routing, inside: Routing, link: Link) -> None:
-    """Tell both ends who the other is, for good: nobody who fills the table of neighbors comes between them."""
+def _add_neighbors(outside: Routing, inside: Routing, link: Link) -> None:
+    """Add permanent neighbor entries at both ends, so that no full neighbor table separates them."""
     outer = outside.interface(link.outer)
     if outer is not None:
         outside.add_neighbors(outer.index, outer_neighbors(link))
@@ -146,7 +148,7 @@ def _introduce(outside: Routing, inside: Routing, link: Link) -> None:
 
 
 def delete_link(outer: str) -> None:
-    """Delete the veth pair with the host end `outer`, wherever its other end is. Nothing happens where it is gone."""
+    """Delete the veth pair with the host end `outer`, if it exists, wherever its container end is."""
     if link_exists(outer):
         with routing() as outside:
             outside.delete(outer)

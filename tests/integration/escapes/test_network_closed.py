@@ -1,4 +1,4 @@
-"""Closed before open: while links and tables come, change and go, not one packet arrives where it must not."""
+"""No forbidden packet arrives while links and tables are added, changed and removed."""
 
 import json
 
@@ -19,7 +19,7 @@ FLUSHES = {
 
 @pytest.fixture
 def field(bare_host):
-    """Containers evil, which floods, and other, which is no peer; a neighbor on the LAN that floods both."""
+    """Container evil floods, container other is not its peer, and a neighbor on the LAN floods both."""
     field = Field(bare_host)
     field.evil, field.other = Box(bare_host, "evil"), Box(bare_host, "other")
     field.watch("other", field.other)
@@ -35,7 +35,7 @@ def start_firing(field):
 
 
 def open_up(field):
-    """The same cannons get through where they may: so silence before was the network's doing."""
+    """The same senders get through if permitted, so the network blocked their packets before."""
     field.evil.network(ipv4=EVIL4, ipv6=EVIL6, internet=True)
     for _ in range(100):
         seen = field.arrived()
@@ -50,7 +50,7 @@ def open_up(field):
 
 @pytest.fixture
 def shelled(field):
-    """Both containers connected, without access to anything, and under fire."""
+    """Both containers connected, without permissions, and flooded."""
     serve(field.host.internet, 7000)
     field.evil.network(ipv4=EVIL4, ipv6=EVIL6, **ALONE)
     field.other.network(ipv4=OTHER4, ipv6=OTHER6, **ALONE)
@@ -97,7 +97,7 @@ def test_flushed_ruleset_leaves_containers_closed_until_they_are_repaired(shelle
 
 
 def test_flushed_ruleset_closes_what_was_open(field):
-    """Also for a container that had access: without the table nobody can tell who it is."""
+    """A container that had permissions loses them too: without the table its packets cannot be told from others."""
     host = field.host
     field.evil.network(ipv4=EVIL4, ipv6=EVIL6, internet=True, expose=["8080-80"])
     field.other.network(ipv4=OTHER4, ipv6=OTHER6)
@@ -149,7 +149,7 @@ def test_no_packet_passes_after_death_at_any_step(field, to, every):
 
 
 def test_container_starts_and_stops_closed(host):
-    """The cannon is the first process of a real container."""
+    """The sender is the first process of a real container."""
     field = Field(host)
     try:
         packets = json.dumps(shots(EVIL4, EVIL6, OTHER4, OTHER6))

@@ -1,4 +1,4 @@
-"""What a container can use up of the host's network, or meddle with: connections, neighbors, fragments, flows."""
+"""Exhaustion of host resources by a container: connections, neighbors, fragments, flows."""
 
 import json
 
@@ -43,7 +43,7 @@ for kind, payload in frames():
 
 
 def outer(host, name):
-    """Name and hardware address of the host's end."""
+    """Name and MAC address of the host end."""
     link = json.loads(host.run("ip", "-j", "link", "show", f"{name}-outside").stdout)[0]
     return link["ifname"], link["address"]
 
@@ -94,7 +94,7 @@ for n in range(2000):
 
 
 def test_nobody_inside_makes_up_neighbors_of_its_own(bare_host):
-    """One table holds those of all namespaces: without a route to a network there is nobody to look for."""
+    """The kernel has one neighbor table for all namespaces. Without an on-link route no neighbor is looked up."""
     box = Box(bare_host, "web")
     box.network()
     probe = "import socket; s=socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)\n"
@@ -123,7 +123,7 @@ for n in range(300):
 
 
 def test_icmp_error_about_somebody_elses_connection_is_dropped(bare_host):
-    """A forged "fragmentation needed" would slow a connection of the host's down; a forged "unreachable" ends one."""
+    """A forged "fragmentation needed" would slow down a connection of the host; a forged "unreachable" would end it."""
     box = Box(bare_host, "web")
     serve(bare_host.internet, 7000, "udp")
     for node, hook in ((bare_host, "input"), (bare_host.internet, "input")):
@@ -146,7 +146,7 @@ yield 0x0800, ip("10.87.0.2", "{0}", 1, icmp[:2] + struct.pack("!H", checksum(ic
     send_frames(box, error.format("192.0.2.10", INTERNET4, port, 7000))
     send_frames(box, error.format(INTERNET4, "192.0.2.10", 7000, port))
     assert (seen(bare_host), seen(bare_host.internet)) == (0, 0)
-    # About one of its own an error passes: nobody listens there.
+    # An ICMP error about its own connection passes: no process listens there.
     refusal = "import socket, sys; s = socket.socket(socket.AF_INET, 2); s.settimeout(5)\n"
     refusal += "s.connect((sys.argv[1], 9)); s.send(b'x'); s.recv(1)"
     assert "ConnectionRefused" in bare_host.run("python3", "-c", refusal, "10.87.0.2", check=False).stderr

@@ -1,4 +1,4 @@
-"""The host forwards packets of containers, and because of them nobody else's."""
+"""The host forwards packets of containers only."""
 
 import json
 
@@ -27,7 +27,7 @@ while not ended:
 
 
 class Lans:
-    """Both sides of the host send to each other; `arrived` says what came through."""
+    """Both sides of the host send to each other; `arrived` returns the received packets."""
 
     def __init__(self, host):
         self.host = host
@@ -48,7 +48,7 @@ class Lans:
 
 @pytest.fixture
 def lans(bare_host):
-    """A host that forwards nothing."""
+    """A host with forwarding off."""
     lans = Lans(bare_host)
     yield lans
     lans.end()
@@ -136,7 +136,7 @@ def test_who_switches_forwarding_on_later_has_it_with_the_next_run_and_keeps_it(
 
 
 def test_another_program_that_begins_to_route_for_its_own_network_is_not_in_the_way(bare_host):
-    """As docker does: it looks whether the host forwards, switches that on with a policy if not, and adds a bridge."""
+    """Like docker: if the host does not forward, it enables forwarding with a drop policy, and adds a bridge."""
     box, member = Box(bare_host, "web"), Box(bare_host, "member")
     box.network(internet=True)
     serve(bare_host.internet, 7000)
@@ -163,14 +163,14 @@ def test_change_of_forwarding_is_foretold(bare_host):
     box = Box(bare_host, "web")
     foretold = bare_host.module("conductor_network", container="web", check=True)["actions"]
     assert {"enable IPv4 forwarding", "enable IPv6 forwarding"} < set(foretold)
-    assert "forward nothing else between lan0, wan0" in foretold
-    assert foretold.index("forward nothing else between lan0, wan0") < foretold.index("enable IPv4 forwarding")
+    assert "block other forwarding between lan0, wan0" in foretold
+    assert foretold.index("block other forwarding between lan0, wan0") < foretold.index("enable IPv4 forwarding")
     assert box.network()["actions"] == foretold
     foretold = bare_host.module("conductor_network", container="web", state="absent", check=True)["actions"]
     assert "disable IPv4 forwarding" in foretold and box.network(state="absent")["actions"] == foretold
 
 
-def test_hardened_redirects_and_an_interface_that_forwarded_alone_are_as_they_were(bare_host):
+def test_redirects_and_forwarding_of_single_interfaces_are_restored(bare_host):
     bare_host.run("sysctl", "-qw", "net.ipv4.conf.all.accept_redirects=0", "net.ipv4.conf.lan0.forwarding=1")
     before = bare_host.run("sh", "-c", SETTINGS).stdout
     box = Box(bare_host, "web")

@@ -282,7 +282,7 @@ inside_mounts._mask = mask
     assert log == "False\n", "a command that is left running has not the host's /dev/null as its input"
 
 
-@pytest.mark.parametrize(("ids", "told"), [("", "has no ids"), ("5 0 1", "not permitted")], ids=["none", "no-root"])
+@pytest.mark.parametrize(("ids", "told"), [("", "no id map"), ("5 0 1", "not permitted")], ids=["none", "no-root"])
 def test_a_first_process_that_went_on_to_a_user_namespace_of_its_own_is_one_line_of_error(host, ids, told):
     """Where nothing is filtered it may; commands follow it, and have no more rights than it has there."""
     body = f"""

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The host command's files as wanted: pure."""
+"""Plan the files of the host command. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..._errors import Conflict
 
 @dataclass(frozen=True)
 class File:
-    """A file of root's, by what is in it; `ours` is whether that is a release of the host command."""
+    """A file owned by root. `ours` says whether the content with this `digest` is a release of the host command."""
 
     digest: str
     mode: int
@@ -43,21 +43,21 @@ class RemoveFile(Action):
 
 
 def plan_files(wanted: Mapping[str, File | None], found: Mapping[str, File | None]) -> Plan:
-    """From what is `found` at each path to what is `wanted` there, where None is nothing.
+    """Return the plan from the files `found` at each path to those `wanted`. None stands for no file.
 
-    Raises Conflict where something else has such a name.
+    Raises Conflict if a path holds something else.
     """
     actions: list[Action] = []
     for path, file in wanted.items():
         present = found[path]
         if present is not None and not present.ours:
-            raise Conflict(f"{path} is not of the host command", "move it away, or give another path")
+            raise Conflict(f"{path} does not belong to the host command", "move it, or choose another path")
         if file is None and present is not None:
             actions.append(RemoveFile(path))
         elif file is not None and file != present:
             actions.append(WriteFile(path))
-    return Plan(tuple(actions), _shown(found), _shown(wanted))
+    return Plan(tuple(actions), _diff(found), _diff(wanted))
 
 
-def _shown(files: Mapping[str, File | None]) -> dict[str, Any]:
+def _diff(files: Mapping[str, File | None]) -> dict[str, Any]:
     return {path: "absent" if file is None else file.shown() for path, file in files.items()}

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""conductor_command: the host command's files on the host."""
+"""conductor_command: install the files of the host command."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .program import MARKS, program
 
 @dataclass(frozen=True)
 class Content:
-    """What a file shall have; each release of it has one of `marks` somewhere, and no other file has."""
+    """Wanted content and mode of a file. Every release of the file has one of `marks` in it, and no other file has."""
 
     data: bytes
     mode: int
@@ -34,7 +34,7 @@ class Content:
 
 
 def build(params: dict, settings: Settings) -> CommandCase:
-    """The use case for the program and its completion, as they are in this release."""
+    """Return the use case for the program and its completion in this release."""
     contents = {
         "path": Content(program(path_of(digest())), 0o755, MARKS),
         "completion": Content(completion.BASH.encode(), 0o644, (completion.MARK,)),
@@ -42,9 +42,9 @@ def build(params: dict, settings: Settings) -> CommandCase:
     return CommandCase(params, settings, contents)
 
 
-# In quotes, for Python 3.9 cannot evaluate it.
+# In quotes, since Python 3.9 cannot evaluate the expression.
 class CommandCase(UseCase["dict[str, File | None]"]):
-    """`contents` are by the module's option that names the file."""
+    """`contents` maps the module option that names a file to the wanted content."""
 
     def __init__(self, params: dict, settings: Settings, contents: dict[str, Content]) -> None:
         self.settings = settings
@@ -56,11 +56,11 @@ class CommandCase(UseCase["dict[str, File | None]"]):
                 raise InvalidInput(f"{option} {path!r} is not an absolute path")
 
     def locks(self) -> Iterable[Lock]:
-        # None: whoever writes last has written it whole.
+        # None: files are written atomically, and the last write wins.
         return ()
 
     def observe(self) -> dict[str, File | None]:
-        return {path: _look(path, content.marks) for path, content in self.contents.items()}
+        return {path: _read_file(path, content.marks) for path, content in self.contents.items()}
 
     def plan(self, observed: dict[str, File | None]) -> Plan:
         return plan_files({path: self._wanted(content) for path, content in self.contents.items()}, observed)
@@ -69,7 +69,7 @@ class CommandCase(UseCase["dict[str, File | None]"]):
         return File(_digest(content.data), content.mode) if self.present else None
 
     def apply(self, action: Action, run: Run[dict[str, File | None]]) -> None:
-        # plan_files makes no others.
+        # plan_files returns no other actions.
         assert isinstance(action, (WriteFile, RemoveFile))
         directory = os.path.dirname(action.path)
         if isinstance(action, WriteFile):
@@ -92,10 +92,10 @@ def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _look(path: str, marks: tuple[bytes, ...]) -> File | None:
-    """What is at `path`. Raises OSError."""
+def _read_file(path: str, marks: tuple[bytes, ...]) -> File | None:
+    """Return the file at `path`, or None. Raises OSError."""
     try:
-        # Neither follows a link nor waits for whoever writes to a FIFO.
+        # Follows no symlink, and does not wait for a writer of a FIFO.
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         return None

@@ -31,8 +31,9 @@ from ..cgroup_paths import cgroup_of
 from ..error_context import about_container
 from ..id_ranges import read_ids
 from ..seccomp.filters import filter_at
-from ..spec.container import ContainerSpec, parse_env, parse_user
+from ..spec.container import ContainerSpec
 from ..spec.mounts import parse_path
+from ..spec.values import parse_argv, parse_env, parse_user
 from ..users import require_ids, resolve_user
 from .bounded_output import First
 from .enter import Command, ended_before, is_ending
@@ -233,24 +234,12 @@ def _output_limit(value: object) -> int:
 
 
 def _argv(params: dict) -> tuple[str, ...]:
-    if params["cmd"] is not None:
-        try:
-            argv = shlex.split(params["cmd"])
-        except ValueError as error:
-            raise InvalidInput(
-                f"cmd {params['cmd']!r} cannot be split ({error})", "close the quote, or use argv"
-            ) from None
-    elif params["argv"] is not None:
-        argv = params["argv"]
-    elif params["stdin"] is not None:
-        argv = ["/bin/bash"]
-    else:
-        raise InvalidInput("nothing to run", "give argv, cmd, or stdin for /bin/bash")
-    if not argv or not argv[0]:
-        raise InvalidInput("the command is empty", "give at least a program")
-    if any("\0" in part for part in argv):
-        raise InvalidInput("the command has a NUL character in it")
-    return tuple(argv)
+    for option in ("cmd", "argv"):
+        if params[option] is not None:
+            return parse_argv(params[option], option)
+    if params["stdin"] is None:
+        raise InvalidInput("no command is given", "set argv or cmd, or stdin for /bin/bash")
+    return ("/bin/bash",)
 
 
 def _stdin(params: dict) -> bytes:

@@ -10,9 +10,11 @@ from typing import Any
 
 from ..._engine.action import Action, Plan
 from ..._engine.id_range import IdRange
+from ..._engine.option import RECREATE, RESTART
 from ..._errors import ConductorError, Conflict, NotFound, not_yet
 from ..._network.plan.stages import AttachNetwork, DetachNetwork, ForgetName, TellName
-from ..spec.container import LIVE, OF_THE_ROOT, ContainerSpec
+from ..spec.container import ContainerSpec, applies
+from ..spec.request import RUNNING
 from .id_ranges import OWNER, IdsView, choose
 
 _LIMITS = {"memory", "memory_swap", "cpus", "pids"}
@@ -53,8 +55,14 @@ class Wish:
     """What the module was asked for, besides the spec."""
 
     state: str
+    restart: bool = False
     recreate: bool = False
     force: bool = False
+
+    @property
+    def may_restart(self) -> bool:
+        """Whether a running container may be restarted."""
+        return self.state == "restarted" or (self.restart and self.state == "started")
 
 
 @dataclass(frozen=True)
@@ -202,21 +210,23 @@ def _present(wanted: ContainerSpec, view: ContainerView, wish: Wish) -> list[Act
     if view.spec is None:
         _require_image(wanted, view)
         _require_ids(wanted, view)
-        actions, renewed = [*_down(wanted.name, view), CreateContainer(wanted)], True
+        actions, is_down = [*_down(wanted.name, view), CreateContainer(wanted)], True
         running, leftovers, to_run = False, False, False
     else:
         actions = _changes(view.spec, wanted, view, wish)
-        renewed = any(isinstance(action, ResetRoot) for action in actions)
-        running, leftovers = view.running and not renewed, bool(view.leftovers) and not renewed
+        if wish.state == "restarted" and not any(isinstance(action, CleanUp) for action in actions):
+            actions += _down(wanted.name, view)
+        is_down = any(isinstance(action, CleanUp) for action in actions)
+        running, leftovers = view.running and not is_down, bool(view.leftovers) and not is_down
         to_run = view.to_run and not any(isinstance(action, StopProcesses) for action in actions)
     if wish.state == "stopped":
         # Also where it has ended by itself: from now on it is to be stopped, and no restart may know otherwise.
         actions += [StopProcesses(wanted.name)] if running or to_run else []
         actions += _clean(wanted.name, view) if running or leftovers else []
-    elif wish.state == "started" and not running:
+    elif wish.state in RUNNING and not running:
         if view.spec is not None:
             _require_image(wanted, view)
-        actions += _start(wanted, view, renewed)
+        actions += _start(wanted, view, is_down)
     elif wish.state == "started":
         # Written down before a stop: its restart policy would be off for good.
         actions += [] if view.to_run else [TakeBackStop(wanted.name)]
@@ -233,11 +243,15 @@ def _changes(present: ContainerSpec, wanted: ContainerSpec, view: ContainerView,
         _require_image(wanted, view)
     if "userns" in options:
         _require_ids(wanted, view)
-    renew = _must_renew(present.name, options, view, wish)
+    renew = bool(_of(options, RECREATE))
+    restart = view.running and wish.state != "stopped" and bool(_of(options, RESTART))
+    _require_allowed(present.name, options, wish, renew, restart)
+    if renew or restart:
+        actions += _down(wanted.name, view)
     if renew:
-        actions += [*_down(wanted.name, view), ResetRoot(wanted.name)]
+        actions.append(ResetRoot(wanted.name))
     limits_differ = bool(set(options) & _LIMITS) or not view.limits_applied
-    if limits_differ and view.running and not renew and wish.state != "stopped":
+    if limits_differ and view.running and not (renew or restart) and wish.state != "stopped":
         if 0 < wanted.memory < view.memory_needed:
             raise Conflict(
                 f"{wanted.name}: memory cannot be limited to {wanted.memory} bytes, for its processes use "
@@ -276,20 +290,23 @@ def _require_ids(wanted: ContainerSpec, view: ContainerView) -> None:
     choose(wanted.userns, view.ids or IdsView())
 
 
-def _must_renew(name: str, options: tuple[str, ...], view: ContainerView, wish: Wish) -> bool:
-    """Whether the container must be made anew for `options`. Raises Conflict where that was not allowed."""
-    needing = [option for option in options if option in OF_THE_ROOT or (view.running and option not in LIVE)]
-    if wish.state == "stopped":
-        needing = [option for option in needing if option in OF_THE_ROOT]
-    if needing and not wish.recreate:
-        always = set(needing) <= set(OF_THE_ROOT)
-        hint = "set recreate: true to make it anew (what was written to its root is lost)"
+def _of(options: tuple[str, ...], when: str) -> list[str]:
+    """Those of `options` whose change takes effect at that time."""
+    return [option for option in options if applies(option) == when]
+
+
+def _require_allowed(name: str, options: tuple[str, ...], wish: Wish, renew: bool, restart: bool) -> None:
+    """Raises Conflict if what the changed options require is not allowed."""
+    if renew and not wish.recreate:
         raise Conflict(
-            f"{', '.join(needing)} cannot change while container {name!r} "
-            + ("keeps its root file system" if always else "runs"),
-            hint if set(needing) & set(OF_THE_ROOT) else f"{hint}, or stop it first",
+            f"{name}: {', '.join(_of(options, RECREATE))} cannot change while the container keeps its root file system",
+            "set recreate: true to create it anew; all data in its root file system is lost",
         )
-    return bool(needing)
+    if restart and not renew and not wish.may_restart:
+        raise Conflict(
+            f"{name}: {', '.join(_of(options, RESTART))} cannot change while the container runs",
+            "set restart: true and state: started to restart it, or stop it first",
+        )
 
 
 def _state(view: ContainerView) -> str:
@@ -303,7 +320,7 @@ def _state(view: ContainerView) -> str:
 def _after(wanted: ContainerSpec | None, view: ContainerView, wish: Wish, actions: list[Action]) -> dict[str, Any]:
     if wish.state == "absent":
         return {"state": "absent"}
-    state = {"started": "running", "stopped": "stopped"}.get(wish.state)
+    state = {"started": "running", "restarted": "running", "stopped": "stopped"}.get(wish.state)
     if state is None:
         renewed = any(isinstance(action, (CreateContainer, ResetRoot)) for action in actions)
         state = "stopped" if renewed else _state(view)

@@ -1,18 +1,17 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a user wants of one container: parsed, checked, and the same on disk."""
+"""Specification of one container: each option declared once, and the same on disk."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import Any
 
 from ..._engine.id_range import RANGE_KIND, IdRange, parse_userns, userns_kind
 from ..._engine.names import parse_name
-from ..._engine.sizes import parse_size
+from ..._engine.option import LIVE, RECREATE, Option, stored, stored_fields
 from ..._engine.typed_values import flag, list_of, map_of, maybe, number, object_with, one_of, text, whole, wrong
 from ..._errors import Damaged, InvalidInput
 from .capabilities import bounding
@@ -22,74 +21,408 @@ from .mounts import Mount, parse_mounts, parse_path
 from .seccomp import parse_seccomp
 from .signals import parse_signal
 from .ulimits import Ulimit, parse_oom_score_adj, parse_ulimits
-
-# As podman: enough for most, and an endless fork inside is no matter of the host's.
-DEFAULT_PIDS = 2048
-# Of memory_swap.
-UNLIMITED = -1
-
-# What was so before there was an option for it.
-_BEFORE = {"userns": "host", "memory_swap": UNLIMITED}
-
-# What can change while the first process runs; everything else is set when it starts.
-LIVE = frozenset(
-    {
-        "memory",
-        "memory_swap",
-        "cpus",
-        "pids",
-        "stop_signal",
-        "stop_timeout",
-        "restart_policy",
-        "restart_retries",
-        "labels",
-    }
+from .values import (
+    UNLIMITED,
+    parse_argv,
+    parse_choice,
+    parse_env,
+    parse_flag,
+    parse_hostname,
+    parse_labels,
+    parse_memory,
+    parse_memory_swap,
+    parse_number,
+    parse_user,
 )
 
-# What its root file system depends on: the lower layer, and whose ids the files in the upper one have. Another value
-# under the same upper layer would be neither of both.
-OF_THE_ROOT = ("image", "userns")
-
+# As podman: enough for most, and a fork bomb inside does not use up the host's processes.
+DEFAULT_PIDS = 2048
+# Values that containers have which were created before there was an option for them.
+_BEFORE = {"userns": "host", "memory_swap": UNLIMITED}
 # https://systemd.io/CONTAINER_INTERFACE: systemd as pid 1 powers off in order on SIGRTMIN+3; 34 is glibc's SIGRTMIN.
 _INIT_STOP_SIGNAL = 34 + 3
+_MOST = (1 << 31) - 1
+
+_MOUNT_OPTIONS = {
+    "type": Option(
+        "str", ("V(bind) shows a file or directory of the host. V(tmpfs) is an empty file system in memory.",),
+        choices=("bind", "tmpfs"), default="bind",
+    ),
+    "source": Option("str", ("Absolute path of the host's file or directory, without symlinks. Only for V(bind).",)),
+    "target": Option(
+        "str",
+        (
+            "Absolute path inside. A missing directory or file is created.",
+            "Symlinks of the container's root file system, as of a merged C(/usr), are followed within it. Symlinks in "
+            "another mount are refused.",
+        ),
+        required=True,
+    ),
+    "read_only": Option("bool", ("Whether the mount is read-only.",), default=False),
+    "idmap": Option(
+        "bool",
+        (
+            "Whether ids inside stand for the same ids on the host, in this mount. Only for V(bind).",
+            "With V(false), files of the host's users belong to C(nobody) inside, and files written there belong to "
+            "the container's range of ids on the host.",
+            "Defaults to V(true).",
+        ),
+    ),
+    "size": Option("str", ("Maximum size of a V(tmpfs), like V(64m). Defaults to half of the host's memory.",)),
+}  # fmt: skip
+_MOUNT_KIND = object_with(
+    {
+        "type": one_of("bind", "tmpfs"), "target": text, "source": text, "read_only": flag, "size": whole(0),
+        "idmap": flag,
+    },
+    ("type", "target"),
+)  # fmt: skip
+_CAPABILITIES = Option(
+    "dict",
+    (
+        "Changes to the capabilities that processes inside can have at most, see C(capabilities(7\\)). V(ALL) stands "
+        "for all of them.",
+        "The default set is docker's without C(MKNOD).",
+    ),
+    suboptions={
+        "add": Option("list", ("Capabilities to add.",), elements="str"),
+        "drop": Option("list", ("Capabilities to drop.",), elements="str"),
+    },
+)
 
 
 @dataclass(frozen=True)
 class ContainerSpec:
     """Options of one container. memory in bytes, cpus in CPUs, stop_timeout in seconds; 0 means no limit.
 
-    memory_swap: bytes of memory and swap together, 0 for none beyond memory, UNLIMITED.
+    memory_swap: bytes of memory and swap together, 0 for no swap, UNLIMITED.
     """
 
-    name: str
-    image: str
-    command: tuple[str, ...] = ("/bin/bash",)
-    init: bool = False
-    env: tuple[tuple[str, str], ...] = ()
-    working_dir: str = "/"
-    user: str = "root"
-    hostname: str = ""
-    mounts: tuple[Mount, ...] = ()
-    userns: str | IdRange = "auto"
-    dev: str = "private"
-    devices: tuple[Device, ...] = ()
-    read_only: bool = False
-    capabilities_add: tuple[str, ...] = ()
-    capabilities_drop: tuple[str, ...] = ()
-    privileged: bool = False
-    seccomp: str = "default"
-    no_new_privileges: bool = False
-    memory: int = 0
-    memory_swap: int = 0
-    cpus: float = 0.0
-    pids: int = DEFAULT_PIDS
-    ulimits: tuple[Ulimit, ...] = ()
-    oom_score_adj: int = 0
-    stop_signal: int = 15
-    stop_timeout: float = 10.0
-    restart_policy: str = "no"
-    restart_retries: int = 0
-    labels: tuple[tuple[str, str], ...] = ()
+    name: str = stored(
+        kind=text,
+        option=Option("str", ("Name of the container, 1 to 63 letters, digits, C(-), C(_) and C(.).",), required=True),
+    )
+    image: str = stored(
+        kind=text,
+        applies=RECREATE,
+        parse=parse_name,
+        option=Option("str", ("Name of the image. Required to create a container.",)),
+    )
+    command: tuple[str, ...] = stored(
+        ("/bin/bash",),
+        kind=list_of(text),
+        parse=parse_argv,
+        option=Option(
+            "raw",
+            (
+                "Command of the first process: a list of the program and its arguments, or a string that is split like "
+                "a shell command. No shell runs it.",
+                "Defaults to V(/bin/bash), which waits for input, so that the container runs until it is stopped.",
+            ),
+        ),
+    )
+    init: bool = stored(
+        False,
+        kind=flag,
+        parse=parse_flag,
+        option=Option(
+            "bool",
+            (
+                "Boot the image's C(/sbin/init), as a rule systemd, as the first process. Mutually exclusive with "
+                "O(command). A Debian image has one with the packages C(systemd-sysv) and C(dbus).",
+                "The task fails with the last lines of the log if it exits within a second.",
+                "C(/run), C(/run/lock) and C(/tmp) are then of type tmpfs, and the container's cgroup is writable.",
+            ),
+        ),
+    )
+    env: tuple[tuple[str, str], ...] = stored(
+        (),
+        kind=map_of(text),
+        parse=parse_env,
+        option=Option(
+            "dict",
+            (
+                "Environment variables of the command. Values must be strings: quote numbers and booleans.",
+                "Values are hidden in the host's log, in the diff and in C(invocation). As with docker, they are part "
+                "of RV(container), and root on the host can read them.",
+            ),
+        ),
+    )
+    working_dir: str = stored(
+        "/",
+        kind=text,
+        parse=parse_path,
+        option=Option("str", ("Working directory of the command. Defaults to V(/).",)),
+    )
+    user: str = stored(
+        "root",
+        kind=text,
+        parse=parse_user,
+        option=Option(
+            "str",
+            (
+                "User of the command, by name or number, and optionally its group, V(USER:GROUP). Defaults to V(root).",
+                "They are looked up in the container's C(/etc/passwd) and C(/etc/group). Numbers must be in its range "
+                "of ids, see O(userns).",
+            ),
+        ),
+    )
+    hostname: str = stored(
+        "",
+        kind=text,
+        parse=parse_hostname,
+        option=Option("str", ("Host name inside. Defaults to the container's name.",)),
+    )
+    mounts: tuple[Mount, ...] = stored(
+        (),
+        kind=list_of(_MOUNT_KIND),
+        parse=lambda value, _option: parse_mounts(value),
+        option=Option("list", ("Mounts besides the root file system.",), elements="dict", suboptions=_MOUNT_OPTIONS),
+    )
+    userns: str | IdRange = stored(
+        "auto",
+        kind=userns_kind,
+        applies=RECREATE,
+        parse=parse_userns,
+        option=Option(
+            "raw",
+            (
+                "User namespace, see C(user_namespaces(7\\)): the ids that the container's users have on the host.",
+                "V(auto) gives it a range of 65536 ids of its own, so that root inside is an unprivileged user of the "
+                "host. The range comes from the ids of the user V(conductor) in C(/etc/subuid) and C(/etc/subgid) if "
+                "it has any, else from 524288 up. It is free again when the container is removed.",
+                "V(host) gives it no user namespace: root inside is root on the host, within its capabilities.",
+                "A dictionary with C(base) and C(size) (default 65536) selects the range. No two containers have the "
+                "same range.",
+                "A change requires O(recreate). Defaults to V(auto).",
+            ),
+        ),
+    )
+    dev: str = stored(
+        "private",
+        kind=one_of("private", "host"),
+        parse=parse_choice,
+        option=Option(
+            "str",
+            (
+                "V(private) is a C(/dev) with the standard nodes only.",
+                "V(host) shows the host's C(/dev) with all devices, which takes away much of the isolation. Devices "
+                "that only the host's root may use require O(userns=host), too.",
+                "Defaults to V(private).",
+            ),
+            choices=("private", "host"),
+        ),
+    )
+    devices: tuple[Device, ...] = stored(
+        (),
+        kind=list_of(text),
+        parse=parse_devices,
+        option=Option(
+            "list",
+            (
+                "Devices of the host that the container may use, as V(/dev/NAME), V(/dev/NAME:/dev/INSIDE) or "
+                "V(/dev/NAME:/dev/INSIDE:rwm). C(r), C(w) and C(m) allow to read, write and create it.",
+                "Their nodes belong to root inside, with the mode of the host's node. A symlink, like those in "
+                "C(/dev/disk/by-id), is followed at each start.",
+                "Other devices cannot be used, except for the standard ones, C(net/tun) among them, and its terminals. "
+                "With O(dev=host) or O(privileged=true) all can be used.",
+                "Mutually exclusive with O(dev=host).",
+            ),
+            elements="str",
+        ),
+    )
+    read_only: bool = stored(
+        False,
+        kind=flag,
+        parse=parse_flag,
+        option=Option("bool", ("Whether the root file system is read-only. Mounts are not affected.",)),
+    )
+    capabilities_add: tuple[str, ...] = stored((), kind=list_of(text))
+    capabilities_drop: tuple[str, ...] = stored((), kind=list_of(text))
+    privileged: bool = stored(
+        False,
+        kind=flag,
+        parse=parse_flag,
+        option=Option(
+            "bool",
+            (
+                "Give the container all capabilities, a writable C(/sys), and all of C(/proc).",
+                "The capabilities apply to what belongs to the container. With O(userns=host) root inside is root on "
+                "the host.",
+                "Even then C(/proc/sys) is read-only, except for settings of the container's namespaces like C(net) "
+                "and C(kernel/shmmax). To make it writable, give C(/proc/sys) or a file in it as source and target in "
+                "O(mounts).",
+            ),
+        ),
+    )
+    seccomp: str = stored(
+        "default",
+        kind=text,
+        parse=parse_seccomp,
+        option=Option(
+            "str",
+            (
+                "Filter for system calls of processes inside.",
+                "V(default) is docker's default profile, which depends on the capabilities of the container. It "
+                "refuses, for instance, keyrings, C(bpf), C(userfaultfd), C(perf_event_open), kernel modules and new "
+                "namespaces. With O(privileged=true) it sets no filter, as with docker.",
+                "V(unconfined) sets no filter.",
+                "An absolute path is a profile on the managed host, in docker's JSON format. It is read when the "
+                "container is started, so a changed file applies from the next start by this module.",
+                "System calls that are newer than the profile fail with C(ENOSYS), where others fail with the "
+                "profile's error, so that programs fall back to an older call.",
+                "Filters are compiled by C(libseccomp.so.2) of the Debian package C(libseccomp2).",
+                "Defaults to V(default).",
+            ),
+        ),
+    )
+    no_new_privileges: bool = stored(
+        False,
+        kind=flag,
+        parse=parse_flag,
+        option=Option(
+            "bool",
+            (
+                "Whether programs with the setuid bit, like C(sudo), and file capabilities give no privileges. See "
+                "C(PR_SET_NO_NEW_PRIVS(2const\\)). Defaults to V(false).",
+            ),
+        ),
+    )
+    memory: int = stored(
+        0,
+        kind=whole(0),
+        applies=LIVE,
+        parse=parse_memory,
+        option=Option(
+            "str",
+            (
+                "Memory limit, like V(512m). V(0) is no limit. Defaults to V(0).",
+                "If the processes of a running container use more, the task fails and the old limit stays.",
+            ),
+        ),
+    )
+    memory_swap: int = stored(
+        0,
+        kind=whole(-1),
+        applies=LIVE,
+        parse=parse_memory_swap,
+        option=Option(
+            "str",
+            (
+                "Limit of memory and swap together, like V(1g), at least O(memory). V(unlimited) is no limit. V(0) "
+                "allows no swap. Without O(memory), swap has no limit. Defaults to V(0).",
+            ),
+        ),
+    )
+    cpus: float = stored(
+        0.0,
+        kind=number(0, _MOST),
+        applies=LIVE,
+        parse=parse_number(0, float),
+        option=Option("float", ("CPU limit in CPUs, like V(1.5). V(0) is no limit. Defaults to V(0).",)),
+    )
+    pids: int = stored(
+        DEFAULT_PIDS,
+        kind=whole(0, _MOST),
+        applies=LIVE,
+        parse=parse_number(0, int),
+        option=Option("int", ("Maximum number of processes and threads. V(0) is no limit. Defaults to V(2048).",)),
+    )
+    ulimits: tuple[Ulimit, ...] = stored(
+        (),
+        kind=list_of(text),
+        parse=parse_ulimits,
+        option=Option(
+            "list",
+            (
+                "Resource limits of each process, see C(getrlimit(2\\)), as V(NAME:SOFT:HARD) or V(NAME:BOTH), with "
+                "V(unlimited) for no limit.",
+                "Names are C(as), C(core), C(cpu), C(data), C(fsize), C(memlock), C(msgqueue), C(nice), C(nofile), "
+                "C(nproc), C(rss), C(rtprio), C(rttime), C(sigpending) and C(stack). Units are those of the kernel, "
+                "as a rule bytes.",
+                "The other limits do not depend on who runs the module. They are those that the kernel gives the first "
+                "process of a machine, with C(nofile:1024:524288) and C(core:1), or as near to that as root on the "
+                "host may go.",
+                "With C(core:1) the kernel writes no core dump, and does not run the program in the host's "
+                "C(kernel.core_pattern), which would be root on the host. V(core:unlimited) allows both.",
+            ),
+            elements="str",
+        ),
+    )
+    oom_score_adj: int = stored(
+        0,
+        kind=whole(-1000, 1000),
+        parse=parse_oom_score_adj,
+        option=Option(
+            "int",
+            (
+                "Preference of the kernel's OOM killer, from V(-1000), never, to V(1000), first. See C(proc(5\\)).",
+                "Less than V(0) requires the capability C(SYS_RESOURCE) on the host. Defaults to V(0).",
+            ),
+        ),
+    )
+    stop_signal: int = stored(
+        15,
+        kind=whole(1, 64),
+        applies=LIVE,
+        parse=parse_signal,
+        option=Option(
+            "str",
+            (
+                "Signal that asks the first process to exit, by name or number. Defaults to V(SIGTERM), with O(init) "
+                "to V(SIGRTMIN+3).",
+                "A first process that does not handle it is killed at once, since the kernel would not deliver it.",
+                "It is also sent when the host shuts down in order; other processes inside get C(SIGTERM) then.",
+            ),
+        ),
+    )
+    stop_timeout: float = stored(
+        10.0,
+        kind=number(0, _MOST),
+        applies=LIVE,
+        parse=parse_number(0, float),
+        option=Option(
+            "float", ("Seconds after the stop signal after which the container is killed. Defaults to V(10).",)
+        ),
+    )
+    restart_policy: str = stored(
+        "no",
+        kind=one_of("no", "on-failure", "always"),
+        applies=LIVE,
+        parse=parse_choice,
+        option=Option(
+            "str",
+            (
+                "Whether the container is started again if its command exits.",
+                "V(on-failure) does so if the exit status is not 0, at most O(restart_retries) times.",
+                "The pause before a start is 0.1 seconds at first and is doubled each time, up to a minute. After a "
+                "run of 10 seconds pauses and retries begin anew. A start that fails is tried again in the same way.",
+                "Defaults to V(no).",
+            ),
+            choices=("no", "on-failure", "always"),
+        ),
+    )
+    restart_retries: int = stored(
+        0,
+        kind=whole(0, _MOST),
+        applies=LIVE,
+        parse=parse_number(0, int),
+        option=Option("int", ("Maximum number of restarts by V(on-failure). V(0) is no limit. Defaults to V(0).",)),
+    )
+    labels: tuple[tuple[str, str], ...] = stored(
+        (),
+        kind=map_of(text),
+        applies=LIVE,
+        parse=parse_labels,
+        option=Option(
+            "dict",
+            (
+                "Labels, texts by name. P(conductor.containers.conductor#inventory) makes groups of them; they have no "
+                "other effect.",
+                "The given labels replace all present ones.",
+            ),
+        ),
+    )
 
     @property
     def cgroup_writable(self) -> bool:
@@ -120,7 +453,7 @@ class ContainerSpec:
         An option that an older release did not know has its default, or what was so without it. Raises Damaged.
         """
         remedy = "restore it, or remove the container with state=absent and force=true"
-        problem = wrong(value, KINDS, ("name", "image"))
+        problem = wrong(value, _KINDS, ("name", "image"))
         if problem:
             raise Damaged(f"{path} is damaged ({problem})", remedy)
         try:
@@ -148,6 +481,32 @@ class ContainerSpec:
         return [field.name for field in fields(self) if getattr(self, field.name) != getattr(wanted, field.name)]
 
 
+_FIELDS = stored_fields(ContainerSpec)
+# Types of the values in container.json: the options, and what is kept there besides.
+_KINDS = {
+    **{name: field.kind for name, field in _FIELDS.items()},
+    "id": text,
+    "wanted": one_of("running", "stopped"),
+    "ids": maybe(RANGE_KIND),
+}
+
+
+def options() -> Mapping[str, Option]:
+    """The options of the spec by name, in the order of the documentation."""
+    found = {}
+    for name, field in _FIELDS.items():
+        if field.option is not None:
+            found[name] = field.option
+        elif name == "capabilities_add":
+            found["capabilities"] = _CAPABILITIES
+    return found
+
+
+def applies(name: str) -> str:
+    """When a change of the field `name` takes effect: LIVE, RESTART or RECREATE."""
+    return _FIELDS[name].applies
+
+
 def parse_changes(params: dict[str, Any]) -> dict[str, Any]:
     """The spec's fields that `params` of the module give, checked. An option that is not given is not there.
 
@@ -155,16 +514,16 @@ def parse_changes(params: dict[str, Any]) -> dict[str, Any]:
     """
     given = {name: value for name, value in params.items() if value is not None}
     changes: dict[str, Any] = {"name": parse_name(given["name"], "name")}
-    for name, parse in _PARSERS.items():
-        if name in given:
-            changes[name] = parse(given[name], name)
+    for name, field in _FIELDS.items():
+        if name in given and field.parse is not None:
+            changes[name] = field.parse(given[name], name)
     capabilities = given.get("capabilities") or {}
     for part in ("add", "drop"):
         if capabilities.get(part) is not None:
             changes[f"capabilities_{part}"] = parse_capabilities(capabilities[part], f"capabilities.{part}")
     if changes.get("init"):
         if "command" in changes:
-            raise InvalidInput("command and init exclude each other", "init boots the image's /sbin/init")
+            raise InvalidInput("command and init are mutually exclusive", "leave out command to boot /sbin/init")
         changes["command"] = ("/sbin/init",)
         changes.setdefault("stop_signal", _INIT_STOP_SIGNAL)
     elif "init" in changes:
@@ -177,142 +536,20 @@ def merge(old: ContainerSpec | None, changes: dict[str, Any]) -> ContainerSpec:
     """The wanted spec: `changes` over what the container has, or over the defaults. Raises InvalidInput."""
     if old is None and "image" not in changes:
         raise InvalidInput(
-            f"there is no container {changes['name']!r}, and no image is given to create it from", "give image"
+            f"container {changes['name']} does not exist, and no image is given to create it from", "set image"
         )
     spec = ContainerSpec(**changes) if old is None else replace(old, **changes)
     if spec.devices and spec.dev == "host":
-        raise InvalidInput("devices and dev: host exclude each other", "dev: host shows all devices of the host")
+        raise InvalidInput("devices and dev: host are mutually exclusive", "leave out one of them")
     if spec.memory_swap > 0 and not 0 < spec.memory <= spec.memory_swap:
         raise InvalidInput(
-            f"memory_swap {spec.memory_swap} is less than memory, or memory has no limit",
-            "give memory and swap together, or 0 for no swap",
+            f"memory_swap: {spec.memory_swap} is less than memory, or memory has no limit",
+            "set it to the sum of memory and swap, or to 0 for no swap",
         )
     for mount in spec.mounts:
         if mount.is_sysctl and not (spec.privileged and spec.userns == "host"):
             raise InvalidInput(
-                f"mounts: target {mount.target} shows settings of the host's kernel",
-                "set privileged: true and userns: host, or leave it out",
+                f"mounts: target {mount.target} is a setting of the host's kernel",
+                "set privileged: true and userns: host, or leave out the mount",
             )
     return spec if spec.hostname else replace(spec, hostname=spec.name)
-
-
-def _command(value: object, option: str) -> tuple[str, ...]:
-    if not isinstance(value, list) or not value or not all(isinstance(part, str) for part in value) or not value[0]:
-        raise InvalidInput(f"{option} must be a list with at least the program", "like ['/usr/bin/env', 'sleep', '60']")
-    if any("\0" in part for part in value):
-        raise InvalidInput(f"{option} has a NUL character in it")
-    return tuple(value)
-
-
-def parse_env(value: dict[str, Any], option: str) -> tuple[tuple[str, str], ...]:
-    """Environment variables, sorted. Raises InvalidInput."""
-    env = {}
-    for name, content in value.items():
-        if not isinstance(name, str) or not name or "=" in name or "\0" in name:
-            raise InvalidInput(f"{option}: {name!r} cannot be the name of a variable")
-        if isinstance(content, (bool, dict, list)) or content is None or "\0" in str(content):
-            raise InvalidInput(f"{option}: the value of {name} is not a string", "quote it, so that YAML keeps it one")
-        env[name] = str(content)
-    return tuple(sorted(env.items()))
-
-
-def _labels(value: dict[str, Any], option: str) -> tuple[tuple[str, str], ...]:
-    labels = {}
-    for name, content in value.items():
-        if not isinstance(name, str) or not name.isprintable() or not name.strip():
-            raise InvalidInput(f"{option}: {name!r} cannot be the name of a label", "use text that can be printed")
-        if isinstance(content, (dict, list)) or content is None:
-            raise InvalidInput(f"{option}: the value of {name} is not a string", "quote it, so that YAML keeps it one")
-        labels[name] = str(content)
-    return tuple(sorted(labels.items()))
-
-
-def parse_user(value: object, option: str) -> str:
-    """NAME, UID, NAME:GROUP or UID:GID; whether they exist is the image's to say. Raises InvalidInput."""
-    if not isinstance(value, str) or not re.fullmatch(
-        r"[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?", value
-    ):
-        raise InvalidInput(f"{option} {value!r} is not a user", "write NAME, UID, NAME:GROUP or UID:GID")
-    return value
-
-
-def _hostname(value: object, option: str) -> str:
-    # hostname(7): labels of letters, digits and '-'; 64 is the kernel's limit (__NEW_UTS_LEN).
-    label = r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
-    if not isinstance(value, str) or len(value) > 64 or not re.fullmatch(rf"{label}(?:\.{label})*", value):
-        raise InvalidInput(f"{option} {value!r} is not a host name", "use letters, digits, '-' and '.', at most 64")
-    return value
-
-
-def _number(minimum: float, kind: type[int | float]) -> Callable[[object, str], float]:
-    def parse(value: object, option: str) -> float:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not minimum <= value < 2**31:
-            raise InvalidInput(f"{option} {value!r} is not a number from {minimum:g} up")
-        return kind(value)
-
-    return parse
-
-
-def _memory(value: object, option: str) -> int:
-    size = parse_size(value, option)
-    # The kernel itself counts in pages, and a first process needs about this much.
-    if 0 < size < 1 << 20:
-        raise InvalidInput(f"{option} {value!r} is below 1m, with which nothing starts", "0 lifts the limit")
-    return size
-
-
-def _memory_swap(value: object, option: str) -> int:
-    return UNLIMITED if value in ("unlimited", "-1") else _memory(value, option)
-
-
-_PARSERS: Mapping[str, Callable[[Any, str], object]] = {
-    "image": parse_name,
-    "command": _command,
-    "init": lambda value, _option: bool(value),
-    "env": parse_env,
-    "working_dir": parse_path,
-    "user": parse_user,
-    "hostname": _hostname,
-    "mounts": lambda value, _option: parse_mounts(value),
-    "userns": parse_userns,
-    "dev": lambda value, _option: value,
-    "devices": parse_devices,
-    "read_only": lambda value, _option: bool(value),
-    "privileged": lambda value, _option: bool(value),
-    "seccomp": parse_seccomp,
-    "no_new_privileges": lambda value, _option: bool(value),
-    "memory": _memory,
-    "memory_swap": _memory_swap,
-    "cpus": _number(0, float),
-    "pids": _number(0, int),
-    "ulimits": parse_ulimits,
-    "oom_score_adj": parse_oom_score_adj,
-    "stop_signal": parse_signal,
-    "stop_timeout": _number(0, float),
-    "restart_policy": lambda value, _option: value,
-    "restart_retries": _number(0, int),
-    "labels": _labels,
-}
-
-_MOST = (1 << 31) - 1
-_MOUNT = {
-    "type": one_of("bind", "tmpfs"),
-    "target": text,
-    "source": text,
-    "read_only": flag,
-    "size": whole(0),
-    "idmap": flag,
-}
-
-# What container.json has, by key: the options, and what else is kept there.
-KINDS = {
-    "name": text, "image": text, "command": list_of(text), "init": flag, "env": map_of(text), "working_dir": text,
-    "user": text, "hostname": text, "mounts": list_of(object_with(_MOUNT, ("type", "target"))),
-    "userns": userns_kind, "dev": one_of("private", "host"),
-    "devices": list_of(text), "read_only": flag, "capabilities_add": list_of(text), "capabilities_drop": list_of(text),
-    "privileged": flag, "seccomp": text, "no_new_privileges": flag, "memory": whole(0), "cpus": number(0, _MOST),
-    "pids": whole(0, _MOST), "ulimits": list_of(text), "oom_score_adj": whole(-1000, 1000), "stop_signal": whole(1, 64),
-    "stop_timeout": number(0, _MOST), "restart_policy": one_of("no", "on-failure", "always"),
-    "restart_retries": whole(0, _MOST), "labels": map_of(text),
-    "id": text, "wanted": one_of("running", "stopped"), "ids": maybe(RANGE_KIND),
-}  # fmt: skip

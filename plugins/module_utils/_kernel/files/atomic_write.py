@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files that are whole or not there, and deletion that stays where it was sent."""
+"""Write files atomically, and delete trees without crossing mount points or symlinks."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import stat
 
 from ..._errors import EffectFailed
 
-# Directories below this many others are moved up before they are emptied, under names that begin so.
+# Directories deeper than this are moved to the top before they are emptied; their new names have this prefix.
 _DEEPEST, _MOVED = 64, ".conductor-deep-"
 
 
 def read_text(path: str) -> str:
-    """The text of a file, empty where there is none."""
+    """Return the text of a file; "" if it does not exist."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             return file.read()
@@ -27,9 +27,9 @@ def read_text(path: str) -> str:
 
 
 def write_atomic(path: str, data: bytes, mode: int = 0o600) -> os.stat_result:
-    """Write `data` to `path` so that a reader, or a host that lost power, sees the old text or the new, whole.
+    """Write `data` to `path` atomically and return the fstat(2) result of the new file.
 
-    What fstat(2) says of the new file.
+    A reader, and the host after a power loss, sees either the whole old or the whole new content.
     """
     directory = os.path.dirname(path)
     clear_abandoned(directory)
@@ -55,7 +55,7 @@ def write_atomic(path: str, data: bytes, mode: int = 0o600) -> os.stat_result:
 
 
 def clear_abandoned(directory: str) -> None:
-    """Delete what `write_atomic` left in `directory` where its process was killed; not what another writes just now."""
+    """Delete the files that killed processes left from `write_atomic` in `directory`; files of live processes stay."""
     for name in os.listdir(directory):
         found = re.fullmatch(r"\..+\.(\d+)\.[0-9a-f]{8}\.tmp", name)
         if found and not os.path.exists(f"/proc/{found[1]}"):
@@ -64,7 +64,7 @@ def clear_abandoned(directory: str) -> None:
 
 
 def sync_directory(directory: str) -> None:
-    """Make renames in `directory` last over a power loss (fsync(2) on the directory)."""
+    """Make renames in `directory` durable over a power loss (fsync(2) on the directory)."""
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
@@ -73,11 +73,11 @@ def sync_directory(directory: str) -> None:
 
 
 def remove_tree(path: str) -> None:
-    """Delete `path` and all below it; never across a mount point, never through a link.
+    """Delete `path` and everything below it, without crossing a mount point or following a symlink.
 
-    Works on directory descriptors, so that nobody can swap a directory for a link on the way. A file system
-    mounted below `path` (also a bind mount of the same device) stops it with an error before that mount is entered.
-    Nothing happens where `path` does not exist. Whatever depth somebody gave it: it needs few descriptors and frames.
+    It works on directory descriptors, so that nobody can replace a directory by a symlink meanwhile. Raises
+    EffectFailed at a file system mounted below `path` (also a bind mount of the same device), before entering it.
+    Does nothing if `path` does not exist. Uses few descriptors and stack frames for a tree of any depth.
     """
     parent, name = os.path.split(os.path.abspath(path))
     try:
@@ -91,7 +91,7 @@ def remove_tree(path: str) -> None:
 
 
 def mount_id(fd: int) -> str:
-    """Which mount a descriptor is open on (mnt_id of /proc/self/fdinfo/N, proc(5))."""
+    """Return the id of the mount that a descriptor is open on (mnt_id of /proc/self/fdinfo/N, proc(5))."""
     with open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as file:
         for line in file:
             if line.startswith("mnt_id:"):
@@ -99,37 +99,41 @@ def mount_id(fd: int) -> str:
     raise AssertionError("the kernel gives no mnt_id")
 
 
-def _remove_entry(parent_fd: int, name: str, shown: str, top_fd: int | None = None, depth: int = 0) -> None:
-    """Delete an entry. `top_fd`: the directory that all is about; None for itself."""
+def _remove_entry(parent_fd: int, name: str, path: str, top_fd: int | None = None, depth: int = 0) -> None:
+    """Delete an entry. `top_fd`: the top directory of the deletion; None if the entry itself is the top."""
     try:
         entry = os.stat(name, dir_fd=parent_fd, follow_symlinks=False)
     except FileNotFoundError:
         return
     if not stat.S_ISDIR(entry.st_mode):
-        _unlink(parent_fd, name, shown)
+        _unlink(parent_fd, name, path)
         return
     fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent_fd)
     try:
         if mount_id(fd) != mount_id(parent_fd):
-            raise EffectFailed(f"{shown} is a mount point: not deleted", "unmount it, then run this again")
+            raise _mount_point_error(path)
         if top_fd is not None and depth == _DEEPEST:
             os.rename(name, f"{_MOVED}{os.urandom(8).hex()}", src_dir_fd=parent_fd, dst_dir_fd=top_fd)
             return
-        # Names first: scandir keeps its own descriptor, which deep trees would add up.
+        # listdir: an open scandir would hold one more descriptor at each level.
         names = os.listdir(fd)
         while names:
             for child in names:
-                _remove_entry(fd, child, os.path.join(shown, child), fd if top_fd is None else top_fd, depth + 1)
+                _remove_entry(fd, child, os.path.join(path, child), fd if top_fd is None else top_fd, depth + 1)
             names = [child for child in os.listdir(fd) if child.startswith(_MOVED)] if top_fd is None else []
     finally:
         os.close(fd)
     os.rmdir(name, dir_fd=parent_fd)
 
 
-def _unlink(parent_fd: int, name: str, shown: str) -> None:
+def _unlink(parent_fd: int, name: str, path: str) -> None:
     try:
         os.unlink(name, dir_fd=parent_fd)
     except OSError as error:
         if error.errno == errno.EBUSY:
-            raise EffectFailed(f"{shown} is a mount point: not deleted", "unmount it, then run this again") from error
+            raise _mount_point_error(path) from error
         raise
+
+
+def _mount_point_error(path: str) -> EffectFailed:
+    return EffectFailed(f"{path} is a mount point and was not deleted", "unmount it, then run this again")

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files and directories to be copied, where somebody hostile may rule and change them meanwhile.
+"""Read files and directories to copy from a tree that an untrusted user controls and may change meanwhile.
 
-Nothing is looked at by its path and used by its path later: what was opened is what is judged and read.
+No path is checked first and used later: checks and reads use the same open descriptor.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .atomic_write import mount_id
 
 _NO_LINKS = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS
 _CHUNK = 1 << 20
-# Of a file that says it is empty so much is read, for those of /proc and /sys say so of themselves.
+# Bytes that are read of a file with size 0, because files of /proc and /sys report that size.
 _UNSIZED = 1 << 20
 _KINDS = {
     stat.S_IFREG: "file",
@@ -35,9 +35,10 @@ _KINDS = {
 
 
 def open_below(top_fd: int, path: str, flags: int) -> int:
-    """Open `path` below what `top_fd` is open on, "" for that itself (a directory, or with O_PATH anything).
+    """Open `path` below `top_fd`; "" opens `top_fd` itself (a directory, or with O_PATH any file).
 
-    No link is followed, in no part of the path (ELOOP); the last can be opened with O_PATH and O_NOFOLLOW.
+    No symlink is followed in any part of the path (ELOOP); a symlink as the last part can be opened with O_PATH and
+    O_NOFOLLOW.
     """
     if not path and flags & os.O_PATH:
         return os.dup(top_fd)
@@ -45,16 +46,16 @@ def open_below(top_fd: int, path: str, flags: int) -> int:
 
 
 def kind_of(path_fd: int) -> str:
-    """What a descriptor is open on, in a word."""
+    """Return the file type of a descriptor as a word."""
     return _KINDS[stat.S_IFMT(os.fstat(path_fd).st_mode)]
 
 
 @contextlib.contextmanager
 def entry(top_fd: int, path: str) -> Iterator[tuple[str, int]]:
-    """What is at `path` below a directory: its kind and a descriptor (O_PATH) for the block; no link is followed.
+    """Open the entry `path` below a directory for the block: its kind and a descriptor (O_PATH). Follows no symlink.
 
-    The kind is "mount point" where something is mounted on it that is no directory, and "missing", with -1, where there
-    is nothing, or where what the path leads through is no directory.
+    The kind is "mount point" if something other than a directory is mounted there, and "missing", with -1 as the
+    descriptor, if nothing exists there or if a part of the path is not a directory.
     """
     try:
         fd = open_below(top_fd, path, os.O_PATH | os.O_NOFOLLOW)
@@ -79,7 +80,7 @@ def _is_mounted(top_fd: int, path: str, fd: int) -> bool:
 
 
 def names_in(path_fd: int, most: int) -> list[str]:
-    """What is in the directory that `path_fd` (O_PATH) is open on, sorted; no more than `most` of it."""
+    """Return at most `most` names of entries in the directory `path_fd` (O_PATH), sorted."""
     fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=path_fd)
     try:
         with os.scandir(fd) as entries:
@@ -89,28 +90,31 @@ def names_in(path_fd: int, most: int) -> list[str]:
 
 
 def read_link(path_fd: int) -> str:
-    """Where the link leads that `path_fd` (O_PATH) is open on (readlinkat(2) with an empty path)."""
+    """Return the target of the symlink `path_fd` (O_PATH) (readlinkat(2) with an empty path)."""
     return os.readlink("", dir_fd=path_fd)
 
 
 def size_of(fd: int) -> int:
-    """How much of a file is copied: what it has now, however fast somebody appends to it."""
+    """Return the bytes of a file to copy: its current size, even if another process keeps appending to it."""
     return os.fstat(fd).st_size or copy_bytes(fd, _UNSIZED)[1]
 
 
 def digest(fd: int, size: int) -> str:
-    """SHA-256 of the first `size` bytes."""
+    """Return the SHA-256 of the first `size` bytes."""
     return copy_bytes(fd, size)[0]
 
 
 def free_bytes(directory_fd: int) -> int | None:
-    """What the file system of a directory has room for, None where it does not tell."""
+    """Return the free bytes of a directory's file system; None if it does not report them."""
     found = os.fstatvfs(directory_fd)
     return found.f_bfree * found.f_frsize if found.f_blocks else None
 
 
 def copy_bytes(fd: int, size: int, to: int = -1) -> tuple[str, int]:
-    """SHA-256 and number of the first `size` bytes, or all where it has fewer; written to `to`, where that is given."""
+    """Return the SHA-256 and the number of the first `size` bytes, or fewer at the end of the file.
+
+    Also write them to the descriptor `to` unless it is negative.
+    """
     found, done = hashlib.sha256(), 0
     while done < size:
         chunk = os.pread(fd, min(_CHUNK, size - done), done)

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Putting a file, directory or link in its place, whole or not at all, where somebody hostile may rule.
+"""Create files, directories and symlinks atomically in a tree that an untrusted user controls.
 
-Each is made under another name, and then renamed; a link in its place is replaced, not followed.
+Each is created under a temporary name and then renamed; an existing symlink is replaced, not followed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .copy_source import copy_bytes, kind_of
 
 @dataclass(frozen=True)
 class Attributes:
-    """What a file shall have besides its content: permission bits, and ids of this host."""
+    """Attributes of a new file: permission bits, and owner and group as ids of this host."""
 
     mode: int
     owner: int
@@ -30,11 +30,12 @@ class Attributes:
 
 @dataclass(frozen=True)
 class Spot:
-    """A name in a directory that is open.
+    """A name in an open directory.
 
-    `maker`: as whom it is made and renamed, for in some mounts nobody else can: where ids of a container are shown,
-    those of this host have no counterpart (EOVERFLOW, may_create() of fs/namei.c). `purpose` names the temporary: who
-    has the same one next removes it, where we are killed. One at a time.
+    `maker`: id of the user that creates and renames the file. In a mount that shows ids of a container, ids of this
+    host have no counterpart and cannot create files (EOVERFLOW, may_create() of fs/namei.c). `purpose` determines the
+    temporary name: if this process is killed, the next one with the same purpose removes that file. Only one process
+    may use a purpose at a time.
     """
 
     directory_fd: int
@@ -43,7 +44,7 @@ class Spot:
     purpose: str
 
     def put_file(self, source_fd: int, size: int, attributes: Attributes) -> tuple[str, int]:
-        """Make it the first `size` bytes of `source_fd`; their SHA-256 and number."""
+        """Create a file of the first `size` bytes of `source_fd`; return their SHA-256 and number."""
         with self._renamed() as temporary:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
             fd = os.open(temporary, flags, 0o600, dir_fd=self.directory_fd)
@@ -55,7 +56,7 @@ class Spot:
         return copied
 
     def put_directory(self, attributes: Attributes) -> None:
-        """Make it an empty directory."""
+        """Create an empty directory."""
         with self._renamed() as temporary:
             os.mkdir(temporary, 0o700, dir_fd=self.directory_fd)
             flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -66,24 +67,24 @@ class Spot:
                 os.close(fd)
 
     def put_link(self, to: str, attributes: Attributes) -> None:
-        """Make it a link that leads to `to`; links have no mode of their own."""
+        """Create a symlink to `to`. Symlinks have no mode."""
         with self._renamed() as temporary:
             os.symlink(to, temporary, dir_fd=self.directory_fd)
             fd = os.open(temporary, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.directory_fd)
             try:
-                # Who may write to the directory may have put another file there by now, and shall not be given it.
+                # A user with write access to the directory may have replaced it, and must not get another file's owner.
                 if kind_of(fd) != "link":
-                    raise OSError(errno.EAGAIN, "another one is there by now")
+                    raise OSError(errno.EAGAIN, "another process has replaced the symlink")
                 os.chown(f"/proc/self/fd/{fd}", attributes.owner, attributes.group)
             finally:
                 os.close(fd)
 
     @contextlib.contextmanager
     def _renamed(self) -> Iterator[str]:
-        """A name for the block to make something under, which then gets the right one."""
-        told = hashlib.sha256(f"{self.purpose}/{self.name}".encode(errors="surrogateescape")).hexdigest()
-        temporary, fd = f".conductor-{told[:24]}.tmp", self.directory_fd
-        with _made_by(self.maker):
+        """Yield a temporary name; rename it to the final name after the block."""
+        identity = hashlib.sha256(f"{self.purpose}/{self.name}".encode(errors="surrogateescape")).hexdigest()
+        temporary, fd = f".conductor-{identity[:24]}.tmp", self.directory_fd
+        with _created_by(self.maker):
             _remove(temporary, fd)
             try:
                 yield temporary
@@ -96,7 +97,7 @@ class Spot:
 
 def _set(fd: int, attributes: Attributes) -> None:
     os.fchown(fd, attributes.owner, attributes.group)
-    # After the owner, for a new owner takes setuid away.
+    # After the owner, because a change of the owner clears setuid.
     os.fchmod(fd, attributes.mode)
     os.fsync(fd)
 
@@ -110,8 +111,8 @@ def _remove(name: str, directory_fd: int) -> None:
 
 
 @contextlib.contextmanager
-def _made_by(owner: int) -> Iterator[None]:
-    """What the block makes belongs to user and group `owner`; it has all of our capabilities (capabilities(7))."""
+def _created_by(owner: int) -> Iterator[None]:
+    """Create files as user and group `owner` in the block, which keeps all capabilities (capabilities(7))."""
     if not owner:
         yield
         return

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a path or a pattern of glob(7) exists below a root that somebody else rules."""
+"""Test whether a path or a glob(7) pattern exists below a root that an untrusted user controls."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import os
 
 from .within_root import open_inside
 
-# Directory entries that a pattern is compared with: whoever rules the root may make any number of them.
+# Limit of directory entries to compare with a pattern: the root may hold any number of them.
 _MOST = 1 << 18
 _KERNEL = ("/proc", "/sys")
 
 
 class TooMany(Exception):
-    """The pattern was compared with as many entries as there may be, and none matched."""
+    """The pattern matched none of the first entries, and the limit of entries to compare is reached."""
 
 
 def pattern_exists(root_fd: int, pattern: str) -> bool:
-    """Whether `pattern` exists as a process with the root `root_fd` sees it: no link leads out of that root.
+    """Return whether `pattern` exists for a process with the root `root_fd`: no symlink leads out of that root.
 
-    A link into proc or sysfs does not count, unless `pattern` itself begins there. Raises TooMany.
+    A symlink into proc or sysfs does not count unless `pattern` itself begins there. Raises TooMany.
     """
     search = _Search(root_fd, pattern.startswith(tuple(f"{top}/" for top in _KERNEL)) or pattern in _KERNEL)
     if not glob.has_magic(pattern):
@@ -44,7 +44,7 @@ class _Search:
         return fd is not None
 
     def matches(self, parts: list[str], base: str) -> bool:
-        """Whether `parts`, some of them patterns, lead to anything below the directory `base`."""
+        """Return whether `parts`, some of them patterns, match any path below the directory `base`."""
         if not parts:
             return True
         if not glob.has_magic(parts[0]):

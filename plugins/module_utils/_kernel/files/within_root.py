@@ -1,8 +1,9 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files below a root directory that somebody else rules: no link or mount in there leads us out of it, none makes us
-wait, and no more is read than there is a bound for.
+"""Access files below a root directory that an untrusted user controls.
+
+No symlink or mount below it leads out of the root, no file blocks the caller, and every read has a limit.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from ..syscalls import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, fstatfs_type, ope
 from .atomic_write import mount_id
 
 _RULES = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS
-# Ours are shorter: a file of this size or more differs from them, and is not read to its end.
+# Bytes. Written files are shorter, so a file of this size or more differs from them and is not read to its end.
 _LIMIT = 1 << 20
-# How often to look again for what is renamed or replaced meanwhile.
+# Attempts to open a file that is renamed or replaced meanwhile.
 _TRIES = 100
-# File systems whose files are the kernel's answers to the process that asks (include/uapi/linux/magic.h).
+# File systems whose content depends on the reading process (include/uapi/linux/magic.h).
 _OF_THE_KERNEL = {
     0x9FA0: "proc", 0x62656572: "sysfs", 0x27E0EB: "cgroup", 0x63677270: "cgroup2", 0x64626720: "debugfs",
     0x74726163: "tracefs", 0x73636673: "securityfs", 0x62656570: "configfs", 0x6165676C: "pstore",
@@ -30,20 +31,20 @@ _OF_THE_KERNEL = {
 
 
 class KernelFile(OSError):
-    """A path leads to a file of proc, sysfs or the like, where the host's root may see what nobody inside may."""
+    """A path leads into proc, sysfs or a similar file system, which shows the host's root more than a container."""
 
     def __init__(self, kind: str, path: str) -> None:
         super().__init__(
-            errno.EXDEV, f"it is a file of {kind}, which shows the host's root more than those inside", path
+            errno.EXDEV, f"it is a file of {kind}, which shows the host's root more than the container may see", path
         )
 
 
 def open_inside(root_fd: int, path: str, flags: int = os.O_PATH, kernel_files: bool = False) -> int:
-    """Open `path` as a process with the root `root_fd` would find it: no link leads further than that root.
+    """Open `path` as a process with the root `root_fd` resolves it: no symlink leads out of that root.
 
-    It waits for nobody: it is opened non-blocking, which a write lease needs, too (fcntl(2)), and never as a terminal
-    of ours. What is neither file nor directory can be opened with O_PATH only. Needs no /proc, so that it also works
-    inside. Raises OSError; KernelFile unless `kernel_files` are wanted.
+    It never blocks: it opens with O_NONBLOCK, which a write lease requires, too (fcntl(2)), and with O_NOCTTY. A file
+    that is neither a regular file nor a directory can only be opened with O_PATH. Needs no /proc, so that it also works
+    inside a container. Raises OSError, and KernelFile unless `kernel_files` is true.
     """
     for _ in range(_TRIES):
         path_fd = _resolve(root_fd, path, os.O_PATH | flags & (os.O_DIRECTORY | os.O_NOFOLLOW))
@@ -57,11 +58,11 @@ def open_inside(root_fd: int, path: str, flags: int = os.O_PATH, kernel_files: b
             fd = _resolve(root_fd, path, flags | os.O_NONBLOCK | os.O_NOCTTY)
             if os.path.samestat(os.fstat(fd), os.fstat(path_fd)):
                 return fd
-            # Something else has come into its place.
+            # Another file has replaced it.
             os.close(fd)
         finally:
             os.close(path_fd)
-    raise OSError(errno.EAGAIN, "it is another one each time", path)
+    raise OSError(errno.EAGAIN, "it is replaced by another file all the time", path)
 
 
 def _resolve(root_fd: int, path: str, flags: int) -> int:
@@ -69,7 +70,7 @@ def _resolve(root_fd: int, path: str, flags: int) -> int:
         try:
             return openat2(root_fd, path or ".", flags, _RULES)
         except OSError as error:
-            # Something was renamed while a ".." was followed: the kernel cannot tell then, and says so (openat2(2)).
+            # A rename while ".." was resolved: the kernel cannot check the path and asks for a retry (openat2(2)).
             if error.errno != errno.EAGAIN:
                 raise
     reason = (
@@ -85,22 +86,22 @@ def _require_file_or_directory(path_fd: int) -> None:
 
 
 def reopen(path_fd: int) -> int:
-    """A descriptor to read the very file or directory that `path_fd` (O_PATH) is open on, whatever its path is now.
+    """Open the file or directory `path_fd` (O_PATH) for reading, independent of its current path.
 
-    Raises OSError for all else: opening a FIFO waits, opening a device may do something; BlockingIOError if
-    a process holds a lease on the file.
+    Raises OSError for any other file type: opening a FIFO blocks, and opening a device may have effects.
+    Raises BlockingIOError if a process holds a lease on the file.
     """
     _require_file_or_directory(path_fd)
     return os.open(f"/proc/self/fd/{path_fd}", os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
 
 
 def kernel_file_system(fd: int) -> str | None:
-    """Which of the kernel's own file systems a descriptor is open on; None for one that holds files."""
+    """Return the name of the kernel's own file system that a descriptor is open on; None for any other."""
     return _OF_THE_KERNEL.get(fstatfs_type(fd))
 
 
 def read_inside(root_fd: int, path: str, limit: int) -> bytes | None:
-    """The first `limit` bytes of the file at `path`; None if there is no such file, or no access to it now."""
+    """Return the first `limit` bytes of the file at `path`; None if it does not exist or cannot be read now."""
     try:
         fd = open_inside(root_fd, path, os.O_RDONLY)
     except OSError:
@@ -115,12 +116,12 @@ def read_inside(root_fd: int, path: str, limit: int) -> bytes | None:
 
 
 def write_files(root_fd: int, files: Mapping[str, bytes], mode: int = 0o644) -> list[str]:
-    """Make each file of `files` (absolute path as seen from the root: content); the paths that were written.
+    """Write each file of `files` (absolute path as seen from the root: content); return the paths that were written.
 
-    `root_fd` is a descriptor of the root directory. Links on the way are
-    resolved inside the root (openat2(2), RESOLVE_IN_ROOT); a link at the target is replaced, not followed. A file that
-    has the content already is left alone, and so is one that something is mounted on: the mount was somebody's wish.
-    What is made belongs to whom the root directory belongs to, whatever ids rule in there.
+    `root_fd` is a descriptor of the root directory. Symlinks in the path are resolved inside the root (openat2(2),
+    RESOLVE_IN_ROOT); a symlink at the target is replaced, not followed. A file that already has the content is left
+    unchanged, and so is a mount point, because a user requested that mount. New files and directories get owner and
+    group of the root directory.
     """
     written = []
     root = os.fstat(root_fd)
@@ -139,7 +140,7 @@ def write_files(root_fd: int, files: Mapping[str, bytes], mode: int = 0o644) -> 
 
 
 def try_write_files(root_fd: int, files: Mapping[str, bytes]) -> dict[str, str]:
-    """`write_files` as far as those inside let us: the paths that could not be written, each with the reason."""
+    """Call `write_files` for each file; return the paths that could not be written, each with the reason."""
     problems = {}
     for path, content in files.items():
         try:
@@ -150,10 +151,10 @@ def try_write_files(root_fd: int, files: Mapping[str, bytes]) -> dict[str, str]:
 
 
 def read_files(root_fd: int, paths: Iterable[str], problems: dict[str, str] | None = None) -> dict[str, bytes | None]:
-    """Content of each of `paths` as `write_files` would compare it: None for a missing file and for all that it would
-    replace; without those that something is mounted on, and without those that it could not write.
+    """Return the content of each of `paths` as `write_files` would compare it.
 
-    The latter go to `problems`, each with the reason.
+    The content is None for a missing file and for any file type that `write_files` would replace. Mount points are
+    omitted. Paths that it could not write are omitted, too, and are added to `problems`, each with the reason.
     """
     found: dict[str, bytes | None] = {}
     for path in paths:
@@ -181,9 +182,9 @@ def read_files(root_fd: int, paths: Iterable[str], problems: dict[str, str] | No
 
 @contextlib.contextmanager
 def directory_inside(root_fd: int, path: str) -> Iterator[int | None]:
-    """A descriptor of the directory `path` for the block; None where there is none.
+    """Open the directory `path` for the block; yield its descriptor, or None if it does not exist.
 
-    Entries are safe to look at and to remove through it (`dir_fd`), wherever links on the way point to.
+    Entries can safely be read and removed through it (`dir_fd`), whatever symlinks the path contains.
     """
     fd = _open_existing(root_fd, path, os.O_RDONLY | os.O_DIRECTORY)
     if fd is None:
@@ -196,7 +197,7 @@ def directory_inside(root_fd: int, path: str) -> Iterator[int | None]:
 
 
 def exists_inside(root_fd: int, path: str) -> bool:
-    """Whether a process with that root would find something at `path`."""
+    """Return whether `path` exists for a process with that root."""
     fd = _open_existing(root_fd, path, os.O_PATH)
     if fd is not None:
         os.close(fd)
@@ -207,14 +208,14 @@ def _open_existing(root_fd: int, path: str, flags: int) -> int | None:
     try:
         return open_inside(root_fd, path, flags)
     except OSError as error:
-        # A link to an absolute path that is meant for another root may well be a loop in this one.
+        # A symlink to an absolute path that is meant for another root may be a loop in this one.
         if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
             return None
         raise
 
 
 def _open_directory(root_fd: int, path: str, owner: tuple[int, int]) -> int:
-    """A descriptor of the directory `path` inside the root, made (0755) with its parents where it is missing."""
+    """Open the directory `path` inside the root; create it (0755) and its parents if they are missing."""
     try:
         return open_inside(root_fd, path, os.O_RDONLY | os.O_DIRECTORY)
     except FileNotFoundError:
@@ -230,9 +231,9 @@ def _open_directory(root_fd: int, path: str, owner: tuple[int, int]) -> int:
 
 
 def _look(directory_fd: int, name: str) -> tuple[bool, bytes | None]:
-    """Whether something is mounted on the entry, and its content where it is a plain file that can be read now.
+    """Return whether the entry is a mount point, and its content if it is a regular file that can be read now.
 
-    Raises IsADirectoryError: a file cannot take the place of that.
+    Raises IsADirectoryError, because a file cannot replace a directory.
     """
     try:
         path_fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory_fd)
@@ -249,7 +250,7 @@ def _look(directory_fd: int, name: str) -> tuple[bool, bytes | None]:
         try:
             fd = reopen(path_fd)
         except BlockingIOError:
-            # It is replaced by a rename, which no lease hinders.
+            # A lease blocks the open, but not the rename that replaces the file.
             return False, None
         try:
             return False, os.read(fd, _LIMIT)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""libseccomp, in its own words: filters for system calls, built from names (seccomp_init(3) and its neighbours)."""
+"""Bindings of libseccomp: build filters for system calls from names (seccomp_init(3) and related pages)."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class _Compare(ctypes.Structure):
 
 
 def load() -> ctypes.CDLL:
-    """The library. Raises HostNotCapable where it is missing."""
+    """Load libseccomp and declare its functions. Raises HostNotCapable if it is missing."""
     try:
         lib = ctypes.CDLL(library_file() or LIBRARY)
     except OSError as error:
         raise HostNotCapable(
             f"the library libseccomp cannot be loaded ({error})",
-            "install the package libseccomp2, or let containers do without a filter by seccomp: unconfined",
+            "install the package libseccomp2, or set seccomp: unconfined to run containers without a filter",
         ) from None
     lib.seccomp_init.restype = lib.seccomp_syscall_resolve_num_arch.restype = ctypes.c_void_p
     lib.seccomp_init.argtypes = [ctypes.c_uint32]
@@ -48,10 +48,10 @@ def load() -> ctypes.CDLL:
 
 
 class Filter:
-    """A filter in the making: what it does with a call for which there is no rule, and for which architectures it is.
+    """A filter under construction. `default`: the action for system calls without a rule.
 
-    `architectures` are names as SCMP_ARCH_X86_64; the one that the library was built for is always among them, and all
-    others are killed. Raises InvalidInput for an architecture that the library does not know.
+    `architectures`: names like SCMP_ARCH_X86_64. The native architecture of the library is always included; a process
+    that makes a call of any other architecture is killed. Raises InvalidInput if the library does not know one.
     """
 
     def __init__(self, lib: ctypes.CDLL, default: int, architectures: Iterable[str]) -> None:
@@ -64,12 +64,12 @@ class Filter:
         for name in architectures:
             token = lib.seccomp_arch_resolve_name(name.replace("SCMP_ARCH_", "").lower().encode())
             if not token:
-                raise InvalidInput(f"seccomp: libseccomp of this host knows no architecture {name!r}")
+                raise InvalidInput(f"seccomp: libseccomp of this host does not know the architecture {name!r}")
             if token not in self.tokens:
                 self._check(lib.seccomp_arch_add(self._context, token), f"seccomp_arch_add {name}")
                 self.tokens.append(token)
-        # A binary tree over the numbers instead of a list from front to back. It is an error with no rules in it.
-        self._optimised = False
+        # Whether the filter is a binary tree over the numbers instead of a list. A tree without rules is an error.
+        self._is_optimized = False
 
     def __enter__(self) -> Filter:
         return self
@@ -78,23 +78,23 @@ class Filter:
         self._lib.seccomp_release(self._context)
 
     def add(self, name: str, action: int, comparisons: Sequence[tuple[int, int, int, int]] = ()) -> None:
-        """What becomes of the call `name` where all `comparisons` (argument, operator, two numbers) hold.
+        """Add a rule: `action` for the call `name` if all `comparisons` (argument, operator, two numbers) are true.
 
-        Of SCMP_CMP_MASKED_EQ the first number is the mask. A call that the library does not know is left out.
+        For SCMP_CMP_MASKED_EQ the first number is the mask. A call that the library does not know is ignored.
         """
         number = self._lib.seccomp_syscall_resolve_name(name.encode())
         if number == _NR_SCMP_ERROR or action == self._default:
             return
-        if not self._optimised:
-            # Refused by libraries before 2.5, whose lists do the same more slowly.
+        if not self._is_optimized:
+            # Libraries before 2.5 refuse this; their lists have the same effect and are slower.
             self._lib.seccomp_attr_set(self._context, _CTL_OPTIMIZE, 2)
-            self._optimised = True
+            self._is_optimized = True
         array = (_Compare * len(comparisons))(*(_Compare(*comparison) for comparison in comparisons))
         result = self._lib.seccomp_rule_add_array(self._context, action, number, len(comparisons), array)
         self._check(result, f"a rule for {name}")
 
     def export(self) -> bytes:
-        """The program for seccomp(2)."""
+        """Return the program for seccomp(2)."""
         with open(os.memfd_create("filter"), "r+b") as file:
             self._check(self._lib.seccomp_export_bpf(self._context, file.fileno()), "seccomp_export_bpf")
             file.seek(0)
@@ -106,24 +106,25 @@ class Filter:
 
 
 def known_up_to_newest(lib: ctypes.CDLL, token: int, names: Collection[str]) -> set[str]:
-    """Names of all calls of one architecture that are not newer than the newest of `names`: by number, for a kernel
-    gives a new call the next one (Documentation/process/adding-syscalls.rst).
+    """Return the names of all calls of one architecture up to the newest of `names`.
+
+    The age is derived from the number: each new call gets the next one (Documentation/process/adding-syscalls.rst).
     """
     return {name for name in _table(lib, token, names).values() if name} | set(names)
 
 
 def numbers(lib: ctypes.CDLL, token: int, names: Collection[str]) -> set[int]:
-    """All numbers by which an architecture has the calls `names`."""
+    """Return all numbers of the calls `names` on an architecture."""
     resolve = lib.seccomp_syscall_resolve_name_arch
-    # Of a call that once was a part of another (socketcall(2), ipc(2)) the library tells another one than the kernel's.
+    # For a call that was once a part of another (socketcall(2), ipc(2)), the library returns a number of its own.
     listed = {number for number, name in _table(lib, token, names).items() if name in names}
     return listed | {number for number in (resolve(token, name.encode()) for name in names) if number >= 0}
 
 
 def _table(lib: ctypes.CDLL, token: int, names: Collection[str]) -> dict[int, str]:
-    """Names of the calls of one architecture by number, up to the newest of `names`; "" where there is none."""
+    """Return the names of the calls of one architecture by number, up to the newest of `names`; "" if unused."""
     resolve = lib.seccomp_syscall_resolve_name_arch
-    # Where this architecture's table begins. A few calls of ARM are numbered far beyond its end.
+    # The first number of the table of this architecture. A few calls of ARM have numbers far beyond the table.
     base = resolve(token, b"read") & ~0xFFF
     table = range(base, base + 0x2000)
     newest = max(
@@ -133,7 +134,7 @@ def _table(lib: ctypes.CDLL, token: int, names: Collection[str]) -> dict[int, st
 
 
 def audit_architecture(token: int) -> int:
-    """What the kernel calls the architecture (linux/audit.h): to it x32 is one of x86_64's two tables."""
+    """Return the kernel's number of the architecture (linux/audit.h). There x32 is one of two tables of x86_64."""
     return 0xC000003E if token == 0x4000003E else token
 
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Filters for system calls as the kernel takes them (seccomp(2)); libseccomp.py makes them."""
+"""Load filters for system calls into the kernel (seccomp(2)). libseccomp.py builds them."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ class _Program(ctypes.Structure):
 
 
 def load(programs: Iterable[bytes]) -> None:
-    """Put this process and all that follow from it under each of `programs`, for good.
+    """Apply all `programs` to this process and its descendants, irrevocably.
 
-    Where they differ the stricter counts, and of two error numbers that of the later program. Needs CAP_SYS_ADMIN in
-    the process's user namespace, or no_new_privs. Raises HostNotCapable.
+    If they differ, the strictest action counts, and of two error numbers that of the later program. Needs CAP_SYS_ADMIN
+    in the process's user namespace, or no_new_privs. Raises HostNotCapable.
     """
     for program in programs:
-        kernels = _Program(len(program) // INSTRUCTION, program)
+        encoded = _Program(len(program) // INSTRUCTION, program)
         try:
-            syscalls.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(kernels))
+            syscalls.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(encoded))
         except OSError as error:
             raise HostNotCapable(
                 f"the kernel refused the filter for system calls ({syscalls.reason(error)})",
-                "it needs CONFIG_SECCOMP_FILTER; seccomp: unconfined does without",
+                "use a kernel with CONFIG_SECCOMP_FILTER, or set seccomp: unconfined",
             ) from None
 
 
 def library_file() -> str:
-    """The file of libseccomp, whose name tells its version; "" where it is not in a usual place.
+    """Return the path of libseccomp, whose name contains its version; "" if it is in none of the usual directories.
 
-    Does not load it: this is part of every start.
+    Does not load the library, because each start of a container calls this.
     """
     multiarch = getattr(sys.implementation, "_multiarch", "")
     for directory in (f"/usr/lib/{multiarch}", "/usr/lib64", "/usr/lib", f"/lib/{multiarch}", "/lib64", "/lib"):

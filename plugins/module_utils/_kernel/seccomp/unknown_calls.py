@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A filter by ranges of numbers of system calls, for which libseccomp, that compares arguments only, has no rule.
+"""A filter by ranges of system call numbers. libseccomp has no such rules: it compares only arguments.
 
-It is loaded with each process of a container. As a list of numbers it would take the kernel as long as a profile.
+It is loaded for each process of a container. As a list of numbers it would cost the kernel as much time as a profile.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ _NUMBER, _ARCHITECTURE = 0, 4
 
 
 def refuse_unknown(known: Mapping[int, Collection[int]], action: int) -> bytes:
-    """A program that answers `action` where a call's number is not among the `known` ones of its architecture.
+    """Return a program with `action` for each call whose number is not among the `known` ones of its architecture.
 
-    Architectures are as in seccomp_data (linux/audit.h). All calls of others are allowed, for another program to judge.
+    Architectures are as in seccomp_data (linux/audit.h). It allows all calls of other architectures, which another
+    program filters.
     """
     program = [_instruction(_LOAD, _ARCHITECTURE)]
     for architecture, numbers in known.items():
         block = [_instruction(_LOAD, _NUMBER)]
         for first, last in _ranges(numbers):
-            # From the lowest on: what is below this one, and was not within the ones before, is unknown.
+            # Ascending: a number below this range that was in no range before is unknown.
             block += [_instruction(_IF_NOT_LESS, first, then=1), _instruction(_RETURN, action)]
             block += [_instruction(_IF_GREATER, last, then=1), _instruction(_RETURN, _ALLOW)]
         block.append(_instruction(_RETURN, action))
@@ -35,12 +36,12 @@ def refuse_unknown(known: Mapping[int, Collection[int]], action: int) -> bytes:
 
 
 def _instruction(code: int, value: int, then: int = 0) -> bytes:
-    """One struct sock_filter; a condition that holds skips `then` instructions."""
+    """Encode a struct sock_filter; a condition that is true skips `then` instructions."""
     return struct.pack("=HBBI", code, then, 0, value)
 
 
 def _ranges(numbers: Collection[int]) -> list[tuple[int, int]]:
-    """First and last of each run of numbers, ascending."""
+    """Return first and last number of each run of consecutive numbers, ascending."""
     ranges: list[tuple[int, int]] = []
     for number in sorted(numbers):
         if ranges and number == ranges[-1][1] + 1:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the options of conductor_network to the spec of one container. Pure."""
+"""Compute the network spec of a container from the options of conductor_network. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .view import ContainerView, NetworkView
 
 @dataclass(frozen=True)
 class WriteNetworkSpec(Action):
-    """Store what a container's network is to be."""
+    """Store the requested network of a container."""
 
     container: str
     spec: NetworkSpec
@@ -31,7 +31,7 @@ class WriteNetworkSpec(Action):
 
 @dataclass(frozen=True)
 class RemoveNetworkSpec(Action):
-    """Forget a container's network, which frees its addresses."""
+    """Remove the stored network of a container, which frees its addresses."""
 
     container: str
 
@@ -40,7 +40,7 @@ class RemoveNetworkSpec(Action):
 
 
 def require_container(view: NetworkView, name: str) -> ContainerView:
-    """The container `name`. Raises NotFound or Damaged."""
+    """Return the container `name`. Raises NotFound or Damaged."""
     container = view.containers.get(name)
     if container is None:
         raise not_yet(NotFound(f"there is no container {name}", "create it with conductor_container"))
@@ -50,16 +50,17 @@ def require_container(view: NetworkView, name: str) -> ContainerView:
 
 
 def wanted_spec(view: NetworkView, name: str, options: NetworkOptions) -> NetworkSpec:
-    """The spec that `options` mean for the container `name`, with its addresses.
+    """Return the spec that `options` request for container `name`, with its addresses.
 
-    An address that the container has stays, while the pool has it. Raises NotFound, Damaged, HostNotCapable, and
-    Conflict where an address or a host port is taken or the pool has no room or overlaps the host's networks.
+    The container keeps its current address if the pool contains it. Raises NotFound, Damaged, HostNotCapable, and
+    Conflict if an address or a host port is in use, or if the pool is full or overlaps a network of the host.
     """
     container = require_container(view, name)
     current = container.spec
     if options.ipv6 and not view.ipv6:
         raise HostNotCapable(
-            "this host has no IPv6", "leave out ipv6, or enable IPv6 (net.ipv6.conf.all.disable_ipv6=0)"
+            f"container {name}: ipv6 is set, but this host has no IPv6",
+            "omit ipv6, or enable IPv6 (net.ipv6.conf.all.disable_ipv6=0)",
         )
     ipv4 = _address(view, name, options.pool4, options.ipv4, current.ipv4 if current else None)
     ipv6 = _address(view, name, options.pool6, options.ipv6, current.ipv6 if current else None) if view.ipv6 else None
@@ -86,7 +87,7 @@ def wanted_spec(view: NetworkView, name: str, options: NetworkOptions) -> Networ
 
 
 def without_dangling_peers(view: NetworkView, spec: NetworkSpec) -> NetworkSpec:
-    """`spec` without entries for containers that are gone."""
+    """Return `spec` without peer entries for removed containers."""
     return replace(
         spec, peers=tuple(e for e in spec.peers if _is_container(view.containers.get(e.peer), e.peer_id))
     )  # fmt: skip
@@ -102,23 +103,26 @@ def _address(view: NetworkView, name: str, pool: Network, static: str | None, cu
     if static is not None and static == current:
         return current
     if view.damage:
-        raise Damaged(view.damage, "no address is given out while it is unknown which are taken")
+        raise Damaged(f"container {name}: no address can be allocated while others are unknown: {view.damage}")
     clash = overlapping(pool, view.networks)
     if clash:
         raise Conflict(
-            f"the pool {pool} overlaps {clash[0]} on {clash[1]}, which this host uses",
-            f"set pool{pool.version} to a private network that is free here",
+            f"container {name}: pool{pool.version} {pool} overlaps the network {clash[0]} on {clash[1]} of this host",
+            f"set pool{pool.version} to a private network that this host does not use",
         )
     holders = _holders(view, name, pool.version)
     if static is None:
         return allocate(pool, holders)
     if static in holders:
-        raise Conflict(f"the address {static} belongs to the container {holders[static]}", "give another, or none")
+        raise Conflict(
+            f"container {name}: address {static} is already used by container {holders[static]}",
+            f"choose another address, or omit ipv{pool.version}",
+        )
     return static
 
 
 def _holders(view: NetworkView, name: str, version: int) -> dict[str, str]:
-    """Address to container, of all others."""
+    """Return the addresses of all other containers, each with the container's name."""
     specs = ((c.name, c.spec) for c in view.containers.values() if c.spec is not None and c.name != name)
     found = ((spec.ipv4 if version == 4 else spec.ipv6, holder) for holder, spec in specs)
     return {address: holder for address, holder in found if address}
@@ -131,17 +135,17 @@ def _check_exposes(view: NetworkView, name: str, wanted: Iterable[Expose], curre
         for holder, other in held:
             if expose.overlaps(other):
                 raise Conflict(
-                    f"the host port {expose} is exposed by the container {holder} already ({other})",
-                    "choose another host_port, or take it away there",
+                    f"container {name}: host port {expose} is already exposed by container {holder} ({other})",
+                    f"choose another host_port, or remove it from container {holder}",
                 )
         if expose not in present:
-            _check_listeners(view, expose)
+            _check_listeners(view, name, expose)
 
 
-def _check_listeners(view: NetworkView, expose: Expose) -> None:
+def _check_listeners(view: NetworkView, name: str, expose: Expose) -> None:
     for found in listeners_on(expose, view.listeners):
         raise Conflict(
-            f"this host itself listens on port {found.port}/{found.protocol} of {found.address}"
-            + (f": {found.process}" if found.process else ""),
-            "choose another host_port, or stop that service",
+            f"container {name}: host port {found.port}/{found.protocol} is already used by "
+            f"{found.process or 'a process'} on {found.address}",
+            "choose another host_port, or stop that process",
         )

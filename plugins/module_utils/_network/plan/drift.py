@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the kernel disagrees with the specs, in words. Pure."""
+"""Describe drift, the differences between the specs and the kernel. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .view import NetworkView
 
 
 def drift_of(view: NetworkView, name: str) -> list[str]:
-    """What is not as the spec of the container `name` says; [] where all is right."""
+    """Return the drift of container `name`, [] if there is none."""
     container = view.containers.get(name)
     if container is None:
         return []
@@ -26,51 +26,53 @@ def drift_of(view: NetworkView, name: str) -> list[str]:
         return [container.damage]
     outer = link_name(name)
     if container.spec is None or not container.attached:
-        return [] if container.pair is None else [f"the link {outer} should not be there"]
+        return [] if container.pair is None else [f"link {outer} should not exist"]
     link = Link.of(name, container.spec)
-    drift = list(problems_of(link, container.pair)) if container.pair else [f"the link {outer} is missing"]
+    drift = list(problems_of(link, container.pair)) if container.pair else [f"link {outer} is missing"]
     if container.pair and container.pair.routes_localnet(outer) != needs_localnet(container.spec):
-        drift.append(f"{outer} lets {'no ' if needs_localnet(container.spec) else ''}replies to localhost come back")
+        drift.append(f"{outer} {'does not route' if needs_localnet(container.spec) else 'routes'} replies to localhost")
     if outer in view.links and outer not in view.firewall.links:
-        drift.append(f"the firewall lets nothing in by {outer}")
+        drift.append(f"the firewall chain of {outer} is missing or was changed")
     found = view.firewall.elements
     lacking = {set_name for set_name, e in elements_of(view, container) if e not in found.get(set_name, ())}
     drift += [f"the firewall set {set_name} lacks elements" for set_name in sorted(lacking)]
     if container.files is not None:
         for path, content in sorted(inside_files(view, name, container.hostname, container.files).items()):
             if path in container.files and container.files[path] != content:
-                drift.append(f"{path} inside differs")
+                drift.append(f"{path} in the container differs")
     return drift + unwritable_files(view, name) + port_conflicts(view, name)
 
 
 def unwritable_files(view: NetworkView, name: str) -> list[str]:
-    """Which files that name hosts cannot be written in the container `name`, and why."""
+    """Return the managed files that cannot be written in container `name`, each with the reason."""
     container = view.containers.get(name)
     if container is None or not container.unwritable:
         return []
     wanted = inside_files(view, name, container.hostname, container.files or {})
-    return [f"{path} inside cannot be written: {why}" for path, why in container.unwritable.items() if path in wanted]
+    return [
+        f"cannot write {path} in the container: {why}" for path, why in container.unwritable.items() if path in wanted
+    ]
 
 
 def warnings_of(view: NetworkView, names: Iterable[str]) -> list[str]:
-    """What those inside the containers `names` keep us from."""
+    """Return warnings for files that processes in the containers `names` keep from being written."""
     return [f"container {name}: {problem}" for name in sorted(names) for problem in unwritable_files(view, name)]
 
 
 def _stray_elements(view: NetworkView) -> list[str]:
     if view.damage:
-        return []  # they may be those of the container whose spec cannot be read
+        return []  # they may belong to the container with the damaged spec
     wanted, found = wanted_elements(view), view.firewall.elements
     stray = sorted(name for name in wanted if found.get(name, frozenset()) - wanted[name])
     lacking = sorted(name for name in ("uplink", "fenced4", "fenced6") if wanted[name] - found.get(name, frozenset()))
-    drift = [f"the firewall set {name} has elements that it should not have" for name in stray]
+    drift = [f"the firewall set {name} has unexpected elements" for name in stray]
     return drift + [f"the firewall set {name} lacks elements" for name in lacking]
 
 
 def host_drift(view: NetworkView) -> list[str]:
-    """What is not right with the host as a whole."""
+    """Return the drift of the host as a whole."""
     needed = any(view.connected())
-    drift = [f"the link {outer} belongs to no container" for outer in view.stray_links]
+    drift = [f"link {outer} belongs to no container" for outer in view.stray_links]
     drift += _stray_elements(view) if view.firewall.whole else []
     if needed and not view.firewall.whole:
         drift.append("the firewall table inet conductor is missing")
@@ -81,5 +83,5 @@ def host_drift(view: NetworkView) -> list[str]:
     if needed and not view.forwarding.ipv6:
         drift.append("IPv6 forwarding is off")
     if wanted_fence(view) != view.forwarding.fence:
-        drift.append("the routing rules that keep this host from forwarding for others are not right")
+        drift.append("the routing rules that keep this host from forwarding for others differ")
     return drift

@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The rules of the tables `inet conductor` and `netdev conductor`, and the sets and maps that they use. Pure.
+"""Rules, sets and maps of the nftables tables `inet conductor` and `netdev conductor`. Pure.
 
-They never change; who may do what stands in the sets and maps. So a packet costs the same and an update costs the same,
-however many containers there are. Written as libnftables-json(5). Numbers stand for protocols, for a host without
-/etc/protocols knows no names.
+The rules never change; permissions are elements of the sets and maps. So the cost of a packet and the cost of an update
+do not depend on the number of containers. The format is libnftables-json(5). Protocols are numbers, since a host
+without /etc/protocols knows no names.
 """
 
 from __future__ import annotations
@@ -17,39 +17,40 @@ from ..spec.network import LINK_PREFIX
 from .metadata_addresses import LINK_LOCAL4, METADATA4, METADATA6
 from .veth import INNER_LINK_LOCAL
 
-# The host end of any container's veth pair.
+# Matches the host end of every container's veth pair.
 OURS = LINK_PREFIX + "*"
 TCP, UDP, ICMP, ICMP6, FRAGMENT6 = 6, 17, 1, 58, 44
 DNS = 53
-# The guard of each link lets out what has exactly this mark, which our last chain gives to what goes to a container. No
-# other program sees it: the packet leaves by our own link, and the kernel clears marks between network namespaces.
+# The guard of each link passes only packets with exactly this mark, which the last chain sets on packets to a
+# container. No other program sees it: the link is ours, and the kernel clears marks between network namespaces.
 TO_CONTAINER_MARK = 0x63647472
-# Connections that a container may have begun and not ended; those that are closed do not count (nf_conncount).
+# Limit of open connections that one container has opened; closed connections do not count (nf_conncount).
 MOST_CONNECTIONS = 8192
-# Named by a rule, not by us: newer releases of nft list it among the sets.
+# The kernel creates this set for a rule; newer releases of nft list it among the sets.
 METER = "connections"
 
-# name: (key type, value type or None, flags). A key of the first lists what the rules below look up.
+# name: (key type, value type or None, flags). If a key has several types, rules look up their concatenation.
 SETS: Mapping[str, tuple[tuple[str, ...], str | None, tuple[str, ...]]] = {
     "source4": (("ifname", "ipv4_addr"), None, ()),
     "source6": (("ifname", "ipv6_addr"), None, ()),
-    # Addresses that lead to a container or nowhere.
+    # Addresses of containers: packets to them reach their container or are dropped.
     "address4": (("ipv4_addr",), None, ()),
     "address6": (("ipv6_addr",), None, ()),
-    # Interfaces between which the host forwards nothing: it would not, were it not for the containers.
+    # Interfaces between which nothing is forwarded, since forwarding is enabled for containers only.
     "fenced4": (("ifname",), None, ()),
     "fenced6": (("ifname",), None, ()),
     "host_access": (("ifname",), None, ()),
     "metadata": (("ifname",), None, ()),
     "internet": (("ifname",), None, ()),
-    # By which the host itself goes out: interfaces with a default route.
+    # Uplinks: interfaces of the host with a default route.
     "uplink": (("ifname",), None, ()),
     "internet_by": (("ifname", "ifname"), None, ()),
     "peer": (("ifname", "ifname"), None, ()),
     "peer_port": (("ifname", "ifname", "inet_proto", "inet_service"), None, ("interval",)),
     "exposed": (("ifname", "inet_proto", "inet_service"), None, ("interval",)),
     "self": (("ifname", "ifname"), None, ()),
-    # Ports of the host to addresses of containers; those to other ports, one by one, have an entry in a second map.
+    # Host ports to container addresses. A port that leads to another container port also has an entry in the second
+    # map.
     "expose4": (("inet_proto", "inet_service"), "ipv4_addr", ("interval",)),
     "expose4_port": (("inet_proto", "inet_service"), "inet_service", ()),
     "expose4_on": (("ipv4_addr", "inet_proto", "inet_service"), "ipv4_addr", ("interval",)),
@@ -60,7 +61,7 @@ SETS: Mapping[str, tuple[tuple[str, ...], str | None, tuple[str, ...]]] = {
     "expose6_on_port": (("ipv6_addr", "inet_proto", "inet_service"), "inet_service", ()),
 }
 
-# Those of the table `netdev conductor`.
+# Sets of the table `netdev conductor`.
 INGRESS_SETS: Mapping[str, tuple[tuple[str, ...], str | None, tuple[str, ...]]] = {
     "own4": (("ifname", "ipv4_addr"), None, ()),
     "own6": (("ifname", "ipv6_addr"), None, ()),
@@ -117,7 +118,7 @@ REPLY, ORIGINAL = _is(_ct("direction"), "reply"), _is(_ct("direction"), "origina
 DNATED = _is(_ct("status"), "dnat", "in")
 TO_THIS_HOST = _is({"fib": {"result": "type", "flags": ["daddr"]}}, "local")
 ACCEPT, DROP, RETURN = {"accept": None}, {"drop": None}, {"return": None}
-# Neighbour discovery (RFC 4861), without which neither end of a link finds the other.
+# Neighbor discovery (RFC 4861): without it the two ends of a link do not find each other.
 NEIGHBOURS = _is(_payload("icmpv6", "type"), _any_of("nd-neighbor-solicit", "nd-neighbor-advert"))
 
 
@@ -126,9 +127,10 @@ def _jump(chain: str) -> dict[str, Any]:
 
 
 def _dnat(version: int) -> list[list[dict[str, Any]]]:
-    """Exposed ports on one address of the host, then on any; of both first those that lead to another port.
+    """Return the rules for exposed ports: on one address of the host first, then on any address.
 
-    A rule whose map lacks the key does not match, and the next one is asked.
+    For each, ports that lead to another container port come first. A rule whose map lacks the key does not match, and
+    the next rule is tried.
     """
     ip = "ip" if version == 4 else "ip6"
     rules = []
@@ -148,7 +150,7 @@ NFPROTO4, NFPROTO6 = _is(_meta("nfproto"), "ipv4"), _is(_meta("nfproto"), "ipv6"
 
 
 def _is_party(interface: dict[str, Any]) -> list[list[dict[str, Any]]]:
-    """Return with what belongs to a connection that the container at `interface` has begun or was called by."""
+    """Return rules that return for packets of a connection that the container at `interface` opened or accepted."""
     return [
         [_in(f"source{version}", interface, _ct(f"{ip} saddr", direction)), RETURN]
         for version, ip in ((4, "ip"), (6, "ip6"))
@@ -156,17 +158,18 @@ def _is_party(interface: dict[str, Any]) -> list[list[dict[str, Any]]]:
     ]
 
 
-# The chain of the table `netdev conductor` that each link's own chain goes to, before a packet is put together of its
-# fragments or tracked. The guard has made it somebody else's packet; what is the container's becomes a broadcast, which
-# the kernel neither forwards nor takes for TCP, and what it does not take for anything else either: the end of an IPv4
-# packet whose beginning never comes, or an IPv6 packet of a protocol that nobody speaks. Only the other table makes it
-# one for this host again: so both must be there, whichever somebody deletes. No field of IPv4 that the checksums of UDP
-# and others cover is changed by its name: nft would change those along, and not change them back.
+# The chain of the table `netdev conductor` that each link's own chain goes to, before defragmentation and connection
+# tracking. The guard has marked the packet as for another host; an admitted packet becomes a broadcast, which the
+# kernel neither forwards nor takes for TCP, and its protocol or fragment offset is hidden, so that the kernel takes it
+# for nothing else either: the last fragment of an IPv4 packet without a first one, or an IPv6 packet of an unknown
+# protocol. Only the table `inet conductor` restores the packet: if either table is deleted, no packet passes. IPv4
+# fields that the checksums of UDP and other protocols cover are not changed by name: nft would update those checksums,
+# and not restore them.
 FROM_LINK = "from_link"
 _OFFSET = _payload("ip", "frag-off")
-# The flags DF and MF, of packets and of their first fragments; hidden at the far end of what a packet can have.
+# The flags DF and MF, of packets and first fragments, stored at the largest offset that a packet can have.
 _BEGINNINGS = [(flags, flags | 0x1FFD) for flags in (0, 0x4000, 0x2000, 0x6000)]
-# Byte 6 of the header, raw: nothing but that byte is changed.
+# Byte 6 of the header as raw data, so that only that byte is changed.
 _NEXT_HEADER = {"payload": {"base": "nh", "offset": 48, "len": 8}}
 _HIDDEN6 = [(number, number | 128) for number in (UDP, ICMP6, FRAGMENT6)]
 _BY_IP6 = _payload("ip6", "nexthdr")
@@ -179,7 +182,7 @@ def _set(key: dict[str, Any], value: int) -> dict[str, Any]:
 HIDE: list[list[dict[str, Any]]] = [
     [_is(_payload("ip", "protocol"), TCP), RETURN],
     *([_is(_OFFSET, shown), _set(_OFFSET, hidden), RETURN] for shown, hidden in _BEGINNINGS),
-    # With the flag that has no meaning: nobody needs such a packet.
+    # The packet has the reserved flag, which no sender needs.
     [_is({"&": [_OFFSET, 0x1FFF]}, 0), DROP],
     *([_is(_BY_IP6, shown), _set(_NEXT_HEADER, hidden), RETURN] for shown, hidden in _HIDDEN6),
 ]
@@ -190,12 +193,12 @@ SHOW: list[list[dict[str, Any]]] = [
 ]
 _ADMITTED = [_set_meta("pkttype", "broadcast"), {"goto": {"target": "hide"}}]
 FROM_LINK_RULES: list[list[dict[str, Any]]] = [
-    # The host end of a container that exposes ports routes packets for 127.0.0.0/8 (route_localnet), for replies.
+    # The host end of a container that exposes ports routes 127.0.0.0/8 (route_localnet), for replies only.
     [_is(_payload("ip", "daddr"), {"prefix": {"addr": "127.0.0.0", "len": 8}}), DROP],
     [_in("own4", IIF, _payload("ip", "saddr")), *_ADMITTED],
     [_in("own6", IIF, _payload("ip6", "saddr")), *_ADMITTED],
     [_in("own4", IIF, _payload("arp", "saddr ip")), _set_meta("pkttype", "host"), ACCEPT],
-    # Neighbor discovery speaks from the link-local address; it never leaves the link.
+    # Neighbor discovery uses the link-local address, which never leaves the link.
     [_is(_payload("ip6", "saddr"), INNER_LINK_LOCAL.partition("/")[0]), NEIGHBOURS, *_ADMITTED],
     [DROP],
 ]
@@ -204,9 +207,9 @@ INGRESS_CHAINS: Mapping[str, list[list[dict[str, Any]]]] = {"hide": HIDE, FROM_L
 
 # chain: (base chain's type, hook and priority, or None; its rules). Policies are accept: others' packets pass.
 CHAINS: Mapping[str, tuple[tuple[str, str, int] | None, list[list[dict[str, Any]]]]] = {
-    # Before fragments are put together (-400).
+    # Before defragmentation (-400).
     "admit": (("filter", "prerouting", -450), [[NOT_FROM_OURS, ACCEPT], [_set_meta("pkttype", "host")], *SHOW]),
-    # Right after connection tracking (-200), before the new entry is one of the table's.
+    # Right after connection tracking (-200), before the new connection is confirmed.
     "limits": (
         ("filter", "prerouting", -190),
         [
@@ -218,13 +221,13 @@ CHAINS: Mapping[str, tuple[tuple[str, str, int] | None, list[list[dict[str, Any]
             ],
         ],
     ),
-    # Between connection tracking (-200) and whoever translates destinations (-100): so one look at a packet is enough
-    # for a service that is routed, one on an address of the host, and one that somebody's rules lead to a proxy.
+    # Between connection tracking (-200) and destination NAT (-100): one check covers a service that is routed, one on
+    # an address of the host, and one that rules of another program redirect to a proxy.
     "to_metadata": (
         ("filter", "prerouting", -150),
         [
             [NOT_FROM_OURS, ACCEPT],
-            # Azure's load balancer asks exposed ports from such an address.
+            # Azure's load balancer probes exposed ports from such an address.
             [REPLY, ACCEPT],
             [_in("metadata", IIF), _is(_payload("ip", "daddr"), _any_of(*METADATA4)), ACCEPT],
             [_in("metadata", IIF), _is(_payload("ip6", "daddr"), _any_of(*METADATA6)), ACCEPT],
@@ -238,7 +241,7 @@ CHAINS: Mapping[str, tuple[tuple[str, str, int] | None, list[list[dict[str, Any]
     "outside_dnat": (
         ("nat", "prerouting", -100),
         [
-            # Who may not reach the host does not reach what the host exposes either.
+            # A container without host_access does not reach exposed ports of the host either.
             [FROM_OURS, _not_in("host_access", IIF), ACCEPT],
             [TO_THIS_HOST, _jump("exposed_ports")],
         ],
@@ -248,7 +251,7 @@ CHAINS: Mapping[str, tuple[tuple[str, str, int] | None, list[list[dict[str, Any]
     "masquerade": (
         ("nat", "postrouting", 100),
         [
-            # A container cannot answer 127.0.0.1 or ::1, nor a packet that comes from itself: the gateway asks instead.
+            # A container cannot reply to 127.0.0.1, ::1 or its own address, so the packet gets the gateway's address.
             [TO_OURS, _is(_payload("ip", "saddr"), {"prefix": {"addr": "127.0.0.0", "len": 8}}), {"masquerade": None}],
             [TO_OURS, _is(_payload("ip6", "saddr"), "::1"), {"masquerade": None}],
             [_in("self", IIF, OIF), {"masquerade": None}],
@@ -256,8 +259,8 @@ CHAINS: Mapping[str, tuple[tuple[str, str, int] | None, list[list[dict[str, Any]
             [_in("internet_by", IIF, OIF), {"masquerade": None}],
         ],
     ),
-    # Every packet is judged by the sets, those of running connections too: what is forbidden now ends now. Before other
-    # firewalls (0): what they are asked to let through is what was allowed here.
+    # Every packet is checked, of established connections too: a removed permission takes effect at once. Before other
+    # firewalls (0), which are asked to accept only packets that were accepted here.
     "forward": (
         ("filter", "forward", -10),
         [
@@ -281,7 +284,7 @@ CHAINS: Mapping[str, tuple[tuple[str, str, int] | None, list[list[dict[str, Any]
             [DROP],
         ],
     ),
-    # ICMP errors: only about a connection that the container has, and none that was forged about somebody else's.
+    # ICMP errors must concern a connection of the container, not one that was forged about another connection.
     "related": (None, [[FROM_OURS, _jump("related_from")], [TO_OURS, _jump("related_to")], [ACCEPT]]),
     "related_from": (None, [*_is_party(IIF), [DROP]]),
     "related_to": (None, [*_is_party(OIF), [DROP]]),
@@ -308,12 +311,12 @@ CHAINS: Mapping[str, tuple[tuple[str, str, int] | None, list[list[dict[str, Any]
             [DROP],
         ],
     ),
-    # Last of all, behind whoever else looks at marks.
+    # Last, after all other programs that read marks.
     "to_link": (
         ("filter", "postrouting", 400),
         [
             [TO_OURS, _set_meta("mark", TO_CONTAINER_MARK), ACCEPT],
-            # While its link is made or gone, a container's address must not lead to another router.
+            # While its link does not exist, a container's address must not be routed elsewhere.
             [_is(_payload("ip", "daddr"), "@address4"), DROP],
             [_is(_payload("ip6", "daddr"), "@address6"), DROP],
         ],

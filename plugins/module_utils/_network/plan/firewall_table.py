@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The tables `inet conductor` and `netdev conductor` as commands for nft, and as nft shows them.
+"""The tables `inet conductor` and `netdev conductor` as nft commands, and parsed from nft listings. Pure.
 
-The second one has a chain for each link (hook `ingress`), which says whose packets are let in. Pure: it renders
-commands of libnftables-json(5) and understands what `nft -j -n list table` prints.
+The table `netdev conductor` has one chain for each link (hook `ingress`), which admits the packets of its container.
+Commands are in the format of libnftables-json(5); listings are the output of `nft -j -n list table`.
 """
 
 from __future__ import annotations
@@ -23,16 +23,18 @@ FAMILIES = (FAMILY, INGRESS)
 ALL_SETS = {**SETS, **INGRESS_SETS}
 _TO_CHECK: list[dict[str, Any]] = [{"goto": {"target": FROM_LINK}}]
 
-# Set name -> elements. An element is a tuple of key parts, and for a map the value last; a port range is (first, last).
+# Set name -> elements. An element is a tuple of key parts, for a map with the value last; a port range is (first,
+# last).
 Element = tuple[object, ...]
 Elements = Mapping[str, frozenset[Element]]
 
 
 @dataclass(frozen=True)
 class Firewall:
-    """The tables as found on the host: `base` is the digest of their rules and sets (None: neither), `whole`: both.
+    """The tables as found on the host.
 
-    `links`: the host ends that have a chain of their own, `damaged_links` those whose chain somebody has changed.
+    `base` is the digest of their rules and sets (None if neither table exists); `whole` says whether both exist.
+    `links` are the host ends that have an intact chain, `damaged_links` those whose chain was changed.
     """
 
     base: str | None = None
@@ -65,12 +67,12 @@ def _set_object(name: str) -> dict[str, Any]:
 
 
 def _rule(family: str, chain: str, expr: list[dict[str, Any]]) -> dict[str, Any]:
-    # The comment tells this rule from any other: so a look at the table shows what somebody changed.
+    # The comment identifies the rule, so that a listing shows whether rules were changed.
     return {"add": {"rule": _place(family, chain=chain, expr=expr, comment=_digest(expr))}}
 
 
 def base_commands() -> list[dict[str, Any]]:
-    """Make both tables anew, without elements and links; what there was goes in the same transaction."""
+    """Return commands that replace both tables in one transaction, without elements and links."""
     commands: list[dict[str, Any]] = delete_commands()
     commands += [{"add": {"table": {"family": family, "name": TABLE}}} for family in FAMILIES]
     commands += [{"add": _set_object(name)} for name in ALL_SETS]
@@ -85,15 +87,15 @@ def base_commands() -> list[dict[str, Any]]:
 
 
 def delete_commands() -> list[dict[str, Any]]:
-    """Remove the tables, whether they are there or not."""
+    """Return commands that delete the tables, whether they exist or not."""
     tables = [{"table": {"family": family, "name": TABLE}} for family in FAMILIES]
     return [{verb: table} for table in tables for verb in ("add", "delete")]
 
 
 def link_commands(outer: str) -> list[dict[str, Any]]:
-    """Let in what the container at the host end `outer`, which exists, may send. The same whether it was let in before.
+    """Return commands that admit packets of the container at the host end `outer`, which must exist. Idempotent.
 
-    Priority: before all that puts packets together, tracks or translates them.
+    The priority is lower than that of defragmentation, connection tracking and NAT.
     """
     hook = {"type": "filter", "hook": "ingress", "prio": -500, "dev": outer, "policy": "accept"}
     chain = _place(INGRESS, name=outer)
@@ -101,13 +103,16 @@ def link_commands(outer: str) -> list[dict[str, Any]]:
 
 
 def _forget_link_commands(outer: str) -> list[dict[str, Any]]:
-    """The chain of a link that is gone. Added first, as one without a hook: kernels before 6.16 have removed it."""
+    """Return commands that delete the chain of a deleted link.
+
+    They first add it, without a hook, since kernels before 6.16 have already removed it.
+    """
     chain = {"chain": _place(INGRESS, name=outer)}
     return [{"add": chain}, {"delete": chain}]
 
 
 def _base_of(objects: Iterable[Mapping[str, Any]]) -> str:
-    """A digest of the tables' shape: sets, chains, and the comments of the rules in their order; without links."""
+    """Return a digest of the tables: sets, chains, and the comments of their rules in order, without those of links."""
     sets: list[list[object]] = []
     chains: list[list[object]] = []
     rules: dict[str, list[str | None]] = {}
@@ -149,9 +154,9 @@ def _element_commands(verb: str, name: str, elements: Iterable[Element]) -> list
 def update_commands(
     found: Firewall, wanted: Elements, links: Collection[str], gone: Collection[str]
 ) -> list[dict[str, Any]]:
-    """What makes the tables right, as one transaction; empty if they are.
+    """Return commands that correct the tables in one transaction, [] if they are correct.
 
-    `links`: host ends that exist and must be let in, `gone`: those that do not exist.
+    `links` are existing host ends that must be admitted, `gone` are host ends that do not exist.
     """
     fresh = found.base != BASE
     commands = base_commands() if fresh else []
@@ -169,7 +174,7 @@ def update_commands(
 
 
 def changed_udp_ports(commands: Iterable[Mapping[str, Any]]) -> list[tuple[int, int]]:
-    """Host ports of UDP whose way `commands` change, as ranges (first, last)."""
+    """Return the exposed UDP host ports that `commands` change, as ranges (first, last)."""
     found = set()
     for command in commands:
         for verb in ("add", "delete"):
@@ -183,7 +188,7 @@ def changed_udp_ports(commands: Iterable[Mapping[str, Any]]) -> list[tuple[int, 
 
 
 def parse_listing(listing: Mapping[str, Any] | None) -> Firewall:
-    """The tables as `nft -j -n list table` shows them, together; None: there is none."""
+    """Return the tables from the joined output of `nft -j -n list table`, or an empty Firewall for None."""
     if listing is None:
         return Firewall()
     objects = listing["nftables"]

@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Other firewalls on this host: an accept in our table does not overrule a drop in another one (nft(8)). Pure.
+"""Accept rules in chains of other firewalls: an accept in one table does not overrule a drop in another (nft(8)). Pure.
 
-If the setting `firewall` says so, two rules let containers' packets through where a chain drops what none of its own
-rules has decided: before its last rule, or at its end. What its rules accept, drop or reject by themselves stays as it
-is. Our own table, whose chains come first, has judged the same packets by then.
+If the setting `firewall` is "accept", two rules accept containers' packets in a chain that drops all packets that none
+of its own rules has decided: before its last rule, or at its end. Packets that its own rules accept, drop or reject are
+not affected. The chains of `inet conductor` come first and have checked the same packets before.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .firewall_table import TABLE
 
 _FAMILIES = ("inet", "ip", "ip6")
 _RULES = ([FROM_OURS, ACCEPT], [TO_OURS, ACCEPT])
-# For who reads that firewall.
+# Shown to readers of the other firewall.
 _COMMENT = "conductor: containers"
 
 
@@ -28,8 +28,9 @@ _COMMENT = "conductor: containers"
 class OtherChain:
     """A base chain of another firewall.
 
-    `why` it drops, "" if it does not; `before`: handle of the rule that drops the rest, None if its policy does;
-    `rules`: handles of those in it that are ours; `passed`: they are all there; `refused`: why it cannot be changed.
+    `why` is the reason that it drops packets, "" if it does not. `before` is the handle of the rule that drops the
+    rest, None if its policy does. `rules` are the handles of our rules in it, `passed` says whether all of them are in
+    effect, and `refused` is the reason that it cannot be changed.
     """
 
     family: str
@@ -47,18 +48,18 @@ class OtherChain:
         return f"{self.family} {self.table} {self.name}"
 
     def __str__(self) -> str:
-        """For the user."""
+        """Return the text for users."""
         return f"{self.label} ({self.why}{f'; it cannot be changed: {self.refused}' if self.refused else ''})"
 
     @property
     def blocks(self) -> bool:
-        """Whether containers' packets may be dropped there, as far as can be told."""
+        """Return whether the chain may drop containers' packets, as far as its policy and rules show."""
         return bool(self.why) and not self.passed
 
 
 @dataclass(frozen=True)
 class LetThrough(Action):
-    """Insert our rules in another firewall's chain."""
+    """Insert our accept rules in a chain of another firewall."""
 
     chain: OtherChain
 
@@ -68,16 +69,16 @@ class LetThrough(Action):
 
 @dataclass(frozen=True)
 class TakeBack(Action):
-    """Take our rules out of another firewall's chain."""
+    """Remove our accept rules from a chain of another firewall."""
 
     chain: OtherChain
 
     def describe(self) -> str:
-        return f"take the rules for containers out of {self.chain.label}"
+        return f"remove the rules for containers from {self.chain.label}"
 
 
 def other_chains(chains: Iterable[Mapping[str, Any]], hook: str) -> list[OtherChain]:
-    """Base chains of others at `hook` ("forward", or "input" for packets to the host), from what nft lists."""
+    """Return the base chains of other firewalls at `hook`: "forward", or "input" for packets to the host."""
     return [
         OtherChain(chain["family"], chain["table"], chain["name"], _why(chain), hook=hook)
         for chain in chains
@@ -89,14 +90,14 @@ def _why(chain: Mapping[str, Any]) -> str:
     if chain.get("policy") == "drop":
         return "policy drop"
     if chain["table"] == "firewalld" and chain["name"].startswith("filter_"):
-        return "rejects what no zone allows"
+        return "rejects packets that no zone allows"
     return ""
 
 
 def with_rules(chain: OtherChain, rules: Mapping[str, Sequence[Mapping[str, Any]]]) -> OtherChain:
-    """`chain`, with what `rules`, those of its table by chain, say of it: which are ours, and whether it drops.
+    """Return `chain` with the facts from `rules`, its table's rules by chain: our rules, and whether it drops.
 
-    Ours are known by what they do: iptables-restore(8) writes our comment in another form, and adds a counter.
+    Our rules are recognized by their effect: iptables-restore(8) writes our comment in another form and adds a counter.
     """
     found = [(rule["handle"], _essence(rule)) for rule in rules.get(chain.name, ())]
     ours = tuple(handle for handle, parts in found if parts in _RULES)
@@ -104,7 +105,7 @@ def with_rules(chain: OtherChain, rules: Mapping[str, Sequence[Mapping[str, Any]
     reached = [parts for _, parts in found[:final]]
     passed = all(rule in reached for rule in _RULES)
     before = None if final is None else found[final][0]
-    why = chain.why or ("" if final is None else "drops what it does not accept")
+    why = chain.why or ("" if final is None else "drops packets that it does not accept")
     return replace(chain, why=why, before=before, rules=ours, passed=passed)
 
 
@@ -113,7 +114,7 @@ def _essence(rule: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _drops_all(parts: list[dict[str, Any]], rules: Mapping[str, Sequence[Mapping[str, Any]]], depth: int = 8) -> bool:
-    """Whether a rule drops or rejects each packet that comes to it, or sends it to a chain of which one does."""
+    """Return whether a rule drops or rejects every packet, or sends every packet to a chain with such a rule."""
     if len(parts) != 1 or not depth:
         return False
     verdict, about = next(iter(parts[0].items()))
@@ -124,20 +125,23 @@ def _drops_all(parts: list[dict[str, Any]], rules: Mapping[str, Sequence[Mapping
 
 
 def plan_other_firewalls(chains: Iterable[OtherChain], wanted: bool) -> list[Action]:
-    """Rules of ours where they are `wanted` and a chain drops, and nowhere else. Not where they would be refused."""
-    wishes = (wish(chain, wanted) for chain in chains if chain.hook == "forward")
-    return [action for action in wishes if action and not action.chain.refused]
+    """Return actions that add our rules to dropping chains if they are `wanted`, and remove them everywhere else.
+
+    Chains that refuse changes are left out.
+    """
+    planned = (plan_chain(chain, wanted) for chain in chains if chain.hook == "forward")
+    return [action for action in planned if action and not action.chain.refused]
 
 
-def wish(chain: OtherChain, wanted: bool) -> LetThrough | TakeBack | None:
-    """What `chain` needs, whether it can be changed or not."""
+def plan_chain(chain: OtherChain, wanted: bool) -> LetThrough | TakeBack | None:
+    """Return the change that `chain` needs, whether it can be changed or not, or None."""
     if wanted and chain.blocks:
         return LetThrough(chain)
     return TakeBack(chain) if chain.rules and not (wanted and chain.why) else None
 
 
 def commands_for(action: LetThrough | TakeBack) -> list[dict[str, Any]]:
-    """Commands for nft, one transaction: what there is of our rules goes, and comes back whole if it is wanted."""
+    """Return nft commands, one transaction: all our rules are removed, and added again if they are wanted."""
     chain = action.chain
     place = {"family": chain.family, "table": chain.table, "chain": chain.name}
     commands: list[dict[str, Any]] = [{"delete": {"rule": {**place, "handle": handle}}} for handle in chain.rules]

@@ -1,9 +1,10 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The actions of a stage, planned on the view of its moment by the one plan of the network (network.py). Pure.
+"""Plan the network stages of a container, and predict their actions in check mode. Pure.
 
-Check mode foresees them by the same function, on the view that the actions before would have made.
+A stage is planned by `plan_projection` on the view at the time of the stage. Check mode uses the same function on the
+view that the preceding actions would have produced.
 """
 
 from __future__ import annotations
@@ -21,19 +22,19 @@ from .view import NetworkView
 
 
 def callers_of(view: NetworkView, name: str) -> set[str]:
-    """The containers that have `name` as a peer, and so its names in their /etc/hosts."""
+    """Return the containers that have `name` as a peer, and so its names in their /etc/hosts."""
     return {c.name for c in view.containers.values() if c.spec and any(e.peer == name for e in c.spec.peers)}
 
 
 def focus_of(stage: NetworkStage, view: NetworkView) -> set[str]:
-    """The containers that a stage is about."""
+    """Return the containers that a stage concerns."""
     if isinstance(stage, (AttachNetwork, DetachNetwork)):
         return {stage.container}
     return callers_of(view, stage.container)
 
 
 def with_stage(view: NetworkView, stage: NetworkStage) -> NetworkView:
-    """`view`, where the container is as the stage finds it."""
+    """Return `view` with the container in the state that the stage finds."""
     containers, container = dict(view.containers), view.containers.get(stage.container)
     if container is None:
         return view
@@ -49,9 +50,12 @@ def with_stage(view: NetworkView, stage: NetworkStage) -> NetworkView:
 
 
 def plan_stage(stage: NetworkStage, view: NetworkView, forwarding: str, firewall: str) -> tuple[Action, ...]:
-    """Its actions on `view`, which has looked at its focus. Raises HostNotCapable, as `plan_projection`."""
+    """Return the actions of `stage` for `view`, which must cover the focus of the stage.
+
+    Raises HostNotCapable like `plan_projection`.
+    """
     view = with_stage(view, stage)
-    # Only a start needs the host to forward: a stop is never refused for it.
+    # Only a start requires forwarding: it must never be the reason to refuse a stop.
     forwarding = forwarding if isinstance(stage, AttachNetwork) else "leave"
     actions = plan_projection(view, focus_of(stage, view), forwarding, firewall)
     if isinstance(stage, TellName):
@@ -60,7 +64,7 @@ def plan_stage(stage: NetworkStage, view: NetworkView, forwarding: str, firewall
 
 
 def foresee(actions: Iterable[Action], view: NetworkView, forwarding: str, firewall: str) -> list[Action]:
-    """`actions` of a container with those of their stages. `view` has looked at the container and its callers."""
+    """Return `actions` of a container, with its stages planned. `view` must cover the container and its callers."""
     foreseen: list[Action] = []
     for action in actions:
         if not isinstance(action, NetworkStage):
@@ -68,16 +72,16 @@ def foresee(actions: Iterable[Action], view: NetworkView, forwarding: str, firew
             continue
         own = view.containers.get(action.container)
         if isinstance(action, AttachNetwork) and own is not None and not own.attached:
-            # Its root is not mounted yet, and its namespace is a new one.
+            # Its root is not mounted yet, and its network namespace will be new.
             view = replace(view, containers={**view.containers, own.name: replace(own, pair=None, files=None)})
         planned = plan_stage(action, view, forwarding, firewall)
-        view = _carried_out(with_stage(view, action), action, planned)
+        view = _after_stage(with_stage(view, action), action, planned)
         foreseen += planned
     return foreseen
 
 
-def _carried_out(view: NetworkView, stage: NetworkStage, actions: Iterable[Action]) -> NetworkView:
-    """What `view` would be after `actions`, as far as what follows in the same plan depends on it."""
+def _after_stage(view: NetworkView, stage: NetworkStage, actions: Iterable[Action]) -> NetworkView:
+    """Return `view` after `actions`, as far as later actions of the same plan depend on it."""
     if isinstance(stage, TellName):
         return view
     forwarding, links = view.forwarding, set(view.links)

@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The host forwards containers' packets, and because of them nobody else's. Pure.
+"""Plan IP forwarding for containers without forwarding packets of others. Pure.
 
-If forwarding was off before, a fence keeps it so for everybody else: rules of our table, and routing rules, which stay
-if the firewall is flushed (_kernel/routing_rules.py). It goes when somebody else
-switches forwarding on, or the last network goes.
+If forwarding was off before, a fence keeps it off for everything else: rules of the nftables table, and routing rules,
+which survive a flush of the firewall (_kernel/routing_rules.py). The fence is removed if another program enables
+forwarding, or with the last network.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .view import Fence, NetworkView
 
 @dataclass(frozen=True)
 class EnableForwarding(Action):
-    """Let the host route packets of one IP version (the sysctls that routers set)."""
+    """Enable forwarding for one IP version (the sysctls that routers set)."""
 
     version: int
 
@@ -29,7 +29,7 @@ class EnableForwarding(Action):
 
 @dataclass(frozen=True)
 class DisableForwarding(Action):
-    """Switch forwarding off again, which only we have switched on."""
+    """Disable forwarding that was enabled for containers only."""
 
     version: int
 
@@ -39,7 +39,7 @@ class DisableForwarding(Action):
 
 @dataclass(frozen=True)
 class KeepAdvertisedRoute(Action):
-    """accept_ra=2: the kernel forgets what routers advertise when it begins to route, unless told so (ip-sysctl)."""
+    """Set accept_ra=2: otherwise a host that forwards drops routes from router advertisements (ip-sysctl)."""
 
     interface: str
 
@@ -49,17 +49,20 @@ class KeepAdvertisedRoute(Action):
 
 @dataclass(frozen=True)
 class SetFence(Action):
-    """Make the fence `wanted`."""
+    """Change the fence to `wanted`."""
 
     wanted: Fence
 
     def describe(self) -> str:
         names = sorted({name for _version, name in self.wanted.interfaces})
-        return f"forward nothing else between {', '.join(names)}" if names else "remove the fence between interfaces"
+        return f"block other forwarding between {', '.join(names)}" if names else "remove the block on other forwarding"
 
 
 def _needed(view: NetworkView) -> set[int]:
-    """The IP versions that containers need forwarded; of one whose spec cannot be read, those that are."""
+    """Return the IP versions that containers need forwarded.
+
+    If the spec of an attached container cannot be read, the versions that are forwarded now are kept.
+    """
     unknown = any(c.damage and c.attached for c in view.containers.values())
     needed = {version for c in view.connected() for version in (4, 6) if version == 4 or (c.spec and c.spec.ipv6)}
     return needed | (set(view.forwarding.ours) if unknown else set())
@@ -70,9 +73,9 @@ def _off(view: NetworkView) -> set[int]:
 
 
 def wanted_fence(view: NetworkView) -> Fence:
-    """The fence of the versions that are forwarded because of us.
+    """Return the fence for the IP versions that are forwarded for containers.
 
-    It stays around an interface that has gone: many come and go, and a rule for one that is not there is none.
+    It keeps interfaces that no longer exist: many come and go, and a rule for one that does not exist has no effect.
     """
     ours = _needed(view) & (_off(view) | view.forwarding.ours)
     around, found = view.forwarding.around, view.forwarding.fence
@@ -81,18 +84,18 @@ def wanted_fence(view: NetworkView) -> Fence:
 
 
 def plan_disabling(view: NetworkView) -> list[Action]:
-    """Switch off what nobody needs any more, to be done when the last link is gone."""
+    """Return actions that disable forwarding that no container needs, to be applied after the last link is deleted."""
     return [DisableForwarding(version) for version in sorted(view.forwarding.ours - _needed(view))]
 
 
 def plan_fence(view: NetworkView) -> list[Action]:
-    """The fence, to be put up before forwarding is switched on and after it is off."""
+    """Return actions that correct the fence: before forwarding is enabled, and after it is disabled."""
     wanted = wanted_fence(view)
     return [] if wanted == view.forwarding.fence else [SetFence(wanted)]
 
 
 def plan_enabling(view: NetworkView, forwarding: str) -> list[Action]:
-    """Switch on what containers need, unless `forwarding` is "leave". Raises HostNotCapable if it is "require"."""
+    """Return actions that enable forwarding, none if `forwarding` is "leave". "require" raises HostNotCapable."""
     off = sorted(_off(view) & _needed(view)) if forwarding != "leave" else []
     if off and forwarding == "require":
         raise HostNotCapable(

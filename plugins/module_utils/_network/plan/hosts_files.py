@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The files inside a container that name hosts. Pure: text from specs.
+"""Content of the files in a container that name hosts, computed from specs. Pure.
 
-In both a marked block is ours and all other lines are the container's, so that an edit inside stays.
+In both files only a marked block is managed; all other lines belong to the container, so edits in it are kept.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .resolv_conf import resolv_conf
 from .view import NetworkView
 
 HOSTS, RESOLV = "/etc/hosts", "/etc/resolv.conf"
-# What debian-installer writes (netcfg), for an image that has none; a container without IPv6 resolves ::1 all the same.
+# The content that debian-installer writes (netcfg), for an image without the file. ::1 resolves even without IPv6.
 _DEFAULT_HOSTS = b"""127.0.0.1 localhost
 ::1 localhost ip6-localhost ip6-loopback
 ff02::1 ip6-allnodes
@@ -24,11 +24,11 @@ ff02::2 ip6-allrouters
 
 
 def inside_files(view: NetworkView, name: str, hostname: str, present: Mapping[str, bytes | None]) -> dict[str, bytes]:
-    """Content of /etc/hosts, and of /etc/resolv.conf if its network says what is in it, for the container `name`.
+    """Return the content of /etc/hosts, and of /etc/resolv.conf if its network manages that file, for container `name`.
 
-    `present` is the content that they have, None for one that is missing or no plain file. A resolv.conf without a
-    block of ours is replaced as a whole, also a link: it came with the image. systemd-resolved and resolvconf take a
-    plain file for the administrator's; the former then reads its servers from there (systemd-resolved(8)).
+    `present` is their current content, None for a file that is missing or not a regular file. A resolv.conf without our
+    block is replaced as a whole, even if it is a symlink, since it came with the image. systemd-resolved and resolvconf
+    treat a regular file as the administrator's; systemd-resolved then reads its servers from it (systemd-resolved(8)).
     """
     container = view.containers.get(name)
     spec = container.spec if container else None
@@ -41,12 +41,12 @@ def inside_files(view: NetworkView, name: str, hostname: str, present: Mapping[s
 
 
 def _hosts(view: NetworkView, name: str, hostname: str) -> list[str]:
-    """Lines of hosts(5): the container's own names, those of its peers, and those of the option extra_hosts."""
+    """Return lines of hosts(5): the container's own names, those of its peers, and the option extra_hosts."""
     container = view.containers.get(name)
     spec = container.spec if container else None
     own = [hostname] if hostname == name else [hostname, name]
     if spec is None:
-        # The address that Debian gives a host without one of its own (Debian policy, debian-installer's netcfg).
+        # Debian's address for a host without an address of its own (Debian policy, netcfg of debian-installer).
         return [f"127.0.1.1 {' '.join(own)}"]
     lines = [f"{address} {' '.join(own)}" for address in (spec.ipv4, spec.ipv6) if address]
     for entry in spec.peers:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A block of lines of ours in a file that otherwise belongs to the container. Pure."""
+"""A managed block of lines in a file that otherwise belongs to the container. Pure."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ BEGIN, END = b"# BEGIN conductor", b"# END conductor"
 
 
 def has_block(content: bytes | None) -> bool:
-    """Whether `content` has a block of ours."""
+    """Return whether `content` has a managed block."""
     return _split(content or b"")[1]
 
 
 def with_block(content: bytes, lines: Sequence[str]) -> bytes:
-    """`content` with `lines` as the only block of ours: in the place of the first one, or else at the head.
+    """Return `content` with `lines` as its only managed block, in place of the first one, or else at the top.
 
-    At the head, since for a name the first line of hosts(5), and of resolv.conf(5) the first server, win.
+    At the top, since the first line for a name in hosts(5) and the first server in resolv.conf(5) win.
     """
     before, _had, after = _split(content)
     block = [BEGIN, *(line.encode() for line in lines), END]
@@ -26,7 +26,10 @@ def with_block(content: bytes, lines: Sequence[str]) -> bytes:
 
 
 def _split(content: bytes) -> tuple[list[bytes], bool, list[bytes]]:
-    """The lines before and after the first block; all further blocks are dropped, and marks without a partner."""
+    """Return the lines before the first block, whether it exists, and the lines after it.
+
+    Further blocks and markers without a partner are dropped.
+    """
     lines = content.split(b"\n")
     if lines and not lines[-1]:
         lines.pop()

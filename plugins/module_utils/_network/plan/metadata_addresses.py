@@ -1,15 +1,15 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where clouds tell a machine about itself, and give its credentials to whoever asks.
+"""Addresses of cloud metadata services, which describe a machine and return its credentials.
 
-Only the machine's own link leads there, so that the caller needs no password: a container that may go out behind the
-host's address would be taken for the host.
+They need no password, since only the machine's own link leads there. A container that reaches them from the host's
+address would be taken for the host.
 """
 
 from __future__ import annotations
 
-# RFC 3927, 7: a router never forwards what is for them. Nearly all metadata services live among them.
+# RFC 3927, section 7: routers never forward these addresses. Nearly all metadata services use one of them.
 LINK_LOCAL4 = {"prefix": {"addr": "169.254.0.0", "len": 16}}
 
 METADATA4: tuple[str, ...] = (

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who may call whom: entries in the specs of two containers. Pure."""
+"""Peers: entries in the specs of two containers that permit calls between them. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .view import NetworkView
 
 @dataclass(frozen=True)
 class PeerOptions:
-    """`container` may call `peer` on `ports` (() is every port), or not; and with `both` the reverse too."""
+    """Whether `container` may call `peer` on `ports`, () for every port. With `both`, the reverse direction too."""
 
     container: str
     peer: str
@@ -28,25 +28,27 @@ class PeerOptions:
 
     @classmethod
     def parse(cls, params: dict[str, Any]) -> PeerOptions:
-        """From the module's options. Raises InvalidInput."""
+        """Return the options from the module's `params`. Raises InvalidInput."""
         container, peer = parse_name(params["container"], "container"), parse_name(params["peer"], "peer")
         if container == peer:
-            raise InvalidInput(f"container and peer are both {peer!r}", "name two containers")
+            raise InvalidInput(f"container and peer are both {peer!r}", "name two different containers")
         ports = parse_port_ranges(params["ports"] or ())
         if params["ports"] is not None and not ports:
-            raise InvalidInput("ports is an empty list", "leave it out for every port, or use state: absent for none")
+            raise InvalidInput(
+                "ports is an empty list", "omit it to allow every port, or use state: absent to allow none"
+            )
         return cls(container, peer, ports, params["direction"] == "both", params["state"] == "present")
 
     def calls(self) -> list[tuple[str, str]]:
-        """(who calls, who is called)."""
+        """Return the directions as (caller, called)."""
         return [(self.container, self.peer)] + ([(self.peer, self.container)] if self.both else [])
 
 
 def plan_peer(view: NetworkView, options: PeerOptions) -> tuple[list[WriteNetworkSpec], NetworkView]:
-    """The specs to write, and the view with them.
+    """Return the specs to write, and the view with them.
 
-    Raises NotFound, Damaged, and Conflict where one of the two has no network. Without the container there is nothing
-    to take away: state absent then changes nothing.
+    Raises NotFound, Damaged, and Conflict if one of the containers has no network. State absent changes nothing if a
+    container does not exist.
     """
     writes, after = [], view
     for caller, called in options.calls():
@@ -70,12 +72,12 @@ def plan_peer(view: NetworkView, options: PeerOptions) -> tuple[list[WriteNetwor
 def _require_spec(view: NetworkView, name: str, needed: bool) -> NetworkSpec | None:
     container = require_container(view, name)
     if container.spec is None and needed:
-        raise not_yet(Conflict(f"the container {name} has no network", "give it one with conductor_network first"))
+        raise not_yet(Conflict(f"container {name} has no network", "create one with conductor_network first"))
     return container.spec
 
 
 def peer_result(view: NetworkView, options: PeerOptions) -> list[dict[str, Any]]:
-    """The calls between the two that are allowed."""
+    """Return the permitted calls between the two containers."""
     found = []
     for caller, called in ((options.container, options.peer), (options.peer, options.container)):
         container = view.containers.get(caller)

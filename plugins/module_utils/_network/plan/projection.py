@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From all specs to what the kernel must have: links, the table's elements, files inside. Pure."""
+"""Derive from all specs the state that the kernel must have: links, nftables elements, files in containers. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NUMBER = {"tcp": TCP, "udp": UDP}
 
 @dataclass(frozen=True)
 class Connect(Action):
-    """Make the container's veth pair anew; `why` is what is wrong with the one there is, () where there is none."""
+    """Create the container's veth pair. `why` lists the problems of the existing pair, () if none exists."""
 
     container: str
     link: Link
@@ -37,7 +37,7 @@ class Connect(Action):
 
 @dataclass(frozen=True)
 class Disconnect(Action):
-    """Delete a host end, and with it the whole veth pair."""
+    """Delete a host end, and with it the veth pair."""
 
     outer: str
 
@@ -47,20 +47,18 @@ class Disconnect(Action):
 
 @dataclass(frozen=True)
 class RouteLocalnet(Action):
-    """Let replies to 127.0.0.1 come back by a host end, or no more."""
+    """Allow or forbid replies to 127.0.0.0/8 on a host end (sysctl route_localnet)."""
 
     outer: str
     allowed: bool
 
     def describe(self) -> str:
-        return (
-            f"{'let replies to localhost' if self.allowed else 'let no reply to localhost'} come back by {self.outer}"
-        )
+        return f"{'route' if self.allowed else 'stop routing'} replies to localhost on {self.outer}"
 
 
 @dataclass(frozen=True)
 class UpdateFirewall(Action):
-    """Commands for nft, one transaction."""
+    """Run nft commands in one transaction."""
 
     commands: tuple[dict[str, Any], ...]
 
@@ -74,12 +72,12 @@ class UpdateFirewall(Action):
         names = {item["element"]["name"] for item in changed if "element" in item}
         if names:
             return f"update the firewall sets {', '.join(sorted(names))}"
-        return "update what the firewall lets in by links"
+        return "update the firewall chains of links"
 
 
 @dataclass(frozen=True)
 class WriteInsideFiles(Action):
-    """Write files into a running container."""
+    """Write files in a running container."""
 
     container: str
     files: Mapping[str, bytes]
@@ -89,7 +87,7 @@ class WriteInsideFiles(Action):
 
 
 def wanted_elements(view: NetworkView) -> dict[str, frozenset[Element]]:
-    """The elements of the table's sets and maps for the containers that have a network namespace."""
+    """Return the elements of the sets and maps for the containers that have a network namespace."""
     elements: dict[str, set[Element]] = {name: set() for name in ALL_SETS}
     for container in view.containers.values():
         for name, element in elements_of(view, container):
@@ -102,7 +100,7 @@ def wanted_elements(view: NetworkView) -> dict[str, frozenset[Element]]:
 
 
 def elements_of(view: NetworkView, container: ContainerView) -> Iterator[tuple[str, Element]]:
-    """Those of one container, each with the name of its set."""
+    """Yield the elements of one container, each with the name of its set."""
     spec = container.spec
     if spec is None or not container.attached:
         return
@@ -125,7 +123,7 @@ def elements_of(view: NetworkView, container: ContainerView) -> Iterator[tuple[s
         yield from _peer_elements(view, outer, entry)
     for expose in spec.expose:
         yield from _exposed(spec, expose)
-    # Two exposes may lead to the same port inside, and a set takes no interval twice.
+    # Two exposes may lead to the same container port, and a set accepts no overlapping intervals.
     for ports in merge_port_ranges(PortRange(e.protocol, *e.container_ports) for e in spec.expose):
         yield "exposed", (outer, _NUMBER[ports.protocol], (ports.first, ports.last))
 
@@ -148,37 +146,37 @@ def _exposed(spec: NetworkSpec, expose: Expose) -> Iterator[tuple[str, Element]]
         if address is None:
             continue
         name = f"expose{version}" if expose.any_address else f"expose{version}_on"
-        where = () if expose.any_address else (expose.host_ip,)
-        yield name, (*where, protocol, expose.host_ports, address)
+        address_part = () if expose.any_address else (expose.host_ip,)
+        yield name, (*address_part, protocol, expose.host_ports, address)
         for host_port, container_port in expose.shifted():
-            yield f"{name}_port", (*where, protocol, host_port, container_port)
+            yield f"{name}_port", (*address_part, protocol, host_port, container_port)
 
 
 def plan_projection(
     view: NetworkView, focus: Collection[str], forwarding: str = "enable", firewall: str = "report"
 ) -> tuple[Action, ...]:
-    """What makes the kernel agree with the specs in `view`.
+    """Return actions that make the kernel agree with the specs in `view`.
 
-    Links and files are judged for the containers in `focus`, the firewall's table always as a whole. Closed before
-    open: links go before the elements that keep them closed, and come after the table and its elements. `forwarding`
-    "require" raises HostNotCapable if the host would have to be changed, and "leave" leaves it as it is; `firewall`
-    "accept" lets containers' packets through other firewalls.
+    Links and files are compared for the containers in `focus`, the nftables tables always as a whole. Closing comes
+    before opening: links are deleted before the elements that restrict them, and created after the tables and their
+    elements. `forwarding` "require" raises HostNotCapable if forwarding would have to be enabled, and "leave" does not
+    change it. `firewall` "accept" adds accept rules for containers' packets to other firewalls.
     """
-    looked_at = [view.containers[name] for name in sorted(focus) if name in view.containers]
-    gone = [Disconnect(link_name(c.name)) for c in looked_at if c.pair is not None and _must_go(c)]
+    focused = [view.containers[name] for name in sorted(focus) if name in view.containers]
+    gone = [Disconnect(link_name(c.name)) for c in focused if c.pair is not None and _must_disconnect(c)]
     gone += [Disconnect(outer) for outer in view.stray_links]
     enabling = plan_enabling(view, forwarding)
     actions: list[Action] = [*gone, *plan_disabling(view), *plan_fence(view)]
-    actions += [change for change in _plan_localnet(looked_at) if not change.allowed]
+    actions += [change for change in _plan_localnet(focused) if not change.allowed]
     actions += plan_firewall(view, {action.outer for action in gone})
     actions += enabling
-    for container in looked_at:
+    for container in focused:
         problems = _problems(container)
         if container.spec is not None and problems is not None:
             actions.append(Connect(container.name, Link.of(container.name, container.spec), problems))
-    actions += [change for change in _plan_localnet(looked_at) if change.allowed]
+    actions += [change for change in _plan_localnet(focused) if change.allowed]
     actions += plan_other_firewalls(view.other_chains, firewall == "accept" and any(view.connected()))
-    for container in looked_at:
+    for container in focused:
         if container.files is not None and container.damage is None:
             wanted = inside_files(view, container.name, container.hostname, container.files)
             differing = {p: text for p, text in wanted.items() if p in container.files and container.files[p] != text}
@@ -187,12 +185,12 @@ def plan_projection(
     return tuple(actions)
 
 
-def _must_go(container: ContainerView) -> bool:
+def _must_disconnect(container: ContainerView) -> bool:
     return container.damage is None and not (container.attached and container.spec)
 
 
 def _problems(container: ContainerView) -> tuple[str, ...] | None:
-    """Why the container's link must be made anew, () if there is none yet; None if it need not."""
+    """Return why the container's link must be created again, () if none exists yet, or None if the link is correct."""
     if not container.attached or container.spec is None:
         return None
     if container.pair is None:
@@ -201,7 +199,7 @@ def _problems(container: ContainerView) -> tuple[str, ...] | None:
 
 
 def _plan_localnet(containers: Collection[ContainerView]) -> list[RouteLocalnet]:
-    """A link that is made anew routes nothing to localhost."""
+    """Return changes of route_localnet. A new link does not route localhost."""
     changes = []
     for container in containers:
         if container.attached and container.spec is not None:
@@ -213,22 +211,22 @@ def _plan_localnet(containers: Collection[ContainerView]) -> list[RouteLocalnet]
 
 
 def needs_localnet(spec: NetworkSpec) -> bool:
-    """Whether a port of the container is exposed on the host's own 127.0.0.0/8."""
+    """Return whether a port of the container is exposed on the host's 127.0.0.0/8."""
     exposes = (expose for expose in spec.expose if 4 in expose.versions)
     return any(expose.any_address or expose.host_ip.startswith("127.") for expose in exposes)
 
 
 def plan_firewall(view: NetworkView, gone: Collection[str] = ()) -> list[Action]:
-    """The one update that makes the tables right, which go with the last container that needs them.
+    """Return the update that corrects the tables, or deletes them if no container needs them.
 
-    `gone`: host ends that are deleted before.
+    `gone` are host ends that are deleted before.
     """
     wanted: Elements = wanted_elements(view)
     damaged = any(container.damage and container.attached for container in view.containers.values())
     if not any(wanted.values()) and not damaged:
         return [UpdateFirewall(tuple(delete_commands()))] if view.firewall.base is not None else []
     if damaged:
-        wanted = _with_unknown(view, wanted)
+        wanted = _with_elements_of_damaged(view, wanted)
     present = view.links - set(gone)
     links = {link_name(c.name) for c in view.containers.values() if c.attached and (c.spec or c.damage)} & present
     lost = (view.firewall.links | view.firewall.damaged_links) - present
@@ -236,10 +234,10 @@ def plan_firewall(view: NetworkView, gone: Collection[str] = ()) -> list[Action]
     return [UpdateFirewall(tuple(commands))] if commands else []
 
 
-def _with_unknown(view: NetworkView, wanted: Elements) -> Elements:
-    """`wanted` and what the table has for a container whose spec cannot be read: that stays as it is.
+def _with_elements_of_damaged(view: NetworkView, wanted: Elements) -> Elements:
+    """Return `wanted` plus the current elements of containers whose spec cannot be read, which stay as they are.
 
-    An element belongs to such a one where it names neither a link nor an address of any other.
+    An element belongs to such a container if it names neither a link nor an address of another container.
     """
     known: set[object] = set()
     for container in view.containers.values():
@@ -261,5 +259,5 @@ def _key(name: str, element: Element) -> Element:
 
 
 def _is_same_key(one: Element, other: Element) -> bool:
-    """Whether a packet could be meant by both, ranges of ports included."""
+    """Return whether a packet could match both keys, overlapping port ranges included."""
     return all(overlaps(a, b) if isinstance(a, tuple) and isinstance(b, tuple) else a == b for a, b in zip(one, other))

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which name servers a container has in its /etc/resolv.conf. Pure."""
+"""Name servers for the /etc/resolv.conf of a container. Pure."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ from .view import NetworkView, Resolver
 
 @dataclass(frozen=True)
 class NameServers:
-    """`servers` are in resolv.conf(5); those of the host that the container does not reach are `left`, with reasons."""
+    """Name servers for resolv.conf(5), and those of the host that the container cannot reach, each with the reason."""
 
     servers: tuple[str, ...]
     left: dict[str, str] = field(default_factory=dict)
 
 
 def name_servers(view: NetworkView, spec: NetworkSpec) -> NameServers | None:
-    """Those of the option dns; without it, with internet, those of the host that the container reaches; else None."""
+    """Return the servers of the option dns, or else, with internet, the reachable servers of the host.
+
+    None means that the container's own file is left alone.
+    """
     if spec.dns is not None:
         return NameServers(spec.dns)
     if not spec.internet:
@@ -32,22 +35,22 @@ def name_servers(view: NetworkView, spec: NetworkSpec) -> NameServers | None:
 
 
 def _unreachable(found: Resolver, spec: NetworkSpec) -> str:
-    """Why the container of `spec` does not reach the server, or ""."""
+    """Return why a container with `spec` cannot reach the server, or ""."""
     address = ipaddress.ip_address(found.address.partition("%")[0])
-    other_way = not found.is_host and found.interface not in (None, spec.interface)
+    other_uplink = not found.is_host and found.interface not in (None, spec.interface)
     reasons = {
-        "the host's loopback": address.is_loopback or address.is_unspecified,
+        "a loopback address of the host": address.is_loopback or address.is_unspecified,
         "a link-local address": address.version == 6 and address.is_link_local,
         "a multicast address": address.is_multicast,
         "the container has no IPv6": address.version == 6 and spec.ipv6 is None,
-        "an address of the host, and host_access is false": found.is_host and not spec.host_access,
-        f"reached by {found.interface}, and the container goes out by {spec.interface}": spec.interface and other_way,
+        "an address of the host, but host_access is false": found.is_host and not spec.host_access,
+        f"reached through {found.interface}, but interface is {spec.interface}": spec.interface and other_uplink,
     }
     return next((reason for reason, holds in reasons.items() if holds), "")
 
 
 def resolv_conf(view: NetworkView, spec: NetworkSpec) -> list[str] | None:
-    """Lines of ours for resolv.conf(5); None if the file is the container's business."""
+    """Return our lines for resolv.conf(5), or None if the file is not managed."""
     found = name_servers(view, spec)
     if found is None and spec.dns_search is None and spec.dns_options is None:
         return None
@@ -60,7 +63,7 @@ def resolv_conf(view: NetworkView, spec: NetworkSpec) -> list[str] | None:
 
 
 def name_server_warnings(view: NetworkView, name: str) -> list[str]:
-    """What the container `name` lacks of its host's name servers."""
+    """Return warnings about name servers of the host that container `name` cannot reach."""
     container = view.containers.get(name)
     spec = container.spec if container else None
     found = name_servers(view, spec) if spec else None
@@ -68,10 +71,11 @@ def name_server_warnings(view: NetworkView, name: str) -> list[str]:
         return []
     if not found.servers:
         reasons = "".join(f"; {address}: {why}" for address, why in found.left.items())
-        return [f"{name}: the host has no name server that the container reaches{reasons}. Set dns."]
+        return [f"container {name}: no name server of the host is reachable from it{reasons}. Set dns."]
     if not found.left:
         return []
     reasons = ", ".join(f"{address} ({why})" for address, why in found.left.items())
     return [
-        f"{name}: it does not reach the host's name server {reasons}. It gets {', '.join(found.servers)}; or set dns."
+        f"container {name}: it cannot reach the host's name server {reasons}. "
+        f"It uses {', '.join(found.servers)}. Set dns to choose others."
     ]

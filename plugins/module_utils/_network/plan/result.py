@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the modules say of a container's network. Pure."""
+"""Results of the modules about a container's network. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .view import NetworkView
 
 
 def network_result(view: NetworkView, name: str) -> dict[str, Any] | None:
-    """The network of the container `name` in the words of the options, or None where it has none."""
+    """Return the network of container `name` in terms of the options, or None if it has none."""
     container = view.containers.get(name)
     if container is None or container.spec is None:
         return None

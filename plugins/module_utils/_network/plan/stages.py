@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the life of a container asks of the network, as stages of its plan. Pure.
+"""Stages for the network in a container's plan. Pure.
 
-How they are planned stands in foresight.py, which only containers with a network load.
+foresight.py plans them. It is imported only for containers with a network.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from ..._engine.action import Stage
 
 @dataclass(frozen=True)
 class NetworkStage(Stage):
-    """One for the container `container`."""
+    """A stage for the container `container`."""
 
     container: str
 
 
 @dataclass(frozen=True)
 class AttachNetwork(NetworkStage):
-    """It has a network namespace now, and so gets its link and its elements."""
+    """Add the link and nftables elements of a container that now has a network namespace."""
 
     hostname: str
 
@@ -32,7 +32,7 @@ class AttachNetwork(NetworkStage):
 
 @dataclass(frozen=True)
 class DetachNetwork(NetworkStage):
-    """It runs no more: its link and its elements go. Nothing inside is looked at, nor can stand in the way."""
+    """Remove the link and nftables elements of a stopped container. Reads nothing in it, so it cannot be hindered."""
 
     def describe(self) -> str:
         return f"detach {self.container} from its network"
@@ -40,17 +40,17 @@ class DetachNetwork(NetworkStage):
 
 @dataclass(frozen=True)
 class ForgetName(NetworkStage):
-    """It is gone: those that could call it by name forget that name."""
+    """Remove the name of a removed container from its callers' /etc/hosts."""
 
     def describe(self) -> str:
-        return f"forget the name {self.container} in others"
+        return f"remove the name {self.container} from its callers"
 
 
 @dataclass(frozen=True)
 class TellName(NetworkStage):
-    """It has another hostname: those that may call it are told."""
+    """Update the hostname of a container in its callers' /etc/hosts."""
 
     hostname: str
 
     def describe(self) -> str:
-        return f"tell others the name of {self.container}"
+        return f"update the name of {self.container} in its callers"

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is seen of a host's containers and network before anything is planned."""
+"""Observed state of a host's containers and network, the input of every plan."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ from .veth import Pair
 class ContainerView:
     """One container.
 
-    `attached`: its network namespace exists, so its link and its firewall elements must.
-    `pair`: its link as found, None where the host end is missing.
-    `files`: content of its files that name hosts, None for one that is missing; without those that are not ours to
-    write (somebody mounted them). None where it does not run.
-    `unwritable`: those that cannot be written, since of what those inside have in their place, each with the reason.
+    `attached`: whether its network namespace exists, and so its link and nftables elements must. `pair`: its veth pair
+    as found, None if the host end does not exist. `files`: content of its files that name hosts, None for a missing
+    one, without files that are mounted and so not ours to write. None if the container does not run. `unwritable`:
+    files that cannot be written because of what the container has in their place, each with the reason.
     """
 
     name: str
@@ -38,7 +37,7 @@ class ContainerView:
 
 @dataclass(frozen=True)
 class Fence:
-    """Between these interfaces, each with an IP version, and to these networks the host forwards nothing of theirs."""
+    """Interfaces, each with an IP version, and networks between which the host forwards only packets of containers."""
 
     interfaces: frozenset[tuple[int, str]] = frozenset()
     networks: frozenset[str] = frozenset()
@@ -46,9 +45,11 @@ class Fence:
 
 @dataclass(frozen=True)
 class Forwarding:
-    """Whether the host routes, and the interfaces whose default route would go when it began to route IPv6.
+    """Whether the host forwards IPv4 and IPv6.
 
-    `ours`: the IP versions that it routes because of us; `fence`: what there is; `around`: what must be, for both.
+    `needs_accept_ra`: interfaces that would lose their default route if IPv6 forwarding were enabled. `ours`: IP
+    versions that are forwarded for containers only. `fence`: the fence as found. `around`: the fence that both IP
+    versions require.
     """
 
     ipv4: bool = True
@@ -61,7 +62,7 @@ class Forwarding:
 
 @dataclass(frozen=True, order=True)
 class Listening:
-    """A socket of the host itself."""
+    """A listening socket of the host."""
 
     protocol: str
     address: str
@@ -71,7 +72,7 @@ class Listening:
 
 @dataclass(frozen=True)
 class Resolver:
-    """The host's name server. `is_host`: its address is the host's own; `interface`: by which the host reaches it."""
+    """A name server of the host. `is_host`: the host has its address; `interface`: the interface that leads to it."""
 
     address: str
     is_host: bool = False
@@ -80,7 +81,7 @@ class Resolver:
 
 @dataclass(frozen=True)
 class HostDns:
-    """What the host's resolv.conf(5) says."""
+    """Content of the host's resolv.conf(5)."""
 
     servers: tuple[Resolver, ...] = ()
     search: tuple[str, ...] = ()
@@ -89,10 +90,10 @@ class HostDns:
 
 @dataclass(frozen=True)
 class NetworkView:
-    """All that the plan of a network looks at.
+    """All state that a network plan depends on.
 
-    `links`: host ends that exist, whoever is looked at; `uplinks`: interfaces with a default route; `ipv6`: whether
-    this host has IPv6 at all.
+    `links`: existing host ends, of all containers. `uplinks`: interfaces with a default route. `ipv6`: whether the host
+    has IPv6.
     """
 
     containers: Mapping[str, ContainerView] = field(default_factory=dict)
@@ -108,26 +109,27 @@ class NetworkView:
     ipv6: bool = True
 
     def with_spec(self, name: str, spec: NetworkSpec | None) -> NetworkView:
-        """The same host, were `spec` what is stored for the container `name`."""
+        """Return the view with `spec` stored for container `name`."""
         changed = replace(self.containers[name], spec=spec)
         return replace(self, containers={**self.containers, name: changed})
 
     def fenced_as(self, first: NetworkView) -> NetworkView:
-        """The same host with the fence around what there was in the `first` look of a run: so that ends where
-        interfaces come and go. What has come meanwhile is for the next run.
+        """Return the view with the required fence of the `first` view of a run.
+
+        So a run ends even if interfaces come and go; new interfaces are fenced by the next run.
         """
         return replace(self, forwarding=replace(self.forwarding, around=first.forwarding.around))
 
     def connected(self) -> Iterator[ContainerView]:
-        """The containers that have a network namespace and a network."""
+        """Return the containers that have a network namespace and a network."""
         return (c for c in self.containers.values() if c.attached and c.spec is not None)
 
     def peer_of(self, entry: PeerEntry) -> ContainerView | None:
-        """The container that a peer entry means: one that exists, is that very one, and has a network."""
+        """Return the container of a peer entry if it exists with the same id and has a network, else None."""
         found = self.containers.get(entry.peer)
         return found if found and found.spec and found.container_id == entry.peer_id else None
 
     @property
     def damage(self) -> str | None:
-        """The first damaged state file, if there is one."""
+        """Return the first damage of a state file, or None."""
         return next((c.damage for c in self.containers.values() if c.damage), None)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a container's network is to be: the content of its network.json, and the link that follows from it."""
+"""The network spec of a container, stored in its network.json, and the veth pair that follows from it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..._engine.typed_values import Kind, flag, list_of, map_of, maybe, object_w
 from ..._errors import ConductorError, Damaged, InvalidInput
 from .ports import Expose, PortRange, parse_exposes, parse_port_ranges
 
-# An interface's name has 15 characters at most: prefix and 10 hexadecimal digits of the container's name's hash.
+# An interface name has at most 15 characters: the prefix and 10 hexadecimal digits of a hash of the container name.
 LINK_PREFIX = "cdtr-"
 INNER_LINK = "eth0"
 DEFAULT_MTU = 1500
@@ -24,79 +24,84 @@ LEAST_MTU, MOST_MTU = 1280, 65535  # 1280: IPv6 (RFC 8200, 5); 65535: veth
 
 
 def link_name(container: str) -> str:
-    """The host end of the container's veth pair."""
+    """Return the name of the host end of the container's veth pair."""
     return LINK_PREFIX + hashlib.sha256(container.encode()).hexdigest()[:10]
 
 
 def mac_of(container_id: str) -> str:
-    """A locally administered unicast address that stays with the container."""
+    """Return a locally administered unicast MAC address derived from the container id."""
     digits = hashlib.sha256(container_id.encode()).hexdigest()
     return ":".join(["02", *(digits[i : i + 2] for i in range(0, 10, 2))])
 
 
 def parse_mac(value: str) -> str:
-    """The option mac, in lower case. Raises InvalidInput."""
+    """Return the option mac in lower case. Raises InvalidInput."""
     text = value.lower()
     if not re.fullmatch(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", text) or int(text[:2], 16) & 1 or not text.strip("0:"):
-        raise InvalidInput(f"mac {value!r} is not the address of one interface", "write it like 02:00:0a:57:00:02")
+        raise InvalidInput(f"mac {value!r} is not a unicast MAC address", "use the form 02:00:0a:57:00:02")
     return text
 
 
 def parse_mtu(value: int) -> int:
-    """The option mtu, in bytes. Raises InvalidInput."""
+    """Return the option mtu, in bytes. Raises InvalidInput."""
     if not LEAST_MTU <= value <= MOST_MTU:
-        raise InvalidInput(f"mtu {value} is not possible", f"it goes from {LEAST_MTU} to {MOST_MTU}")
+        raise InvalidInput(f"mtu {value} is out of range", f"use a value from {LEAST_MTU} to {MOST_MTU}")
     return value
 
 
 def parse_interface(value: str) -> str:
-    """The option interface: a name that the kernel allows (dev_valid_name). Raises InvalidInput."""
+    """Return the option interface, a name that the kernel allows (dev_valid_name). Raises InvalidInput."""
     if not 0 < len(value) < 16 or value in (".", "..") or re.search(r"[/:\s*\"]", value):
-        raise InvalidInput(f"interface {value!r} is not an interface's name", "give one of the host's, like eth0")
+        raise InvalidInput(
+            f"interface {value!r} is not a valid interface name",
+            "use the name of an interface of the host, such as eth0",
+        )
     return value
 
 
 def parse_dns(values: Iterable[str]) -> tuple[str, ...]:
-    """The option dns. Raises InvalidInput."""
+    """Return the option dns as canonical addresses. Raises InvalidInput."""
     servers = []
     for value in values:
         try:
             servers.append(str(ipaddress.ip_address(value)))
         except ValueError:
-            raise InvalidInput(f"dns {value!r} is not an IP address", "name servers are given by address") from None
+            raise InvalidInput(
+                f"dns {value!r} is not an IP address", "use the address of the name server, not its name"
+            ) from None
     return tuple(servers)
 
 
 def _ports(value: object) -> bool:
-    """A port, or a range of them as text."""
+    """Return whether `value` is a port, or text, which may be a range of ports."""
     return text(value) or whole(1, 65535)(value)
 
 
 def parse_dns_search(values: Collection[object]) -> tuple[str, ...]:
-    """The option dns_search. Raises InvalidInput."""
+    """Return the option dns_search. Raises InvalidInput."""
     for value in values:
-        # A dot alone is the root: no domain is searched (docker's --dns-search).
+        # A single dot is the root: no domain is searched (--dns-search of docker).
         if not re.fullmatch(r"\.|[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9_.])?", str(value)):
-            raise InvalidInput(f"dns_search {value!r} is not a domain", "write it like example.org")
+            raise InvalidInput(f"dns_search {value!r} is not a domain", "use the form example.org")
     return tuple(map(str, values))
 
 
 def parse_dns_options(values: Collection[object]) -> tuple[str, ...]:
-    """The option dns_options, words of resolv.conf(5). Raises InvalidInput."""
+    """Return the option dns_options, words of resolv.conf(5). Raises InvalidInput."""
     for value in values:
         if not re.fullmatch(r"[a-z0-9-]+(:[0-9]+)?", str(value)):
-            raise InvalidInput(f"dns_options {value!r} is not an option of resolv.conf", "write it like ndots:2")
+            raise InvalidInput(f"dns_options {value!r} is not an option of resolv.conf", "use the form ndots:2")
     return tuple(map(str, values))
 
 
 def parse_extra_hosts(value: object) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """The option extra_hosts, name to address or list of addresses, sorted by name. Raises InvalidInput."""
+    """Return the option extra_hosts, sorted by name: each name with a list of addresses. Raises InvalidInput."""
     if not isinstance(value, Mapping):
-        raise InvalidInput("extra_hosts is not a dictionary", "write it like {db: 192.0.2.7}")
+        raise InvalidInput("extra_hosts is not a dictionary", "use the form {db: 192.0.2.7}")
     found = []
     for host, addresses in sorted(value.items(), key=str):
         if not re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?", str(host)):
-            raise InvalidInput(f"extra_hosts has {host!r}, which is not a host name", "write it like db.example.org")
+            raise InvalidInput(f"extra_hosts: {host!r} is not a host name", "use the form db.example.org")
         listed = addresses if isinstance(addresses, (list, tuple)) else [addresses]
         found.append((str(host), tuple(_extra_host(str(host), address) for address in listed)))
     return tuple(found)
@@ -106,11 +111,12 @@ def _extra_host(host: str, address: object) -> str:
     if address == "host-gateway":
         return "host-gateway"
     try:
-        # An integer is an address for ipaddress, and no user means that.
+        # ipaddress accepts an integer as an address, but no user means that.
         return str(ipaddress.ip_address(address if isinstance(address, str) else ""))
     except ValueError:
         raise InvalidInput(
-            f"extra_hosts gives {host} the address {address!r}", "give an IP address, or host-gateway for the host"
+            f"extra_hosts: {address!r} of {host} is not an IP address",
+            "use an IP address, or host-gateway for the host",
         ) from None
 
 
@@ -121,12 +127,12 @@ def _listed(values: tuple[str, ...] | None) -> list[str] | None:
 def _require_version(version: int, *addresses: str | None) -> None:
     for address in addresses:
         if address is None or ipaddress.ip_address(address).version != version:
-            raise ValueError(f"{address} is no IPv{version} address")
+            raise ValueError(f"{address} is not an IPv{version} address")
 
 
 @dataclass(frozen=True, order=True)
 class PeerEntry:
-    """This container may call `peer`, as long as that is the container with the id `peer_id`; () is every port."""
+    """Permission to call the container `peer` with the id `peer_id`. `ports` () means every port."""
 
     peer: str
     peer_id: str
@@ -135,7 +141,7 @@ class PeerEntry:
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """The wanted network of the container whose id is `container_id`. Addresses in canonical form."""
+    """The requested network of the container with the id `container_id`. Addresses are in canonical form."""
 
     container_id: str
     ipv4: str
@@ -156,7 +162,7 @@ class NetworkSpec:
     peers: tuple[PeerEntry, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """For network.json and for results."""
+        """Return the spec as stored in network.json and shown in results."""
         return {
             **{name: getattr(self, name) for name in _PLAIN},
             **{name: _listed(getattr(self, name)) for name in ("dns", "dns_search", "dns_options")},
@@ -170,7 +176,7 @@ class NetworkSpec:
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any], path: str) -> NetworkSpec:
-        """What `to_dict` gave, read from `path`. Raises Damaged."""
+        """Return the spec that `to_dict` wrote to `path`. Raises Damaged."""
         remedy = "remove the file and run conductor_network for its container again"
         problem = wrong({**_ADDED_LATER, **value}, _KINDS, _KINDS)
         if problem:
@@ -204,7 +210,7 @@ _PORT = {
     "container_port": _ports, "host_port": _ports, "protocol": one_of("tcp", "udp"), "host_ip": maybe(text)
 }  # fmt: skip
 _PEER = {"peer": text, "peer_id": text, "ports": list_of(_ports)}
-# What is the same in network.json, the spec and results.
+# Values that are the same in network.json, the spec and results.
 _PLAIN: Mapping[str, Kind] = {
     "container_id": text, "ipv4": text, "gateway4": text, "ipv6": maybe(text), "gateway6": maybe(text),
     "mac": text, "mtu": whole(LEAST_MTU, MOST_MTU), "internet": flag, "interface": maybe(text), "host_access": flag,
@@ -218,13 +224,13 @@ _KINDS: Mapping[str, Kind] = {
     "peers": list_of(object_with(_PEER, _PEER)),
 }
 
-# What files of earlier versions lack.
+# Defaults for keys that files of earlier versions lack.
 _ADDED_LATER: Mapping[str, Any] = {"metadata": False, "dns_search": None, "dns_options": None, "extra_hosts": {}}
 
 
 @dataclass(frozen=True)
 class Link:
-    """Both ends of a container's veth pair; `outer` is the host's."""
+    """Both ends of a container's veth pair; `outer` is the host end."""
 
     outer: str
     outer_altname: str
@@ -238,7 +244,7 @@ class Link:
 
     @classmethod
     def of(cls, container: str, spec: NetworkSpec) -> Link:
-        """The link that `spec` wants for `container`."""
+        """Return the link that `spec` requests for `container`."""
         return cls(
             link_name(container), f"{container}-outside", f"{container}-inside",
             spec.mac, spec.mtu, spec.ipv4, spec.gateway4, spec.ipv6, spec.gateway6,

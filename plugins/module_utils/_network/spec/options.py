@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the options of conductor_network ask for, parsed and checked."""
+"""Options of conductor_network, parsed and checked."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .ports import Expose, parse_exposes
 
 @dataclass(frozen=True)
 class NetworkOptions:
-    """A whole network as asked for; None for an address means one of the pool, or the one that the container has."""
+    """The complete requested network. An address of None keeps the current one, or takes a free one of the pool."""
 
     pool4: Network
     pool6: Network
@@ -46,7 +46,7 @@ class NetworkOptions:
 
     @classmethod
     def parse(cls, params: Mapping[str, Any], pool4: str, pool6: str, interface: str | None) -> NetworkOptions:
-        """From the module's `params` and the host's settings. Raises InvalidInput."""
+        """Return the options from the module's `params` and the host's settings. Raises InvalidInput."""
         pools = {4: parse_pool(pool4, 4), 6: parse_pool(pool6, 6)}
         values: dict[str, Any] = {
             key: parse(params[key])
@@ -68,11 +68,11 @@ class NetworkOptions:
         }
         if interface and not values.get("internet"):
             if params.get("interface"):
-                raise InvalidInput("interface says where the internet is, but internet is false", "set internet: true")
+                raise InvalidInput("interface is set, but internet is false", "set internet: true, or omit interface")
             interface = None
         if values.get("metadata") and not values.get("internet") and not values.get("host_access", True):
             raise InvalidInput(
-                "metadata is asked for, but no way leads there", "set internet: true, or host_access: true"
+                "metadata is true, but internet and host_access are false", "set internet: true or host_access: true"
             )
         values["interface"] = parse_interface(interface) if interface else None
         return cls(pools[4], pools[6], **values)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ports: those that a host exposes for a container, and those on which a container may call a peer."""
+"""Ports that a host exposes for a container, and ports on which a container may call a peer."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import Any
 from ..._errors import InvalidInput
 
 PROTOCOLS = ("tcp", "udp")
-# A range that keeps its ports is one element in the firewall. The kernel has no translation by an offset there (nft
-# lacks NF_NAT_RANGE_PROTO_OFFSET), so each port of another range is an element of its own.
+# A range with the same host ports is one nftables element. nft cannot translate by an offset (it lacks
+# NF_NAT_RANGE_PROTO_OFFSET), so any other range needs one element for each port.
 MOST_SHIFTED = 1024
 _SHORT = re.compile(r"(?P<container>\d{1,5})-(?P<host>\d{1,5})(?:/(?P<protocol>[a-z]+))?")
 _PAIR = re.compile(r"(?P<container>[\d-]+):(?P<host>[\d-]+)(?:/(?P<protocol>[a-z]+))?")
@@ -23,15 +23,15 @@ _EXPOSE_KEYS = {"container_port", "host_port", "protocol", "host_ip"}
 
 
 def _range(value: object, what: str) -> tuple[int, int]:
-    """`80`, `"80"` or `"8000-8010"` as first and last port."""
+    """Return the first and last port of `80`, `"80"` or `"8000-8010"`. Raises InvalidInput."""
     text = str(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else ""
     found = re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?", text)
     if found is None:
-        raise InvalidInput(f"{what} {value!r} is not a port", "give a number like 80 or a range like '8000-8010'")
+        raise InvalidInput(f"{what} {value!r} is not a port", "use a number such as 80 or a range such as '8000-8010'")
     first = int(found[1])
     last = int(found[2] or first)
     if not 1 <= first <= last <= 65535:
-        raise InvalidInput(f"{what} {value!r} is not a port", "ports go from 1 to 65535, a range upwards")
+        raise InvalidInput(f"{what} {value!r} is not a port", "use ports from 1 to 65535, the lower one first")
     return first, last
 
 
@@ -41,13 +41,13 @@ def _show(first: int, last: int) -> object:
 
 def _protocol(value: object, what: str) -> str:
     if value not in PROTOCOLS:
-        raise InvalidInput(f"{what} has the protocol {value!r}", "it must be tcp or udp")
+        raise InvalidInput(f"{what}: unknown protocol {value!r}", "use tcp or udp")
     return value
 
 
 @dataclass(frozen=True, order=True)
 class Expose:
-    """`count` ports of the host, from `host_port` on, that lead to the container's from `container_port` on.
+    """`count` host ports from `host_port` on, forwarded to as many container ports from `container_port` on.
 
     `host_ip` "" means every address of the host, "0.0.0.0" every IPv4 and "::" every IPv6 address.
     """
@@ -60,39 +60,39 @@ class Expose:
 
     @classmethod
     def parse(cls, value: object) -> Expose:
-        """From `"8080-80"` (container's port first), `"10000-10100:10000-10100"` (a range that keeps its ports), `/udp`
-        may follow both, or from a dictionary. Raises InvalidInput.
+        """Return the expose of one list entry. Raises InvalidInput.
+
+        `value` is `"8080-80"` (container port first), `"10000-10100:10000-10100"` (a range with the same host ports),
+        each optionally followed by `/udp`, or a dictionary.
         """
         if isinstance(value, str):
             value = _parse_text(value.strip())
         if not isinstance(value, dict):
-            raise InvalidInput(f"expose {value!r} is not understood", "write '8080-80' or a dictionary")
+            raise InvalidInput(f"expose {value!r} is not valid", "use the form '8080-80' or a dictionary")
         unknown = sorted(set(map(str, value)) - _EXPOSE_KEYS)
         if unknown:
-            raise InvalidInput(
-                f"expose has the unknown key {unknown[0]!r}", f"known are {', '.join(sorted(_EXPOSE_KEYS))}"
-            )
+            raise InvalidInput(f"expose: unknown key {unknown[0]!r}", f"use only {', '.join(sorted(_EXPOSE_KEYS))}")
         if value.get("container_port") is None:
-            raise InvalidInput("expose has no container_port", "name the port inside the container")
+            raise InvalidInput("expose: container_port is missing", "set it to the port in the container")
         inner = _range(value["container_port"], "container_port")
         host = value.get("host_port")
         outer = inner if host is None else _range(host, "host_port")
         count = inner[1] - inner[0] + 1
         if outer[1] - outer[0] + 1 != count:
             raise InvalidInput(
-                f"container_port {_show(*inner)} and host_port {_show(*outer)} are ranges of different length",
-                "give as many host ports as container ports",
+                f"expose: container_port {_show(*inner)} and host_port {_show(*outer)} differ in length",
+                "use as many host ports as container ports",
             )
         if inner != outer and count > MOST_SHIFTED:
             raise InvalidInput(
-                f"the port range {_show(*inner)} has {count} ports and is exposed as {_show(*outer)}",
-                f"a range that changes its ports has at most {MOST_SHIFTED}; expose it by the same ports",
+                f"expose: range {_show(*inner)} of {count} ports has other host ports ({_show(*outer)})",
+                f"use the same host ports, or a range of at most {MOST_SHIFTED} ports",
             )
         protocol = _protocol(value.get("protocol") or "tcp", "expose")
         return cls(protocol, outer[0], inner[0], count, _host_ip(value.get("host_ip")))
 
     def to_dict(self) -> dict[str, Any]:
-        """For specs and results; `parse` reads it back."""
+        """Return the form for specs and results, which `parse` accepts."""
         return {
             "container_port": _show(*self.container_ports),
             "host_port": _show(*self.host_ports),
@@ -102,31 +102,31 @@ class Expose:
 
     @property
     def versions(self) -> tuple[int, ...]:
-        """The IP versions it is for."""
+        """Return the IP versions that the expose applies to."""
         return (4, 6) if not self.host_ip else (ipaddress.ip_address(self.host_ip).version,)
 
     @property
     def any_address(self) -> bool:
-        """Whether it takes every address of the host (of its versions)."""
+        """Return whether the expose applies to every host address of its IP versions."""
         return not self.host_ip or ipaddress.ip_address(self.host_ip).is_unspecified
 
     @property
     def host_ports(self) -> tuple[int, int]:
-        """The first and the last port of the host."""
+        """Return the first and the last host port."""
         return self.host_port, self.host_port + self.count - 1
 
     @property
     def container_ports(self) -> tuple[int, int]:
-        """The first and the last port of the container."""
+        """Return the first and the last container port."""
         return self.container_port, self.container_port + self.count - 1
 
     def shifted(self) -> Iterator[tuple[int, int]]:
-        """(host port, container port) of each one that changes; none if the ports are the same."""
+        """Return (host port, container port) of each port if the two differ, else nothing."""
         ports = range(self.count if self.host_port != self.container_port else 0)
         return ((self.host_port + i, self.container_port + i) for i in ports)
 
     def overlaps(self, other: Expose) -> bool:
-        """Whether one packet to the host could be meant for both."""
+        """Return whether one packet to the host could match both."""
         if self.protocol != other.protocol or not set(self.versions) & set(other.versions):
             return False
         if not self.any_address and not other.any_address and self.host_ip != other.host_ip:
@@ -139,37 +139,37 @@ class Expose:
 
 
 def _parse_text(text: str) -> dict[str, Any]:
-    """An expose as text, in the words of the dictionary. Raises InvalidInput."""
+    """Return the dictionary form of an expose in text form. Raises InvalidInput."""
     found = _SHORT.fullmatch(text) or _PAIR.fullmatch(text)
     if found is None:
         raise InvalidInput(
-            f"expose {text!r} is not understood",
-            "write CONTAINER_PORT-HOST_PORT like '8080-80', a range like '8000-8010:8000-8010', or a dictionary",
+            f"expose {text!r} is not valid",
+            "use CONTAINER_PORT-HOST_PORT such as '8080-80', a range such as '8000-8010:8000-8010', or a dictionary",
         )
     if ":" in text and found["container"] != found["host"]:
-        # Other runtimes have the host's port first here. Who means theirs must not get ours.
+        # Other runtimes have the host port first in this form: the two must not be confused.
         raise InvalidInput(
-            f"expose {text!r} does not say which port is the host's",
-            "write a dictionary with container_port and host_port",
+            f"expose {text!r} does not say which port is the host port",
+            "use a dictionary with container_port and host_port",
         )
     return {"container_port": found["container"], "host_port": found["host"], "protocol": found["protocol"]}
 
 
 def expose_warnings(values: Iterable[object]) -> list[str]:
-    """Those of an expose option that are one port each, and look as if a range was meant."""
+    """Return a warning for each value that exposes one port but looks like a range."""
     warnings = []
     for value in values:
         found = _SHORT.fullmatch(value.strip()) if isinstance(value, str) else None
         if found is None:
             continue
         first, second, protocol = int(found["container"]), int(found["host"]), found["protocol"] or "tcp"
-        # 8080-18080, and 3000-8000 of TCP, are the usual way to give a port a second number.
+        # 8080-18080, and 3000-8000 for TCP, are the usual ways to map a single port to another number.
         second_number = str(second).endswith(str(first)) or (first < 10000 and first % 1000 == second % 1000)
         like_range = not str(second).endswith(str(first)) if protocol == "udp" else not second_number
         if 1024 <= first < second and like_range and (protocol == "udp" or second - first >= 10):
             warnings.append(
-                f"expose {value!r} makes the container's port {first} the host's port {second}. If the range is meant, "
-                f"write '{first}-{second}:{first}-{second}/{protocol}'. If not, write "
+                f"expose {value!r} maps container port {first} to host port {second}, but looks like a range. "
+                f"For a range, write '{first}-{second}:{first}-{second}/{protocol}'. For one port, write "
                 f"{{container_port: {first}, host_port: {second}, protocol: {protocol}}}."
             )
     return warnings
@@ -179,32 +179,33 @@ def _host_ip(value: object) -> str:
     if value is None or value == "":
         return ""
     try:
-        # An integer is an address for ipaddress, and no user means that.
+        # ipaddress accepts an integer as an address, but no user means that.
         return str(ipaddress.ip_address(value if isinstance(value, str) else ""))
     except ValueError:
-        raise InvalidInput(f"host_ip {value!r} is not an IP address", "give one of the host's addresses") from None
+        raise InvalidInput(f"host_ip {value!r} is not an IP address", "use an address of the host") from None
 
 
 def parse_exposes(values: Iterable[object]) -> tuple[Expose, ...]:
-    """All of an expose option, sorted and without repetition. Raises InvalidInput where two take the same host port."""
+    """Return the option expose, sorted and without duplicates. Raises InvalidInput if two use the same host port."""
     exposes = sorted({Expose.parse(value) for value in values})
     for index, one in enumerate(exposes):
         for other in exposes[index + 1 :]:
             if one.overlaps(other):
                 raise InvalidInput(
-                    f"expose takes the host port {one} twice ({other})", "give each container port its own"
+                    f"expose: host port {one} is used twice ({other})",
+                    "use a different host port for each container port",
                 )
     return tuple(exposes)
 
 
 def overlaps(one: tuple[int, int], other: tuple[int, int]) -> bool:
-    """Whether two ranges, each a first and a last port, share one."""
+    """Return whether two ranges, each given by its first and last port, share a port."""
     return one[0] <= other[1] and other[0] <= one[1]
 
 
 @dataclass(frozen=True, order=True)
 class PortRange:
-    """Ports of a peer that may be called."""
+    """A range of ports on which a peer may be called."""
 
     protocol: str
     first: int
@@ -212,10 +213,10 @@ class PortRange:
 
     @classmethod
     def parse(cls, value: object) -> PortRange:
-        """From `"80/tcp"`, `"8000-8010/udp"` or `80` (tcp). Raises InvalidInput."""
+        """Return the range of `"80/tcp"`, `"8000-8010/udp"` or `80` (tcp). Raises InvalidInput."""
         ports, slash, protocol = str(value).partition("/")
         if slash and not protocol:
-            raise InvalidInput(f"ports {value!r} is not understood", "write '80/tcp' or '8000-8010/udp'")
+            raise InvalidInput(f"ports {value!r} is not valid", "use the form '80/tcp' or '8000-8010/udp'")
         first, last = _range(ports, "ports")
         return cls(_protocol(protocol or "tcp", f"ports {value!r}"), first, last)
 
@@ -224,12 +225,12 @@ class PortRange:
 
 
 def parse_port_ranges(values: Iterable[object]) -> tuple[PortRange, ...]:
-    """All of a ports option: sorted, ranges that touch made one (the firewall's set allows no overlap)."""
+    """Return the option ports, sorted and with adjacent ranges merged, since the nftables set allows no overlap."""
     return merge_port_ranges({PortRange.parse(value) for value in values})
 
 
 def merge_port_ranges(ranges: Iterable[PortRange]) -> tuple[PortRange, ...]:
-    """Sorted, ranges that touch made one."""
+    """Return `ranges` sorted, with overlapping and adjacent ranges merged."""
     merged: list[PortRange] = []
     for ports in sorted(ranges):
         last = merged[-1] if merged else None

@@ -1,0 +1,113 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Parsers of the simpler values of a container's options. All of them raise InvalidInput."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from typing import Any
+
+from ..._engine.sizes import parse_size
+from ..._errors import InvalidInput
+
+# Value of memory_swap without a limit.
+UNLIMITED = -1
+
+
+def parse_flag(value: object, option: str) -> bool:
+    """True or false, which Ansible has converted."""
+    return bool(value)
+
+
+def parse_choice(value: str, option: str) -> str:
+    """One of the option's choices, which Ansible has checked."""
+    return value
+
+
+def parse_argv(value: object, option: str) -> tuple[str, ...]:
+    """A command and its arguments: a list, or a string that is split as by a POSIX shell, without expansions."""
+    if isinstance(value, str):
+        try:
+            value = shlex.split(value)
+        except ValueError as error:
+            raise InvalidInput(f"{option}: {value!r} cannot be split ({error})", "close the quote") from None
+    elif isinstance(value, list):
+        # Numbers in YAML, like a port, are arguments as they are written.
+        value = [str(part) if isinstance(part, (int, float)) and not isinstance(part, bool) else part for part in value]
+    if not isinstance(value, list) or not value or not all(isinstance(part, str) for part in value) or not value[0]:
+        raise InvalidInput(
+            f"{option}: {value!r} is not a command",
+            "give a list with the program and its arguments, like ['/usr/bin/env', 'sleep', '60'], or a string",
+        )
+    if any("\0" in part for part in value):
+        raise InvalidInput(f"{option}: a NUL character is not allowed")
+    return tuple(value)
+
+
+def parse_env(value: dict[str, Any], option: str) -> tuple[tuple[str, str], ...]:
+    """Environment variables, sorted by name."""
+    for name, content in value.items():
+        if not isinstance(name, str) or not name or "=" in name or "\0" in name:
+            raise InvalidInput(f"{option}: {name!r} is not the name of a variable")
+        if not isinstance(content, str) or "\0" in content:
+            raise InvalidInput(
+                f"{option}: the value of {name} is not a string", "quote it, or add the filter string to its template"
+            )
+    return tuple(sorted(value.items()))
+
+
+def parse_labels(value: dict[str, Any], option: str) -> tuple[tuple[str, str], ...]:
+    """Labels, sorted by name."""
+    labels = {}
+    for name, content in value.items():
+        if not isinstance(name, str) or not name.isprintable() or not name.strip():
+            raise InvalidInput(f"{option}: {name!r} is not the name of a label", "use printable text")
+        if isinstance(content, (dict, list)) or content is None:
+            raise InvalidInput(f"{option}: the value of {name} is not a string", "quote it")
+        labels[name] = str(content)
+    return tuple(sorted(labels.items()))
+
+
+def parse_user(value: object, option: str) -> str:
+    """NAME, UID, NAME:GROUP or UID:GID. Whether they exist depends on the image."""
+    if not isinstance(value, str) or not re.fullmatch(
+        r"[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?", value
+    ):
+        raise InvalidInput(f"{option}: {value!r} is not a user", "write NAME, UID, NAME:GROUP or UID:GID")
+    return value
+
+
+def parse_hostname(value: object, option: str) -> str:
+    """A host name: labels of letters, digits and '-' (hostname(7)), at most 64 characters (__NEW_UTS_LEN)."""
+    label = r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
+    if not isinstance(value, str) or len(value) > 64 or not re.fullmatch(rf"{label}(?:\.{label})*", value):
+        raise InvalidInput(f"{option}: {value!r} is not a host name", "use at most 64 letters, digits, '-' and '.'")
+    return value
+
+
+def parse_number(minimum: float, kind: type[int | float]) -> Callable[[object, str], float]:
+    """Parser of numbers of `kind` from `minimum` up."""
+
+    def parse(value: object, option: str) -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not minimum <= value < 2**31:
+            raise InvalidInput(f"{option}: {value!r} is not a number", f"give a number from {minimum:g} up")
+        return kind(value)
+
+    return parse
+
+
+def parse_memory(value: object, option: str) -> int:
+    """Bytes; 0 for no limit."""
+    size = parse_size(value, option)
+    # A first process needs about this much.
+    if 0 < size < 1 << 20:
+        raise InvalidInput(f"{option}: {value!r} is below 1m, with which nothing starts", "set more, or 0 for no limit")
+    return size
+
+
+def parse_memory_swap(value: object, option: str) -> int:
+    """Bytes; 0 for no swap, UNLIMITED."""
+    return UNLIMITED if value in ("unlimited", "-1") else parse_memory(value, option)
