@@ -1,4 +1,4 @@
-"""Run molecule on a host made of namespaces (tests/integration/support), which is then its localhost."""
+"""Run molecule with a host made of namespaces (tests/integration/support) as its localhost."""
 
 import os
 import sys

@@ -57,7 +57,7 @@ try:
 except OSError:
     return str(count)
 """
-# Keeps one meanwhile, counted for the user who starts it.
+# Keeps one meanwhile, counted for the user that starts it.
 KEEP_ONE = """
 import ctypes, subprocess, sys
 ctypes.CDLL(None).inotify_init()
@@ -126,13 +126,13 @@ def attacks() -> list[Attack]:
         # Whose keys they are says the next row.
         calling("keyctl", surface.KEYCTL, tell=words(allowed="allowed")),
         Attack(
-            "a key in the session of who starts it",
+            "a key in the session of the caller",
             [FIND_KEY],
             words(ENOKEY="not found"),
             ["python3", "-c", KEY],
         ),
         Attack(
-            "a descriptor of who starts it", [program(surface.DESCRIPTOR)], starter=LEAK
+            "a descriptor of the caller", [program(surface.DESCRIPTOR)], starter=LEAK
         ),
         Attack(
             "inotify instances are counted as", [program(USE_UP)], inotify_instances, ["python3", "-c", KEEP_ONE]

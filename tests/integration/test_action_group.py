@@ -1,4 +1,4 @@
-"""Every module of the action group takes what README tells to put into module_defaults."""
+"""Every module of the action group accepts the settings that docs/guide.md puts into module_defaults."""
 
 import pytest
 import yaml

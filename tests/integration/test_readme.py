@@ -1,8 +1,9 @@
-"""Execute every code block of every README.md on a managed host, as a reader does, from the text of the file itself."""
+"""Execute every code block of docs/guide.md and of every README.md on a managed host, as a reader does."""
 
 import json
 import os
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -14,29 +15,24 @@ from image_cache import test_image as cached
 from netbox import HOST4
 from readme import Executed, block, blocks
 from small_image import ROOTFS, make_archive
-from testhost import PYTHON
+from testhost import PYTHON, ROOT
 from waiting import until
 
 # Each builds images of its own.
 long = pytest.mark.long
 executes = Executed()
-NOT_EXECUTED = {
-    (
-        "README.md",
-        "shell",
-        "ansible-galaxy collection install git+https://github.com/conductor-containers/conductor.containers.git",
-    ): "it fetches what is published, not this tree; script/archive installs the archive of this tree",
-}
+OUTPUT = ("README.md", "text", "$ ansible-playbook -i hosts web.yml")
+NOT_EXECUTED = {OUTPUT: "output of the playbook above it; test_example compares it"}
 RUN = 'run() { module=$1; shift; ansible all -i hosts -m "conductor.containers.$module" -a "$*"; }'
 INVENTORY = (
-    "README.md",
+    "docs/guide.md",
     "yaml",
     "# fleet.conductor.yml, read after the inventory with the group web: -i hosts -i fleet.conductor.yml",
 )
-# The image that the block of role container runs; README.md and the block of role image build the same one.
+# The image of the block of role container. README.md and the block of role image build the same one.
 WEB = {"name": "web", "suite": "trixie", "packages": ["nginx-light"]}
 SLEEP = ["/bin/sleep", "infinity"]
-# The reader's own roles leave a file where they were applied.
+# Task of the reader's own roles: it writes a file named after the role.
 ROLE = "- ansible.builtin.copy: {content: '{{ shop_version | default(1) }}', dest: /etc/ROLE, mode: '0644'}\n"
 
 
@@ -52,10 +48,10 @@ def text(request):
 
 @pytest.fixture
 def reader(bare_host, tmp_path):
-    """A controller whose inventory, the file `hosts`, has the test host as the one host of the group web."""
+    """A controller with the inventory file `hosts`: the test host is the only host of the group web."""
     controller = Controller(tmp_path)
     controller.add_host("alpha", bare_host, ansible_python_interpreter=PYTHON, conductor_host_python=PYTHON)
-    # Role host would raise this limit of the kernel's for the machine that runs the tests.
+    # Role host would raise this kernel limit for the machine that runs the tests.
     controller.inventory["alpha"]["conductor_host_inotify_instances"] = 0
     (tmp_path / "hosts").write_text(json.dumps({"web": {"hosts": controller.inventory}}))
     for role in ("nginx", "shop"):
@@ -77,7 +73,7 @@ def play(reader, text, *options):
     """Run a block as a playbook; returns its output."""
     (reader.directory / "block.yml").write_text(text)
     printed = reader.run("ansible-playbook", "-i", "hosts", "block.yml", *options)
-    # A pattern that matches no host is no error for Ansible.
+    # Ansible does not fail if a pattern matches no host.
     assert "failed=0" in printed and re.search(r"ok=[1-9]", printed), printed
     return printed
 
@@ -112,16 +108,44 @@ def until_reaches(host, name, peer, port):
     until(lambda: host.run(*call, check=False).returncode == 0, f"{name} reaches {peer}")
 
 
-def until_answers(host, page):
-    """Wait until the web server that the host exposes answers with `page`."""
-    curl = ["curl", "--silent", f"http://{HOST4}/"]
+def until_answers(host, page, port=80):
+    """Wait until the web server that the host exposes on `port` answers with `page`."""
+    curl = ["curl", "--silent", f"http://{HOST4}:{port}/"]
     until(lambda: page in host.outside.run(*curl, check=False).stdout, "the web server answers")
+
+
+def results(printed):
+    """Titles of plays and tasks in the output of ansible-playbook, each task with its result."""
+    return re.findall(r"^(PLAY \[.*?\]|TASK \[.*?\]|\w+: \[alpha\])", printed, re.MULTILINE)
+
+
+@long
+@executes("README.md", "yaml", "- name: Run nginx in a container")
+def test_example(bare_host, reader, text):
+    printed = play_with_images(reader, bare_host, text)
+    until_answers(bare_host, "nginx", 8080)
+    shown = block(*OUTPUT)
+    # The test host has the image already.
+    assert results(printed) == results(shown.replace("changed: [alpha]", "ok: [alpha]", 1)), printed
+    assert "changed=3 " in shown and "changed=2 " in printed
+    assert "changed=0 " in play(reader, text)
+
+
+@executes("README.md", "shell", "ansible-galaxy collection build")
+def test_install(tmp_path, text):
+    # In a copy, since the archive is written to the current directory.
+    copy, collections = tmp_path / "copy", tmp_path / "collections"
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "__pycache__", "*.tar.gz"))
+    settings = {**PLAIN, "ANSIBLE_COLLECTIONS_PATH": str(collections), "ANSIBLE_HOME": str(tmp_path / "home")}
+    environment = {**os.environ, **settings, "PATH": f"{BIN}:{os.environ['PATH']}"}
+    subprocess.run(["bash", "-euc", text], cwd=copy, env=environment, check=True)
+    assert (collections / "ansible_collections/conductor/containers/plugins/modules/conductor_container.py").is_file()
 
 
 @long
 @executes("README.md", "yaml", "- hosts: web")
 def test_web_tier(bare_host, reader, text):
-    # The kernel makes no idmapped mounts of an overlay, which the root of a test host is.
+    # The root of a test host is an overlay, of which the kernel makes no idmapped mounts.
     bare_host.run("sh", "-ec", "mkdir /srv/www; mount -t tmpfs tmpfs /srv/www; echo hello > /srv/www/index.html")
     play_with_images(reader, bare_host, text)
     until_answers(bare_host, "hello")
@@ -129,7 +153,7 @@ def test_web_tier(bare_host, reader, text):
 
 
 @long
-@executes("README.md", "shell", RUN)
+@executes("docs/guide.md", "shell", RUN)
 def test_modules_one_by_one(bare_host, reader, text):
     name, suite, packages = re.search(r"name=(\S+) suite=(\S+) packages=(\S+)'", text).groups()
     mount_recipe(bare_host, {"name": name, "suite": suite, "packages": packages.split(",")})
@@ -145,7 +169,7 @@ def test_modules_one_by_one(bare_host, reader, text):
     assert [one["name"] for one in bare_host.module("conductor_container_info")["containers"]] == ["db"]
 
 
-@executes("README.md", "yaml", "module_defaults:")
+@executes("docs/guide.md", "yaml", "module_defaults:")
 def test_defaults_of_all_modules(reader, text):
     tasks = [{"conductor.containers.conductor_image_info": {}}, {"conductor.containers.conductor_network_info": {}}]
     printed = play(reader, yaml.safe_dump([{"hosts": "web", "tasks": tasks, **yaml.safe_load(text)}]), "-vvv")
@@ -153,7 +177,7 @@ def test_defaults_of_all_modules(reader, text):
 
 
 def fleet(reader, text):
-    """Write the inventory block to the file that its first line names; returns the options of that line."""
+    """Write the inventory block to the file named in its first line; returns the options of that line."""
     about = text.partition("\n")[0]
     (reader.directory / about.split()[1].rstrip(",")).write_text(text)
     return about.partition(": ")[2].split()
@@ -170,7 +194,7 @@ def test_containers_in_the_inventory(bare_host, reader, cached_image, text):
 
 
 @long
-@executes("README.md", "yaml", "- hosts: conductor_image_debian")
+@executes("docs/guide.md", "yaml", "- hosts: conductor_image_debian")
 def test_play_in_containers(bare_host, reader, text):
     mount_image(bare_host, cached(ARCHIVE_RECIPE))
     container(bare_host, "box")
@@ -183,7 +207,7 @@ def test_play_in_containers(bare_host, reader, text):
 
 
 @long
-@executes("README.md", "yaml", "- name: Boot a container, and make it a target")
+@executes("docs/guide.md", "yaml", "- name: Boot a container, and make it a target")
 def test_container_as_a_target_of_the_next_play(bare_host, reader, text):
     play_with_images(reader, bare_host, text)
     assert inside(bare_host, "shop", "cat", "/etc/nginx") == "1"

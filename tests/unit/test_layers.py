@@ -19,7 +19,10 @@ RANK = {
     "_agent": 6,
 }
 # Files without I/O that specs and plans may import besides each other.
-VALUES = {"_errors", *(f"_engine.{name}" for name in ("action", "id_range", "names", "option", "paths", "sizes", "typed_values"))}
+VALUES = {
+    "_errors",
+    *(f"_engine.{name}" for name in "action id_range names option paths sizes typed_values".split()),
+}
 FILES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in sorted(ROOT.rglob("*.py"))}
 
 

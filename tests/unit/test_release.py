@@ -28,7 +28,7 @@ def test_the_first_release_can_be_made(tmp_path):
     text = (tmp_path / "CHANGELOG.md").read_text().replace("\\", "")
     assert f"## v{version}" in text and "### Release Summary" in text and "conductor_container" in text
     assert not re.findall(r"\b(?:O|C|V|RV|E|P|M|B|I)\([^)]*\)", text)
-    # What was never released has no faults that a user could have met.
+    # Faults of unreleased code are not listed, since no user has had them.
     assert "### Bugfixes" not in text and "### Security Fixes" not in text
     again = subprocess.run(["script/release", "99.0.0"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert again.returncode == 1 and "set version: 99.0.0" in again.stderr

@@ -10,17 +10,17 @@ ROOT = Path(__file__).parents[2]
 TABLE = (ROOT / "docs" / "requirements.md").read_text()
 SECURITY = (ROOT / "docs" / "security.md").read_text()
 FAULTS = (ROOT / "docs" / "faults.md").read_text()
-PROMISES = SECURITY.partition("## What is promised")[2].partition("## What is not promised")[0]
+PROMISES = SECURITY.partition("## Promises")[2].partition("## Limits")[0]
 ROWS = [
     line
     for line in TABLE.splitlines() + PROMISES.splitlines()
-    if line.startswith("| ") and not re.match(r"\| (In the|In demand|#|Promise) ", line)
+    if line.startswith("| ") and not re.match(r"\| (In the|Request|Attack|#|Promise) ", line)
 ]
 TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 
 
 def names_in(path: str) -> set[str]:
-    """Names of the test functions in a file; none where there is no such file."""
+    """Names of the test functions in a file. Empty if the file does not exist."""
     file = ROOT / path
     body = ast.parse(file.read_text()).body if file.is_file() else []
     return {node.name for node in body if isinstance(node, ast.FunctionDef)}

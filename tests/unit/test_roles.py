@@ -1,4 +1,4 @@
-"""Roles hand every option of their module on, and refuse what the module does not know."""
+"""Roles pass every option to their module, and refuse unknown options."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 FRAGMENT = "plugins/doc_fragments/settings.py"
-# Options that a role leaves to its caller's other tools: it works on one container after the other.
+# Choices that a role does not offer, since it handles one container at a time.
 NOT_FOR_ROLES = {"network": {"state": {"reconciled"}}}
 
 
@@ -34,7 +34,7 @@ def tasks(role: str) -> list:
     ("role", "module"),
     [("image", "image"), ("container", "container"), ("network", "network"), ("network", "peer")],
 )
-def test_a_role_hands_every_option_on(role, module):
+def test_role_passes_every_option_to_its_module(role, module):
     name = f"conductor.containers.conductor_{module}"
     handed = next(task[name] for task in tasks(role) if name in task)
     required = {option for option, found in module_options(f"conductor_{module}").items() if found.get("required")}
@@ -42,13 +42,13 @@ def test_a_role_hands_every_option_on(role, module):
 
 
 @pytest.mark.parametrize("role", ["image", "container", "network"])
-def test_a_role_accepts_what_its_module_accepts(role):
+def test_role_accepts_the_options_of_its_module(role):
     accepted = role_options(role, f"conductor_{role}_items")
     compare(accepted, module_options(f"conductor_{role}"), NOT_FOR_ROLES.get(role, {}))
     assert set(accepted) - set(module_options(f"conductor_{role}")) <= {"peers"}
 
 
-def test_role_deploy_accepts_what_the_roles_it_is_made_of_accept():
+def test_role_deploy_accepts_the_options_of_its_modules():
     accepted = role_options("deploy", "conductor_containers")
     compare(accepted, module_options("conductor_container"), {})
     network = {
@@ -63,7 +63,7 @@ def test_role_deploy_accepts_what_the_roles_it_is_made_of_accept():
 def compare(accepted: dict, options: dict, without: dict) -> None:
     for name, option in options.items():
         assert name in accepted, name
-        # The image of a container may be described in place.
+        # A role also accepts a dictionary as the image of a container.
         if (name, accepted[name]["type"]) != ("image", "raw"):
             assert accepted[name]["type"] == option["type"], name
         choices = set(option.get("choices", [])) - without.get(name, set())
@@ -73,7 +73,7 @@ def compare(accepted: dict, options: dict, without: dict) -> None:
 
 
 def test_role_host_does_not_switch_forwarding_on_at_boot():
-    """Docker and others set their policy only if they switch it on themselves; and nothing guards it at boot."""
+    """Docker and others set their policy only if they enable forwarding themselves, and no rule protects it at boot."""
     template = (ROOT / "roles/host/templates/sysctl.conf.j2").read_text()
     settings = [line for line in template.splitlines() if not line.startswith(("#", "{%"))]
     assert settings == ["-net.ipv6.conf.{{ interface | replace('.', '/') }}.accept_ra = 2"]

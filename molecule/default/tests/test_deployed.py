@@ -1,4 +1,4 @@
-"""What role deploy leaves on the host, seen from the host, from containers and from outside."""
+"""Result of role deploy, seen from the host, from containers and from outside."""
 
 import json
 import os
@@ -16,13 +16,13 @@ OUTSIDE = f"nsenter --net=/proc/{os.environ['CONDUCTOR_OUTSIDE_PID']}/ns/net"
 
 
 def call(host, url, where="", patience=5):
-    """What the web server at `url` says to a client at `where`; None where it does not answer."""
+    """Answer of the web server at `url` to a client at `where`, or None if it does not answer."""
     done = host.run(f"{where} python3 -c %s %s %s", CALL, url, str(patience))
     return done.stdout if done.succeeded else None
 
 
 def deploy(host, containers, *options):
-    """Converge with another list; what ansible-playbook said."""
+    """Converge with another list. Returns the output of ansible-playbook."""
     inventory, playbook = os.environ["MOLECULE_INVENTORY_FILE"], str(SCENARIO / "converge.yml")
     variables = json.dumps({"conductor_containers": containers})
     done = host.run(f"ansible-playbook {' '.join(options)} -i %s -e %s %s", inventory, variables, playbook)
@@ -38,17 +38,17 @@ def address(host, name):
     return host.check_output("ip -n %s -4 -o address show dev eth0", f"conductor-{name}").split()[3].split("/")[0]
 
 
-def test_the_host_has_what_its_role_installs(host):
+def test_host_has_packages_and_settings(host):
     for package in ("python3-pyroute2", "nftables", "mmdebstrap"):
         assert host.package(package).is_installed
     assert '"forwarding": "enable"' in host.file("/etc/conductor/conductor.json").content_string
-    # Its comments say why not.
+    # The reasons are in its comments.
     assert not host.file("/etc/sysctl.d/60-conductor.conf").contains("^[^#]*forward")
     assert host.file("/proc/sys/net/ipv4/ip_forward").content_string.strip() != "0"
     assert host.file("/etc/systemd/system/nftables.service.d/conductor.conf").contains("conductor reconcile")
 
 
-def test_a_containers_log_is_begun_anew_while_it_runs(host):
+def test_log_is_rotated_while_the_container_runs(host):
     log = "/var/lib/conductor/containers/web/console.log"
     assert call(host, "http://127.0.0.1:8080/hostname") and host.file(log).size > 0
     host.check_output("logrotate --force --state /run/logrotate.state /etc/logrotate.d/conductor")
@@ -67,7 +67,7 @@ def test_the_exposed_port_answers_the_host_and_the_outside(host):
     assert call(host, "http://198.51.100.1:8080/hostname", OUTSIDE).strip() == "web"
 
 
-def test_the_backend_is_for_its_peer_only(host):
+def test_only_the_peer_reaches_the_backend(host):
     backend = f"http://{address(host, 'backend')}:8000/"
     assert call(host, backend, inside("web")) is not None
     assert call(host, backend, inside("lonely"), 1) is None
@@ -75,7 +75,7 @@ def test_the_backend_is_for_its_peer_only(host):
     assert call(host, f"http://{address(host, 'web')}:8000/", inside("backend"), 1) is None
 
 
-def test_check_mode_says_what_would_change_and_changes_nothing(host):
+def test_check_mode_reports_changes_and_makes_none(host):
     before = host.check_output("cat /var/lib/conductor/containers/*/*.json; nft -s list table inet conductor")
     listed = [item for item in LISTED if item["name"] != "lonely"]
     fresh = {"name": "fresh", "image": "debian", "network": {}, "peers": ["web"]}
@@ -88,7 +88,7 @@ def test_check_mode_says_what_would_change_and_changes_nothing(host):
     assert not host.file("/var/lib/conductor/containers/fresh").exists
 
 
-def test_what_is_no_longer_listed_is_taken_away(host):
+def test_networks_and_peers_that_are_no_longer_listed_are_removed(host):
     without = [{key: value for key, value in item.items() if key != "peers"} for item in LISTED]
     deploy(
         host, [{key: v for key, v in item.items() if (item["name"], key) != ("lonely", "network")} for item in without]

@@ -45,8 +45,8 @@ _REQUEST = {
     "recreate": Option(
         "bool",
         (
-            f"Allow to create the container anew if {_names(RECREATE, 'or')} changes. All data in its root file system is "
-            "lost. Its mounts, network and peers stay.",
+            f"Allow to create the container anew if {_names(RECREATE, 'or')} changes. All data in its root file "
+            "system is lost. Its mounts, network and peers stay.",
         ),
         default=False,
     ),
