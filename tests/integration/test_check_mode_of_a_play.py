@@ -4,14 +4,14 @@ import pytest
 from snapshot import difference, take
 
 PLAY = [
-    ("conductor_image", {"name": "app", "source": {"image": "base"}}, "there is no image 'base'"),
+    ("conductor_image", {"name": "app", "source": {"image": "base"}}, "image base: does not exist"),
     ("conductor_container", {"name": "box", "image": "app", "state": "started"}, "there is no image 'app'"),
     ("conductor_network", {"container": "box", "internet": True}, "there is no container box"),
     ("conductor_network", {"container": "db"}, "there is no container db"),
     ("conductor_peer", {"container": "box", "peer": "db"}, "there is no container box"),
     ("conductor_copy", {"container": "box", "content": "hello", "dest": "/greeting"}, "there is no container 'box'"),
     ("conductor_exec", {"container": "box", "argv": ["true"]}, "there is no container 'box'"),
-    ("conductor_image", {"name": "golden", "source": {"container": "box"}}, "there is no container 'box'"),
+    ("conductor_image", {"name": "golden", "source": {"container": "box"}}, "container box: does not exist"),
 ]
 
 

@@ -130,7 +130,7 @@ def test_an_archive_is_known_by_its_content(bare_host, archive):
     assert not image(bare_host, source=archive)["changed"]
     bare_host.run("mv", "/run/small.tar", "/run/moved.tar")
     assert not image(bare_host, source={"archive": "/run/moved.tar"})["changed"]
-    assert not image(bare_host, source=archive)["changed"], "it is not questioned when its archive is gone"
+    assert not image(bare_host, source=archive)["changed"], "an image stays unchanged if its archive is missing"
     changed = make_archive(bare_host, {**ROOTFS, "etc/issue": "changed\n"})
     refused = image(bare_host, source=changed, fails=True)
     assert "other values of source" in refused["msg"]
@@ -148,7 +148,7 @@ def test_an_archive_that_is_cut_off_leaves_no_image(bare_host, archive):
 def test_an_archive_that_is_no_root_file_system_is_refused(bare_host):
     source = make_archive(bare_host, {"readme": "hello"}, "none")
     refused = image(bare_host, source=source, fails=True)
-    assert "holds no root file system" in refused["msg"] and entries(bare_host) == []
+    assert "has no root file system" in refused["msg"] and entries(bare_host) == []
 
 
 LINK = "i = t.TarInfo('{0}'); i.type = t.SYMTYPE; i.linkname = '{1}'; a.addfile(i); "
@@ -315,7 +315,7 @@ def test_an_archive_that_another_user_gives_the_same_size_and_time_is_read_again
 def test_a_source_that_waits_or_is_no_file_is_refused(bare_host):
     bare_host.run("mkfifo", "/run/fifo")
     for path in ("/run/fifo", "/run", "/dev/zero"):
-        assert "is not a file" in image(bare_host, source={"archive": path}, fails=True)["msg"]
+        assert "is not a regular file" in image(bare_host, source={"archive": path}, fails=True)["msg"]
 
 
 @pytest.mark.parametrize("suffix", [".tar", ".tar.gz", ".tar.zst"])
@@ -392,17 +392,17 @@ def test_an_image_with_ids_that_a_container_does_not_have_says_so(bare_host):
     box = {"name": "box", "user": "0", "command": ["/bin/sleep", "infinity"]}
     for check in (False, True):
         refused = image(bare_host, source=source, commands=["touch /made"], check=check, fails=not check)
-        assert check or "image small has files of the id 200000, and the ids inside are 0 to 65535" in refused["msg"]
+        assert check or "image small has files with the id 200000, but the ids inside are 0 to 65535" in refused["msg"]
     assert entries(bare_host) == []
     image(bare_host, source=source)
     bare_host.module("conductor_image", name="on", source={"image": "small"})
     for name in ("small", "on"):
         for check in (True, False):
             refused = bare_host.module("conductor_container", **box, image=name, fails=True, check=check)
-            assert "container box: image small has files of the id 200000" in refused["msg"], refused["msg"]
-            assert "userns.size above 200000" in refused["msg"]
+            assert "container box: image small has files with the id 200000" in refused["msg"], refused["msg"]
+            assert "userns.size of the container above 200000" in refused["msg"]
     refused = bare_host.module("conductor_image", name="two", source={"image": "on"}, commands=["true"], fails=True)
-    assert "commands of image two: image small has files of the id 200000" in refused["msg"]
+    assert "commands of image two: image small has files with the id 200000" in refused["msg"]
     bare_host.module("conductor_container", **box, image="on", userns={"base": 800000, "size": 200001})
     seen = bare_host.module("conductor_exec", container="box", argv=["/bin/ls", "-ln", "/srv/file"])["stdout"].split()
     assert seen[2:4] == ["5", "200000"]

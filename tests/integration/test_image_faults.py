@@ -92,7 +92,7 @@ def test_a_builder_ends_with_the_module_and_the_next_run_builds(bare_host, archi
     until(lambda: not pids(bare_host, "debootstrap|apt/methods|wget"), "the builder has ended, too")
     assert [name for name in entries(bare_host) if name.startswith(".build-small-")] and info(bare_host) == []
     done = image(bare_host, source=archive)
-    clearing = "clear away what an interrupted run left of image small"
+    clearing = "remove leftovers of an interrupted run for image small"
     assert done["actions"] == [clearing, "build image small"]
     nothing_is_left_but(bare_host, "small")
 
@@ -253,7 +253,8 @@ def test_what_others_keep_in_the_directory_of_images_is_theirs(bare_host, archiv
     assert [(i["name"], "error" in i) for i in info(bare_host)] == [("mine", True), ("small", False)]
     for params in ({"state": "absent"}, {"source": archive}):
         assert (
-            "was not made by conductor_image" in image(bare_host, name="mine", force=True, fails=True, **params)["msg"]
+            "conductor_image did not create it"
+            in image(bare_host, name="mine", force=True, fails=True, **params)["msg"]
         )
     assert not image(bare_host, source=archive)["changed"]
     image(bare_host, state="absent")

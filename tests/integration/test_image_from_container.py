@@ -101,7 +101,7 @@ def test_it_is_made_once_and_again_when_forced(host, template):
     assert not host.module("conductor_image", name="golden", source=SOURCE)["changed"], "also while it runs"
     for check in (True, False):
         refused = host.module("conductor_image", name="golden", source=SOURCE, force=True, fails=True, check=check)
-        assert "container template runs" in refused["msg"] and "stop it first" in refused["msg"]
+        assert "container template is running" in refused["msg"] and "Stop it first" in refused["msg"]
     host.module("conductor_container", name="template", state="stopped")
     assert host.module("conductor_image", name="golden", source=SOURCE, force=True)["actions"] == [
         "build image golden again"

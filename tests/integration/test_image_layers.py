@@ -96,26 +96,26 @@ def test_a_base_is_not_lost(host, stack):
         for name, above in (("one", "two"), ("debian", "one")):
             for check in (True, False):
                 refused = host.module("conductor_image", name=name, fails=True, check=check, **options)
-                assert f"image '{name}' cannot be {what}: it is the base of {above}" in refused["msg"]
-                assert "remove these images first" in refused["msg"]
+                assert f"image {name}: cannot be {what} because it is the base of {above}" in refused["msg"]
+                assert "Remove these images first" in refused["msg"]
     host.module("conductor_image", name="three", state="absent")
     assert host.module("conductor_image", name="two", state="absent")["changed"]
 
 
-def test_an_image_that_lost_its_base_all_the_same_is_told_before_anything_changes(host, stack):
+def test_missing_base_image_is_reported_before_any_change(host, stack):
     host.module("conductor_container", name="new", image="three", command=SLEEP, state="present")
     host.run("mv", f"{IMAGES}/two", "/run/two")
     for options in ({"name": "new", "state": "started"}, {"name": "other", "image": "three"}):
         for check in (True, False):
             told = host.module("conductor_container", fails=True, check=check, **options)["msg"]
-            assert "image three has lost its base: image two is gone" in told
-    assert "lost its base" in host.module(
+            assert "image three: base image two does not exist" in told
+    assert "base image two does not exist" in host.module(
         "conductor_image", name="three", state="exported", archive="/run/three.tar", fails=True
     )["msg"]  # fmt: skip
-    # Another one in its place is not it, whatever it is called.
+    # An image with the same name but another id is not the base.
     host.module("conductor_image", name="two", source={"image": "one"})
     told = host.module("conductor_container", name="new", state="started", fails=True)["msg"]
-    assert "image three has lost its base: image two is another one now" in told
+    assert "image three: base image two was replaced by another build" in told
     host.module("conductor_image", name="two", state="absent", force=True, fails=True)
     host.module("conductor_container", name="new", state="absent")
     assert host.module("conductor_image", name="three", state="absent")["changed"]

@@ -41,7 +41,7 @@ def test_another_recipe_is_a_clear_error_and_force_builds_again(bare_host, archi
     image(bare_host, source=archive)
     before = info(bare_host)[0]["id"]
     refused = image(bare_host, source=archive, commands=["true"], fails=True)
-    assert "was built with other values of commands" in refused["msg"] and "force: true" in refused["msg"]
+    assert "built with other values of commands" in refused["msg"] and "force: true" in refused["msg"]
     assert refused["diff"] == {"before": {"commands": None}, "after": {"commands": ["true"]}}
     assert info(bare_host)[0]["id"] == before
     assert image(bare_host, source=archive, force=True)["actions"] == ["build image small again"]

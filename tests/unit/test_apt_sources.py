@@ -1,4 +1,4 @@
-"""Which of a host's apt sources is Debian, and how its apt downloads."""
+"""Detection of Debian among the apt sources of a host, and the download settings of its apt."""
 
 import pytest
 from ansible_collections.conductor.containers.plugins.module_utils._build.apt_settings import parse_dump
@@ -61,36 +61,36 @@ def hosts(tmp_path, **files):
     return host_sources(str(tmp_path))
 
 
-def test_both_styles_give_the_same_archives(tmp_path):
+def test_both_formats_give_the_same_archives(tmp_path):
     assert debian_archive(parse_one_line(CLASSIC), "bookworm") == (DEBIAN, SECURITY)
     assert debian_archive(parse_deb822(DEB822), "bookworm") == (DEBIAN, SECURITY)
 
 
-def test_other_vendors_suites_of_the_same_name_are_not_debian(tmp_path):
+def test_suites_of_other_vendors_are_not_debian(tmp_path):
     assert debian_archive(hosts(tmp_path, a_list=OTHERS, debian_sources=DEB822), "bookworm") == (DEBIAN, SECURITY)
     assert debian_archive(parse_one_line(OTHERS), "bookworm") == (None, None)
 
 
-def test_a_mirror_of_any_address_counts_where_debian_itself_would_write_it(tmp_path):
+def test_any_mirror_in_debians_own_file_is_debian(tmp_path):
     sources = hosts(tmp_path, sources_list="deb https://artifacts.example/apt-remote bookworm main\n", b_list=OTHERS)
     assert debian_archive(sources, "bookworm") == ("https://artifacts.example/apt-remote", None)
 
 
-def test_a_mirror_signed_by_debian_counts_wherever_it_stands():
+def test_mirror_signed_by_debian_in_any_file_is_debian():
     key = "/usr/share/keyrings/debian-archive-keyring.gpg"
     text = OTHERS + f"deb [signed-by={key}] https://artifacts.example/x bookworm main\n"
     assert debian_archive(parse_one_line(text), "bookworm")[0] == "https://artifacts.example/x"
 
 
-def test_a_list_of_mirrors_in_a_file_stands_for_its_first(tmp_path):
-    """So it is in Debian's cloud images."""
+def test_first_entry_of_a_mirror_list_file_is_used(tmp_path):
+    """Debian's cloud images use such a file."""
     mirrors = tmp_path / "debian.list"
     mirrors.write_text(f"# first the near one\n{DEBIAN}\tpriority:1\nhttp://far.example/debian\n")
     sources = parse_one_line(f"deb mirror+file:{mirrors} bookworm main\n", own=True)
     assert debian_archive(sources, "bookworm") == (DEBIAN, None)
 
 
-def test_what_an_image_cannot_use_is_left_to_the_builder():
+def test_unusable_sources_are_left_to_the_builder():
     sources = parse_one_line("deb mirror+http://list.example/debian bookworm main\n", own=True)
     assert debian_archive(sources, "bookworm") == (None, None)
     assert debian_archive(parse_one_line(CLASSIC), None) == (None, None)
@@ -99,7 +99,7 @@ def test_what_an_image_cannot_use_is_left_to_the_builder():
 @pytest.mark.parametrize(
     "text", ["", "deb", "deb x", " : \n\n:", "Types: deb\nURIs: x", " indented: first\nTypes: deb"]
 )
-def test_sources_that_are_incomplete_are_no_error(text):
+def test_incomplete_sources_are_ignored(text):
     assert debian_archive(parse_one_line(text) + parse_deb822(text), "bookworm") == (None, None)
 
 
@@ -113,12 +113,12 @@ def test_sources_that_are_incomplete_are_no_error(text):
         ("", None),
     ],
 )
-def test_the_hosts_suite_is_known_where_it_is_debian(tmp_path, text, codename):
+def test_host_suite_is_known_only_on_debian(tmp_path, text, codename):
     (tmp_path / "os-release").write_text(text)
     assert host_codename(str(tmp_path / "os-release")) == codename
 
 
-def test_of_apts_settings_those_of_downloading_are_taken():
+def test_download_settings_of_apt_are_selected():
     dump = """\
 APT::Architecture "amd64";
 Acquire "";

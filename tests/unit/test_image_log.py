@@ -1,4 +1,4 @@
-"""What an error says of a log: the cause, and not the last of those who only pass it on."""
+"""The cause of a failure as read from a build log."""
 
 from ansible_collections.conductor.containers.plugins.module_utils._build.isolated_program import cause
 
@@ -13,23 +13,23 @@ E: mmdebstrap failed to run
 """
 
 
-def test_what_could_not_be_fetched_is_told_with_the_reason():
+def test_failed_download_is_reported_with_its_reason():
     assert cause(NOT_FOUND) == "Err:2 http://deb.example/debian nosuch Release 404  Not Found [IP: 192.0.2.1 80]"
 
 
-def test_the_first_error_of_apt_is_told_and_not_that_there_was_one():
+def test_first_error_of_apt_is_reported():
     assert (
         cause("E: Unable to locate package nosuch\nE: mmdebstrap failed to run\n")
         == "E: Unable to locate package nosuch"
     )
 
 
-def test_an_earlier_program_is_not_blamed():
-    assert cause(f"{NOT_FOUND}+ /bin/sh -ec false\n") == "it said nothing"
+def test_errors_of_earlier_programs_are_ignored():
+    assert cause(f"{NOT_FOUND}+ /bin/sh -ec false\n") == "it printed no error"
     assert cause(f"{NOT_FOUND}+ /bin/sh -ec oops\n/bin/sh: 1: oops: not found\n") == "/bin/sh: 1: oops: not found"
 
 
-def test_else_it_is_the_last_line_that_says_something():
+def test_last_meaningful_line_is_reported_otherwise():
     said = "tar: a: Cannot open\ntar: Exiting with failure status due to previous errors\n\n"
     assert cause(said) == "tar: a: Cannot open"
-    assert cause("") == "it said nothing"
+    assert cause("") == "it printed no error"

@@ -1,4 +1,4 @@
-"""The plan of images: it converges from everywhere, and never takes an image from its users."""
+"""The plan of images: every run converges, and an image in use is never changed."""
 
 from dataclasses import replace
 
@@ -48,7 +48,7 @@ views = st.builds(
 
 
 def carry_out(view, wish, action):
-    """What the host is after `action`."""
+    """Return the view of the host after `action`."""
     gone = {"recipe": None, "builder": None, "damage": "", "exported": False}
     if isinstance(action, ClearStaging):
         return replace(view, stale=False)
@@ -62,7 +62,7 @@ def carry_out(view, wish, action):
 
 
 @given(wishes, views, st.integers(0, 3))
-def test_after_any_part_of_a_plan_the_next_run_converges(wish, view, done):
+def test_next_run_converges_after_any_part_of_a_plan(wish, view, done):
     try:
         actions = plan_image(wish, view).actions
     except ConductorError:
@@ -70,7 +70,7 @@ def test_after_any_part_of_a_plan_the_next_run_converges(wish, view, done):
     for action in actions[:done]:
         view = carry_out(view, wish, action)
     if done < len(actions):
-        # It was killed in the middle of the next one.
+        # The run was killed during the next action.
         view = replace(view, stale=True)
         for action in plan_image(wish, view).actions:
             view = carry_out(view, wish, action)
@@ -78,7 +78,7 @@ def test_after_any_part_of_a_plan_the_next_run_converges(wish, view, done):
 
 
 @given(wishes, views)
-def test_an_image_that_is_or_may_be_in_use_is_never_touched(wish, view):
+def test_image_in_use_is_not_changed(wish, view):
     if not view.exists or not (view.users or view.derived or view.unknown_users):
         return
     try:
@@ -94,7 +94,7 @@ def test_an_image_that_is_or_may_be_in_use_is_never_touched(wish, view):
 
 
 @given(wishes, views)
-def test_an_image_is_only_replaced_or_overwritten_by_force(wish, view):
+def test_image_or_archive_is_replaced_only_with_force(wish, view):
     if wish.force or not view.exists:
         return
     try:
@@ -109,7 +109,7 @@ BUILT = ImageView(recipe=with_defaults(Recipe(packages=("a",)), "trixie", "amd64
 
 
 @pytest.mark.parametrize("state", ["present", "exported"])
-def test_another_recipe_is_a_conflict_that_names_and_shows_the_options(state):
+def test_different_recipe_is_a_conflict_with_a_diff(state):
     with pytest.raises(Conflict, match="other values of suite, builder") as caught:
         plan_image(Wish("web", state, Recipe(suite="sid"), builder="debootstrap"), BUILT)
     before, after = caught.value.facts["diff"]["before"], caught.value.facts["diff"]["after"]
@@ -119,18 +119,18 @@ def test_another_recipe_is_a_conflict_that_names_and_shows_the_options(state):
     }
 
 
-def test_any_builder_will_do_where_none_is_named():
+def test_builder_is_not_compared_if_not_given():
     assert plan_image(Wish("web"), replace(BUILT, builder="debootstrap")).actions == ()
 
 
-def test_the_diff_of_a_forced_build_shows_what_will_be_there_and_what_will_not():
+def test_diff_of_a_forced_build_shows_the_new_recipe():
     complete = with_defaults(Recipe(), "sid", "amd64")
     plan = plan_image(Wish("web", force=True), replace(BUILT, complete=complete))
     assert plan.before["packages"] == ("a",) and plan.after["packages"] == () and plan.after["suite"] == "sid"
 
 
 @pytest.mark.parametrize("state", ["present", "absent", "exported"])
-def test_damage_is_told_and_only_force_goes_over_it(state):
+def test_damaged_image_is_an_error_without_force(state):
     damaged = ImageView(damage="image.json is damaged")
     with pytest.raises(Damaged):
         plan_image(Wish("web", state), damaged)
@@ -141,12 +141,12 @@ def test_damage_is_told_and_only_force_goes_over_it(state):
         assert len(plan_image(Wish("web", state, force=True), damaged).actions) == 1
 
 
-def test_what_is_not_there_is_not_exported():
-    with pytest.raises(NotFound, match="no image 'web' to export"):
+def test_export_of_a_missing_image_is_an_error():
+    with pytest.raises(NotFound, match="image web: cannot be exported"):
         plan_image(Wish("web", "exported", archive="/a.tar"), ImageView())
 
 
-def test_no_image_gets_more_layers_than_can_be_mounted():
+def test_too_many_layers_are_a_conflict():
     check_layers("base", ["layer"] * 19)
-    with pytest.raises(Conflict, match=r"image base has 20 layers, and 20 is the most. Make it one layer"):
+    with pytest.raises(Conflict, match=r"image base has 20 layers; the maximum is 20\. Make it one layer"):
         check_layers("base", ["layer"] * 20)

@@ -1,4 +1,4 @@
-"""What options make of a recipe, and when an image is of another one."""
+"""Parsing of image options into a recipe, and comparison of recipes."""
 
 import json
 
@@ -38,14 +38,14 @@ def image(recipe):
 
 
 @given(options)
-def test_a_recipe_is_the_same_after_it_was_written_and_read(params):
+def test_recipe_round_trips_through_json(params):
     recipe = parse_recipe(params)
     written = json.loads(json.dumps(image(recipe).to_json()))
     assert Image.from_json(written, "image.json") == image(recipe)
 
 
 @given(options)
-def test_an_image_built_with_defaults_is_no_other_than_what_was_asked_for(params):
+def test_defaults_are_no_difference(params):
     recipe = parse_recipe(params)
     assert differing(with_defaults(recipe, "trixie", "amd64"), recipe) == []
     assert differing(with_defaults(recipe, "trixie", "amd64"), Recipe()) == []
@@ -58,12 +58,12 @@ def test_only_options_that_are_given_can_differ(had, wanted):
     assert all(parse_recipe(had).to_json().get(name) != parse_recipe(wanted).to_json()[name] for name in differ)
 
 
-def test_the_order_of_packages_and_a_slash_at_the_end_are_no_difference():
+def test_order_of_packages_and_trailing_slash_are_no_difference():
     one = parse_recipe({"packages": ["b1", "a1", "b1"], "mirror": "http://mirror.example/debian/"})
     assert one == parse_recipe({"packages": ["a1", "b1"], "mirror": "http://mirror.example/debian"})
 
 
-def test_the_order_of_commands_is_a_difference():
+def test_order_of_commands_is_a_difference():
     assert differing(parse_recipe({"commands": ["a", "b"]}), parse_recipe({"commands": ["b", "a"]})) == ["commands"]
 
 
@@ -83,7 +83,7 @@ A, B = "sha256:" + "a" * 64, "sha256:" + "b" * 64
     ],
     ids=["untouched", "same content", "new content", "moved", "moved and gone", "by checksum", "other checksum"],
 )
-def test_an_archive_is_known_by_its_content(wanted, now, differs):
+def test_archive_is_compared_by_content(wanted, now, differs):
     built = Recipe(source=Source("/same.tar", A))
     assert differing(built, Recipe(source=wanted), now) == (["source"] if differs else [])
     assert differing(Recipe(suite="trixie"), Recipe(source=wanted), now) == ["source"]
@@ -101,7 +101,7 @@ def test_an_archive_is_known_by_its_content(wanted, now, differs):
     ],
     ids=["by name", "other name", "by digest", "moved", "other digest", "an image of that name"],
 )
-def test_a_container_is_known_by_the_digest_of_what_went_in(wanted, differs):
+def test_container_is_compared_by_digest(wanted, differs):
     built = Recipe(source=Source(container="work", digest=A))
     assert differing(built, Recipe(source=wanted)) == (["source"] if differs else [])
     assert differing(Recipe(source=Source(image="work")), Recipe(source=wanted)) == (
@@ -115,7 +115,7 @@ def test_a_container_is_known_by_the_digest_of_what_went_in(wanted, differs):
      '{"recipe": {}, "exports": []}', '{"recipe": {"source": {}}}', '{"recipe": {}, "name": "web", "more": 1}',
      '{"recipe": {}, "base": {"name": "below"}}'],
 )  # fmt: skip
-def test_what_cannot_be_understood_is_damaged_and_names_its_file(text):
+def test_invalid_image_json_is_damaged_and_names_the_file(text):
     with pytest.raises(Damaged, match=r"/images/web/image\.json"):
         Image.from_json(json.loads(text), "/images/web/image.json")
 
@@ -128,6 +128,6 @@ def test_what_cannot_be_understood_is_damaged_and_names_its_file(text):
         {"variant": "-"}, {"commands": [["a", None]]},
     ],
 )  # fmt: skip
-def test_no_value_can_become_an_option_or_a_second_word_of_a_builders_command(params):
+def test_values_cannot_inject_builder_arguments(params):
     with pytest.raises(InvalidInput):
         parse_recipe(params)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How this host's apt downloads (apt.conf(5)): proxies, certificates, and how old an archive may be."""
+"""Download settings of this host's apt (apt.conf(5)): proxies, certificates, and date checks of archives."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _DOWNLOAD = re.compile(r"Acquire::((https?|ftp)::|Check-Valid-Until\b|Check-Date
 
 
 def download_settings() -> list[str]:
-    """Lines for an apt.conf that make another apt download as this host's does."""
+    """Return apt.conf lines that give another apt the download settings of this host."""
     apt_config = find_program("apt-config")
     if apt_config is None:
         return []
@@ -21,12 +21,12 @@ def download_settings() -> list[str]:
 
 
 def parse_dump(text: str) -> list[str]:
-    """The lines of `apt-config dump` that say how to download."""
+    """Return the lines of `apt-config dump` that set download options, without empty values."""
     return [line for line in text.splitlines() if _DOWNLOAD.fullmatch(line) and not line.endswith('"";')]
 
 
 def proxies() -> dict[str, str]:
-    """The same as environment variables, for programs that are not apt: those that know of proxies only."""
+    """Return the proxies of this host's apt as environment variables, for programs other than apt."""
     found = {}
     for line in download_settings():
         match = re.fullmatch(r'Acquire::(https?|ftp)::Proxy "(\S+)";', line)

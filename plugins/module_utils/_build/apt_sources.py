@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From where this host gets Debian: the sources of apt (sources.list(5)), one-line and deb822 style."""
+"""Package sources of this host's apt (sources.list(5)), in one-line and deb822 style."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from .._kernel.files.atomic_write import read_text
 
 @dataclass(frozen=True)
 class Source:
-    """One archive and the suites that are taken from it.
+    """One archive and the suites that apt takes from it.
 
-    `own`: it stands in a file that Debian's installer wrote. `signed_by` is as in the file, "" where it says nothing.
+    `own` is true if the source is in a file that Debian's installer writes. `signed_by` is the value in the file, or ""
+    if it is not set.
     """
 
     uri: str
@@ -30,7 +31,7 @@ class Source:
 
 
 def host_sources(directory: str = "/etc/apt") -> list[Source]:
-    """All binary package sources that are enabled on this host."""
+    """Return all enabled binary package sources of this host."""
     found: list[Source] = []
     for path in (f"{directory}/sources.list", *sorted(glob.glob(f"{directory}/sources.list.d/*.list"))):
         found += parse_one_line(read_text(path), own=os.path.basename(path) == "sources.list")
@@ -40,7 +41,7 @@ def host_sources(directory: str = "/etc/apt") -> list[Source]:
 
 
 def parse_one_line(text: str, own: bool = False) -> list[Source]:
-    """Sources of the one-line style: deb [options] uri suite [component...]."""
+    """Parse sources in one-line style: deb [options] uri suite [component...]."""
     sources = []
     for line in text.splitlines():
         match = re.match(r"deb\s+(?:\[([^]]*)\]\s+)?(\S+)\s+(\S+)\s*(.*)", line.partition("#")[0].strip())
@@ -53,7 +54,7 @@ def parse_one_line(text: str, own: bool = False) -> list[Source]:
 
 
 def parse_deb822(text: str, own: bool = False) -> list[Source]:
-    """Sources of the deb822 style: stanzas of fields, which may go on in indented lines."""
+    """Parse sources in deb822 style: stanzas of fields, with indented continuation lines."""
     sources = []
     for stanza in re.split(r"\n\s*\n", "\n".join(line for line in text.splitlines() if not line.startswith("#"))):
         fields: dict[str, str] = {}
@@ -76,10 +77,10 @@ def parse_deb822(text: str, own: bool = False) -> list[Source]:
 
 
 def debian_archive(sources: Iterable[Source], codename: str | None) -> tuple[str | None, str | None]:
-    """Address of Debian's main archive and of its security archive among `sources`; `codename` is the host's own suite.
+    """Return the URIs of Debian's main archive and security archive in `sources`; `codename` is the host's suite.
 
-    Other vendors call their suites and components like Debian's, too: what counts is who signs it, and how its
-    address and its other suites look.
+    Other vendors use the same names of suites and components. The signing key, the URI and the other suites of a source
+    tell Debian's archives apart from theirs.
     """
     if codename is None:
         return None, None
@@ -90,7 +91,7 @@ def debian_archive(sources: Iterable[Source], codename: str | None) -> tuple[str
         candidates = [s for s in sources if suites & set(s.suites) and "main" in s.components]
         ranked = [(_looks_like_debian(s, s.uri in updating), _address(s.uri)) for s in candidates]
         usable = [entry for entry in ranked if any(entry[0]) and entry[1]]
-        # The first of equals, as apt itself prefers.
+        # max returns the first of equals, which apt prefers, too.
         return max(usable, key=lambda entry: entry[0])[1] if usable else None
 
     main = best({codename, "stable"})
@@ -105,7 +106,7 @@ def _looks_like_debian(source: Source, updating: bool) -> tuple[bool, ...]:
 
 
 def _address(uri: str) -> str | None:
-    """A mirror's address that is right elsewhere, too; None where this one cannot be used.
+    """Return the URI of a mirror that is valid in an image, too, or None if there is none.
 
     Cloud images keep a list of mirrors in a file (apt-transport-mirror(1)), which an image does not have.
     """
@@ -116,7 +117,7 @@ def _address(uri: str) -> str | None:
 
 
 def host_codename(path: str = "/etc/os-release") -> str | None:
-    """The suite that this host is, where it is Debian (os-release(5))."""
+    """Return the suite of this host (os-release(5)), or None if it is not Debian."""
     fields = dict(line.split("=", 1) for line in read_text(path).splitlines() if "=" in line)
     if fields.get("ID", "").strip("\"'") != "debian":
         return None

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Images from archives, and archives of images: tar, the same bytes each time.
+"""Import and export of images as tar archives. Exports are reproducible.
 
-Source of the latter: https://reproducible-builds.org/docs/archives/
+Source of the tar options for that: https://reproducible-builds.org/docs/archives/
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from .layers import make_directory
 from .read_and_hash import read_once
 from .sanitize import opened
 
-# By suffix: the program (and Debian package), and options that make its output depend on its input alone.
+# By suffix: the program (also its Debian package), and options for reproducible output.
 _COMPRESSORS = {(".zst", ".tzst"): ("zstd", "-T0 -10"), (".gz", ".tgz"): ("gzip", "-n")}
-# By the first bytes: the program and its Debian package.
+# By magic number: the program and its Debian package.
 _DECOMPRESSORS = {
     b"\x1f\x8b": ("gzip", "gzip"),
     b"\xfd7zXZ\0": ("xz", "xz-utils"),
@@ -36,7 +36,7 @@ _DECOMPRESSORS = {
 
 
 def file_stat(path: str) -> tuple[int, ...]:
-    """Size and mtime (ns): a file that has them still is taken for unchanged. Empty if there is no plain file."""
+    """Return size and mtime (ns), which identify an unchanged file; empty if `path` is not a regular file."""
     try:
         found = os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -45,7 +45,7 @@ def file_stat(path: str) -> tuple[int, ...]:
 
 
 def changed_checksum(path: str, known: tuple[int, ...]) -> str | None:
-    """sha256:HEX of the archive at `path`; None if it is the file that `known` (see `unpack`) describes, or missing."""
+    """Return sha256:HEX of the archive at `path`; None if it is missing or has the identity `known` (see `unpack`)."""
     try:
         with _opened_archive(path) as fd:
             return None if _identity(os.fstat(fd)) == known else _checksum(fd)
@@ -54,21 +54,24 @@ def changed_checksum(path: str, known: tuple[int, ...]) -> str | None:
 
 
 def check_source(path: str, checksum: str | None) -> str:
-    """The checksum of an archive that can be unpacked here. Raises NotFound, InvalidInput, HostNotCapable."""
+    """Return the checksum of an archive that this host can unpack.
+
+    Raises NotFound, InvalidInput if its checksum is not `checksum`, HostNotCapable if a program is missing.
+    """
     require_program("tar", "tar")
     with _opened_archive(path) as fd:
         _decompressor(fd)
         found = _checksum(fd)
-    _judge(path, checksum, found)
+    _check_checksum(path, checksum, found)
     return found
 
 
 def unpack(path: str, checksum: str | None, rootfs: str, log: str) -> tuple[Source, tuple[int, ...]]:
-    """Unpack an archive into `rootfs`: it as a source with its checksum, and what tells the file from another one.
+    """Unpack an archive into `rootfs`; return it as a source with its checksum, and the identity of the file.
 
-    The checksum is of the bytes that tar has read, whoever writes to the file or to its directory meanwhile.
-    Raises as `check_source`, and EffectFailed. GNU tar refuses members with `..`, strips a leading `/`, and makes links
-    that lead out last, so that nothing gets out by them.
+    The checksum is that of the bytes that tar has read, even if the file or its directory is written to meanwhile.
+    Raises the errors of `check_source`, and EffectFailed. GNU tar refuses members with `..`, strips a leading `/`, and
+    creates links that lead out of the directory last, so that no member is written through them.
     """
     tar = ["tar", "--extract", "--file=-", f"--directory={rootfs}", "--numeric-owner", "--same-owner",
            "--same-permissions", "--xattrs", "--xattrs-include=*", "--acls"]  # fmt: skip
@@ -79,34 +82,37 @@ def unpack(path: str, checksum: str | None, rootfs: str, log: str) -> tuple[Sour
             try:
                 run_logged(tar, log, f"unpacking {path}", stdin=reading.pipe)
             finally:
-                # Another content explains whatever tar says of it.
+                # A wrong checksum is the cause of an error of tar, so report it first.
                 found = f"sha256:{reading.digest()}"
-                _judge(path, checksum, found)
+                _check_checksum(path, checksum, found)
         identity = _identity(os.fstat(fd))
     with opened(rootfs) as root:
         if not (exists_inside(root, "/bin/sh") or exists_inside(root, "/usr/bin/sh")):
-            raise InvalidInput(f"{path} holds no root file system: there is no /bin/sh in it")
+            raise InvalidInput(
+                f"source: archive {path} has no root file system: /bin/sh is missing",
+                "name a tar archive of a complete root file system",
+            )
     return Source(path, found), identity
 
 
 @contextlib.contextmanager
 def _opened_archive(path: str) -> Iterator[int]:
-    """A descriptor of the plain file at `path`. Raises NotFound, InvalidInput."""
+    """Open the regular file at `path`. Raises NotFound, InvalidInput if it is not a regular file."""
     try:
-        # Nobody else need have a FIFO open that somebody put there.
+        # O_NONBLOCK: the open of a FIFO without a writer would block.
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         raise NotFound(f"source: archive {path} does not exist on the managed host", "copy it there first") from None
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise InvalidInput(f"source: archive {path} is not a file", "name a tar archive")
+            raise InvalidInput(f"source: archive {path} is not a regular file", "name a tar archive")
         yield fd
     finally:
         os.close(fd)
 
 
 def _checksum(fd: int) -> str:
-    """sha256:HEX of all that the file has now."""
+    """Return sha256:HEX of the current content of the file."""
     digest, offset = hashlib.sha256(), 0
     end = os.fstat(fd).st_size
     while offset < end and (chunk := os.pread(fd, min(1 << 20, end - offset), offset)):
@@ -115,13 +121,15 @@ def _checksum(fd: int) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
-def _judge(path: str, wanted: str | None, found: str) -> None:
+def _check_checksum(path: str, wanted: str | None, found: str) -> None:
     if wanted not in (None, found):
-        raise InvalidInput(f"source: archive {path} has the checksum {found}, not {wanted}")
+        raise InvalidInput(
+            f"source: archive {path} has the checksum {found}, not {wanted}", "correct checksum or replace the archive"
+        )
 
 
 def _decompressor(fd: int) -> list[str]:
-    """The program that decompresses the file, if it is compressed. Raises HostNotCapable if it is not installed."""
+    """Return the program that decompresses the file; empty if it is plain. Raises HostNotCapable if it is missing."""
     first = os.pread(fd, 8, 0)
     return [require_program(*found) for magic, found in _DECOMPRESSORS.items() if first.startswith(magic)]
 
@@ -131,35 +139,35 @@ def _size_and_time(found: os.stat_result) -> tuple[int, ...]:
 
 
 def _identity(found: os.stat_result) -> tuple[int, ...]:
-    """Unlike the mtime, nobody sets the ctime."""
+    """Return size, mtime, ctime and inode number. Unlike the mtime, the ctime cannot be set (inode(7))."""
     return (*_size_and_time(found), found.st_ctime_ns, found.st_ino)
 
 
 def require_compressor(archive: str) -> None:
-    """Raises HostNotCapable where the program for the archive's suffix is missing."""
+    """Raise HostNotCapable if the program for the archive's suffix is missing."""
     require_program("tar", "tar")
     for program, _ in _compressor(archive):
         require_program(program, program)
 
 
 def partial_export(archive: str, image: str) -> str:
-    """Where `archive` is written until it is whole: one place for each image, so that the next run finds it."""
+    """Return the path at which `archive` is written until complete: fixed per image, so that the next run finds it."""
     directory, name = os.path.split(archive)
     return os.path.join(directory, f".{name[:150]}.conductor-{image}")
 
 
 def export(rootfs: str, archive: str, partial: str, newest: int, log: str) -> tuple[int, ...]:
-    """Write `rootfs` to `archive`: whole or not at all; its `file_stat`. Times after `newest` (seconds) are set to it.
+    """Write `rootfs` to `archive` atomically; return its `file_stat`. Clamp mtimes to `newest` (seconds).
 
-    Only root may read it, as with the image: it has /etc/shadow in it. Holes stay holes; tar puts its own pid into the
-    names of sparse files, and has always the same: it is the first of a pid namespace.
+    Only root can read the file, as with the image: it contains /etc/shadow. Holes stay holes. tar puts its own pid into
+    the names of sparse files; the pid is always 1 in a pid namespace of its own, so the output stays reproducible.
     """
     tar = ["tar", "--create", "--file=-", "--sparse", f"--directory={rootfs}", "--sort=name", f"--mtime=@{newest}",
            "--clamp-mtime", "--numeric-owner", "--xattrs", "--acls", "--format=posix", "--one-file-system",
            "--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime"]  # fmt: skip
     tar += [f"--use-compress-program={program} {options}" for program, options in _compressor(archive)]
     remove_partial(partial)
-    # The directory may be a user's: a link that was laid there must not be written through.
+    # The directory may belong to a user, who must not redirect the write by a symlink.
     fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         run_logged([*tar, "."], log, f"export to {archive}", stdout=fd)
@@ -176,7 +184,7 @@ def export(rootfs: str, archive: str, partial: str, newest: int, log: str) -> tu
 
 
 def remove_partial(partial: str) -> None:
-    """Remove what an interrupted export left."""
+    """Remove the partial file of an interrupted export, if any."""
     try:
         os.unlink(partial)
     except FileNotFoundError:
@@ -184,5 +192,5 @@ def remove_partial(partial: str) -> None:
 
 
 def _compressor(archive: str) -> list[tuple[str, str]]:
-    """Program and options for the suffix; none for a plain .tar."""
+    """Return the program and its options for the suffix; empty for a plain .tar."""
     return [value for suffixes, value in _COMPRESSORS.items() if archive.endswith(suffixes)]

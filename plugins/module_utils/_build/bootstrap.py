@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Filling a directory with a Debian root file system by mmdebstrap(1) or debootstrap(8)."""
+"""Build a Debian root file system with mmdebstrap(1) or debootstrap(8)."""
 
 from __future__ import annotations
 
@@ -24,39 +24,40 @@ from .layers import make_directory
 from .sanitize import drop_caches, opened
 
 _FALLBACK_SUITE = "trixie"
-# Name of the file with apt's settings for mmdebstrap.
+# Name of the file with apt settings for mmdebstrap.
 _SETTINGS = "apt.conf"
 _DEBIAN_KEYRING, _KEYRING_PACKAGE = "/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring"
-# Where apt, and mmdebstrap with it, finds the keys that it trusts (apt-secure(8)).
+# Files with the keys that apt, and so mmdebstrap, trusts (apt-secure(8)).
 _APT_KEYS = ("/etc/apt/trusted.gpg", "/etc/apt/trusted.gpg.d/*.gpg", "/etc/apt/trusted.gpg.d/*.asc")
-# These have no archives of updates and of security fixes beside them.
+# Suites without archives for updates and security fixes.
 _ROLLING = ("sid", "unstable", "testing", "experimental")
-# The kernel's (qemu's) names of Debian's architectures, where they differ.
+# Names of Debian architectures in the kernel and in qemu, if they differ.
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64", "armhf": "arm", "armel": "arm", "ppc64el": "ppc64le"}
-# Processors that run the other one's programs as well.
+# (host, other): the host's processor also runs programs of the other architecture.
 _ALSO_RUNS = {("amd64", "i386")}
 
 
 def choose_builder(wanted: str | None, recipe: Recipe) -> str:
-    """mmdebstrap or debootstrap: the one wanted, else the first, the faster, that is here and can do it.
+    """Return the wanted builder, else mmdebstrap (the faster one) or debootstrap, whichever is installed and suitable.
 
-    `recipe` is complete. Raises HostNotCapable, InvalidInput.
+    `recipe` is complete. Raises HostNotCapable if no suitable builder is installed, InvalidInput if the wanted one is
+    not suitable.
     """
     able = [name for name in VARIANTS if recipe.variant in VARIANTS[name] and _takes_packages(name, recipe)]
     if wanted is not None:
         require_program(wanted, wanted)
         if wanted not in able:
             raise InvalidInput(
-                f"{wanted} has no variant {recipe.variant!r}, or cannot choose versions of packages",
-                "set builder: mmdebstrap, which can",
+                f"builder: {wanted} does not support variant {recipe.variant!r}, or versions of packages",
+                "set builder: mmdebstrap, which supports both",
             )
         return wanted
     for name in able:
         if find_program(name):
             return name
     raise HostNotCapable(
-        f"{' and '.join(able)} {'is' if len(able) == 1 else 'are'} not installed, one of which builds this",
-        "apt-get install mmdebstrap, or role conductor.containers.host",
+        f"builder: {' or '.join(able)} is required to build this image, but not installed",
+        "run apt-get install mmdebstrap, or apply role conductor.containers.host",
     )
 
 
@@ -65,35 +66,38 @@ def _takes_packages(builder: str, recipe: Recipe) -> bool:
 
 
 def complete(recipe: Recipe) -> Recipe:
-    """`recipe` with the host's own values for what it leaves open. Raises HostNotCapable, NotFound."""
+    """Return `recipe` with this host's defaults for the options that are not given.
+
+    Raises HostNotCapable if the host cannot run programs of the architecture, NotFound if the keyring does not exist.
+    """
     architecture = run([require_program("dpkg", "dpkg"), "--print-architecture"]).decode().strip()
     filled = with_defaults(recipe, host_codename() or _FALLBACK_SUITE, architecture)
     if filled.architecture != architecture and not _runs(filled.architecture or "", architecture):
         raise HostNotCapable(
-            f"this host ({architecture}) cannot run programs of architecture {filled.architecture}",
-            "apt-get install qemu-user-static binfmt-support",
+            f"architecture: this host ({architecture}) cannot run programs of architecture {filled.architecture}",
+            "run apt-get install qemu-user-static binfmt-support",
         )
     if filled.keyring is not None and not os.path.isfile(filled.keyring):
-        raise NotFound(f"keyring {filled.keyring} does not exist on the managed host")
+        raise NotFound(f"keyring: {filled.keyring} does not exist on the managed host", "copy it to the host first")
     return filled
 
 
 def check_keyring(builder: str, recipe: Recipe) -> None:
-    """Raises HostNotCapable if `builder` has no key on this host to check the archive of `recipe` (complete) with."""
+    """Raise HostNotCapable if the host has no key for `builder` to verify the archive of `recipe` (complete)."""
     if recipe.keyring is not None:
         return
     keyring = _default_keyring(builder, recipe.suite or "")
     trusted = [path for pattern in _APT_KEYS for path in glob.glob(pattern)] if builder == "mmdebstrap" else []
     if not os.path.exists(keyring) and not trusted:
-        package = _KEYRING_PACKAGE if keyring == _DEBIAN_KEYRING else "the package that has it"
+        remedy = f"run apt-get install {_KEYRING_PACKAGE}" if keyring == _DEBIAN_KEYRING else "install its package"
         raise HostNotCapable(
-            f"keyring {keyring} does not exist on the managed host: {builder} cannot check the archive's signature",
-            f"apt-get install {package}, or set keyring",
+            f"keyring: {keyring} does not exist on the managed host; {builder} cannot verify the archive's signature",
+            f"{remedy}, or set keyring",
         )
 
 
 def _default_keyring(builder: str, suite: str) -> str:
-    """The keyring that debootstrap's script for the suite names; Debian's if it names none."""
+    """Return the keyring that debootstrap's script for the suite names, else Debian's."""
     script = read_text(f"/usr/share/debootstrap/scripts/{suite}") if builder == "debootstrap" else ""
     found = re.search(r"^\s*keyring\s+(/\S+)", script, re.MULTILINE)
     return found[1] if found else _DEBIAN_KEYRING
@@ -105,7 +109,7 @@ def _runs(architecture: str, host: str) -> bool:
 
 
 def bootstrap(builder: str, recipe: Recipe, rootfs: str, log: str) -> None:
-    """Build `recipe` (complete) into the directory `rootfs`, which must not exist. Raises EffectFailed."""
+    """Build `recipe` (complete) in the new directory `rootfs`. Raises EffectFailed."""
     lines = sources_list(recipe)
     what = f"{builder} of {recipe.suite}"
     make_directory(rootfs)
@@ -117,14 +121,17 @@ def bootstrap(builder: str, recipe: Recipe, rootfs: str, log: str) -> None:
         show = partial(mount_for_builder, rootfs, {})
         run_logged(_debootstrap(recipe, lines), log, what, prepare=show, environment=proxies())
         if lines:
-            # debootstrap itself writes the first line only: no updates would come.
+            # debootstrap writes only the first line, which has no updates.
             with opened(rootfs) as root:
                 write_files(root, {"/etc/apt/sources.list": "".join(f"{line}\n" for line in lines).encode()})
     drop_caches(rootfs)
 
 
 def sources_list(recipe: Recipe) -> list[str]:
-    """The image's sources.list(5) as far as it is not the builder's own: from the option, else as this host's."""
+    """Return the lines of the image's sources.list(5), from option mirror or else the host's sources.
+
+    Empty if the builder's default applies.
+    """
     mirror, security = recipe.mirror, None
     if mirror is None:
         mirror, security = debian_archive(host_sources(), host_codename())
@@ -146,14 +153,14 @@ def _mmdebstrap(recipe: Recipe, lines: list[str]) -> list[str]:
 
 
 def _debootstrap(recipe: Recipe, lines: list[str]) -> list[str]:
-    # Without that option a missing keyring is a warning, and the archive's signature is not checked.
+    # Without --force-check-gpg, debootstrap only warns if the keyring is missing, and skips the signature check.
     argv = [
         "debootstrap",
         "--force-check-gpg",
         f"--arch={recipe.architecture}",
         f"--components={','.join(recipe.components or ())}",
     ]
-    # debootstrap's name for a system with all of priority important is no variant at all.
+    # Without --variant, debootstrap installs all packages of priority important.
     if recipe.variant != "important":
         argv.append(f"--variant={recipe.variant}")
     mirror = [lines[0].split()[1]] if lines else []

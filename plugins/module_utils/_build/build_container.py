@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The container in which the commands of an image run: made for one build, and removed after it.
+"""The container in which the commands of an image run: created for one build and removed afterward.
 
-Its first process is the command itself, entered by the same code as any container's. Its root is the image that is
-being made, shown under the container's ids by an idmapped mount: the files on disk have the ids that they have inside.
+Its first process is the command itself, started by the same code as in any container. Its root is the image under
+construction, in a mount with the container's id map: the files on disk have the ids that they have inside.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ from .._kernel.overlayfs import mount_overlay
 from .._network.stages import take_away_network
 from .isolated_program import run_logged
 
-# As podman limits a container's processes.
+# podman's default limit of processes per container.
 _PIDS = 2048
-# As a shell, the exit status of a command that was killed is this and the signal's number.
+# As in a shell, a command killed by a signal has the exit status 128 plus the signal number.
 _SIGNALED = 128
 
 
 @dataclass(frozen=True)
 class BuildContainer:
-    """A container whose cgroup and network namespace exist, for the image in `image` with the layers `base`."""
+    """A container whose cgroup and network namespace exist, for the image at `image` above the layers `base`."""
 
     paths: ContainerPaths
     spec: ContainerSpec
@@ -56,16 +56,16 @@ class BuildContainer:
 
 
 def build_paths(settings: Settings, image: str) -> ContainerPaths:
-    """The files of the container for image `image`."""
+    """Return the paths of the build container for image `image`."""
     return ContainerPaths.of(settings.container_dir, BUILD_PREFIX + image)
 
 
 def build_spec(image: str) -> ContainerSpec:
-    """The container for image `image`, as far as its command is not known."""
+    """Return the specification of the build container for image `image`, without a command."""
     return ContainerSpec(
         name=BUILD_PREFIX + image,
         image=image,
-        # By number: an image need not have users.
+        # A number, because an image need not have /etc/passwd.
         user="0",
         hostname="localhost",
         mounts=(Mount(type="tmpfs", target="/tmp"),),
@@ -74,12 +74,12 @@ def build_spec(image: str) -> ContainerSpec:
 
 
 def has_leftovers(paths: ContainerPaths) -> bool:
-    """Whether a killed build left anything of its container."""
+    """Return whether a killed build left parts of its container."""
     return os.path.lexists(paths.directory) or has_staging(paths) or bool(stop.leftovers(paths))
 
 
 def remove_build(settings: Settings, paths: ContainerPaths) -> None:
-    """Remove the container with all that it used of the host. For the holder of the image's lock."""
+    """Remove the container and its resources on the host. The caller holds the image's lock."""
     stop.kill_all(cgroup_of(paths.name))
     take_away_network(settings, paths.name)
     stop.clean_up(paths)
@@ -88,7 +88,7 @@ def remove_build(settings: Settings, paths: ContainerPaths) -> None:
 
 
 def prepare_build(paths: ContainerPaths, spec: ContainerSpec, ids: IdRange) -> None:
-    """Make cgroup and network namespace. Raises HostNotCapable, EffectFailed."""
+    """Create the cgroup and the network namespace. Raises HostNotCapable, EffectFailed."""
     cgroup = cgroup_of(spec.name)
     cgroup.create()
     _limit(cgroup, spec)
@@ -100,21 +100,21 @@ def _limit(cgroup: Cgroup, spec: ContainerSpec) -> None:
     try:
         cgroup.set_limits(0, 0, spec.pids)
     except HostNotCapable:
-        # Nobody asked for that limit.
+        # The user did not ask for this limit, so the build goes on without it.
         cgroup.set_limits(0, 0, 0)
 
 
 def run_command(build: BuildContainer, command: Command, log: str, environment: dict[str, str]) -> None:
-    """Run `command` as the container's first process, with its output in the file `log`. Raises EffectFailed.
+    """Run `command` as the container's first process and append its output to the file `log`. Raises EffectFailed.
 
-    It ends with us: a process between, which is the first of a pid namespace of its own, ends when we do.
+    The command ends with this process: its parent is the first process of a pid namespace and ends when this one does.
     """
     argv = ("/bin/sh", "-ec", command) if isinstance(command, str) else command
     shown = command if isinstance(command, str) else " ".join(command)
     spec = replace(build.spec, command=argv)
     confinement = Confinement.of(spec, filter_for(spec))
     userns_fd = network_namespace.owner(build.paths.netns)
-    # prepare_build has made it with a user namespace of its own.
+    # prepare_build has created it with its own user namespace.
     assert userns_fd is not None
     if build.base:
         os.mkdir(build.image.work)
@@ -134,13 +134,13 @@ def run_command(build: BuildContainer, command: Command, log: str, environment: 
 
 
 def _mount_root(build: BuildContainer, userns_fd: int) -> None:
-    """Mount the image's root on the container's, for this mount namespace only: none is left if we are killed."""
+    """Mount the image as the container's root in this mount namespace only, so that no mount outlives this process."""
     root_id, target = build.ids.base, build.paths.rootfs
     syscalls.set_file_owner(root_id)
     if not build.base:
         mount_idmapped(build.image.rootfs, target, userns_fd, syscalls.MOUNT_ATTR_NODEV)
         return
-    # The upper layer and its work directory, which have to be in one mount.
+    # overlayfs requires the upper layer and its work directory in one mount.
     upper = build.paths.upper
     mount_idmapped(build.image.directory, upper, userns_fd, syscalls.MOUNT_ATTR_NODEV)
     with shown_layers(build.base, build.paths.lower, userns_fd) as lower:
@@ -154,9 +154,9 @@ def _run_first_process(
     argv: Sequence[str],
     environment: dict[str, str],
 ) -> NoReturn:
-    """Run the first process, pass its output on to ours, and end as it does."""
+    """Run the first process, copy its output to ours, and exit with its status."""
     spec = replace(spec, env=tuple(sorted(environment.items())))
-    # A pipe, so that those inside can open it once more and do no more to the log than write to its end.
+    # A pipe and not the log: processes inside can reopen it through /proc, and must only append to the log.
     output, writer = os.pipe()
     os.fchown(writer, build.ids.base, build.ids.base)
     empty, nobody = os.pipe()

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The path by which a builder sees the root file system that it fills, in a mount namespace of its own.
+"""The mount through which a builder sees the root file system under construction, in its own mount namespace.
 
-apt downloads as user _apt, who must reach the root. On the host's own paths only root does.
+apt downloads as user _apt, which must be able to traverse the path. On the host, only root can.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from .._engine.paths import RUN_DIR
 from .._kernel import syscalls
 from .isolated_program import own_proc
 
-# Below RUN_DIR, which exists as soon as a lock is held, and on which every user may traverse the new tmpfs.
+# Below RUN_DIR, which exists as soon as a lock is held. Every user can traverse the new tmpfs that is mounted there.
 ROOT = os.path.join(RUN_DIR, "rootfs")
 
 
 def mount_for_builder(rootfs: str, files: Mapping[str, str]) -> None:
-    """Show `rootfs` at ROOT, and `files` (name: text, readable by root only) beside it. Raises OSError.
+    """Mount `rootfs` at ROOT, and write `files` (name: text, readable only by root) next to it. Raises OSError.
 
-    For a process in a mount namespace of its own, before it executes the builder.
+    The caller is in its own mount namespace and executes the builder afterward.
     """
     own_proc()
     tree = syscalls.open_tree(rootfs, recursive=False)

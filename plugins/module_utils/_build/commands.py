@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The container for an image's commands, as a use case has it: what it needs is looked at before anything is built."""
+"""The container for an image's commands: check its requirements before a build, create it, and run the commands."""
 
 from __future__ import annotations
 
@@ -44,29 +44,29 @@ _ENVIRONMENT = {"LC_ALL": "C.UTF-8", "HOME": "/root", "DEBIAN_FRONTEND": "nonint
 
 
 class BuildNetwork(NetworkCase):
-    """The network of such a container: the internet, and nothing of the host or of other containers."""
+    """The network of a build container: internet access, without access to the host or to other containers."""
 
     def __init__(self, settings: Settings, name: str) -> None:
         super().__init__({"container": name, **_NETWORK}, settings)
 
     @staticmethod
     def _parse_name(value: object) -> str:
-        # Not a user's: no container can be given such a name.
+        # The name is ours. It is not valid for containers of users.
         return str(value)
 
     def locks(self) -> Iterable[Lock]:
-        # The container is its image's, whose lock is held.
+        # The lock of the image covers its build container and is held.
         return [network_lock()]
 
     def check(self) -> None:
-        """Raises what making the network would. Changes nothing."""
+        """Raise the errors that creating the network would raise. Changes nothing."""
         view = self.observe()
         there = ContainerView(self.name, container_id="0" * 16, hostname=self.name, attached=True)
         self.plan(replace(view, containers={**view.containers, self.name: there}))
 
 
 def check_commands(settings: Settings, image: str) -> None:
-    """Raises what running commands would fail of on this host, before a build of minutes begins. Changes nothing."""
+    """Raise the error with which commands would fail on this host, before a long build begins. Changes nothing."""
     spec = build_spec(image)
     seccomp_filters.check(spec)
     place = settings.image_dir
@@ -81,7 +81,7 @@ def check_commands(settings: Settings, image: str) -> None:
 
 @dataclass(frozen=True)
 class CommandRunner:
-    """Runs commands in images that are being made: `paths`, `spec` and `ids` are of its container."""
+    """Runs commands in an image under construction. `paths`, `spec` and `ids` belong to the build container."""
 
     settings: Settings
     paths: ContainerPaths
@@ -97,7 +97,7 @@ class CommandRunner:
         log: str,
         proxies: Mapping[str, str],
     ) -> None:
-        """Run `commands` one after the other in `image`, which has the layers `base`. Raises EffectFailed."""
+        """Run `commands` in order in `image`, which has the layers `base` below it. Raises EffectFailed."""
         given = {name: os.environ[name] for name in PROXIES if name in os.environ}
         environment = {**_ENVIRONMENT, **given, **proxies}
         build = BuildContainer(self.paths, self.spec, self.ids, image, base)
@@ -110,20 +110,23 @@ class CommandRunner:
             _restore_link(image.rootfs, link)
 
     def _write_files(self, rootfs: str) -> str | None:
-        """Write name servers, and what keeps packages from starting services; where resolv.conf was a link to."""
+        """Write resolv.conf, and the policy that keeps packages from starting services.
+
+        Return the target of resolv.conf if it was a symlink.
+        """
         with opened(rootfs) as root:
             files = inside_files(self.settings, self.spec.name, self.spec.hostname, root)
             link = _link(root)
             write_files(root, {_RESOLV: files.get(_RESOLV, b"")})
             if exists_inside(root, os.path.dirname(_POLICY)):
-                # invoke-rc.d(8). Taken out again with what else is ours.
+                # invoke-rc.d(8): 101 forbids the action. `neutralise` removes the file.
                 write_files(root, {_POLICY: b"#!/bin/sh\nexit 101\n"}, 0o755)
         return link
 
 
 @contextlib.contextmanager
 def command_runner(settings: Settings, image: str) -> Iterator[CommandRunner]:
-    """The container for commands of `image`, with its network, for the block. For the holder of the image's lock."""
+    """Provide the build container of `image` with its network for the block. The caller holds the image's lock."""
     paths, spec = build_paths(settings, image), build_spec(image)
     try:
         with locked(LOCK_DIR, ids_lock(), settings.lock_timeout):
@@ -140,7 +143,7 @@ def command_runner(settings: Settings, image: str) -> Iterator[CommandRunner]:
 
 
 def loopback_addresses(environment: Mapping[str, str]) -> set[Address]:
-    """Addresses on the loopback that the proxies in `environment` have."""
+    """Return the loopback addresses of the proxies in `environment`."""
     found: set[Address] = set()
     for name, value in environment.items():
         if name not in PROXIES or name == "no_proxy":
@@ -161,7 +164,7 @@ def _ids_view(settings: Settings, name: str) -> IdsView:
 
 
 def _link(root: int) -> str | None:
-    """Where /etc/resolv.conf leads to, if it is a symlink."""
+    """Return the target of /etc/resolv.conf if it is a symlink, else None."""
     directory, name = os.path.split(_RESOLV)
     with directory_inside(root, directory) as fd:
         if fd is None or name not in os.listdir(fd):

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Running a program so that nothing of it can stay: mounts and processes of its own, gone with it and with us."""
+"""Run a program in its own namespaces, so that its processes and mounts end with it and with the calling process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy")
 
 
 def own_proc() -> None:
-    """A /proc of the new pid namespace."""
+    """Mount a /proc of the new pid namespace."""
     syscalls.mount("proc", "/proc", "proc", syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC)
 
 
@@ -42,15 +42,14 @@ def run_logged(
     stdout: int | None = None,
     execute: Callable[[Sequence[str], dict[str, str]], NoReturn] | None = None,
 ) -> None:
-    """Run `argv` with its output appended to `log`, or its standard output to the descriptor `stdout`.
+    """Run `argv` and append its output to `log`. Raises EffectFailed with the path and the end of the log.
 
-    Its input is /dev/null, or the descriptor `stdin`.
+    Its standard output goes to the descriptor `stdout` if given; its input is `stdin`, else /dev/null. `execute` is
+    called with `argv` and the environment to execute the program, instead of execvpe(3). `what` names it in errors.
 
-    `execute` is called with `argv` and the environment to become the program, instead of execvpe(3).
-
-    It is the first process of its own mount, pid, IPC and UTS namespaces: when it ends, or is killed, or we are, the
-    kernel ends all that it started and takes its mounts away. `prepare` runs there before it. Raises EffectFailed with
-    the log's end and path.
+    The program is the first process of its own mount, pid, IPC and UTS namespaces: when it ends, or is killed, or the
+    calling process ends, the kernel kills all processes that it started and removes its mounts. `prepare` runs in these
+    namespaces before the program.
     """
     given = {name: os.environ[name] for name in PROXIES if name in os.environ}
     basic = {"PATH": PATH, "LC_ALL": "C.UTF-8", "HOME": "/root", "DEBIAN_FRONTEND": "noninteractive"}
@@ -69,10 +68,10 @@ def run_logged(
 
 
 def cause(tail: str) -> str:
-    """The line of a log's end that says best why the last program in it failed.
+    """Return the line at the end of a log that best explains why the last program in it failed.
 
-    apt names what it could not get in a line "Err:" with the reason in the next one, and other errors in lines "E:", of
-    which the last ones say no more than that there was an error.
+    apt reports a failed download in a line "Err:" with the reason in the next line, and other errors in lines "E:",
+    the last of which only report that there was an error.
     """
     lines = tail.splitlines()
     begin = max((number for number, line in enumerate(lines) if line.startswith("+ ")), default=-1)
@@ -81,18 +80,18 @@ def cause(tail: str) -> str:
         if line.startswith("Err:"):
             return f"{line} {following.strip()}".strip() if following.startswith(" ") else line
     errors = [line for line in said if line.startswith("E: ")]
-    return (errors or said[-1:] or ["it said nothing"])[0]
+    return (errors or said[-1:] or ["it printed no error"])[0]
 
 
 def log_tail(log: str) -> str:
-    """The end of the log file."""
+    """Return the last bytes of the log file as text."""
     with open(log, "rb") as file:
         file.seek(max(0, os.path.getsize(log) - _TAIL))
         return file.read().decode(errors="replace")
 
 
 class _Child:
-    """The program, started."""
+    """The started program."""
 
     def __init__(
         self,
@@ -102,7 +101,7 @@ class _Child:
         streams: tuple[int | None, int, int],
         execute: Callable[[Sequence[str], dict[str, str]], NoReturn] | None,
     ) -> None:
-        # Our end of this pipe closes when we die, which the child may not have asked to be told of yet.
+        # The pipe closes when this process dies. The child checks it, as it may die before PR_SET_PDEATHSIG is set.
         alive, self._ours = os.pipe()
         try:
             self.pid = syscalls.clone3(_NAMESPACES)
@@ -113,7 +112,7 @@ class _Child:
             os.close(alive)
 
     def wait(self) -> int:
-        """Exit status, or the negative number of the signal that killed it."""
+        """Wait for the end; return the exit status, or the negative number of the signal that killed the program."""
         try:
             return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         except BaseException:
@@ -141,12 +140,12 @@ def _become(
         os.setsid()
         for signum in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM):
             signal.signal(signum, signal.SIG_DFL)
-        # Modes in an image are those that Debian means, whatever the umask of who builds it.
+        # Modes of files in an image must not depend on the umask of the user who builds it.
         os.umask(0o022)
         stdin = os.open("/dev/null", os.O_RDONLY) if streams[0] is None else streams[0]
         for source, target in ((stdin, 0), (streams[1], 1), (stderr, 2)):
             os.dup2(source, target)
-        _let_go()
+        _drop_inherited()
         syscalls.mount("", "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
         prepare()
         if execute is not None:
@@ -160,11 +159,11 @@ def _become(
         os._exit(127)
 
 
-def _let_go() -> None:
-    """Keep descriptors and keys that came with the module from the program, which may be one of a hostile image."""
+def _drop_inherited() -> None:
+    """Hide descriptors and keys of the module from the program, which may come from a hostile image."""
     for fd in os.listdir("/proc/self/fd"):
         if int(fd) > 2:
-            # EBADF: that of the listing itself.
+            # EBADF: the descriptor of the listing itself.
             with contextlib.suppress(OSError):
                 os.set_inheritable(int(fd), False)
     syscalls.new_session_keyring()

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The layer of an image on a base: what a container has changed, and the whole that it makes with what it lies on.
+"""The layer of an image above its base: copy a container's changes to a layer, and mount a layer on its base.
 
-In a layer a deleted file is a character device 0:0, and a directory that hides the one below has the attribute
-trusted.overlay.opaque: overlayfs' own notation, so that a layer is copied as it is.
+Layers have overlayfs' own format, so a container's upper layer is copied as it is: a deleted file is a character device
+0:0, and a directory that hides the one below has the attribute trusted.overlay.opaque.
 https://docs.kernel.org/filesystems/overlayfs.html, "whiteouts and opaque directories"
 """
 
@@ -31,28 +31,29 @@ from .isolated_program import run_logged
 
 
 def check_container(settings: Settings, name: str) -> str:
-    """The image of the container that is to become one. Raises NotFound, Damaged; Conflict where it runs, for its
-    files would change meanwhile.
+    """Return the image of a container that is the source of a new image.
+
+    Raises NotFound, Damaged, or Conflict if the container is running, because its files would change meanwhile.
     """
     paths = ContainerPaths.of(settings.container_dir, name)
     spec = read_spec(paths)
     if spec is None:
-        raise not_yet(NotFound(f"source: there is no container {name!r}", "create it with conductor_container"))
+        raise not_yet(NotFound(f"source: container {name}: does not exist", "create it with conductor_container"))
     if observe_process(paths, spec)[2]:
-        raise Conflict(f"source: container {name} runs", "stop it first (conductor_container state=stopped)")
+        raise Conflict(f"source: container {name} is running", "stop it first (conductor_container state=stopped)")
     read_ids(paths)
     return spec.image
 
 
 def copy_layer(settings: Settings, name: str, rootfs: str, log: str) -> None:
-    """Copy what container `name` has changed to `rootfs`, with the ids that its files have inside.
+    """Copy the upper layer of container `name` to `rootfs`, with the ids that its files have inside.
 
-    For who holds the container's lock. Raises EffectFailed.
+    The caller holds the container's lock. Raises EffectFailed.
     """
     paths = ContainerPaths.of(settings.container_dir, name)
     ids = read_ids(paths)
     if ids is not None and os.stat(paths.upper).st_uid == 0:
-        # It was never started: nothing is in it, and its root directory belongs to nobody inside.
+        # The container was never started: the layer is empty, and its root directory has no owner inside yet.
         make_directory(rootfs)
         return
     copy = [require_program("cp", "coreutils"), "--archive", "--preserve=all", "--one-file-system",
@@ -71,21 +72,21 @@ def copy_layer(settings: Settings, name: str, rootfs: str, log: str) -> None:
 
 
 def make_directory(rootfs: str) -> None:
-    """Make an empty root directory, which those inside may traverse whatever our umask is."""
+    """Make an empty root directory with mode 0755, independent of the umask."""
     os.mkdir(rootfs)
     os.chmod(rootfs, 0o755)
 
 
 def _back(ids: IdRange) -> str:
-    """The map by which a mount shows what belongs to the range as those inside see it."""
+    """Return the id map of a mount that shows the ids of the range as the ids inside."""
     return f"{ids.base} 0 {ids.size}\n"
 
 
 @contextlib.contextmanager
 def whole(paths: ImagePaths, base: Sequence[str], writable: bool) -> Iterator[None]:
-    """For the block `paths.rootfs` shows the layer with those that it lies on, `base`, to us and our children only.
+    """Mount the image's layer above the layers `base` at `paths.rootfs` for the block.
 
-    What is written there where that is `writable` goes into the layer. Raises EffectFailed.
+    Only this process and its children see the mount. If `writable`, writes go into the layer. Raises EffectFailed.
     """
     if not base:
         yield

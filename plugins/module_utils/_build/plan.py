@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What must be done so that an image is as wanted: pure."""
+"""The plan of conductor_image: the actions from an image's current state to the requested one. Pure."""
 
 from __future__ import annotations
 
@@ -13,19 +13,18 @@ from .._engine.action import Action, Plan
 from .._errors import Conflict, Damaged, NotFound
 from .._image.spec import Recipe, differing
 
-# With the longest names there are, and the default directories, a root of so many can be mounted.
+# A root with this many layers can be mounted with the longest names and the default directories.
 _MOST_LAYERS = 20
 
 
 @dataclass(frozen=True)
 class ImageView:
-    """What is.
+    """The current state of an image.
 
-    `recipe` and `builder` of the image, None where there is none; `damage` says why it cannot be understood;
-    `users` are containers that have it and `derived` images that lie on it, `unknown_users` says why there may be more;
-    `stale`: a run was interrupted;
-    `exported`: the archive is of this image; `archive_checksum` of the archive to build from, where that had to be
-    read; `complete`: what a build now would be made of.
+    `recipe` and `builder` are None if the image does not exist. `damage` is the error of reading it. `users` are the
+    containers that use it, `derived` the images based on it, `unknown_users` the reason why there may be more of them.
+    `stale` is true if an interrupted run left files. `exported` is true if the archive is an export of this image.
+    `archive_checksum` is that of the source archive, if it had to be read. `complete` is the recipe of a build now.
     """
 
     recipe: Recipe | None = None
@@ -46,7 +45,7 @@ class ImageView:
 
 @dataclass(frozen=True)
 class Wish:
-    """What the module was asked for; `builder` is None where any will do."""
+    """The options of the module. `builder` is None for any builder."""
 
     name: str
     state: str = "present"
@@ -61,7 +60,7 @@ class ClearStaging(Action):
     name: str
 
     def describe(self) -> str:
-        return f"clear away what an interrupted run left of image {self.name}"
+        return f"remove leftovers of an interrupted run for image {self.name}"
 
 
 @dataclass(frozen=True)
@@ -91,21 +90,21 @@ class ExportImage(Action):
 
 
 def needs_build(wish: Wish, view: ImageView) -> bool:
-    """Whether `plan_image` would build, as far as no conflict forbids it."""
+    """Return whether `plan_image` builds the image, if there is no conflict."""
     return wish.state == "present" and (wish.force or not view.exists)
 
 
 def check_layers(base: str, layers: Sequence[str]) -> None:
-    """Raises Conflict where `base`, of so many layers, can carry no more: overlayfs takes them in one page of text."""
+    """Raise Conflict if `base` has the maximum of `layers`: mount options of overlayfs are limited to one page."""
     if len(layers) >= _MOST_LAYERS:
         raise Conflict(
-            f"image {base} has {len(layers)} layers, and {_MOST_LAYERS} is the most",
+            f"image {base} has {len(layers)} layers; the maximum is {_MOST_LAYERS}",
             "make it one layer: export it (state=exported) and import the archive (source)",
         )
 
 
 def plan_image(wish: Wish, view: ImageView) -> Plan:
-    """Actions from `view` to `wish`. Raises Conflict, NotFound, Damaged."""
+    """Return the actions from `view` to `wish`. Raises Conflict, NotFound, Damaged."""
     if view.damage and not (wish.force and wish.state != "exported"):
         raise Damaged(view.damage)
     clearing: tuple[Action, ...] = (ClearStaging(wish.name),) if view.stale else ()
@@ -121,7 +120,7 @@ def _absent(wish: Wish, view: ImageView, clearing: tuple[Action, ...]) -> Plan:
 
 def _exported(wish: Wish, view: ImageView, clearing: tuple[Action, ...]) -> Plan:
     if view.recipe is None:
-        raise NotFound(f"there is no image {wish.name!r} to export", "build it with state=present first")
+        raise NotFound(f"image {wish.name}: cannot be exported because it does not exist", "build it first")
     _refuse_if_other(wish, view, view.recipe)
     done = view.exported and not wish.force
     actions = clearing if done else (*clearing, ExportImage(wish.name, wish.archive))
@@ -148,8 +147,8 @@ def _refuse_if_other(wish: Wish, view: ImageView, built: Recipe) -> None:
         had["builder"], wanted["builder"] = view.builder, wish.builder
     if options:
         raise Conflict(
-            f"image {wish.name!r} was built with other values of {', '.join(options)}",
-            "set force: true with state=present to build it again, or take another name",
+            f"image {wish.name}: built with other values of {', '.join(options)}",
+            "set force: true with state=present to rebuild it, or use another name",
             diff={"before": {o: had.get(o) for o in options}, "after": {o: wanted[o] for o in options}},
         )
 
@@ -157,17 +156,17 @@ def _refuse_if_other(wish: Wish, view: ImageView, built: Recipe) -> None:
 def _refuse_if_used(wish: Wish, view: ImageView, what: str) -> None:
     if view.users:
         raise Conflict(
-            f"image {wish.name!r} cannot be {what}: used by {', '.join(view.users)}",
+            f"image {wish.name}: cannot be {what} because it is used by {', '.join(view.users)}",
             "remove these containers first (conductor_container state=absent)",
         )
     if view.derived:
         raise Conflict(
-            f"image {wish.name!r} cannot be {what}: it is the base of {', '.join(view.derived)}",
+            f"image {wish.name}: cannot be {what} because it is the base of {', '.join(view.derived)}",
             "remove these images first (conductor_image state=absent), or export them and import their archives",
         )
     if view.unknown_users:
         raise Damaged(
-            f"image {wish.name!r} cannot be {what}, for it may be in use: {view.unknown_users}",
+            f"image {wish.name}: cannot be {what} because it may be in use: {view.unknown_users}",
             "remove that container or image with force: true, or repair it",
         )
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Giving a file to a program and hashing it, with one read of each byte for both."""
+"""Pipe a file to a program and hash it, reading each byte only once."""
 
 from __future__ import annotations
 
@@ -19,36 +19,36 @@ _PR_SET_PDEATHSIG = 1
 
 
 class Reading:
-    """`pipe`: a descriptor from which the program reads."""
+    """A file that is being read. `pipe` is the descriptor from which the program reads it."""
 
     def __init__(self, pipe: int, result: int) -> None:
         self.pipe = pipe
         self._result = result
 
     def digest(self) -> str:
-        """SHA-256 (hexadecimal) of the whole file, when the program has ended. Raises EffectFailed."""
+        """Return the SHA-256 (hexadecimal) of the whole file. Call it after the program's end. Raises EffectFailed."""
         os.close(self.pipe)
         self.pipe = -1
         said = b""
         while chunk := os.read(self._result, _CHUNK):
             said += chunk
         if not said.startswith(b"="):
-            raise EffectFailed(f"reading the archive failed: {said.decode(errors='replace') or 'it was interrupted'}")
+            raise EffectFailed(f"reading the archive failed: {said.decode(errors='replace') or 'interrupted'}")
         return said[1:].decode("ascii")
 
 
 @contextlib.contextmanager
 def read_once(fd: int, size: int) -> Iterator[Reading]:
-    """For the block a process of ours reads the first `size` bytes of `fd`, hashes them, and passes them on.
+    """Start a process for the block that reads the first `size` bytes of `fd`, hashes them, and writes them to a pipe.
 
-    What the program leaves unread is hashed, too. `size` bounds it: somebody may write to the file without end.
+    Bytes that the program leaves unread are hashed, too. `size` is a bound in case the file grows without end.
     """
     reader, writer = os.pipe()
     result, result_writer = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            # Among them locks, which must not be held for longer than we live.
+            # The descriptors include locks, which must not outlive the parent.
             syscalls.close_all_but({fd, writer, result_writer})
             syscalls.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
             os.write(result_writer, b"=" + _pass_on(fd, size, writer).encode())
@@ -80,6 +80,6 @@ def _pass_on(fd: int, size: int, writer: int) -> str:
             try:
                 view = view[os.write(writer, view) :]
             except BrokenPipeError:
-                # It has seen the archive's end.
+                # The program has read the archive's end.
                 listening = False
     return digest.hexdigest()

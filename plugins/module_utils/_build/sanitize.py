@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Taking out of a root file system what belongs to one machine, or to the building of it.
+"""Remove the identity of one machine, and leftovers of the build, from a root file system.
 
-The root may come from somebody else's archive: every path is resolved inside it.
+The root may come from a foreign archive, so every path is resolved inside it.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterator
 
 from .._kernel.files.within_root import directory_inside, exists_inside, write_files
 
-# Files only: a link, like that of systemd-resolved, names no machine and is the image's own choice.
+# Only regular files are removed: a symlink, like that of systemd-resolved, identifies no machine.
 _OF_ONE_MACHINE = ("/etc/hostname", "/etc/resolv.conf", "/var/lib/dbus/machine-id")
-# apt's temporary settings of mmdebstrap, and what keeps services from being started during a build.
+# mmdebstrap's temporary settings of apt, the policy against service starts, and debootstrap's log.
 _OF_THE_BUILD = ("/etc/apt/apt.conf.d/99mmdebstrap", "/usr/sbin/policy-rc.d", "/var/log/bootstrap.log")
 _CACHES = ("/var/lib/apt/lists", "/var/lib/apt/lists/partial", "/var/lib/apt/lists/auxfiles", "/var/cache/apt",
            "/var/cache/apt/archives", "/var/cache/apt/archives/partial")  # fmt: skip
-# What apt, and what others, take for the time of apt's last update: these, and the mtime of the lists' directory.
+# apt and other programs take the times of these files, and the mtime of the lists directory, as the last update.
 _LISTS = "/var/lib/apt/lists"
 _OF_UPDATES = {
     "/var/lib/apt/periodic": ("update-stamp", "update-success-stamp"),
@@ -31,7 +31,7 @@ _OF_UPDATES = {
 
 @contextlib.contextmanager
 def opened(rootfs: str) -> Iterator[int]:
-    """A descriptor of the root directory for the block."""
+    """Open the root directory for the block."""
     fd = os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         yield fd
@@ -40,29 +40,29 @@ def opened(rootfs: str) -> Iterator[int]:
 
 
 def neutralise(rootfs: str) -> None:
-    """Take out the machine's id, host name, name servers and ssh keys (machine-id(5)), and what builders left."""
+    """Remove the machine id (machine-id(5)), host name, name servers, ssh host keys, and leftovers of builders."""
     with opened(rootfs) as root:
         for path in (*_OF_ONE_MACHINE, *_OF_THE_BUILD):
             directory, name = os.path.split(path)
             _remove_files(root, directory, {name}.__contains__)
         _remove_files(root, "/etc/ssh", lambda found: found.startswith("ssh_host_") and "_key" in found)
         if exists_inside(root, "/etc/machine-id"):
-            # Empty and not missing: systemd then makes one without taking it for the first boot of all.
+            # Empty instead of missing: systemd creates an id, but does not treat the boot as the first one.
             write_files(root, {"/etc/machine-id": b""}, 0o444)
         _age_emptied_lists(root)
 
 
 def drop_caches(rootfs: str) -> None:
-    """Empty apt's lists and caches, which are old by the time that somebody uses them."""
+    """Empty apt's lists and caches, which are outdated when the image is used."""
     with opened(rootfs) as root:
         for directory in _CACHES:
             _remove_files(root, directory, lambda name: name != "lock")
 
 
 def _age_emptied_lists(root: int) -> None:
-    """Make apt's lists look as old as can be if they were emptied: the new mtime of their directory says "fresh".
+    """Set the mtime of the directory of emptied apt lists to 0, so that the lists do not look fresh.
 
-    ansible.builtin.apt with cache_valid_time would not update them then (get_updated_cache_time() in its source).
+    Otherwise ansible.builtin.apt with cache_valid_time would not update them (get_updated_cache_time() in its source).
     """
     with directory_inside(root, _LISTS) as lists:
         if lists is None or any(name != "lock" and _is_file(lists, name) for name in os.listdir(lists)):

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where an image is made until it is whole, and where it goes before it is deleted: dotted names beside the images."""
+"""Staging directories of images under construction or deletion, with dotted names next to the images."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ _KINDS = ("build", "gone")
 
 
 def leftovers(image_dir: str, name: str) -> list[str]:
-    """Directories of builds and removals of this image that were interrupted. For who holds the image's lock."""
+    """Return directories of interrupted builds and removals of the image. The caller holds the image's lock."""
     prefixes = [f"{STAGING_PREFIX}{kind}-{name}-" for kind in _KINDS]
     try:
         entries = os.listdir(image_dir)
     except FileNotFoundError:
         return []
-    # The random part has no '-', so that web is not taken for web-2.
+    # The random suffix has no '-', so image web does not match the directories of image web-2.
     return [os.path.join(image_dir, entry) for entry in entries if f"{entry.rpartition('-')[0]}-" in prefixes]
 
 
 def clear(image_dir: str, name: str, timeout: float = 10.0) -> None:
-    """Delete `leftovers`. What a killed builder still writes until the kernel has ended it is waited for."""
+    """Delete `leftovers`. Retry for `timeout` seconds while a killed builder still writes to them."""
     deadline = time.monotonic() + timeout
     for directory in leftovers(image_dir, name):
         while True:
@@ -42,12 +42,12 @@ def clear(image_dir: str, name: str, timeout: float = 10.0) -> None:
 
 
 def log_file(image_dir: str, name: str) -> str:
-    """The log of the last build, import or export of the image."""
+    """Return the path of the log of the last build, import or export of the image."""
     return os.path.join(image_dir, f"{STAGING_PREFIX}logs", f"{name}.log")
 
 
 def start_log(image_dir: str, name: str) -> str:
-    """An empty log; its path."""
+    """Create or truncate the image's log; return its path."""
     log = log_file(image_dir, name)
     os.makedirs(os.path.dirname(log), mode=0o700, exist_ok=True)
     os.close(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
@@ -55,16 +55,16 @@ def start_log(image_dir: str, name: str) -> str:
 
 
 def new_staging(image_dir: str, name: str) -> ImagePaths:
-    """A new directory to make the image in."""
+    """Create a directory to build the image in."""
     os.makedirs(image_dir, mode=0o711, exist_ok=True)
     directory = _dotted(image_dir, "build", name)
-    # Only root may pass, from its first moment: it will hold programs that run as root for whoever starts them.
+    # Mode 0700 from the start: the directory will contain setuid programs.
     os.mkdir(directory, 0o700)
     return ImagePaths(directory)
 
 
 def put_in_place(staging: ImagePaths, final: ImagePaths) -> None:
-    """Make the directory the image, on disk before it has its name; delete the image that was there."""
+    """Sync the staging directory, rename it to the image's directory, and delete the previous image."""
     run([require_program("sync", "coreutils"), "--file-system", staging.directory])
     image_dir, name = os.path.split(final.directory)
     trash = _dotted(image_dir, "gone", name)
@@ -76,7 +76,7 @@ def put_in_place(staging: ImagePaths, final: ImagePaths) -> None:
 
 
 def remove_image(paths: ImagePaths) -> None:
-    """Delete the image: gone at once by a rename, then emptied."""
+    """Remove the image at once by a rename, then delete its files."""
     image_dir, name = os.path.split(paths.directory)
     trash = _dotted(image_dir, "gone", name)
     os.rename(paths.directory, trash)
@@ -85,12 +85,12 @@ def remove_image(paths: ImagePaths) -> None:
 
 
 def tree_size(directory: str) -> int:
-    """Bytes on disk of all below `directory`, each file once."""
+    """Return the disk usage of `directory` in bytes; hard links count once."""
     return int(run([require_program("du", "coreutils"), "-sx", "-B1", directory]).split()[0])
 
 
 def highest_id(directory: str, least: int) -> int:
-    """The highest id of a user or group that anything in `directory` belongs to, or `least` if all are below that."""
+    """Return the highest owner or group id of the files in `directory`, or `least` if none is above it."""
     beyond = ["(", "-uid", f"+{least}", "-o", "-gid", f"+{least}", ")"]
     found = run([require_program("find", "findutils"), directory, "-xdev", *beyond, "-printf", "%U %G "]).split()
     return max(map(int, found), default=least)

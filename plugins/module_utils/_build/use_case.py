@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""conductor_image: one image as wanted."""
+"""conductor_image: bring one image to the requested state."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ from .plan import (
 )
 from .sanitize import neutralise
 
-# Another build of the same image may take that long; ours then finds it done.
+# Seconds to wait for another build of the same image, after which this one finds it done.
 _BUILD_TIMEOUT = 3600.0
 _SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst")
 
@@ -69,21 +69,21 @@ class ImageCase(UseCase[ImageView]):
             name, params["state"], parse_recipe(params), _parse_builder(params), params["force"], _parse_archive(params)
         )
         if self.wish.recipe.source is not None and self.wish.recipe.source.image == name:
-            raise InvalidInput(f"source: image {name} cannot lie on itself", "give the new image another name")
+            raise InvalidInput(f"source: image {name} cannot be its own base", "give the new image another name")
         self.base: str | None = None
-        # Where the container cannot be understood, a build says so; an image that is there does not need it.
+        # A build reports a damaged container. An image that exists does not need the container.
         with contextlib.suppress(Damaged):
             self.base = self._find_base(self.wish.recipe.source or Source())
 
     def locks(self) -> Iterable[Lock]:
         source = self.wish.recipe.source or Source()
-        # A base must not go while something is made on it, a container not start while it is copied.
+        # The base must not be removed during the build, and the container must not start while it is copied.
         bases = [image_lock(self.base, shared=True)] if self.base and self.base != self.wish.name else []
         containers = [container_lock(source.container)] if source.container else []
         return [*sorted([image_lock(self.wish.name), *bases]), *containers]
 
     def _find_base(self, source: Source) -> str | None:
-        """Name of the image that the new one is to lie on."""
+        """Return the name of the base image, or None."""
         if source.container is None:
             return source.image
         spec = read_spec(ContainerPaths.of(self.settings.container_dir, source.container))
@@ -131,7 +131,7 @@ class ImageCase(UseCase[ImageView]):
             return None, str(error)
 
     def _complete(self) -> Recipe:
-        """What would be built; raises what a build would fail of, before it begins."""
+        """Return the recipe of a build now. Raises the errors with which that build would fail."""
         recipe = self.wish.recipe
         if recipe.commands:
             check_commands(self.settings, self.wish.name)
@@ -141,7 +141,7 @@ class ImageCase(UseCase[ImageView]):
             return replace(recipe, source=replace(source, checksum=checksum))
         if source is not None:
             base = check_container(self.settings, source.container) if source.container else source.image
-            # parse_recipe takes exactly one of the three.
+            # parse_recipe requires exactly one of archive, container and image.
             assert base is not None
             check_layers(base, image_layers(self.settings.image_dir, base))
             return recipe
@@ -150,7 +150,7 @@ class ImageCase(UseCase[ImageView]):
         return recipe
 
     def _changed_checksum(self, image: Image | None) -> str | None:
-        """Checksum of the archive that is wanted, where it is not the file that the image was made from."""
+        """Return the checksum of the source archive if it is not the file that the image was imported from."""
         source = self.wish.recipe.source
         if image is None or image.recipe.source is None or source is None or not source.archive or source.checksum:
             return None
@@ -164,7 +164,7 @@ class ImageCase(UseCase[ImageView]):
         run.warnings += _EFFECTS[type(action)](self) or ()
 
     def again(self, run: Run[ImageView]) -> tuple[ImageView, Iterable[Action]]:
-        # `force` asks to do it again, once.
+        # `force` applies to the first plan only.
         wish = replace(self.wish, force=False)
         observed = self._observe(wish)
         return observed, plan_image(wish, observed).actions
@@ -176,7 +176,7 @@ class ImageCase(UseCase[ImageView]):
         return {"image": facts, **more, **({"warnings": run.warnings} if run.warnings else {})}
 
     def ahead(self) -> dict:
-        """The result if an earlier task of the play is to make what this one needs."""
+        """Return the check-mode result if an earlier task of the play creates what this task needs."""
         return {"actions": [f"build image {self.wish.name}"], "image": None}
 
     def _clear(self) -> None:
@@ -191,7 +191,7 @@ class ImageCase(UseCase[ImageView]):
         if not self.wish.recipe.commands:
             self._make(None)
             return ()
-        # Made first, so that a build of minutes does not fail of it at its end.
+        # Created first, so that an error in the container is found before the long build.
         with command_runner(self.settings, self.wish.name) as runner:
             self._make(runner)
             return runner.warnings
@@ -203,7 +203,7 @@ class ImageCase(UseCase[ImageView]):
             log = staging.start_log(image_dir, name)
             image = self._fill(paths.rootfs, log)
             base = image_layers(image_dir, image.base.name) if image.base else ()
-            # Commands cannot give a file an id beyond their container's range.
+            # Commands run later, but cannot give a file an id outside of their container's range.
             image = replace(image, highest_id=staging.highest_id(paths.rootfs, SIZE - 1))
             if runner is not None:
                 self._check_ids(image, runner)
@@ -217,10 +217,10 @@ class ImageCase(UseCase[ImageView]):
             raise
 
     def _fill(self, rootfs: str, log: str) -> Image:
-        """Make the root file system; what is to be written down of it."""
+        """Create the root file system in `rootfs`; return the content of image.json, without its size."""
         recipe, source, builder = self.wish.recipe, self.wish.recipe.source, "archive"
         stat: tuple[int, ...] = ()
-        lies_on = None
+        base_record = None
         if source is not None and source.archive:
             unpacked, stat = archive.unpack(source.archive, source.checksum, rootfs, log)
             recipe = replace(recipe, source=unpacked)
@@ -228,29 +228,31 @@ class ImageCase(UseCase[ImageView]):
             builder = "container" if source.container else "image"
             base = self._fill_on_base(source, rootfs, log)
             recipe = replace(recipe, suite=base.recipe.suite, architecture=base.recipe.architecture)
-            lies_on = Base(base.name, base.id)
+            base_record = Base(base.name, base.id)
         else:
             recipe = bootstrap.complete(recipe)
             builder = bootstrap.choose_builder(self.wish.builder, recipe)
             bootstrap.bootstrap(builder, recipe, rootfs, log)
         created = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        return Image(self.wish.name, os.urandom(8).hex(), created, recipe, builder, 0, {}, stat, lies_on)
+        return Image(self.wish.name, os.urandom(8).hex(), created, recipe, builder, 0, {}, stat, base_record)
 
     def _fill_on_base(self, source: Source, rootfs: str, log: str) -> Image:
-        """Make the layer; the image that it lies on."""
+        """Create the layer in `rootfs`; return the base image. Raises Conflict if the container's image has changed."""
         if self.base is None or self._find_base(source) != self.base:
-            raise Conflict(f"source: container {source.container} got another image meanwhile", "run this again")
+            raise Conflict(
+                f"source: the image of container {source.container} changed during this run", "run this task again"
+            )
         if source.container:
             copy_layer(self.settings, source.container, rootfs, log)
         else:
             make_directory(rootfs)
         base = read_image(self.settings.image_dir, self.base)
-        # `_complete` has found it, and its lock is held since.
+        # `_complete` has checked that it exists, and its lock is held.
         assert base is not None
         return base
 
     def _check_ids(self, image: Image, runner: CommandRunner) -> None:
-        """Raises Conflict if the commands of `image` would run among files whose owners they cannot see."""
+        """Raise Conflict if the image has files with owners outside of the id range of its commands."""
         where = f"commands of image {image.name}"
         require_ids(image, runner.ids, where)
         if image.base is not None:
@@ -261,7 +263,7 @@ class ImageCase(UseCase[ImageView]):
 
     def _export(self) -> None:
         image = read_image(self.settings.image_dir, self.wish.name)
-        # It was there for the plan, and its lock is held since.
+        # The plan has checked that it exists, and its lock is held.
         assert image is not None
         log = staging.start_log(self.settings.image_dir, self.wish.name)
         newest = int(datetime.fromisoformat(image.created).timestamp())
@@ -291,7 +293,7 @@ def _parse_builder(params: dict) -> str | None:
     if params["builder"] == "auto":
         return None
     if params["source"] is not None:
-        raise InvalidInput("source and builder exclude each other", "an archive is unpacked, not built")
+        raise InvalidInput("source and builder are mutually exclusive", "omit builder: no builder is used with source")
     return params["builder"]
 
 
@@ -299,16 +301,18 @@ def _parse_archive(params: dict) -> str:
     archive_path = params["archive"]
     if params["state"] != "exported":
         if archive_path is not None:
-            raise InvalidInput(f"archive is for state=exported, not for state={params['state']}", "see source")
+            raise InvalidInput(
+                f"archive requires state=exported, but state is {params['state']}", "set source to import an archive"
+            )
         return ""
     if archive_path is None:
-        raise InvalidInput("state=exported needs archive, the file to write")
+        raise InvalidInput("state=exported requires archive", "set archive to the path of the file to write")
     if not archive_path.startswith("/"):
-        raise InvalidInput(f"archive {archive_path!r} is not an absolute path")
+        raise InvalidInput(f"archive: {archive_path!r} is not an absolute path")
     if not archive_path.endswith(_SUFFIXES):
-        raise InvalidInput(f"archive {archive_path!r} has no known suffix", "use .tar, .tar.gz or .tar.zst")
+        raise InvalidInput(f"archive: {archive_path!r} has no known suffix", "use .tar, .tar.gz or .tar.zst")
     if not os.path.isdir(os.path.dirname(archive_path)):
-        raise InvalidInput(f"archive: the directory {os.path.dirname(archive_path)} does not exist", "make it first")
+        raise InvalidInput(f"archive: directory {os.path.dirname(archive_path)} does not exist", "create it first")
     if os.path.isdir(archive_path):
-        raise InvalidInput(f"archive {archive_path} is a directory", "name the file to write")
+        raise InvalidInput(f"archive: {archive_path} is a directory", "name the file to write")
     return archive_path

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What modules tell of an image."""
+"""The facts about an image that modules return."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .spec import Image
 
 
 def image_facts(image: Image, image_dir: str, users: tuple[str, ...], derived: tuple[str, ...]) -> dict:
-    """The image with its recipe and path, the containers that use it, and the images that lie on it."""
+    """Return the image's fields, recipe and path, the containers that use it, and the images based on it."""
     recipe = image.recipe
     return {
         "name": image.name,

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""conductor_image_info: what images there are."""
+"""conductor_image_info: list the images of a host."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .store import image_names, image_users, images_on, read_image
 
 
 class ImageInfoCase(InfoCase[list[dict]]):
-    """Images with the names that are asked for."""
+    """The images with the requested names; all images if no name is given."""
 
     def __init__(self, params: dict, settings: Settings) -> None:
         self.settings = settings
@@ -34,7 +34,7 @@ class ImageInfoCase(InfoCase[list[dict]]):
                 continue
             if image is not None:
                 facts = image_facts(image, self.settings.image_dir, users.get(name, ()), derived.get(name, ()))
-                found.append({**facts, "error": f"used_by may lack one: {unknown}"} if unknown else facts)
+                found.append({**facts, "error": f"used_by may be incomplete: {unknown}"} if unknown else facts)
         return found
 
     def result(self, observed: list[dict], run: Run[list[dict]]) -> dict:

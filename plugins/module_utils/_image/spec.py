@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an image is made of (its recipe), and what is written down of one that exists (image.json)."""
+"""The recipe of an image (its build options) and the record of a built image (image.json)."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from .._engine.names import parse_name
 from .._engine.typed_values import list_of, map_of, maybe, object_with, text, whole, wrong
 from .._errors import Damaged, InvalidInput
 
-# One for the image's shell, or a program with its arguments.
-# For the shell, or the words of a program.
+# A string for the image's shell, or a program with its arguments.
 Command = Union[str, tuple[str, ...]]
 
-# Debian's sets of packages, and what each builder calls them by (debootstrap(8), mmdebstrap(1)).
+# Variants (Debian's package sets) that each builder supports (debootstrap(8), mmdebstrap(1)).
 VARIANTS = {
     "mmdebstrap": ("essential", "apt", "minbase", "buildd", "important", "standard"),
     "debootstrap": ("minbase", "buildd", "important"),
@@ -32,16 +31,16 @@ _WORD = {
     "packages": r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?(=[A-Za-z0-9.+:~-]+)?",
 }
 _CHECKSUM = r"sha256:[0-9a-f]{64}"
-# What an image can be made from, and the options that tell what is in it.
+# The kinds of sources, and the kind that each digest option belongs to.
 _KINDS = ("archive", "container", "image")
-_TOLD_BY = {"checksum": "archive", "digest": "container"}
+_KIND_OF_DIGEST = {"checksum": "archive", "digest": "container"}
 
 
 @dataclass(frozen=True)
 class Source:
-    """A tar archive on the host, of which `checksum` is sha256:HEX; or a container; or another image.
+    """The source of an image: a tar archive on the host with its `checksum` (sha256:HEX), a container, or an image.
 
-    `digest` (sha256:HEX) is of what went into the container, as whoever put it there tells.
+    `digest` (sha256:HEX) identifies the inputs of the container. The user calculates it.
     """
 
     archive: str | None = None
@@ -53,7 +52,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Recipe:
-    """None is what was not given: it is the host's or the builder's default, and no difference later."""
+    """The build options of an image.
+
+    None means "not given": the build uses the host's or the builder's default, and `differing` ignores the option.
+    """
 
     suite: str | None = None
     mirror: str | None = None
@@ -66,12 +68,12 @@ class Recipe:
     source: Source | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """What is given, as JSON has it."""
+        """Return the given options as a JSON object."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Recipe:
-        """The recipe that `to_json` wrote, with values of the kinds that `Image.from_json` has looked for."""
+        """Return the recipe that `to_json` wrote. `Image.from_json` has checked the types of its values."""
         given = {field.name: value[field.name] for field in fields(cls) if field.name in value}
         for name in ("components", "packages"):
             if name in given:
@@ -86,7 +88,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Base:
-    """The image that another one lies on; `id` tells which build of it."""
+    """The base image of a layered image; `id` identifies one build of it."""
 
     name: str
     id: str
@@ -94,11 +96,12 @@ class Base:
 
 @dataclass(frozen=True)
 class Image:
-    """image.json. `created` is UTC in ISO 8601, `size` bytes on disk, of its own layer where it has a `base`.
+    """The content of image.json.
 
-    `exports` has size and mtime (ns) of each archive that was written of it; `archive_stat` what tells the archive that
-    it was made from: a file that has that still need not be read again. No file in its layer belongs to a user or group
-    above `highest_id`.
+    `created` is UTC in ISO 8601. `size` is in bytes on disk; if the image has a `base`, it is that of its own layer.
+    `exports` maps the path of each exported archive to its size and mtime (ns). `archive_stat` identifies the archive
+    that the image was imported from: a file with the same values is not read again. No file in the image's own layer
+    has a user or group id above `highest_id`.
     """
 
     name: str
@@ -117,10 +120,10 @@ class Image:
 
     @classmethod
     def from_json(cls, value: dict[str, Any], where: str) -> Image:
-        """Raises Damaged, naming the file `where`."""
-        problem = wrong(value, _OF_IMAGE, ("name", "id", "created", "recipe", "builder", "size"))
+        """Return the image that the JSON object `value` describes. Raises Damaged, naming the file `where`."""
+        problem = wrong(value, _IMAGE_FIELDS, ("name", "id", "created", "recipe", "builder", "size"))
         if problem:
-            raise Damaged(f"{where} is damaged ({problem})", "set force: true to build or remove the image")
+            raise Damaged(f"{where} is damaged ({problem})", "set force: true to rebuild or remove the image")
         base = value.get("base")
         return cls(**{
             **{field.name: value[field.name] for field in fields(cls) if field.name in value},
@@ -132,24 +135,26 @@ class Image:
 
 
 def parse_recipe(params: dict[str, Any]) -> Recipe:
-    """The parts of a recipe that `params` give, checked and in one order. Raises InvalidInput."""
+    """Return the recipe that `params` give: checked, with lists of words sorted. Raises InvalidInput."""
     given = {f.name: params[f.name] for f in fields(Recipe) if params.get(f.name) is not None}
     for name, pattern in _WORD.items():
         value = given.get(name, [])
         for word in value if isinstance(value, list) else [value]:
             if not re.fullmatch(pattern, word):
-                raise InvalidInput(f"{name}: {word!r} is not one", "see debootstrap(8) for what it can be")
+                raise InvalidInput(f"{name}: {word!r} is not valid", "see debootstrap(8) for the valid values")
         if isinstance(value, list) and name in given:
             given[name] = tuple(sorted(set(value)))
-    # There is no Debian of no components: an empty list, as a template may give, asks for the default.
+    # A Debian system needs a component; an empty list, as a template may produce, selects the default.
     if not given.get("components", True):
         del given["components"]
     if "variant" in given and given["variant"] not in VARIANTS["mmdebstrap"]:
-        raise InvalidInput(f"variant: {given['variant']!r} is not one", f"use {', '.join(VARIANTS['mmdebstrap'])}")
+        raise InvalidInput(
+            f"variant: unknown variant {given['variant']!r}", f"use one of {', '.join(VARIANTS['mmdebstrap'])}"
+        )
     if "mirror" in given:
         given["mirror"] = _mirror(given["mirror"])
     if "keyring" in given and not given["keyring"].startswith("/"):
-        raise InvalidInput(f"keyring {given['keyring']!r} is not an absolute path")
+        raise InvalidInput(f"keyring: {given['keyring']!r} is not an absolute path")
     if "commands" in given:
         given["commands"] = tuple(_command(command) for command in given["commands"])
     if "source" in given:
@@ -159,7 +164,9 @@ def parse_recipe(params: dict[str, Any]) -> Recipe:
 
 def _mirror(value: str) -> str:
     if not re.fullmatch(r"(https?://|ftp://|file:/|copy:/)[^\s'\"\[\]]+", value):
-        raise InvalidInput(f"mirror {value!r} is not the address of a mirror", "it begins with http:// or so")
+        raise InvalidInput(
+            f"mirror: invalid mirror URL {value!r}", "use a URL that begins with http://, https://, ftp:// or file:/"
+        )
     return value.rstrip("/")
 
 
@@ -167,7 +174,9 @@ def _command(value: object) -> Command:
     given: list[object] = value if isinstance(value, list) else [value]
     words = [word for word in given if isinstance(word, str) and "\0" not in word]
     if len(words) != len(given):
-        raise InvalidInput(f"commands: {value!r} is not text", "a string for the shell, or a list of strings")
+        raise InvalidInput(
+            f"commands: {value!r} is not text", "write a string for the shell, or a list of strings without NUL"
+        )
     if not words or not words[0].strip():
         raise InvalidInput(f"commands: {value!r} is empty")
     return value if isinstance(value, str) else tuple(words)
@@ -177,17 +186,22 @@ def _source(given: dict[str, Any]) -> Source:
     source = given["source"]
     built = sorted(set(given) - {"commands", "source"})
     if built:
-        raise InvalidInput(f"source and {', '.join(built)} exclude each other", "it has its packages already")
+        raise InvalidInput(
+            f"source and {', '.join(built)} are mutually exclusive",
+            "omit the build options: the source already contains its packages",
+        )
     chosen = [kind for kind in _KINDS if source.get(kind) is not None]
     if len(chosen) != 1:
-        raise InvalidInput(f"source: give one of {', '.join(_KINDS)}")
+        raise InvalidInput(f"source: exactly one of {', '.join(_KINDS)} is required")
     kind, value = chosen[0], source[chosen[0]]
-    digests = {option: source[option] for option in _TOLD_BY if source.get(option) is not None}
+    digests = {option: source[option] for option in _KIND_OF_DIGEST if source.get(option) is not None}
     for option, digest in digests.items():
-        if _TOLD_BY[option] != kind:
-            raise InvalidInput(f"source: {option} is for {_TOLD_BY[option]}, not for {kind}")
+        if _KIND_OF_DIGEST[option] != kind:
+            raise InvalidInput(f"source: {option} requires {_KIND_OF_DIGEST[option]} and cannot be used with {kind}")
         if not re.fullmatch(_CHECKSUM, digest):
-            raise InvalidInput(f"source: {option} {digest!r} is not one", "write sha256: and 64 hexadecimal digits")
+            raise InvalidInput(
+                f"source: {option} {digest!r} is not valid", "write sha256: and 64 lowercase hexadecimal digits"
+            )
     if kind != "archive":
         parse_name(value, f"source: {kind}")
     elif not value.startswith("/"):
@@ -196,9 +210,9 @@ def _source(given: dict[str, Any]) -> Source:
 
 
 def differing(built: Recipe, wanted: Recipe, archive_checksum: str | None = None) -> list[str]:
-    """Names of the parts that `wanted` gives and `built` does not have like that.
+    """Return the names of the options that `wanted` gives and that differ in `built`.
 
-    `archive_checksum` is what the archive of `wanted` has now, where that is known.
+    `archive_checksum` is the current checksum of the archive of `wanted`, if known.
     """
     plain = [f.name for f in fields(Recipe) if f.name != "source"]
     differ = [n for n in plain if getattr(wanted, n) is not None and getattr(built, n) != getattr(wanted, n)]
@@ -208,7 +222,7 @@ def differing(built: Recipe, wanted: Recipe, archive_checksum: str | None = None
 
 
 def _same_source(built: Source | None, wanted: Source, archive_checksum: str | None) -> bool:
-    """An archive or a container by content where that is known, else by path or name."""
+    """Compare an archive or a container by content if it is known, else by path or name."""
     if built is None:
         return False
     if wanted.digest:
@@ -220,7 +234,7 @@ def _same_source(built: Source | None, wanted: Source, archive_checksum: str | N
 
 
 def with_defaults(recipe: Recipe, suite: str, architecture: str) -> Recipe:
-    """`recipe` of a build, with everything given."""
+    """Return `recipe` with a value for every option that a build needs."""
     return replace(
         recipe,
         suite=recipe.suite or suite,
@@ -240,8 +254,8 @@ _RECIPE = {
     "commands": list_of(lambda command: text(command) or _TEXTS(command)),
     "source": object_with(_SOURCE),
 }
-# What image.json has, by key.
-_OF_IMAGE = {
+# The type of each key of image.json.
+_IMAGE_FIELDS = {
     "name": text, "id": text, "created": text, "builder": text, "size": whole(0), "recipe": object_with(_RECIPE),
     "exports": map_of(_STAT), "archive_stat": _STAT,
     "base": maybe(object_with({"name": text, "id": text}, ("name", "id"))),

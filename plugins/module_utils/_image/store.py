@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Images on disk: NAME/image.json and NAME/rootfs in the image directory; what they lie on, and who uses them."""
+"""Images on disk: NAME/image.json and NAME/rootfs in the image directory, their base images and their users."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .spec import Image
 
 
 def image_names(image_dir: str) -> list[str]:
-    """Names of all images, damaged or not."""
+    """Return the names of all images, including damaged ones, sorted."""
     try:
         entries = os.listdir(image_dir)
     except FileNotFoundError:
@@ -26,7 +26,7 @@ def image_names(image_dir: str) -> list[str]:
 
 
 def read_image(image_dir: str, name: str) -> Image | None:
-    """What image.json says of the image, or None where there is none. Raises Damaged."""
+    """Return the image from its image.json, or None if it does not exist. Raises Damaged."""
     paths = ImagePaths.of(image_dir, name)
     value = read_json(paths.spec)
     if value is not None:
@@ -37,7 +37,9 @@ def read_image(image_dir: str, name: str) -> Image | None:
             )
         return image
     if os.path.lexists(paths.directory):
-        raise Damaged(f"{paths.directory} has no image.json", "move it away: it was not made by conductor_image")
+        raise Damaged(
+            f"{paths.directory} has no image.json", "move the directory away: conductor_image did not create it"
+        )
     return None
 
 
@@ -46,30 +48,30 @@ def write_image(paths: ImagePaths, image: Image) -> None:
 
 
 def is_ours(image_dir: str, name: str) -> bool:
-    """Whether a directory of that name was made by us, whatever its image.json says."""
+    """Return whether the directory of image `name` has an image.json, valid or not."""
     return os.path.lexists(ImagePaths.of(image_dir, name).spec)
 
 
 def image_layers(image_dir: str, name: str) -> tuple[str, ...]:
-    """Root directories of what the image consists of, upmost first: its own, its base's, and so on.
+    """Return the root directories of the image's layers, uppermost first: its own, its base's, and so on.
 
-    Raises NotFound where there is no such image, Damaged where it has lost a base.
+    Raises NotFound if the image does not exist, Damaged if one of its base images is missing or was rebuilt.
     """
     image = read_image(image_dir, name)
     if image is None:
-        raise not_yet(NotFound(f"there is no image {name!r}", "build it with conductor_image"))
+        raise not_yet(NotFound(f"image {name}: does not exist", "build it with conductor_image"))
     layers = [ImagePaths.of(image_dir, name).rootfs]
     while image.base is not None:
         wanted, image = image.base, read_image(image_dir, image.base.name)
         if image is None or image.id != wanted.id:
-            found = "is gone" if image is None else "is another one now"
-            raise Damaged(f"image {name} has lost its base: image {wanted.name} {found}", "build both again")
+            found = "does not exist" if image is None else "was replaced by another build"
+            raise Damaged(f"image {name}: base image {wanted.name} {found}", "rebuild both images")
         layers.append(ImagePaths.of(image_dir, wanted.name).rootfs)
     return tuple(layers)
 
 
 def check_ids(image_dir: str, name: str, ids: IdRange, where: str) -> None:
-    """`require_ids` for each layer of the image."""
+    """Call `require_ids` for each layer of the image."""
     layer = read_image(image_dir, name)
     while layer is not None:
         require_ids(layer, ids, where)
@@ -77,20 +79,20 @@ def check_ids(image_dir: str, name: str, ids: IdRange, where: str) -> None:
 
 
 def require_ids(image: Image, ids: IdRange, where: str) -> None:
-    """Raises Conflict if a file in the image's own layer has an owner who does not exist in the range `ids` of `where`.
+    """Raise Conflict if a file in the image's own layer has an owner outside of the range `ids` of `where`.
 
-    Such a file would belong to nobody inside, and not even root could open it or give it to another.
+    Such a file has an unmapped owner inside; not even root of the container could open it or change its owner.
     """
     if image.highest_id >= ids.size:
         raise Conflict(
-            f"{where}: image {image.name} has files of the id {image.highest_id}, and the ids inside are 0 to "
+            f"{where}: image {image.name} has files with the id {image.highest_id}, but the ids inside are 0 to "
             f"{ids.size - 1}",
-            f"give a container a range with userns.size above {image.highest_id}, or change the owner in the image",
+            f"set userns.size of the container above {image.highest_id}, or change the owner in the image",
         )
 
 
 def images_on(image_dir: str) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
-    """Names of the images that lie on each image; and, by name, why an image's base cannot be known."""
+    """Map each base image to the images based on it; map each unreadable image to the error of reading it."""
     found: dict[str, tuple[str, ...]] = {}
     unknown = {}
     for name in image_names(image_dir):
@@ -107,7 +109,7 @@ def images_on(image_dir: str) -> tuple[dict[str, tuple[str, ...]], dict[str, str
 
 
 def image_users(container_dir: str) -> tuple[dict[str, tuple[str, ...]], str]:
-    """Names of the containers whose root lies on each image; and, where some container's image cannot be known, why."""
+    """Map each image to the containers that use it; return also the errors of unreadable containers, or ""."""
     users: dict[str, tuple[str, ...]] = {}
     unknown = []
     for container in filter(_is_name, container_names(container_dir)):
@@ -129,7 +131,7 @@ def _image_of(paths: ContainerPaths) -> str:
 
 
 def _is_name(entry: str) -> bool:
-    """Not staging, nor what others keep in the directory, like lost+found."""
+    """Return whether `entry` is an image's name, and not a staging directory or, for instance, lost+found."""
     try:
         return bool(parse_name(entry, "name"))
     except InvalidInput:

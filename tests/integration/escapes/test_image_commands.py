@@ -199,7 +199,7 @@ def test_a_command_ends_with_the_module_and_the_next_run_clears_away_what_it_use
     until(lambda: not bare_host.run("pgrep", "-f", "sh -ec while", check=False).stdout, "the command has ended, too")
     assert "idmapped" not in bare_host.run("cat", "/proc/self/mounts").stdout
     done = bare_host.module("conductor_image", name="small", state="absent")
-    assert done["actions"] == ["clear away what an interrupted run left of image small"]
+    assert done["actions"] == ["remove leftovers of an interrupted run for image small"]
     left = difference(bare_host.before, take(bare_host))
     assert [line for line in left if ".logs" not in line] == []
 
