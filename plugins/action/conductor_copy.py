@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""conductor_copy on the controller: has files of its own, or a text, be files of the managed host for the module."""
+"""Action plugin of conductor_copy: sends files of the controller, or a text, to the managed host for the module."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ansible_collections.conductor.containers.plugins.plugin_utils.bundled_actio
 
 
 class ActionModule(BundledAction):
-    """Without O(remote_src) it is put into the task's temporary directory there, which is removed afterwards."""
+    """Without O(remote_src), copies the source to the task's temporary directory on the host, removed afterward."""
 
     MODULE = "conductor.containers.conductor_copy"
     TRANSFERS_FILES = True
@@ -36,7 +36,7 @@ class ActionModule(BundledAction):
 
     @staticmethod
     def _is_here(arguments: dict) -> bool:
-        """Whether what is to be copied is on the controller. What makes no sense is for the module to tell."""
+        """Return whether the source is on the controller. The module reports invalid arguments."""
         if arguments.get("direction", "in") != "in" or (arguments.get("content") is None) == (
             arguments.get("src") is None
         ):
@@ -70,13 +70,13 @@ class ActionModule(BundledAction):
         try:
             found = self._find_needle("files", src)
         except AnsibleError as error:
-            raise AnsibleActionFail(f"src {src} is not on the controller: {to_text(error)}") from error
+            raise AnsibleActionFail(f"src {src} does not exist on the controller: {to_text(error)}") from error
         if not os.path.isfile(found) and not os.path.isdir(found):
-            raise AnsibleActionFail(f"src {src} is no file and no directory on the controller")
+            raise AnsibleActionFail(f"src {src} is neither a file nor a directory on the controller")
         return found
 
     def _transfer_directory(self, arguments: dict, local: str, given: str) -> str:
-        """The path of the directory there, packed on its way: its files one by one would take a round trip each."""
+        """Copy the directory to the host in one tar archive, to save a round trip per file; return its path."""
         shell = self._connection._shell
         source = shell.join_path(shell.tmpdir, ".source")
         archive = f"{source}.tar"
@@ -92,14 +92,14 @@ class ActionModule(BundledAction):
         command = f"mkdir {source} && tar -xpf {archive} --no-same-owner -C {source} && rm {archive}"
         done = self._low_level_execute_command(command)
         if done["rc"]:
-            raise AnsibleActionFail(f"src {given} cannot be unpacked on the managed host: {shown(done['stderr'])}")
+            raise AnsibleActionFail(f"src {given}: cannot unpack it on the managed host: {shown(done['stderr'])}")
         there = shell.join_path(shell.tmpdir, ".source", _name(local))
         arguments["src"] = there + ("/" if given.endswith("/") else "")
         return there
 
     def _pack(self, file: BinaryIO, top: str, given: str) -> None:
-        """Write a tar archive of a directory to `file`: with links as they are, and without owners."""
-        # In this format names are bytes, whatever encoding they have.
+        """Write a tar archive of a directory to `file`, with symlinks as they are and without owners."""
+        # In this format, names are bytes and have no encoding.
         with tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT) as archive:
             waiting = [top]
             while waiting:
@@ -120,11 +120,11 @@ class ActionModule(BundledAction):
                 else:
                     shown = os.path.join(given, below)
                     raise AnsibleActionFail(
-                        f"src {shown} on the controller is no file, directory or link: only these are copied"
+                        f"src {shown} on the controller is not a regular file, directory or symlink. Remove it."
                     )
 
     def _pack_file(self, archive: tarfile.TarFile, entry: tarfile.TarInfo, path: str) -> None:
-        # What the vault encrypted is copied decrypted, as by ansible.builtin.copy.
+        # Decrypts files of Ansible Vault, as ansible.builtin.copy does.
         real = self._loader.get_real_file(path)
         try:
             with open(real, "rb") as content:
@@ -134,19 +134,19 @@ class ActionModule(BundledAction):
             self._loader.cleanup_tmp_file(real)
 
     def _transfer_one(self, arguments: dict, local: str, given: str | None) -> str:
-        """The path of the file there."""
+        """Copy the file to the host; return its path there."""
         dest = str(arguments.get("dest") or "")
         if dest.endswith("/"):
             if given is None:
                 raise AnsibleActionFail(
-                    f"dest {dest!r} is a directory, and content has no name: give dest the file's name"
+                    f"dest {dest!r} is a directory, but content has no file name. Add the name of the file to dest."
                 )
             arguments["dest"] = dest + os.path.basename(given)
         if arguments.get("mode") is None:
-            # Setuid and the like only where they are asked for.
+            # Setuid, setgid and sticky bits are copied only if mode has them.
             arguments["mode"] = f"{stat.S_IMODE(os.stat(local).st_mode) & 0o777:04o}"
         there = self._connection._shell.join_path(self._connection._shell.tmpdir, ".source")
-        # What the vault encrypted is copied decrypted, as by ansible.builtin.copy.
+        # Decrypts files of Ansible Vault, as ansible.builtin.copy does.
         real = self._loader.get_real_file(local)
         try:
             self._transfer_file(real, there)
@@ -158,7 +158,7 @@ class ActionModule(BundledAction):
 
 
 def _write(content: object) -> str:
-    """The path of a new temporary file with that text; JSON where a template made a structure of it."""
+    """Write `content` to a temporary file, as JSON if a template made a data structure of it; return its path."""
     text = content if isinstance(content, str) else json.dumps(content)
     fd, path = tempfile.mkstemp(prefix="conductor-copy-")
     with open(fd, "wb") as file:
@@ -167,12 +167,12 @@ def _write(content: object) -> str:
 
 
 def _name(directory: str) -> str:
-    """What a directory is called, which its copy is called too."""
+    """Return the name of a directory, which its copy gets, too."""
     return os.path.basename(os.path.abspath(directory)) or "root"
 
 
 def _named(answer: dict, there: str, given: str | None) -> dict:
-    """The module's answer with the source named as the task did, not as the temporary one."""
+    """Return the module's result with the task's name of the source instead of the temporary path."""
     shown = given.rstrip("/") if given else "content"
     if "src" in answer:
         answer["src"] = given

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""conductor_network_info on the controller: has the managed host have the bundle that the module runs from."""
+"""Action plugin of conductor_network_info: runs the module from the bundle on the managed host."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""conductor_target: a container as a host of the inventory, with the way to it. All of it happens on the controller."""
+"""conductor_target: add a container to the inventory with its connection variables. Runs only on the controller."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LOCAL = ("local", "ansible.builtin.local")
 _SSH = ("ssh", "ansible.builtin.ssh")
 # The first release of ansible-core that ignores the key add_host of a result; its actions have a method for it.
 _RESULT_IS_IGNORED = (2, 21)
-# Settings of the managed host that all modules of the action group have. A target depends on none of them.
+# Options that all modules of the action group accept. A target does not depend on them.
 _SETTINGS = {"image_dir": {"type": "path"}, "container_dir": {"type": "path"}, "lock_timeout": {"type": "float"}}
 
 
@@ -40,7 +40,7 @@ class ActionModule(ActionBase):
         container, hostvars = arguments["container"], task_vars["hostvars"]
         managed_host = self._task.delegate_to or task_vars["inventory_hostname"]
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", container):
-            raise AnsibleActionFail(f"container: {container!r} is not a container's name")
+            raise AnsibleActionFail(f"container: {container!r} is not a valid name of a container")
         if managed_host not in hostvars:
             raise AnsibleActionFail(
                 f"{managed_host}: not a host of the inventory. Delegate to a host of the inventory."
@@ -59,12 +59,12 @@ class ActionModule(ActionBase):
         added = {"host_name": name, "groups": ["conductor", *arguments["groups"]], "host_vars": variables}
         self._add(added)
         result.update(changed=False, target=name, add_host=added)
-        # There may be passwords among what is given by value; no verbosity shows it then.
+        # Variables given by value can contain passwords, so do not print the result with any verbosity.
         result["_ansible_verbose_override"] = not IN_RESULTS
         return result
 
     def _add(self, added: dict) -> None:
-        """Have ansible-core add the host: by its method, or else by the result. Raises AnsibleActionFail."""
+        """Add the host by ansible-core's method, else rely on the task's result. Raises AnsibleActionFail."""
         if hasattr(self, "add_host"):
             self.add_host(
                 host_name=added["host_name"], parent_group_names=added["groups"], host_vars=added["host_vars"]
@@ -73,14 +73,16 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(f"ansible-core {core_version}: no known way to add a host. Use a known release.")
 
     def _way(self, managed_host: str, variables: dict) -> dict:
-        """Variables by which the container's host is reached. Raises AnsibleActionFail."""
+        """Return the variables for the connection to the managed host. Raises AnsibleActionFail."""
         context = self._play_context
         kind = variables.get("ansible_connection", context.connection)
         if kind not in (*_LOCAL, *_SSH):
-            raise AnsibleActionFail(f"{managed_host} is reached by {kind}, its containers only by ssh or local")
+            raise AnsibleActionFail(
+                f"{managed_host}: connection {kind} cannot reach containers. Use connection ssh or local for this host."
+            )
         way = way_into(managed_host, {**variables, "ansible_connection": kind}, {}, by_value=not IN_RESULTS)
         if context.become:
-            # The keywords of a play or a task, which are no variables.
+            # Keywords of a play or a task are not in its variables.
             way.setdefault("conductor_host_become", True)
             way.setdefault("conductor_host_become_method", context.become_method)
             way.setdefault("conductor_host_become_user", context.become_user or "root")
@@ -88,5 +90,5 @@ class ActionModule(ActionBase):
 
 
 def _is_target(variables: dict, container: str, managed_host: str) -> bool:
-    """Whether a host with `variables` is `container` of `managed_host` already, by us or by the inventory plugin."""
+    """Return whether a host with `variables` is already this container, added by us or by the inventory plugin."""
     return (variables.get("conductor_container"), variables.get("managed_host")) == (container, managed_host)

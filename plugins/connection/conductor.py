@@ -6,29 +6,31 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: conductor
-short_description: Run tasks in a container, on this machine or on a managed host that ssh reaches
+short_description: Run tasks in a container on the controller or on a managed host reached by ssh
 version_added: "0.1.0"
 author: ["The conductor.containers authors (@conductor-containers)"]
 description:
-  - Makes a container of M(conductor.containers.conductor_container) a target like any host, by the ssh connection of
-    the host that it runs on. There is no sshd in the container, and no daemon on the host.
-  - Tasks run in all of the container's namespaces, its root file system, its cgroup, under its filter for system calls,
-    and with no more capabilities than it has.
-  - All options of the connection plugin P(ansible.builtin.ssh#connection) are taken, and mean the connection to the
-    host.
-  - C(become) means becoming another user inside. How root is reached on the host is told by C(conductor_host_become).
+  - Makes a container of M(conductor.containers.conductor_container) a target like any host, over the ssh connection to
+    its host. The container has no sshd, and the host has no permanent daemon.
+  - The first task starts an agent on the host, which runs the commands of later tasks. It ends ten minutes after the
+    last request.
+  - Tasks run in all namespaces of the container, in its root file system and its cgroup, under its system call filter,
+    and with no more capabilities than the container has.
+  - All options of the connection plugin P(ansible.builtin.ssh#connection) are accepted. They apply to the connection to
+    the host.
+  - C(become) selects another user in the container. O(host_become) selects whether to become root on the host.
 notes:
-  - A C(remote_user) of a play, and C(ansible_user), are who logs in on the host. O(remote_user) is who tasks run as
-    inside.
-  - What C(--ask-become-pass) asks for is a password inside, as C(become) is. That of the host is
-    O(host_become_password).
-  - A task is fastest where ssh keeps its connection (C(ControlPersist), as by default) and the host's sshd forwards
-    sockets (C(AllowStreamLocalForwarding), as by default), for then nothing has to be started on the host for it. With
-    O(host_become) root is become once in a run then, and not once a task, as sudo's log will show. And Ansible loads
-    this plugin once instead of once a task where the inventory plugin or M(conductor.containers.conductor_target) is in
-    use.
-  - The host needs perl, which each Debian has, and Python 3.
-  - A command that is long under way goes on where the connection is cut, as with ssh.
+  - C(remote_user) of a play and C(ansible_user) set the login user on the host. O(remote_user) sets the user in the
+    container.
+  - C(--ask-become-pass) asks for the password in the container, as C(become) applies to the container. The password on
+    the host is O(host_become_password).
+  - Tasks are fastest if ssh keeps its connection open (C(ControlPersist), the default) and the host's sshd forwards
+    sockets (C(AllowStreamLocalForwarding), the default), because then no process has to be started on the host for a
+    task. With O(host_become), the user then becomes root once in a run instead of once a task, as sudo's log shows.
+  - With the inventory plugin or M(conductor.containers.conductor_target), Ansible loads this plugin once instead of
+    once a task.
+  - The host needs Python 3 and perl, which every Debian system has.
+  - If the connection is lost, a running command goes on, as with ssh.
 extends_documentation_fragment:
   - conductor.containers.managed_host
 options:
@@ -42,13 +44,13 @@ options:
       - name: inventory_hostname
       - name: conductor_container
   remote_user:
-    description: User inside, by name or number, or C(USER:GROUP).
+    description: User in the container, by name or number, or C(USER:GROUP).
     type: str
     default: root
     vars:
       - name: conductor_user
   pipelining:
-    description: Whether modules are sent over the connection instead of being copied to a file first.
+    description: Send modules over the connection instead of copying them to a file first.
     type: bool
     default: true
     vars:
@@ -60,14 +62,14 @@ seealso:
 """
 
 EXAMPLES = r"""
-# Containers of this machine, with Ansible run by root:
+# Containers of the controller, with Ansible run by root:
 #
 # all:
 #   hosts:
 #     web:
 #       ansible_connection: conductor.containers.conductor
 #
-# Containers of two hosts, one of which is reached as an unprivileged user:
+# Containers of two hosts, one of them with an unprivileged login user:
 #
 # all:
 #   vars:
@@ -89,14 +91,14 @@ EXAMPLES = r"""
 #       hosts:
 #         web-on-beta:
 #           conductor_container: web
-#           # Who tasks run as inside.
+#           # User in the container.
 #           conductor_user: www-data
 
-- name: Give a container Python, which most modules need
+- name: Install Python, which most modules need
   hosts: web-on-alpha
   gather_facts: false
   tasks:
-    - name: Install it
+    - name: Install Python
       ansible.builtin.raw: command -v python3 || { apt-get update && apt-get install -y python3; }
       changed_when: false
 """
@@ -121,25 +123,25 @@ if TYPE_CHECKING:
 
 display = Display()
 
-# Bytes of a file at a time: no file has to fit into memory. What comes back is less, for ssh's plugin of ansible-core
-# copies all that it has read with each piece that it reads.
+# Bytes of a file per command, as a file may exceed the memory. Less for reading, because ansible-core's ssh plugin
+# copies all data read so far with each piece.
 _PUT = 16 << 20
 _FETCH = 4 << 20
-# Not compiled: most tasks do without it.
+# Not compiled here, because most tasks do not use it.
 _NO_PYTHON = rb"(\S*python[\d.]*): (?:not found|No such file)"
 
 
 def _with_byte_code(name: str) -> ModuleType:
-    """The module plugin_utils.`name`, which each task needs, and each task is a process of its own.
+    """Import plugin_utils.`name` with cached byte code, as each task is a process of its own that needs it.
 
-    Ansible's import of a collection compiles it anew each time, and that takes longer than all else that a task does
-    here. Python's own keeps what it has compiled, as Ansible's does for plugins.
+    Ansible's importer of collections compiles a module in each process, which takes longer than the rest of this
+    plugin. Python's importer caches byte code, as Ansible's does for plugins.
     """
     full_name = f"ansible_collections.conductor.containers.plugins.plugin_utils.{name}"
     if full_name not in sys.modules:
         path = os.path.join(os.path.dirname(os.path.dirname(__file__)), "plugin_utils", f"{name}.py")
         spec = importlib.util.spec_from_file_location(full_name, path)
-        # The path of a .py file always has them.
+        # Not None for the path of a .py file.
         assert spec is not None and spec.loader is not None
         sys.modules[full_name] = module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
@@ -151,32 +153,32 @@ agent_client = _with_byte_code("agent_client")
 
 
 def _own_options(ssh: dict) -> dict:
-    """Our options, of those of ssh's plugin."""
+    """Return the options of this plugin from those of the ssh plugin."""
     from ansible.module_utils.common.yaml import yaml_load
     from ansible_collections.conductor.containers.plugins.plugin_utils.host_options import managed_host_options
 
     return {**managed_host_options(ssh), **yaml_load(DOCUMENTATION)["options"]}
 
 
-# Each task is a process of its own, in which Ansible reads our documentation, with all of ssh's options in it. Where
-# ansible-playbook has read those, as it does before its first task (PlaybookExecutor), ours are made of them instead.
+# Ansible would parse our documentation, with all options of ssh, in the process of each task. If ansible-playbook has
+# parsed those of ssh, as it does before its first task (PlaybookExecutor), derive ours from them instead.
 if _ssh_options := C.config.get_configuration_definitions("connection", "ssh"):
     _options = run_cache.found_once("options", lambda: _own_options(_ssh_options))
     C.config.initialize_plugin_configuration_definitions("connection", __name__, _options)
 
 
 def _shown(said: bytes | str) -> str:
-    """What a host or a container said, for a message. Tasks without an error do not load this."""
+    """Return text of a host or a container as one safe line. Imported here, so only tasks with an error load it."""
     from ansible_collections.conductor.containers.plugins.module_utils._errors import shown
 
     return shown(said)
 
 
 def _of_delegated_host(name: str, variables: dict) -> dict:
-    """Variables of a task's options that are those of the host `name`, to which the task is delegated.
+    """Return the variables of the delegated host `name`, corrected for the container's name and the managed host.
 
-    ansible-core has inventory_hostname be the delegating host even there, and makes ansible_host of the name if the
-    host has none (PlayContext.set_task_and_variable_override).
+    ansible-core keeps inventory_hostname of the delegating host, and sets ansible_host to the name if the host has none
+    (PlayContext.set_task_and_variable_override).
     """
     own = {"conductor_container": name, **variables}
     if own.get("ansible_host") == name:
@@ -185,11 +187,11 @@ def _of_delegated_host(name: str, variables: dict) -> dict:
 
 
 class Connection(ConnectionBase):
-    """Commands and files of one container."""
+    """A connection to one container."""
 
     transport = "conductor.containers.conductor"
     has_pipelining = True
-    # Become plugins that cannot do without a terminal say so.
+    # Become plugins that require a terminal report an error.
     has_tty = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -207,7 +209,7 @@ class Connection(ConnectionBase):
 
     @property
     def managed_host(self) -> ManagedHost:
-        """The host, as the options tell of it. Most tasks need not even load this: they speak to the server there."""
+        """The managed host of the options. Most tasks do not load this, because they reach the agent by a socket."""
         if self._managed_host is None:
             from ansible_collections.conductor.containers.plugins.plugin_utils.ssh_host import ManagedHost
 
@@ -224,33 +226,33 @@ class Connection(ConnectionBase):
         self._connected = False
 
     def reset(self) -> None:
-        """Close the connection to the host, as where the user's groups there have changed."""
+        """Close the connection to the host, for instance after a change of the user's groups there."""
         socket = run_cache.served()[1]
         path = agent_client.path_to(socket, self.get_option)
         if path not in (None, socket):
-            # The connection that is left to others until it ends is not to be used any more.
+            # The agent's socket leads through the old connection.
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
         self.managed_host.reset()
         self.close()
 
     def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
-        """Run `cmd`, which is for a shell, in the container: its status, output and errors."""
+        """Run the shell command `cmd` in the container; return its status, output and errors."""
         super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
         if sudoable and self.become is not None and self.become.expect_prompt():
             return self._exec_with_password(cmd, in_data or b"")
         return self._enter(cmd, in_data)
 
     def _exec_with_password(self, cmd: str, data: bytes) -> tuple[int, bytes, bytes]:
-        """The same where becoming another user inside may ask for a password: it is sent ahead of the data.
+        """Run `cmd` if become may ask for a password: send the password and a mark before the data.
 
-        Whether it was asked for or not, what stands before the mark is not the command's.
+        The command skips its input up to the mark, whether the password was asked for or not.
         """
         from ansible_collections.conductor.containers.plugins.plugin_utils.become_prompts import without_prompt
 
         mark = f"MARK-{secrets.token_hex(8)}"
         success = f"{self._shell.ECHO} {self.become.success}"
-        # Without a quote, as it stands within some already.
+        # Without quotes, because it is inserted into a quoted string.
         skip = f"while read -r line; do case $line in {mark}) break;; esac; done"
         password = self.become.get_option("become_pass")
         rc, stdout, stderr = self._enter(
@@ -264,7 +266,7 @@ class Connection(ConnectionBase):
         return rc, stdout, without_prompt(self.become, stderr)
 
     def _enter(self, cmd: str, data: bytes | None = None) -> tuple[int, bytes, bytes]:
-        """Run `cmd` as it is, as the user inside. Raises AnsibleConnectionFailure where it was not run."""
+        """Run `cmd` as it is, as the container's user. Raises AnsibleConnectionFailure if it was not run."""
         container, host = self.get_option("container"), self.get_option("host")
         where = container if agent_client.is_here(host) else f"{container} on {host}"
         display.vvv(f"ENTER {where}: {cmd}", host=container)
@@ -274,26 +276,29 @@ class Connection(ConnectionBase):
         except agent_client.NotRun as error:
             raise AnsibleConnectionFailure(f"container {where}: {_shown(str(error))}") from None
         except agent_client.Lost as error:
-            why = f"the connection was lost while a command was under way: {_shown(str(error))}"
+            why = f"the connection was lost while a command was running: {_shown(str(error))}"
             raise AnsibleConnectionFailure(f"container {where}: {why}") from None
         missing = re.search(_NO_PYTHON, stderr) if rc == 127 else None
         if missing:
             hint = (
-                f"container {where} has no {_shown(missing[1])}, which modules need; "
-                "install it: ansible.builtin.raw: apt-get update && apt-get install -y python3"
+                f"container {where} has no {_shown(missing[1])}, which modules need. Install it with "
+                "ansible.builtin.raw: apt-get update && apt-get install -y python3"
             )
             display.warning(hint)
         return rc, stdout, stderr
 
     def _outcome(self, request: list[str], data: bytes | None) -> tuple[int, bytes, bytes]:
-        """Status, output and errors of what is asked of the server. Raises NotRun, Lost, AnsibleConnectionFailure."""
+        """Send `request` to the agent; return status, output and errors.
+
+        Raises NotRun, Lost, AnsibleConnectionFailure.
+        """
         socket = run_cache.served()[1]
         path = agent_client.path_to(socket, self.get_option)
         if path is not None:
             with contextlib.suppress(agent_client.NotTaken):
                 return agent_client.run(path, request, data or b"")
         outcome = self._outcome_of_client(request, data)
-        # Now somebody serves there. On this very machine root needs no other way.
+        # An agent is running now. For root on the controller itself, its own socket is enough.
         if path not in (None, socket):
             from ansible_collections.conductor.containers.plugins.plugin_utils.open_agent import open_way
 
@@ -301,7 +306,7 @@ class Connection(ConnectionBase):
         return outcome
 
     def _outcome_of_client(self, request: list[str], data: bytes | None) -> tuple[int, bytes, bytes]:
-        """The same by a command on the host, which starts the server where there is none."""
+        """Send `request` with the client on the host, which starts the agent if none is running."""
         from ansible_collections.conductor.containers.plugins.plugin_utils.perl_client import Client, ProgramMissing
 
         host, client = self.managed_host, Client(["own", *request], self.get_option("host_python"))
@@ -315,14 +320,14 @@ class Connection(ConnectionBase):
                 rc, _, stderr = host.run(command, content)
                 if rc:
                     raise AnsibleConnectionFailure(f"{host.name}: {_shown(stderr)}") from None
-        raise AnsibleConnectionFailure(f"{host.name}: our bundle cannot be kept there")
+        raise AnsibleConnectionFailure(f"{host.name}: the bundle is missing again after it was installed")
 
     def put_file(self, in_path: str, out_path: str) -> None:
-        """Copy a file of the controller's into the container, as its user inside."""
+        """Copy a file from the controller into the container, as the container's user."""
         super().put_file(in_path, out_path)
         try:
             with open(in_path, "rb") as file:
-                # Made before anything is sent: where there is nothing to send, ssh's plugin would never end the input.
+                # Create the file first: with an empty input, the ssh plugin would never close the input.
                 self._file_command(f": > {shlex.quote(out_path)}")
                 while chunk := file.read(_PUT):
                     self._file_command(f"cat >> {shlex.quote(out_path)}", chunk)
@@ -330,12 +335,12 @@ class Connection(ConnectionBase):
             raise AnsibleFileNotFound(f"file or module does not exist: {in_path}") from None
 
     def fetch_file(self, in_path: str, out_path: str) -> None:
-        """Copy a file of the container's to the controller, as its user inside can read it."""
+        """Copy a file from the container to the controller, as the container's user."""
         super().fetch_file(in_path, out_path)
         count = 0
         with open(out_path, "wb") as file:
             while True:
-                # Blocks as large as the piece: a file is read in whole blocks, but for the last.
+                # The block size is the piece size, so that every block but the last is full.
                 chunk = self._file_command(f"dd if={shlex.quote(in_path)} bs={_FETCH} count=1 skip={count} status=none")
                 file.write(chunk)
                 count += 1

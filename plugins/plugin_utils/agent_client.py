@@ -1,10 +1,9 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a command of a controller comes to run in a container: by a socket of this machine's that leads to the server.
+"""Requests to the agent on a managed host over a local socket that leads to it, without starting ssh, a shell or perl.
 
-Nothing is started for it: no ssh, no shell, no client. The other end is module_utils/_agent/relayed_streams.py, which
-tells the protocol.
+The other end is module_utils/_agent/relayed_streams.py, which describes the protocol.
 """
 
 from __future__ import annotations
@@ -20,73 +19,74 @@ from typing import Any
 from ansible import constants as C
 from ansible.utils.path import unfrackpath
 
-# What a user may write for "this very machine". 127.0.0.1 is not among it: virtual machines answer there.
+# Values of `host` for the controller itself. 127.0.0.1 is not one of them: virtual machines often listen there.
 _HERE = (None, "", "local", "localhost")
 _STDOUT, _STDERR, _END = b"1", b"2", b"."
 _TAKEN = b"+"
 _HEAD = struct.Struct("!cI")
-# Bytes read at a time.
+# Bytes per read.
 _PIECE = 1 << 18
-# Bytes of one frame and of the answer at the end: the server sends less (module_utils/_agent/relayed_streams.py).
+# Maximum bytes of one frame and of the final answer; the agent sends less (module_utils/_agent/relayed_streams.py).
 _LONGEST_FRAME = 1 << 20
 _LONGEST_ANSWER = 1 << 14
-# Seconds within which a server takes a request: one that is stopped must not stop a run.
-_PATIENCE = 60.0
-# Options that tell one connection of ssh from another, and what it leads to.
-_WHICH = (
+# Seconds within which an agent must accept a request: a stopped agent must not block a run.
+_TIMEOUT = 60.0
+# Options that identify an ssh connection and its destination.
+_CONNECTION_OPTIONS = (
     "host", "port", "host_user", "private_key_file", "control_path", "ssh_args", "ssh_common_args", "ssh_extra_args",
     "host_become", "host_become_method", "host_become_user",
 )  # fmt: skip
 
 
 class NotRun(Exception):
-    """The command was not run, and why."""
+    """The command was not run; the message is the reason."""
 
 
 class NotTaken(Exception):
-    """Nobody there takes a request, so that it was not carried out."""
+    """No agent accepted the request, so it was not carried out."""
 
 
 class Lost(Exception):
-    """The connection ended while the command was under way."""
+    """The connection ended while the command was running."""
 
 
 def request_of(container: str, user: str, command: str) -> list[str]:
-    """What the server is asked: to run `command`, which is for a shell, as `user` in `container`."""
+    """Return the request to run the shell command `command` as `user` in `container`."""
     return [container, user, "/bin/sh", "-c", command]
 
 
 def is_here(host: str | None) -> bool:
-    """Whether the option `host` means this machine itself."""
+    """Return whether the value of option `host` means the controller itself."""
     return host in _HERE
 
 
 def path_to(socket_there: str, option: Callable[[str], Any]) -> str | None:
-    """Path on this machine by which to connect to `socket_there`, root's on a host; None where there cannot be one.
+    """Return the local path of the socket that leads to `socket_there`, the agent's on the host.
 
-    There need not be anything at it yet. `option` is get_option of a plugin with the options for a host.
+    None if an earlier task found that there cannot be one. The path need not exist yet. `option` is get_option of a
+    plugin with the options of the host.
     """
     here = is_here(option("host"))
     if here and not option("host_become"):
         return socket_there
-    which = [socket_there, *(str(option(name)) for name in _WHICH)]
-    name = f"conductor-{hashlib.sha256(repr(which).encode()).hexdigest()[:10]}"
+    identity = [socket_there, *(str(option(name)) for name in _CONNECTION_OPTIONS)]
+    name = f"conductor-{hashlib.sha256(repr(identity).encode()).hexdigest()[:10]}"
     path = os.path.join(C.DEFAULT_LOCAL_TMP if here else unfrackpath(option("control_path_dir")), name)
     return None if os.path.exists(refused_mark(path)) else path
 
 
 def refused_mark(path: str) -> str:
-    """File that tells, in this run of Ansible, that nothing can be forwarded to `path`."""
+    """Return the file whose existence means that in this run of Ansible no socket can be forwarded to `path`."""
     return os.path.join(C.DEFAULT_LOCAL_TMP, f"{os.path.basename(path)}-refused")
 
 
 def secret_file(path: str) -> str:
-    """File that has, in this run of Ansible, what requests at `path` begin with, where root is become on the host."""
+    """Return the file with the secret for requests at `path` in this run of Ansible, if the host requires become."""
     return os.path.join(C.DEFAULT_LOCAL_TMP, f"{os.path.basename(path)}-secret")
 
 
 def is_answered(path: str, at: str | None = None) -> bool:
-    """Whether somebody at `path` takes requests, or at `at`, which is to become that. Nothing is run."""
+    """Return whether an agent accepts requests at `path`, or at `at`, its temporary name. Runs no command."""
     try:
         _ask(path, [], at).close()
     except NotTaken:
@@ -95,14 +95,14 @@ def is_answered(path: str, at: str | None = None) -> bool:
 
 
 def run(path: str, request: list[str], data: bytes) -> tuple[int, bytes, bytes]:
-    """Have the server at `path` carry `request` out, fed with `data`: the command's status, output and errors.
+    """Send `request` with the input `data` to the agent at `path`; return the command's status, output and errors.
 
-    Raises NotTaken; NotRun where the server says why there is no status; Lost.
+    Raises NotTaken if no agent accepts the request, NotRun if the agent reports an error, Lost if the connection ends.
     """
     with _ask(path, request) as connection:
         connection.setblocking(False)
         received = _Received()
-        # The input and its size are sent once the request has been taken: then it is run, and not before.
+        # The agent runs the command only after it has received the size of the input, so send that after the request.
         to_send = memoryview(struct.pack("!Q", len(data)) + data)
         with selectors.DefaultSelector() as selector:
             selector.register(connection, selectors.EVENT_READ | selectors.EVENT_WRITE)
@@ -121,12 +121,15 @@ def run(path: str, request: list[str], data: bytes) -> tuple[int, bytes, bytes]:
 
 
 def _ask(path: str, request: list[str], at: str | None = None) -> socket.socket:
-    """A connection to whoever listens at `path`, or at `at`, and has taken `request`. Raises NotTaken."""
+    """Connect to the agent at `path`, or at `at`, and return the connection after it accepted `request`.
+
+    Raises NotTaken.
+    """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         connection.connect(at or path)
-        connection.settimeout(_PATIENCE)
-        # Whoever could put another one there would be told all.
+        connection.settimeout(_TIMEOUT)
+        # Another user who could replace the socket would receive all requests.
         _, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
         body = "\0".join([*_secret(path), "relayed", *request]).encode(errors="surrogateescape")
         if uid in (0, os.geteuid()):
@@ -134,7 +137,7 @@ def _ask(path: str, request: list[str], at: str | None = None) -> socket.socket:
             if connection.recv(1) == _TAKEN:
                 connection.settimeout(None)
                 return connection
-    # Also where a path is too long for a socket.
+    # OSError also if the path is too long for a socket (unix(7)).
     except OSError:
         pass
     connection.close()
@@ -150,7 +153,7 @@ def _secret(path: str) -> list[str]:
 
 
 class _Received:
-    """The frames that have come."""
+    """The frames received so far."""
 
     def __init__(self) -> None:
         self.end: str | None = None
@@ -158,14 +161,14 @@ class _Received:
         self._output: dict[bytes, list[bytes]] = {_STDOUT: [], _STDERR: []}
 
     def add(self, data: bytes) -> None:
-        """Take what was received. Raises OSError if that is the end before the answer, or no answer of the server's."""
+        """Add received bytes. Raises OSError if the connection ended before the answer, or if a frame is invalid."""
         if not data:
-            raise ConnectionResetError(0, "it was closed")
+            raise ConnectionResetError(0, "closed by the host")
         self._rest += data
         while len(self._rest) >= _HEAD.size:
             kind, size = _HEAD.unpack_from(self._rest)
             if kind not in (_STDOUT, _STDERR, _END) or size > (_LONGEST_ANSWER if kind == _END else _LONGEST_FRAME):
-                raise ConnectionAbortedError(0, "the server's answer cannot be understood")
+                raise ConnectionAbortedError(0, "invalid answer from the agent")
             if len(self._rest) < _HEAD.size + size:
                 break
             content = bytes(self._rest[_HEAD.size : _HEAD.size + size])
@@ -176,10 +179,10 @@ class _Received:
                 self._output[kind].append(content)
 
     def outcome(self) -> tuple[int, bytes, bytes]:
-        """Status, output and errors. Raises NotRun, Lost."""
+        """Return status, output and errors. Raises NotRun for an error of the agent, Lost for an invalid answer."""
         end = self.end
         if end is not None and end.startswith("!"):
             raise NotRun(end[1:])
         if end is None or not (end.isascii() and end.isdigit() and len(end) <= 3):
-            raise Lost("the server's answer cannot be understood")
+            raise Lost("invalid answer from the agent")
         return int(end), b"".join(self._output[_STDOUT]), b"".join(self._output[_STDERR])

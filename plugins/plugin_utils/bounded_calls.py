@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Calls whose time and memory are bounded, whatever they wait for: each is made by a process of its own."""
+"""Parallel calls with limits on time and memory, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from dataclasses import dataclass, field
 
 from ansible.errors import AnsibleError
 
-# Bytes of memory that a call may take beyond what this process has.
+# Bytes of memory that a call may use in addition to the memory of this process.
 _MEMORY = 512 << 20
 _PIECE = 1 << 16
 _RETURNED, _FAILED = b"=", b"!"
 
 
 class CallFailed(Exception):
-    """The call returned nothing, and why."""
+    """The call failed; the message is the reason."""
 
 
 @dataclass
@@ -37,9 +37,10 @@ class _Call:
 def bounded_calls(
     calls: dict[str, Callable[[], bytes]], *, parallel: int, timeout: float, most: int
 ) -> dict[str, bytes | CallFailed]:
-    """What each call returns, at most `most` bytes within `timeout` seconds, or why it returns nothing.
+    """Run `calls`; return the result of each by name, or the reason why it failed.
 
-    `parallel` calls run at the same time. One that takes longer is killed with all that it has started.
+    A call returns at most `most` bytes within `timeout` seconds; otherwise it is killed with all processes of its
+    session. At most `parallel` calls run at the same time.
     """
     outcomes: dict[str, bytes | CallFailed] = {}
     waiting = list(calls)
@@ -60,7 +61,7 @@ def bounded_calls(
                     if not part:
                         outcomes[call.name] = _outcome(bytes(call.received))
                     elif len(call.received) > most + 1:
-                        outcomes[call.name] = CallFailed(f"it answers with more than {most} bytes")
+                        outcomes[call.name] = CallFailed(f"the answer has more than {most} bytes")
                 for call in running.values():
                     if call.name not in outcomes and call.ends <= time.monotonic():
                         outcomes[call.name] = CallFailed(f"no answer within {timeout:g} seconds")
@@ -76,17 +77,17 @@ def bounded_calls(
 def _outcome(received: bytes) -> bytes | CallFailed:
     if received.startswith(_RETURNED):
         return received[1:]
-    return CallFailed(received[1:].decode(errors="replace") or "it ended without an answer")
+    return CallFailed(received[1:].decode(errors="replace") or "no answer")
 
 
 def _start(call: Callable[[], bytes]) -> tuple[int, int]:
-    """Have a new process make `call`; the descriptor from which to read what comes of it, and the process's id."""
+    """Run `call` in a new process; return the descriptor of a pipe with its result, and the pid."""
     fd, its = os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
             os.close(fd)
-            # A session, so that all that it starts can be killed, and so that nothing asks at the terminal.
+            # A session, so that its process group can be killed, and no child can prompt on the terminal.
             os.setsid()
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_DFL)
@@ -100,21 +101,21 @@ def _start(call: Callable[[], bytes]) -> tuple[int, int]:
 
 def _answer(call: Callable[[], bytes], fd: int) -> None:
     try:
-        said = _RETURNED + call()
+        answer = _RETURNED + call()
     except AnsibleError as error:
-        said = _FAILED + str(error)[:_PIECE].encode(errors="replace")
+        answer = _FAILED + str(error)[:_PIECE].encode(errors="replace")
     except MemoryError:
-        said = _FAILED + b"it answers with more than there is memory for"
+        answer = _FAILED + b"the answer exceeds the memory limit"
     except Exception as error:
-        said = _FAILED + f"{type(error).__name__}: {error}"[:_PIECE].encode(errors="replace")
+        answer = _FAILED + f"{type(error).__name__}: {error}"[:_PIECE].encode(errors="replace")
     with open(fd, "wb") as file:
-        file.write(said)
+        file.write(answer)
 
 
 def _limit_memory() -> None:
     with open("/proc/self/statm", encoding="ascii") as file:
         size = int(file.read().split()[0]) * resource.getpagesize() + _MEMORY
-    # A lower limit that is there already stays.
+    # ValueError: a lower hard limit is already set.
     with contextlib.suppress(ValueError):
         resource.setrlimit(resource.RLIMIT_AS, (size, size))
 
@@ -122,7 +123,7 @@ def _limit_memory() -> None:
 def _end(fd: int, call: _Call) -> None:
     os.close(fd)
     for kill in (os.killpg, os.kill):
-        # It may have ended, or not have a group yet.
+        # The process may have ended, or have no process group of its own yet.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             kill(call.pid, signal.SIGKILL)
     os.waitpid(call.pid, 0)

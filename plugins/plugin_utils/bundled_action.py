@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A module that runs from the bundle on the managed host: the bundle is sent if it is missing there."""
+"""Action plugin for modules that run from the bundle on the managed host. Sends the bundle if it is missing there."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from ansible_collections.conductor.containers.plugins.plugin_utils.run_cache imp
 class BundledAction(ActionBase):
     """Runs the module `MODULE` with the task's arguments.
 
-    Nearly always the bundle is there, so the module is run at once. It says if it lacks the bundle, before anything
-    else. Then it is run again with a zip file of it, which it installs; in check mode it runs from that file.
+    Usually the host has the bundle, so the module runs at once. If the bundle is missing, the module reports that
+    before it does anything else. It then runs again with a zip file of the bundle, which it installs; in check mode it
+    runs from the zip file instead.
     """
 
     MODULE = ""
@@ -37,14 +38,14 @@ class BundledAction(ActionBase):
                 self._install_ahead(task_vars)
             answer = self.execute(arguments, task_vars, is_async)
         finally:
-            # The process that goes on in the background deletes it itself.
+            # The background process deletes the directory itself.
             if not is_async:
                 self._remove_tmp_path(self._connection._shell.tmpdir)
         result.update(answer)
         return result
 
     def execute(self, arguments: dict, task_vars: dict | None, is_async: bool = False) -> dict:
-        """Result of the module with `arguments`."""
+        """Run the module with `arguments`; return its result."""
         arguments["_bundle"] = os.path.basename(served()[0])
         answer = self._execute(arguments, task_vars, is_async)
         if not answer.get("bundle_missing"):
@@ -59,7 +60,7 @@ class BundledAction(ActionBase):
         )
 
     def _send_bundle(self) -> str:
-        """Path of the bundle's zip file on the host, in the task's temporary directory."""
+        """Copy the bundle's zip file to the task's temporary directory on the host; return its path."""
         from ansible_collections.conductor.containers.plugins.module_utils._engine.bundle import pack
 
         bundle, data = pack()
@@ -78,7 +79,7 @@ class BundledAction(ActionBase):
         return there
 
     def _install_ahead(self, task_vars: dict | None) -> None:
-        """Have the bundle on the host: a module in the background cannot ask for it."""
+        """Install the bundle before an asynchronous task, whose module cannot request it later."""
         directory = shlex.quote(served()[0])
         if self._low_level_execute_command(f"test -d {directory}")["rc"] == 0:
             return

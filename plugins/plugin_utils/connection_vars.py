@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The way from a managed host of the inventory to its containers: variables for our connection plugin."""
+"""Variables by which our connection plugin reaches the containers of a managed host of the inventory."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ansible.plugins.loader import connection_loader
 from ansible_collections.conductor.containers.plugins.plugin_utils.templates import template
 
 CONNECTION = "conductor.containers.conductor"
-# The configuration knows a plugin by the name under which it was loaded. It is loaded together with this file, which is
-# where Ansible is one process yet: so the processes of its tasks need not do it, each anew.
+# The name under which Ansible's configuration knows the plugin. Loading it here, before Ansible forks the workers,
+# saves the workers from loading it for each task.
 _LOADED_AS = connection_loader.get(CONNECTION, class_only=True)._load_name
-# How a host is reached where it is a target itself, and how on the way to its containers.
+# become variables of a host as a target, and the corresponding variables of its containers.
 _BECOME = {
     "ansible_become": "conductor_host_become",
     "ansible_become_method": "conductor_host_become_method",
@@ -26,10 +26,10 @@ _BECOME = {
 
 
 def way_into(name: str, variables: dict, options: dict, by_value: bool = False) -> dict:
-    """Variables by which the connection plugin reaches the managed host `name`, which has `variables`.
+    """Return variables by which the connection plugin reaches the managed host `name`, which has `variables`.
 
-    What the inventory has of the host is named and not copied, so that a secret stays where it is, unless it is to be
-    given `by_value`. `options` are those of the plugin, by name, that are given for all hosts.
+    The result refers to the host's variables by templates instead of copying them, so that secrets stay in one place;
+    with `by_value` it copies them. `options` maps names of plugin options to values that apply to all hosts.
     """
     definitions = C.config.get_configuration_definitions("connection", _LOADED_AS)
     given = {

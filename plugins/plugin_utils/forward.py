@@ -1,9 +1,10 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sockets of a managed host on the controller, by the connection that ssh keeps open (ssh_config(5), ControlPersist).
+"""Forwarding of sockets from a managed host to the controller over a persistent ssh connection.
 
-They are as open to others as that connection's own socket, and end with it.
+See ControlPersist in ssh_config(5). A forwarded socket has the same protection against other users as the control
+socket of that connection, and ends with it.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from typing import Any
 
 
 def forward(ssh: Any, remote: str, path: str) -> bool:
-    """Have `remote` at `path`; whether ssh does so. `ssh` is an object of ansible-core's plugin that has run a command.
+    """Forward the socket `remote` of the host to `path`; return whether ssh does so.
 
-    That somebody answers there is not said: a host may refuse it later (AllowStreamLocalForwarding of sshd_config(5)).
+    `ssh` is a connection of ansible-core's ssh plugin that has run a command. True does not mean that the socket works:
+    the host can refuse each connection later (AllowStreamLocalForwarding in sshd_config(5)).
     """
     return _control(ssh, "forward", path, remote)
 
@@ -26,7 +28,7 @@ def cancel(ssh: Any, remote: str, path: str) -> None:
 
 
 def _control(ssh: Any, verb: str, path: str, remote: str) -> bool:
-    """Ask the ssh that keeps the connection, if there is one; whether it did so (ssh(1), -O)."""
+    """Send a control command to the ssh process with the persistent connection (ssh(1), -O); return its success."""
     control = ["-O", verb, "-L", f"{path}:{remote}"]
     command = ssh._build_command(ssh.get_option("ssh_executable"), "ssh", *control, ssh.host)
     return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode == 0

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a managed host answers of its containers, read as foreign input: the host may be anybody's by now.
+"""Validation of a managed host's list of containers. It is untrusted input, as the host may be compromised.
 
-Pure: nothing is asked here. A host that answers wrongly harms its own containers at most, and never ends Ansible.
+Pure. An invalid answer affects only the containers of that host, and never ends Ansible.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from ansible_collections.conductor.containers.plugins.module_utils._engine.names import parse_name
 from ansible_collections.conductor.containers.plugins.module_utils._errors import InvalidInput, shown
 
-# Bytes of an answer: 10,000 containers with some labels each.
+# Maximum bytes of an answer: 10,000 containers with some labels each.
 LONGEST = 16 << 20
 STATES = ("created", "running", "restarting", "exited", "stopped")
 _MOST_CONTAINERS = 10_000
@@ -29,11 +29,11 @@ _LARGEST = 2**63
 
 
 class BadAnswer(Exception):
-    """The answer as a whole cannot be understood, and why."""
+    """The answer as a whole is invalid; the message is the reason."""
 
 
 def parse_answer(data: bytes) -> tuple[list[dict], list[str]]:
-    """Facts of each container in a host's answer, and what is wrong with those left out. Raises BadAnswer."""
+    """Return the facts of each valid container in a host's answer, and the errors of the others. Raises BadAnswer."""
     if len(data) > LONGEST:
         raise BadAnswer(f"more than {LONGEST} bytes")
     try:
@@ -43,12 +43,12 @@ def parse_answer(data: bytes) -> tuple[list[dict], list[str]]:
     except ValueError as error:
         raise BadAnswer(f"not the expected JSON ({shown(str(error), 200)})") from None
     if not isinstance(answer, dict) or "containers" not in answer:
-        raise BadAnswer("no containers in it")
+        raise BadAnswer("the key containers is missing")
     return parse_containers(answer["containers"])
 
 
 def parse_containers(containers: Any) -> tuple[list[dict], list[str]]:
-    """The same for the list of containers alone. Raises BadAnswer."""
+    """Do the same for a list of containers. Raises BadAnswer."""
     if not isinstance(containers, list):
         raise BadAnswer("containers is not a list")
     if len(containers) > _MOST_CONTAINERS:
@@ -69,13 +69,13 @@ def parse_containers(containers: Any) -> tuple[list[dict], list[str]]:
 
 
 def _facts(container: Any) -> dict:
-    """What is known of one container, with no key that the inventory does not know. Raises ValueError, InvalidInput."""
+    """Return the facts of one container without unknown keys. Raises ValueError, InvalidInput."""
     if not isinstance(container, dict):
         raise ValueError("not an object")
     facts = {key: check(container[key], key) for key, check in _CHECKS.items() if key in container}
     for key in ("name", "state"):
         if key not in facts:
-            raise ValueError(f"no {key}")
+            raise ValueError(f"{key} is missing")
     return facts
 
 
@@ -84,7 +84,7 @@ def _text(value: Any, key: str) -> str:
         raise ValueError(f"{key} is not a string")
     if len(value) > _LONGEST_TEXT:
         raise ValueError(f"{key} is longer than {_LONGEST_TEXT} characters")
-    # Half a character (a lone surrogate) cannot be written to any file or terminal.
+    # Raises ValueError for a lone surrogate, which cannot be written to a file or terminal.
     value.encode()
     return value
 
@@ -109,7 +109,7 @@ def _matching(pattern: str, most: int) -> Callable[[Any, str], str]:
 
 def _number(value: Any, key: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < _LARGEST:
-        raise ValueError(f"{key} is not a number from 0 up")
+        raise ValueError(f"{key} is not a number of at least 0")
     return value
 
 
@@ -123,7 +123,7 @@ def _addresses(value: Any, key: str) -> list[str]:
     if not isinstance(value, list) or len(value) > _MOST_ADDRESSES:
         raise ValueError(f"{key} is not a list of at most {_MOST_ADDRESSES} addresses")
     for address in value:
-        # A scope (%) is any text.
+        # A scope id (after %) can be any text.
         if "%" in _text(address, key):
             raise ValueError(f"{key} is not a list of addresses")
         ipaddress.ip_interface(address)
@@ -140,7 +140,7 @@ def _labels(value: Any, key: str) -> dict[str, str]:
     return value
 
 
-# What _agent/list_containers.py tells, with the grammar that modules hold.
+# The keys that _agent/list_containers.py returns, with the grammar that modules use.
 _CHECKS: dict[str, Callable[[Any, str], Any]] = {
     "name": parse_name,
     "image": parse_name,
@@ -163,5 +163,5 @@ def _refuse_constant(name: str) -> None:
 def _without_repetition(pairs: list[tuple[str, Any]]) -> dict:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a key is there twice")
+        raise ValueError("a key occurs twice")
     return found

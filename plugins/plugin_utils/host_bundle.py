@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The bundle of our code on a managed host (module_utils/_engine/bundle.py), and how it gets there."""
+"""Paths and installation of the bundle on a managed host (module_utils/_engine/bundle.py)."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ansible_collections.conductor.containers.plugins.module_utils._engine.paths
 
 
 def served_paths() -> tuple[str, str]:
-    """Directory of the bundle on a host, and the agent's socket there: what run_cache.served keeps."""
+    """Return the directory of the bundle on a host, and the agent's socket there. run_cache.served caches them."""
     bundle = digest()
     return path_of(bundle), f"{RUN_DIR}/entry/{bundle}"
 
 
 def install_command(python: str) -> tuple[str, bytes]:
-    """Shell command, for root, that installs the bundle by the host's `python`, and its standard input."""
+    """Return a shell command for root that installs the bundle with the host's `python`, and its standard input."""
     bundle, data = pack()
     script = 'f=$(mktemp) && cat > "$f" && "$0" -I -S "$f" install "$1"; s=$?; rm -f "$f"; exit $s'
     return shlex.join(["/bin/sh", "-c", script, python, bundle]), data

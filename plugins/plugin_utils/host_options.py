@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The options that tell how a managed host is reached: ours, and those of ansible-core's ssh plugin.
+"""The options for the connection to a managed host: ours, and those of ansible-core's ssh plugin.
 
-Whoever uses them documents them by the fragment managed_host.
+Plugins document them with the fragment managed_host.
 """
 
 from __future__ import annotations
@@ -14,61 +14,61 @@ _OURS = r"""
 options:
   host:
     description:
-      - The managed host, as ssh reaches it.
-      - Without it, or with V(localhost) or V(local), the containers are those of the controller itself.
+      - Name or address of the managed host for ssh.
+      - If it is not set, or V(localhost) or V(local), the containers are those of the controller itself.
     type: str
     vars:
       - name: ansible_host
       - name: conductor_host
   host_become:
-    description: Whether the user who logs in has to become root on the host, which entering a container needs.
+    description: Whether the login user must become root on the host. Entering a container requires root.
     type: bool
     default: false
     vars:
       - name: conductor_host_become
   host_become_method:
-    description: The become plugin for that.
+    description: Become plugin to become root on the host.
     type: str
     default: sudo
     vars:
       - name: conductor_host_become_method
   host_become_user:
-    description: Whom to become on the host. It must have root's rights.
+    description: User to become on the host. It must have the rights of root.
     type: str
     default: root
     vars:
       - name: conductor_host_become_user
   host_become_password:
-    description: The password that is asked for on the way.
+    description: Password for O(host_become).
     type: str
     vars:
       - name: conductor_host_become_password
   host_become_exe:
-    description: The program for it, where it is not the become plugin's own.
+    description: Program of the become plugin. Defaults to the plugin's own default.
     type: str
     vars:
       - name: conductor_host_become_exe
   host_become_flags:
-    description: Options of that program, instead of the become plugin's own.
+    description: Options of the program of the become plugin. Defaults to the plugin's own default.
     type: str
     vars:
       - name: conductor_host_become_flags
   host_python:
-    description: Python 3 of the host. What runs inside has an interpreter of its own, C(ansible_python_interpreter).
+    description: Python 3 interpreter on the host. Modules in the container use C(ansible_python_interpreter).
     type: str
     default: /usr/bin/python3
     vars:
       - name: conductor_host_python
 """
 
-# Not passed on as they are: which host, which user, and that there is never a terminal.
+# Options of ssh that ours replace (host and user), or that our connection plugin sets itself.
 _NOT_SSH = ("host", "remote_user", "pipelining", "use_tty")
 
 
 def managed_host_options(ssh: dict) -> dict:
-    """Options of a plugin that reaches a managed host: ours, and those of ansible-core's ssh plugin, which are `ssh`.
+    """Return the options of a plugin that reaches a managed host: ours, and those of ansible-core's ssh plugin, `ssh`.
 
-    As Ansible's configuration has them: by name, each as it is documented.
+    Both have the format of Ansible's configuration: the documentation of each option by name.
     """
     user = ssh["remote_user"]
     host_user = {**user, "vars": [*user["vars"], {"name": "conductor_host_user"}]}

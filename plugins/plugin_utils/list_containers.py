@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The containers of a managed host, as the host reports them: `host_answer.py` reads it."""
+"""Query of the containers of a managed host. `host_answer.py` parses the answer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from ansible_collections.conductor.containers.plugins.plugin_utils.ssh_host impo
 
 
 def list_containers(host: ManagedHost, python: str) -> bytes:
-    """What `_agent/list_containers.py` prints there; `python` is the host's. Raises AnsibleConnectionFailure."""
+    """Return the output of `_agent/list_containers.py` on the host, run with its `python`.
+
+    Installs the bundle if it is missing. Raises AnsibleConnectionFailure.
+    """
     program, _ = served()
     command = shlex.join(["/bin/sh", "-c", '[ -e "$1" ] || exit 9; exec "$0" -I -S "$1" list', python, program])
     rc, stdout, stderr = host.run(command)

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is found out once while Ansible runs: each task is a process of its own, which would find out all anew.
+"""A cache for one run of Ansible. Each task is a process of its own, and would compute the values again.
 
-This is loaded by each task, and so it loads next to nothing.
+Each task loads this file, so it imports as little as possible.
 """
 
 from __future__ import annotations
@@ -18,14 +18,17 @@ from ansible import constants as C
 
 
 def found_once(name: str, find: Callable[[], Any]) -> Any:
-    """What `find` returns, which JSON can tell. It is kept as `name` where Ansible has its temporary files."""
+    """Return the cached value `name`, else compute it with `find` and cache it in Ansible's temporary directory.
+
+    The value must be serializable as JSON.
+    """
     kept = os.path.join(C.DEFAULT_LOCAL_TMP, f"conductor-{name}")
     try:
         with open(kept, encoding="utf-8") as file:
             return json.load(file)
     except FileNotFoundError:
         found = find()
-    # Where it cannot be kept it is found out again.
+    # If the file cannot be written, the next task computes the value again.
     with contextlib.suppress(OSError):
         with open(f"{kept}.{os.getpid()}", "w", encoding="utf-8") as file:
             json.dump(found, file)
@@ -34,7 +37,7 @@ def found_once(name: str, find: Callable[[], Any]) -> Any:
 
 
 def served() -> tuple[str, str]:
-    """Directory of our bundle on a host, and the socket of its agent: another bundle has others."""
+    """Return the directory of the bundle on a host, and the socket of its agent. They depend on the bundle's digest."""
     program, socket = found_once("served", _served)
     return program, socket
 

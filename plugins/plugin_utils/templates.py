@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Text of ours that Ansible shall take for a template."""
+"""Marking of text as a template, or as data that is never a template, for all supported releases of ansible-core."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ try:
     IN_RESULTS = True
 
     def untrusted(value: Any) -> Any:
-        """`value`, in which no text is a template: none is that is not made one."""
+        """Return `value` as it is: text is no template unless marked."""
         return value
 except ImportError:
-    # Before ansible-core 2.19 each text may be one, but for those in the result of a task: there, none is.
+    # Before ansible-core 2.19, any text can be a template, except in the result of a task.
     from ansible.utils.unsafe_proxy import wrap_var
 
     IN_RESULTS = False

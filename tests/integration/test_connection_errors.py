@@ -27,12 +27,12 @@ def says(controller, *words, tasks=RAW, **options):
 
 
 def test_a_container_that_does_not_exist(box):
-    says(box, "container box on test-", "there is no container 'box' on this host", "unreachable=1")
+    says(box, "container box on test-", "container box: does not exist on this host", "unreachable=1")
 
 
 def test_a_container_that_does_not_run(host, box):
     host.module("conductor_container", name="box", image="debian", command=SLEEP, state="present")
-    says(box, "container box is not running", "start it with conductor_container state=started", "unreachable=1")
+    says(box, "container box is not running", "Start it with conductor_container state=started", "unreachable=1")
 
 
 def test_a_name_that_none_can_have(box):

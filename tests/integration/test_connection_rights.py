@@ -73,7 +73,7 @@ def put_sudo_inside(host):
 
 def test_without_a_way_to_root_nobody_enters(box):
     printed = box.playbook(WHO, check=False)
-    assert "container box on test-" in printed and "root on the host is needed" in printed
+    assert "container box on test-" in printed and "requires root on the host" in printed
     assert "unreachable=1" in printed
 
 

@@ -116,7 +116,7 @@ def test_a_connection_that_is_cut_is_told_and_the_command_goes_on(host, box):
         until(lambda: host.run("test", "-e", f"{RUN}/begun", check=False).returncode == 0, "the task begins")
         subprocess.run(["kill", "-9", ssh_that_stays(box)], check=True)
         printed = " ".join(play.result().split())
-    assert "the connection was lost while a command was under way" in printed and "unreachable=1" in printed
+    assert "the connection was lost while a command was running" in printed and "unreachable=1" in printed
     host.run("touch", f"{RUN}/go-on")
     until(lambda: host.run("test", "-e", f"{RUN}/done", check=False).returncode == 0, "it goes on to its end")
 

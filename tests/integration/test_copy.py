@@ -73,7 +73,7 @@ def test_what_cannot_be_is_one_line_of_error(box):
     for wish, told in (
         ({"content": "stuff\n", "dest": "/no/such"}, "directory /no of dest in container box does not exist"),
         ({"content": "stuff\n", "dest": "/etc"}, "box:/etc is a directory, and content a file: end dest with / to"),
-        ({"content": "stuff\n", "dest": "/etc/"}, "content has no name"),
+        ({"content": "stuff\n", "dest": "/etc/"}, "content has no file name"),
         ({"content": "stuff\n", "dest": "/etc/passwd/x"}, "no directory"),
         ({"content": "stuff\n", "dest": "/etc/x", "owner": "nosuch"}, "there is no user 'nosuch' in the container"),
         ({"content": "stuff\n", "dest": "/etc/x", "group": "nosuch"}, "there is no group 'nosuch' in the container"),
@@ -202,7 +202,7 @@ OTHERS = """
   ignore_errors: true
 - ansible.builtin.assert:
     that:
-      - missing.msg.startswith("src none.txt is not on the controller")
+      - missing.msg.startswith("src none.txt does not exist on the controller")
       - nowhere.msg == "directory /no of dest in container box does not exist"
 - ansible.builtin.shell: ls -d /run/ansible/*
   register: left

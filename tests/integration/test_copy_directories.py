@@ -252,7 +252,7 @@ OTHERS = """
   ignore_errors: true
 - ansible.builtin.assert:
     that:
-      - fifo.msg.startswith("src site/sub/deep/zz on the controller is no file, directory or link")
+      - fifo.msg.startswith("src site/sub/deep/zz on the controller is not a regular file, directory or symlink")
       - wrong is failed
 - ansible.builtin.shell: ls -d /run/ansible/*
   register: left

@@ -134,7 +134,7 @@ def test_with_another_server_there_is_another_secret(server):
 
 @pytest.mark.parametrize("who", ["", "root", "-1", "1 2", "\u0661"])
 def test_who_is_no_user_is_not_admitted(server, who):
-    assert server.ask_as(None, server.path_there, "admit", who) == b"!who is admitted is a user's number"
+    assert server.ask_as(None, server.path_there, "admit", who) == b"!admit requires one numeric user id"
 
 
 # Arguments: a socket, how many connections to open, and "drip" if a byte a second is sent there. Tells when they are

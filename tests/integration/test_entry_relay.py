@@ -90,9 +90,9 @@ def test_who_comes_while_others_are_served_is_served(server):
 
 
 def test_why_nothing_was_run_is_told(server):
-    with pytest.raises(stream.NotRun, match="there is no container 'other' on this host"):
+    with pytest.raises(stream.NotRun, match="container other: does not exist on this host"):
         server.run("true", container="other")
-    with pytest.raises(stream.NotRun, match="a request has a container, a user and a command"):
+    with pytest.raises(stream.NotRun, match="the request must have a container, a user and a command"):
         stream.run(server.path, ["box"], b"")
 
 

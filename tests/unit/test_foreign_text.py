@@ -5,7 +5,7 @@ from ansible_collections.conductor.containers.plugins.filter.status_table import
 from ansible_collections.conductor.containers.plugins.module_utils._engine import run_use_case as run
 from ansible_collections.conductor.containers.plugins.module_utils._errors import printable, shown
 from ansible_collections.conductor.containers.plugins.plugin_utils import agent_client as stream
-from ansible_collections.conductor.containers.plugins.plugin_utils.open_agent import _TOLD
+from ansible_collections.conductor.containers.plugins.plugin_utils.open_agent import _ADMITTED
 
 # Clears the screen, sets the title, moves back over printed text, changes the text direction.
 HOSTILE = "\x1b[2J\x1b]0;x\x07\r\b\x7f\x9b1m\u202e\udc9b\u2028\0"
@@ -42,7 +42,7 @@ def test_diffs_and_errors_of_modules_are_escaped():
     b"HTTP/1.1 400 Bad Request",
 ], ids=repr)  # fmt: skip
 def test_frames_that_no_server_sends_are_not_waited_for(data):
-    with pytest.raises(OSError, match="cannot be understood"):
+    with pytest.raises(OSError, match="invalid answer from the agent"):
         stream._Received().add(data)
 
 
@@ -50,7 +50,7 @@ def test_frames_that_no_server_sends_are_not_waited_for(data):
 def test_a_status_that_is_none_is_an_error(end):
     received = stream._Received()
     received.add(b"." + len(end.encode()).to_bytes(4, "big") + end.encode())
-    with pytest.raises(stream.Lost, match="cannot be understood"):
+    with pytest.raises(stream.Lost, match="invalid answer from the agent"):
         received.outcome()
 
 
@@ -61,6 +61,6 @@ def test_a_status_that_is_none_is_an_error(end):
     b"0" * 64 + b" /run/conductor/admitted/ab-1 -oProxyCommand=x",
 ])  # fmt: skip
 def test_a_secret_or_socket_that_is_none_is_refused(told):
-    assert _TOLD.search(told) is None
+    assert _ADMITTED.search(told) is None
     good = b"0" * 64 + b" /run/conductor/admitted/ab-1"
-    assert _TOLD.search(b"welcome, 7\n" + good) and _TOLD.search(good + b"\n")
+    assert _ADMITTED.search(b"welcome, 7\n" + good) and _ADMITTED.search(good + b"\n")

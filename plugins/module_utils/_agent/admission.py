@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A socket for a user of this host who may become root, so that who logs in as that user need not do so once a request.
+"""Sockets for users of this host who may become root, so that a login user becomes root once, not for each request.
 
-Becoming root is asked for once, by whoever asks to be admitted, and only they are told the secret with which requests
-begin there: no other user can reach the socket, and no other process of the same user's knows what to say.
+A client that became root asks the agent once to admit its login user, and gets the path of a socket and a secret. Only
+that user can reach the socket. Each request begins with the secret, which other processes of the user do not know.
 """
 
 from __future__ import annotations
@@ -25,19 +25,20 @@ def admit(
     admits: Callable[[int, bytes, socket.socket, list[str]], list[str] | None],
     answer: Callable[[socket.socket, list[str]], None],
 ) -> tuple[bytes, str]:
-    """The secret of user `uid` and the path of their socket, where a process of its own serves: `admits` is given both.
+    """Start a process that serves the socket of user `uid`; return the user's secret and the path of the socket.
 
-    All who are admitted while it does have the same. `path_of_root` is the socket at which it was asked for.
+    While that process runs, each call returns the same secret and path. `path_of_root` is the socket of the agent.
+    `admits` is called with `uid` and the secret in front of the arguments of `request_reader.Admits`.
     """
     name = f"{os.path.basename(path_of_root)}-{uid}"
     path = os.path.join(ADMITTED_DIR, name)
     os.makedirs(ADMITTED_DIR, mode=0o711, exist_ok=True)
     for directory in (RUN_DIR, ADMITTED_DIR):
-        # Whatever the umask was: users get to their socket, and see nothing else.
+        # Independent of the umask: users can traverse the directories to their socket, but cannot list them.
         os.chmod(directory, 0o711)
-    # Root's alone, by the directory, too.
+    # Only root can read the file, also because of its directory.
     with open(os.path.join(os.path.dirname(path_of_root), name), "a+b", opener=_for_root) as kept:
-        # Two that come at the same time would take the socket away from each other.
+        # Without the lock, concurrent requests would replace each other's socket.
         fcntl.flock(kept, fcntl.LOCK_EX)
         kept.seek(0)
         secret = kept.read()

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whoever enters a container asks a process that has all loaded already: a Python that starts costs more than entering.
+"""The agent: a process that runs commands in containers. It has all modules loaded, as Python starts slowly.
 
-It begins with the first who asks, and ends by itself when nobody has asked for a while (as ControlPersist of
-ssh_config(5) keeps a connection). It only serves root, by a socket that only root can reach.
+The first request starts it. It ends ten minutes after the last request, like a connection that ssh keeps open
+(ControlPersist in ssh_config(5)). It serves only root, on a socket that only root can reach.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from .listener import is_answered, listen, serve
 
 
 def start(path: str) -> None:
-    """Have a server listen at `path`; returns when it does. Does nothing where one listens already."""
+    """Start an agent at the socket `path`; return when it listens. Does nothing if an agent listens already."""
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
     with open(f"{path}.lock", "w", encoding="ascii") as lock:
-        # Two that come at the same time would take the socket away from each other.
+        # Without the lock, agents that start at the same time would replace each other's socket.
         fcntl.flock(lock, fcntl.LOCK_EX)
         if is_answered(path):
             return
@@ -38,14 +38,14 @@ def start(path: str) -> None:
 
 
 def _leave_session() -> None:
-    """Have no part in the session of who asks first: its end would be that of what others run in containers."""
+    """Move to a cgroup outside of the first client's session, whose end would kill the commands of other clients."""
     cgroup = cgroup_of_entry()
     cgroup.create()
     cgroup.join()
 
 
 def _detach(keep: int) -> None:
-    """Let go of whoever asked first: terminal, directory, descriptors, environment."""
+    """Detach from the first client: terminal, working directory, environment, and all descriptors but `keep`."""
     os.setsid()
     os.chdir("/")
     os.umask(0o022)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The containers of this host as a controller's inventory takes them: one object of JSON."""
+"""The containers of this host for the inventory plugin on a controller, as one JSON object."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .._container.info import ContainerInfoCase
 from .._engine.settings import Settings
 from .._errors import ConductorError
 
-# What an inventory wants to know; all the rest changes by the minute, or is a module's to tell.
+# The facts for inventories. Other facts change often; conductor_container_info returns them.
 _KEYS = (
     "name",
     "image",
@@ -29,7 +29,7 @@ _KEYS = (
 
 
 def show() -> None:
-    """Print {"containers": [...]}; ends with a message and status 1 where the host's settings cannot be read."""
+    """Print {"containers": [...]}. Exits with a message and status 1 if the host's settings cannot be read."""
     try:
         found = ContainerInfoCase({"name": []}, Settings.load({})).observe()
     except ConductorError as error:

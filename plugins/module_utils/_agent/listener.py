@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A socket at which somebody serves for as long as anybody asks: a process for each request, and an end by itself."""
+"""A listening socket and the server loop: one process for each request, and an end after some idle time."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from collections.abc import Callable
 from .._kernel.process_memory import copy_all
 from .request_reader import Admits, Reception
 
-# Seconds without a request after which it ends.
+# Seconds without a request after which the server ends.
 _IDLE = 600
 
 
 def is_answered(path: str) -> bool:
-    """Whether somebody listens at `path`."""
+    """Return whether a process listens at `path`."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         return probe.connect_ex(path) == 0
 
 
 def listen(path: str, uid: int = 0) -> socket.socket:
-    """A socket at `path` that only user `uid` can reach, by its mode. What is there goes: nobody listens there."""
+    """Listen at `path` on a socket with mode 0600 owned by `uid`. Replaces a file at `path`, which must be unused."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
@@ -41,11 +41,12 @@ def listen(path: str, uid: int = 0) -> socket.socket:
 
 
 def serve(listener: socket.socket, admits: Admits, answer: Callable[[socket.socket, list[str]], None]) -> None:
-    """Have a process `answer` each request that `admits` lets in, until there was none for a while.
+    """Run `answer` in a new process for each request that `admits` accepts; return after some time without a request.
 
-    The next one waits ahead of need, with memory of its own: to copy that page by page takes as long as to answer.
+    The next worker is forked in advance and copies its memory first, because page faults for that take as long as the
+    answer itself.
     """
-    # Children that answer are nobody's to wait for.
+    # Workers are not waited for.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     reception = Reception(listener, admits)
     worker, is_busy = _start(listener, reception, answer), False
@@ -53,7 +54,7 @@ def serve(listener: socket.socket, admits: Admits, answer: Callable[[socket.sock
     while True:
         came, requests = reception.receive(max(0.0, ends - time.monotonic()), [worker] if is_busy else [])
         if is_busy and came:
-            # The last one is done, so that this takes no time from it; or somebody comes.
+            # The last worker is done, so the fork does not delay it; or another request arrives.
             worker.close()
             worker, is_busy = _start(listener, reception, answer), False
         for connection, request in requests:
@@ -62,11 +63,11 @@ def serve(listener: socket.socket, admits: Admits, answer: Callable[[socket.sock
                 worker, is_busy = _start(listener, reception, answer), False
             connection.close()
             is_busy, ends = True, time.monotonic() + (0.0 if is_ending else _IDLE)
-            # Tells that the program is in use: what nobody has used for long is deleted by the next release.
+            # Marks the bundle as used. Other releases delete bundles that have not been used for a long time.
             with contextlib.suppress(OSError):
                 os.utime(sys.argv[0])
         if time.monotonic() >= ends and not is_ending:
-            # Nobody finds it from now on; who has connected before is served still.
+            # No new connections from now on; open ones are still served.
             is_ending = True
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(listener.getsockname())
@@ -75,7 +76,7 @@ def serve(listener: socket.socket, admits: Admits, answer: Callable[[socket.sock
 
 
 def _give(worker: socket.socket, connection: socket.socket, request: list[str]) -> bool:
-    """Have the process at the other end of `worker` answer; whether it is there."""
+    """Pass the request to the process at the other end of `worker`; return False if that process has ended."""
     body = "\0".join(request).encode(errors="surrogateescape")
     try:
         socket.send_fds(worker, [len(body).to_bytes(4, "big")], [connection.fileno()])
@@ -88,9 +89,9 @@ def _give(worker: socket.socket, connection: socket.socket, request: list[str]) 
 def _start(
     listener: socket.socket, reception: Reception, answer: Callable[[socket.socket, list[str]], None]
 ) -> socket.socket:
-    """Have a process wait for what it is given to answer; our end of the socket to it.
+    """Start a process that waits for one request and answers it; return our end of a socket pair.
 
-    It is closed when the process ends, or has closed all.
+    The other end closes when the process ends, or when it has closed all its descriptors.
     """
     ours, its = socket.socketpair()
     if os.fork() == 0:
@@ -99,7 +100,7 @@ def _start(
             reception.close()
             if not _comes(listener, 0):
                 copy_all()
-            # The other end is also closed when the server ends.
+            # The other end also closes if the server ends.
             head, fds, _, _ = socket.recv_fds(its, 4, 1)
             if fds:
                 size = int.from_bytes(head, "big")
@@ -114,5 +115,5 @@ def _start(
 
 
 def _comes(listener: socket.socket, timeout: float) -> bool:
-    """Whether somebody connects within `timeout` seconds."""
+    """Return whether a client connects within `timeout` seconds."""
     return bool(select.select([listener], [], [], timeout)[0])

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The main program of a bundle: what outlives a module, and what a controller asks for, by verbs."""
+"""The main program of a bundle: commands for processes that outlive a module, and for requests of a controller."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def main() -> None:
 
     `install` is for a bundle in a zip file.
     """
-    # Each imports as little as it can: a supervisor stays for as long as its container.
+    # Each verb imports only what it needs, as a supervisor stays in memory as long as its container.
     verb, *arguments = sys.argv[1:]
     if verb == "supervise":
         from .._container.supervisor.supervise import supervise
@@ -38,6 +38,6 @@ def main() -> None:
         try:
             install(arguments[0], sys.argv[0])
         except (OSError, ValueError) as error:
-            sys.exit(f"conductor: the bundle cannot be installed: {error}")
+            sys.exit(f"conductor: cannot install the bundle: {error}")
     else:
         sys.exit(f"unknown verb {verb!r}")

@@ -1,13 +1,13 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A command's streams by the connection of who asks for it, as where ssh forwards the socket from a controller.
+"""Relay of a command's streams over the client's connection, such as a socket that ssh forwards to a controller.
 
-Who asks waits until the request has been taken, and only then sends a length (64 bits, network byte order) and so many
-bytes, which are the command's input. Before that nothing is run, so that who asks knows whether it may do so otherwise.
-Back come frames: one byte that tells which, a length (32 bits) and so many bytes; the last one is END with the answer.
-A connection that ends before that is one of who has gone. The command goes on then, as one of ssh(1) does, without
-anybody who reads what it writes.
+The client waits until the agent has accepted the request, and only then sends a length (64 bits, network byte order)
+and that many bytes: the command's input. No command runs before that, so the client knows whether it can use another
+way. The agent sends frames: one byte for the stream, a length (32 bits) and that many bytes; the last frame is END with
+the answer. If the connection ends before that, the client has gone. The command then goes on, as with ssh(1), and its
+output has no reader.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from .._kernel.cgroup import Cgroup
 from .._kernel.processes import ProcessId
 
 STDOUT, STDERR, END = b"1", b"2", b"."
-# Bytes at a time; a pipe's capacity (pipe(7)).
+# Bytes per read: the capacity of a pipe (pipe(7)).
 _PIECE = 1 << 16
 
 
 def data_size(connection: socket.socket) -> int | None:
-    """How many bytes of input are to come; None where who asked has gone."""
+    """Return the size of the input in bytes; None if the client has disconnected."""
     head = connection.recv(8, socket.MSG_WAITALL)
     return int.from_bytes(head, "big") if len(head) == 8 else None
 
@@ -38,10 +38,11 @@ def send(connection: socket.socket, kind: bytes, data: bytes) -> None:
 
 
 def run_relayed(connection: socket.socket, size: int, process: ProcessId, cgroup: Cgroup, command: Command) -> int:
-    """Run `command` to its end, fed with the next `size` bytes of `connection`; its exit code, negative for a signal.
+    """Run `command` with the next `size` bytes of `connection` as input; return its exit code, negative for a signal.
 
-    Its end is also that of its streams, as with ssh(1): what it leaves in the background and still writes counts.
-    For a process that is there for this alone. Raises as `spawn` does, BrokenPipeError where who asked has gone.
+    As with ssh(1), the command has ended when its output streams are closed, too, so background processes that write
+    are waited for. Call this in a process of its own. Raises the errors of `step_in_and_start`, and BrokenPipeError if
+    the client has disconnected.
     """
     streams, (stdin, stdout, stderr) = pipes()
     pid = step_in_and_start(process, cgroup, command, streams)
@@ -50,7 +51,7 @@ def run_relayed(connection: socket.socket, size: int, process: ProcessId, cgroup
     try:
         _relay(connection, _Source(connection, size, stdin), {stdout: STDOUT, stderr: STDERR}, pid)
     except (BrokenPipeError, ConnectionResetError):
-        # The command learns it by its streams. It is still ours to wait for: the container's first process may not.
+        # The command notices by its streams. It is our child, so wait for it: the container's init may not reap it.
         close_others(set())
         os.waitpid(pid, 0)
         raise
@@ -59,7 +60,7 @@ def run_relayed(connection: socket.socket, size: int, process: ProcessId, cgroup
 
 
 def _relay(connection: socket.socket, source: _Source, outputs: dict[int, bytes], pid: int) -> None:
-    """Move what comes and goes until the command `pid` has ended, and its streams have."""
+    """Copy input and output until the command `pid` has ended and its output streams are closed."""
     with selectors.DefaultSelector() as selector:
         for fd in outputs:
             selector.register(fd, selectors.EVENT_READ)
@@ -87,7 +88,7 @@ def _relay(connection: socket.socket, source: _Source, outputs: dict[int, bytes]
 
 
 class _Source:
-    """A command's input on its way from the connection to its pipe, a piece at a time."""
+    """A command's input, copied from the connection to the command's pipe in pieces."""
 
     def __init__(self, connection: socket.socket, size: int, stdin: int) -> None:
         os.set_blocking(stdin, False)
@@ -99,9 +100,9 @@ class _Source:
         self._end_if_all()
 
     def watch(self, selector: selectors.BaseSelector) -> None:
-        """Have `selector` tell when `move` has something to do: the pipe has room, or something has come.
+        """Register with `selector` the descriptor that `move` waits for: a writable pipe or a readable connection.
 
-        Nothing comes after the data but the end of the connection, which tells that who asked has gone.
+        After the input, the only event on the connection is its end: the client has disconnected.
         """
         wanted = self._stdin if self._piece else self._connection.fileno()
         if wanted == self._watched:
@@ -112,18 +113,18 @@ class _Source:
         self._watched = wanted
 
     def move(self) -> None:
-        """Take the next piece, and give what is there to the command. Raises BrokenPipeError where nobody sends any."""
+        """Read a piece if none is left, and write to the command. Raises BrokenPipeError if the client has gone."""
         if not self._piece:
             self._piece = self._connection.recv(min(self._left, _PIECE) or 1)
             if not self._piece or not self._left:
-                raise BrokenPipeError("who asked has gone")
+                raise BrokenPipeError("the client has disconnected")
             self._left -= len(self._piece)
         try:
             self._piece = self._piece[os.write(self._stdin, self._piece) :]
         except BlockingIOError:
             pass
         except BrokenPipeError:
-            # The command reads no more: what is still to come is for nobody.
+            # The command has closed its input: discard the rest.
             self._piece = b""
         self._end_if_all()
 

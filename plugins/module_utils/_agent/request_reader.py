@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Requests on their way in: all connections are received by one process, within a deadline, and only so many at a time.
+"""Reading of requests: one process reads from a limited number of connections, each with a deadline.
 
-A user of the host who says nothing, or says it slowly, holds a descriptor for some seconds, and no process.
+A client that sends nothing, or sends slowly, uses a descriptor for some seconds, but no process.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-# Bytes of a request at most.
+# Maximum bytes of a request.
 _LONGEST = 1 << 20
-# Seconds within which a request has to be there as a whole.
-_PATIENCE = 10.0
-# Connections at a time; those beyond wait in the listener's queue.
+# Seconds within which a request must be complete.
+_TIMEOUT = 10.0
+# Maximum of simultaneous connections; others wait in the listener's queue.
 _MOST = 64
 
-# What of a request of a connection is to be answered, by its parts; None if nothing is.
+# Called with a connection and the parts of its request; returns the parts to answer, or None to refuse the request.
 Admits = Callable[[socket.socket, list[str]], "list[str] | None"]
 
 
@@ -33,7 +33,7 @@ class _Pending:
 
 
 class Reception:
-    """The connections to a listener whose requests are not complete yet."""
+    """The connections of a listener whose requests are incomplete."""
 
     def __init__(self, listener: socket.socket, admits: Admits) -> None:
         self._listener = listener
@@ -42,16 +42,19 @@ class Reception:
         self._pending: list[_Pending] = []
 
     def close(self) -> None:
-        """Let go of all connections, in a process that has them by a fork."""
+        """Close all connections, in a process that inherited them by fork(2)."""
         for pending in self._pending:
             pending.connection.close()
 
     def is_empty(self) -> bool:
-        """Whether nobody is on the way in."""
+        """Return whether there is no connection with an incomplete request."""
         return not self._pending
 
     def receive(self, timeout: float, also: list[socket.socket]) -> tuple[bool, list[tuple[socket.socket, list[str]]]]:
-        """Whether anything came within `timeout` seconds, on one of `also` too; and the requests that are complete."""
+        """Wait up to `timeout` seconds for an event, also on the sockets `also`.
+
+        Return whether there was one, and the complete requests with their connections.
+        """
         listening = [self._listener] if len(self._pending) < _MOST else []
         connections = [pending.connection for pending in self._pending]
         left = [pending.ends - time.monotonic() for pending in self._pending]
@@ -83,10 +86,10 @@ class Reception:
         try:
             connection, _ = self._listener.accept()
         except OSError:
-            # It has gone already.
+            # The client has disconnected already.
             return
         connection.setblocking(False)
-        self._pending.append(_Pending(connection, time.monotonic() + _PATIENCE))
+        self._pending.append(_Pending(connection, time.monotonic() + _TIMEOUT))
 
     def _drop(self, pending: _Pending) -> None:
         self._pending.remove(pending)
@@ -94,7 +97,7 @@ class Reception:
 
 
 def _receive(pending: _Pending) -> list[str] | None:
-    """The parts of the request, if it is complete now; nothing behind it is read. Raises OSError if it is none."""
+    """Return the parts of the request if complete, else None. Reads no byte after it. Raises OSError if invalid."""
     have = len(pending.received)
     size = int.from_bytes(pending.received[:4], "big") if have >= 4 else 0
     part = pending.connection.recv(4 + size - have)
