@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every module supports; a module that differs says so under its own C(attributes)."""
+"""Attributes of all modules. A module overrides them under its own C(attributes)."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ class ModuleDocFragment:
 options: {}
 attributes:
   check_mode:
-    description: Can run in check mode and says what it would change, without changing anything.
+    description: Can run in check mode and reports changes without making them.
     support: full
   diff_mode:
-    description: Returns what was before and what is after, in diff mode.
+    description: Returns the state before and after the change in diff mode.
     support: full
   idempotent:
     description:
       - A second run with the same options changes nothing.
-      - What is planned is planned again after it was done; a plan that is not empty then is an error.
+      - After the changes, the module compares the state with the options again. A remaining difference is an error.
     support: full
   action_group:
     description: Use C(group/conductor.containers.conductor) in C(module_defaults) to set defaults for this module.
@@ -29,19 +29,19 @@ attributes:
     membership:
       - conductor.containers.conductor
   platform:
-    description: Managed hosts that the module works on.
+    description: Supported platforms of managed hosts.
     support: full
     platforms: debian
 """
 
-    # Modules that only look: conductor.containers.attributes.info_module, after conductor.containers.attributes.
+    # For info modules: list conductor.containers.attributes.info_module after conductor.containers.attributes.
     INFO_MODULE = r"""
 options: {}
 attributes:
   check_mode:
-    description: Changes nothing, in check mode or out of it.
+    description: Changes nothing, with and without check mode.
     support: full
   diff_mode:
-    description: There is no difference to show, as nothing is changed.
+    description: Changes nothing, so there is no difference.
     support: N/A
 """

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How a managed host is reached: our options, and all that the ssh connection plugin of ansible-core has."""
+"""Options for the connection to a managed host: ours, and all options of ansible-core's ssh connection plugin."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ansible_collections.conductor.containers.plugins.plugin_utils.host_options 
 
 
 def _as_ours(part: Any) -> Any:
-    """With our name of the user, and without the releases of ansible-core, which would be taken for ours."""
+    """Rename remote_user to our host_user, and remove version_added, whose releases are those of ansible-core."""
     if isinstance(part, list):
         return [_as_ours(each) for each in part]
     if isinstance(part, dict):
@@ -24,11 +24,11 @@ def _as_ours(part: Any) -> Any:
 
 
 class ModuleDocFragment:
-    """Options of ssh as the ansible-core that runs knows them, so that none of them is ever missing here."""
+    """Options of ssh, read from the running ansible-core, so that the list is complete for each release."""
 
     DOCUMENTATION: str
 
 
-# JSON is YAML, and faster to write.
+# JSON is valid YAML, and faster to write.
 _OPTIONS = managed_host_options(_as_ours(yaml_load(ssh.DOCUMENTATION)["options"]))
 ModuleDocFragment.DOCUMENTATION = json.dumps({"options": _OPTIONS})

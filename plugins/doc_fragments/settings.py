@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options that every module has: where things lie on the managed host, and how long to wait for a lock."""
+"""Options of all modules: directories on the managed host, and the timeout of locks."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ class ModuleDocFragment:
 options:
   image_dir:
     description:
-      - Directory of the images on the managed host, an absolute path.
-      - Default is C(image_dir) in C(/etc/conductor/conductor.json), else V(/var/lib/conductor/images).
+      - Absolute path of the directory of the images on the managed host.
+      - Defaults to C(image_dir) in C(/etc/conductor/conductor.json), else to V(/var/lib/conductor/images).
     type: path
   container_dir:
     description:
-      - Directory of the containers on the managed host, an absolute path.
-      - Default is C(container_dir) in C(/etc/conductor/conductor.json), else V(/var/lib/conductor/containers).
+      - Absolute path of the directory of the containers on the managed host.
+      - Defaults to C(container_dir) in C(/etc/conductor/conductor.json), else to V(/var/lib/conductor/containers).
     type: path
   lock_timeout:
     description:
-      - How long to wait, in seconds, for another run that works on the same thing.
-      - Default is C(lock_timeout) in C(/etc/conductor/conductor.json), else V(60).
+      - Seconds to wait for another run that has locked the same container, image or network.
+      - Defaults to C(lock_timeout) in C(/etc/conductor/conductor.json), else to V(60).
     type: float
 requirements:
   - Debian 12 or later, with Python 3.9 or later

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What role deploy has to do, from its one variable and what the host has: pure, on the controller."""
+"""Steps of role deploy, from its variable and the host's state. Pure, on the controller."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ansible.errors import AnsibleFilterError
 
 DOCUMENTATION = r"""
 name: deployment
-short_description: Steps that lead from what a host has to a list of containers
+short_description: Steps from the current containers of a host to the listed ones
 version_added: "0.1.0"
 author: ["The conductor.containers authors (@conductor-containers)"]
 description:
-  - Turns the variable C(conductor_containers) of role P(conductor.containers.deploy#role) into the lists that the
-    roles C(image), C(container) and C(network) take.
+  - Converts the variable C(conductor_containers) of role P(conductor.containers.deploy#role) to the lists for the roles
+    C(image), C(container) and C(network).
 options:
   _input:
     description: The list C(conductor_containers).
@@ -35,37 +35,37 @@ options:
     default: []
   check:
     description:
-      - Whether it is for check mode. A container that does not exist yet can then be neither connected nor started, nor
-        created without its image. It is only named, as C(unmade).
+      - Whether the steps are for check mode. In check mode, a container that does not exist yet can be neither
+        connected nor started, nor created without its image. It is only listed, as C(unmade).
     type: bool
     default: false
 """
 
 EXAMPLES = r"""
-- name: Show what would be done
+- name: Show the steps
   ansible.builtin.debug:
     msg: "{{ conductor_containers | conductor.containers.deployment(existing=found.containers) }}"
 """
 
 RETURN = r"""
 _value:
-  description: Lists of items for the roles, by the step that they belong to.
+  description: Lists of items for the roles, by step.
   type: dict
   contains:
     images:
-      description: Recipes of images, each once.
+      description: Options of images, each image once.
       type: list
     absent:
       description: Containers to remove.
       type: list
     create:
-      description: Containers that do not exist yet or are to be stopped. They are not started in this step.
+      description: Containers to create or to stop. They are not started in this step.
       type: list
     networks:
-      description: Networks of containers, and their peers.
+      description: Networks of containers with their peers.
       type: list
     start:
-      description: Containers to start, or to leave running as described.
+      description: Containers that are to run, as described.
       type: list
     unmade:
       description: Names of containers that do not exist yet, in check mode.
@@ -78,7 +78,7 @@ NOT_FOR_THE_MODULE = {"network", "peers"}
 def deployment(
     containers: list[dict], existing: Sequence[dict] = (), networks: Sequence[dict] = (), check: bool = False
 ) -> dict:
-    """The steps of role deploy; see DOCUMENTATION. Raises AnsibleFilterError where the list contradicts itself."""
+    """Return the steps of role deploy; see DOCUMENTATION. Raises AnsibleFilterError if the list is inconsistent."""
     _check_names(containers)
     wanted = [item for item in containers if item.get("state") != "absent"]
     images = _images(wanted)
@@ -105,7 +105,7 @@ def deployment(
 
 
 def _options(item: dict) -> dict:
-    """An item of role container."""
+    """Return an item for role container."""
     options = {key: value for key, value in item.items() if key not in NOT_FOR_THE_MODULE}
     if isinstance(options.get("image"), dict):
         options["image"] = options["image"]["name"]
@@ -116,28 +116,28 @@ def _check_names(containers: list) -> None:
     names = [item.get("name") for item in containers]
     twice = sorted({str(name) for name in names if names.count(name) > 1})
     if twice:
-        raise AnsibleFilterError(f"conductor_containers names {', '.join(twice)} more than once")
+        raise AnsibleFilterError(f"conductor_containers: {', '.join(twice)} is listed more than once")
 
 
 def _images(wanted: list) -> list:
-    """Recipes in their order. The same one may stand at several containers, but not two of one name."""
+    """Return the images in order. Several containers may have the same image, but its options must be the same."""
     recipes: dict = {}
     for item in wanted:
         recipe = item.get("image")
         if not isinstance(recipe, dict):
             continue
         if not recipe.get("name"):
-            raise AnsibleFilterError(f"conductor_containers: the image of {item['name']} has no name")
+            raise AnsibleFilterError(f"conductor_containers: the image of container {item['name']} has no name")
         if recipes.setdefault(recipe["name"], recipe) != recipe:
             raise AnsibleFilterError(
-                f"conductor_containers describes the image {recipe['name']} in two ways (again at {item['name']}): "
-                "describe it once, and name it at the others"
+                f"conductor_containers: container {item['name']} gives other options of image {recipe['name']} than a "
+                "container before. Describe the image once, and set image to its name for the other containers."
             )
     return list(recipes.values())
 
 
 def _networks(wanted: list, have: dict) -> list:
-    """Items of role network: what each container has, and an end of what it has but should not."""
+    """Return the items for role network: the networks to create, and the networks and peers to remove."""
     allowed = {pair for item in wanted for pair in _directed(item)}
     items = []
     for item in wanted:
@@ -145,12 +145,12 @@ def _networks(wanted: list, have: dict) -> list:
         if item.get("network") is None:
             if item.get("peers"):
                 raise AnsibleFilterError(
-                    f"conductor_containers: {name} has peers but no network: give it one, network: {{}} at the least"
+                    f"conductor_containers: container {name} has peers but no network. Set network, at least to {{}}."
                 )
             if name in have:
                 items.append({"container": name, "state": "absent", "peers": []})
             continue
-        # A peer that was allowed earlier and is no longer listed must not stay allowed.
+        # Remove a peer that was allowed earlier and is no longer listed.
         stale = [
             {"peer": peer["peer"], "direction": "to", "state": "absent"}
             for peer in have.get(name, {}).get("peers") or []
@@ -166,7 +166,7 @@ def _peers(item: dict) -> list:
 
 
 def _directed(item: dict) -> list:
-    """(caller, called) of each peer that the item allows."""
+    """Return (caller, callee) for each connection that the item allows."""
     pairs = []
     for peer in _peers(item):
         if peer.get("state") != "absent":

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Containers and their networks as lines of a table that people read."""
+"""A human-readable table of containers and their networks."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ansible_collections.conductor.containers.plugins.module_utils._errors impor
 
 DOCUMENTATION = r"""
 name: status_table
-short_description: A table of containers to read
+short_description: Table of containers for display
 version_added: "0.1.0"
 author: ["The conductor.containers authors (@conductor-containers)"]
 description:
-  - Lines of aligned text, with one container each, below a line of headings.
+  - Formats containers as aligned lines of text, one for each container, below a line of headings.
 options:
   _input:
     description: RV(conductor.containers.conductor_container_info#module:containers).
@@ -38,7 +38,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The lines.
+  description: Lines of the table.
   type: list
   elements: str
 """
@@ -48,7 +48,7 @@ UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
 
 def status_table(containers: list[dict], networks: Sequence[dict] = ()) -> list[str]:
-    """The table's lines. What is unknown or empty is shown as `-`."""
+    """Return the lines of the table. Unknown and empty values are shown as `-`."""
     if not containers:
         return ["no containers"]
     connected = {network["container"]: network for network in networks}
@@ -74,7 +74,7 @@ def _row(container: dict, network: dict | None) -> tuple:
         " ".join(_peer(one) for one in about.get("peers") or []),
         "; ".join(about.get("drift") or []),
     )
-    # A container's facts are text of the managed host, and a table is printed as it is.
+    # Facts are text of the managed host, and the table is printed to a terminal.
     return tuple(printable(" ".join(str(cell or "-").split("\n"))) for cell in cells)
 
 
@@ -89,7 +89,7 @@ def _peer(one: dict) -> str:
 
 
 def _since(started_at: str | None) -> str:
-    """How long ago, by its two largest units."""
+    """Return the time since `started_at` in its two largest units, like 3d4h."""
     if not started_at:
         return ""
     left = max(0, int((datetime.now(timezone.utc) - datetime.fromisoformat(started_at)).total_seconds()))

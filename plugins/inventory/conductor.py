@@ -6,47 +6,47 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: conductor
-short_description: Containers of many managed hosts as an inventory
+short_description: Inventory of the containers of managed hosts
 version_added: "0.1.0"
 author: ["The conductor.containers authors (@conductor-containers)"]
 description:
-  - Asks managed hosts, all at once, for their containers, and makes each a host of the inventory that tasks reach by
-    the connection plugin P(conductor.containers.conductor#connection).
-  - Managed hosts are those of inventory sources that were read before this one (Ansible reads a directory in the order
-    of names), with the variables that they have there, or addresses.
-  - The file's name ends with C(.conductor.yml) or C(.conductor.yaml).
+  - Queries managed hosts in parallel for their containers, and adds each container as a host that tasks reach with the
+    connection plugin P(conductor.containers.conductor#connection).
+  - Managed hosts are hosts of inventory sources that were read before this one, with their variables there, or
+    addresses. Ansible reads the files of a directory in alphabetical order.
+  - The name of the inventory file must end with C(.conductor.yml) or C(.conductor.yaml).
   - Groups are C(conductor), C(conductor_host_NAME), C(conductor_image_NAME), C(conductor_state_STATE), and
-    C(conductor_label_NAME_VALUE) for each label; characters that groups cannot have become C(_).
-  - A host that does not answer is a warning. What the cache has of its containers is kept.
-  - Answers are foreign input. A container whose facts are not valid, or whose name in the inventory belongs to another
-    host or group, is left out with a warning.
+    C(conductor_label_NAME_VALUE) for each label. Characters that are not valid in names of groups become C(_).
+  - For a host that does not answer, the plugin prints a warning and keeps the containers in the cache.
+  - Answers are untrusted input. A container with invalid facts, or with the name of another host or group of the
+    inventory, is skipped with a warning.
 notes:
-  - List this source after all sources with managed hosts and other hosts, so that it sees the names that they have.
-  - All that is known of a container is in its variable C(conductor_facts). It has C(name), C(image), C(state),
-    C(labels), C(addresses), C(hostname), C(init), C(restart_policy), C(memory) and C(cpus).
-  - Reading a container's list takes root's rights on its host, as entering it does.
+  - List this source after all sources with managed hosts and other hosts, so that it knows their names.
+  - The variable C(conductor_facts) of a container has all known facts, C(name), C(image), C(state), C(labels),
+    C(addresses), C(hostname), C(init), C(restart_policy), C(memory) and C(cpus).
+  - Listing the containers of a host requires root on the host, as entering a container does.
 extends_documentation_fragment:
   - conductor.containers.managed_host
   - constructed
   - inventory_cache
 options:
   plugin:
-    description: Whose file this is.
+    description: Name of this plugin.
     type: str
     required: true
     choices: [conductor.containers.conductor]
   hosts:
     description:
-      - Patterns of hosts and groups that are in the inventory already, like C(web:!old), or addresses of hosts that are
-        not. V(localhost) is the controller itself.
+      - Patterns of hosts and groups of the inventory, like C(web:!old), or addresses of hosts that are not in the
+        inventory. V(localhost) is the controller itself.
     type: list
     elements: str
     required: true
   name:
     description:
-      - Template of a container's name in the inventory. It has the variables of C(conductor_facts), and
+      - Template of a container's name in the inventory. Its variables are those of C(conductor_facts), and
         C(managed_host), the managed host's name in the inventory.
-      - Default is the container's name, a dot, and the managed host's name.
+      - Defaults to the container's name, a dot, and the managed host's name.
     type: str
   states:
     description: States of the containers to list. Defaults to all states.
@@ -55,24 +55,24 @@ options:
     choices: [created, running, restarting, exited, stopped]
     default: []
   parallel:
-    description: How many hosts are asked at the same time.
+    description: Maximum number of hosts to query at the same time.
     type: int
     default: 20
   timeout:
     description:
-      - Seconds within which a managed host has to answer. Time to connect and to log in is included.
-      - The variable C(ansible_timeout) of a managed host is the limit for ssh to connect.
+      - Seconds within which a managed host must answer, including the time to connect and to log in.
+      - The variable C(ansible_timeout) of a managed host limits only the time for ssh to connect.
     type: float
     default: 30
-    # Not those of ssh's option with this name, with which documentation is merged.
+    # Empty, because documentation is merged with ssh's option of the same name.
     cli: []
     env: []
     ini: []
     vars: []
   strict:
     description:
-      - If V(true), a container for which an expression of O(compose), O(groups) or O(keyed_groups) is not valid is left
-        out with a warning. If V(false), only that expression is skipped.
+      - If V(true), a container for which an expression of O(compose), O(groups) or O(keyed_groups) is invalid is
+        skipped with a warning. If V(false), only that expression is skipped.
     type: bool
     default: false
 seealso:
@@ -81,13 +81,13 @@ seealso:
 """
 
 EXAMPLES = r"""
-# fleet.conductor.yml, read after the inventory that has the group web:
+# fleet.conductor.yml, read after the inventory with the group web:
 # `ansible-inventory -i hosts -i fleet.conductor.yml --graph`
 #
 # plugin: conductor.containers.conductor
 # hosts: [web]
 #
-# Only those that run, with a group for each tier, a cache, and a host that stands in no other inventory:
+# Only running containers, with a group for each tier, a cache, and a host that is in no other inventory:
 plugin: conductor.containers.conductor
 hosts: [web, db.example.com]
 host_user: deploy
@@ -129,10 +129,10 @@ from ansible_collections.conductor.containers.plugins.plugin_utils.list_containe
 from ansible_collections.conductor.containers.plugins.plugin_utils.templates import template, untrusted
 
 _NAME = template("{{ name }}.{{ managed_host }}")
-# Names that mean something else to Ansible.
+# Names with a special meaning in Ansible.
 _RESERVED = ("all", "ungrouped", *C.LOCALHOST)
-# What a pattern of hosts, a file's name or a range would be made of, and what is no text.
-_IN_NO_NAME = re.compile(r"[\s/\\,;&!*?~'\"<>|$`\[\]{}()#]|^[.@-]")
+# Characters of host patterns, paths, ranges and shell syntax.
+_INVALID_IN_NAME = re.compile(r"[\s/\\,;&!*?~'\"<>|$`\[\]{}()#]|^[.@-]")
 _LONGEST_NAME = 253
 
 
@@ -149,11 +149,11 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         config = self._read_config_data(path)
         key, hosts = self.get_cache_key(path), self._managed_hosts()
         known = self._cached(key)
-        # This plugin's timeout is not the one of ssh with the same name.
+        # ssh has another option named timeout.
         way_options = {name: value for name, value in config.items() if name != "timeout"}
         self._asked = frozenset(hosts)
         self._added: dict[str, str] = {}
-        # What is wrong with containers in the answer of a host.
+        # Errors of containers in the answer of each host.
         self._unread: dict[str, list[str]] = {}
         ways = {name: way_into(name, self._variables(name), way_options) for name in hosts}
         if cache and self.get_option("cache") and known is not None:
@@ -176,24 +176,24 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             problems = [*self._unread.get(name, []), *self._problems[name]]
             if problems:
                 more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
-                self.display.warning(f"{name}: left out is the container {problems[0]}{more}")
+                self.display.warning(f"{name}: skipped container {problems[0]}{more}")
 
     def _remove_ambiguous(self) -> None:
-        """Remove containers by whose name or groups a pattern for another host or group would match them, too."""
+        """Remove containers whose name is also a group, or whose group is also a host: patterns would match both."""
         for name, managed_host in self._added.items():
             host = self.inventory.hosts[name]
             named = [group.name for group in host.get_groups() if group.name in self.inventory.hosts]
             if name in self.inventory.groups or named:
                 self.inventory.remove_host(host)
-                what = f"its group {named[0]} has the name of a host" if named else "a group has its name"
+                what = f"its group {named[0]} is also a host" if named else "a group has the same name"
                 self._problems[managed_host].append(f"{name}: {what}")
                 for group in named:
-                    # remove_group takes a name before ansible-core 2.19, and a group since.
+                    # remove_group takes a name before ansible-core 2.19, and a group since then.
                     if not self.inventory.groups[group].get_hosts():
                         del self.inventory.groups[group]
 
     def _cached(self, key: str) -> dict | None:
-        """What was found last time, as far as it can be understood; None if nothing is known."""
+        """Return the valid part of the cached containers; None if there is no valid cache."""
         if not self.get_option("cache"):
             return None
         try:
@@ -202,11 +202,11 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             return None
 
     def _ask_all(self, ways: dict[str, dict], known: dict) -> dict[str, list[dict]]:
-        """Containers by managed host: each host's own answer, or what is `known` of it if it has none."""
+        """Return containers by managed host: the host's answer, or the `known` containers if it does not answer."""
         calls: dict[str, Callable[[], bytes]] = {}
         failures: dict[str, CallFailed] = {}
         for name, way in ways.items():
-            # Plugins are loaded here, and only used in the processes that ask.
+            # Load plugins here. The child processes that query the hosts use them.
             try:
                 connection = self._connection(name, way)
                 python = connection.get_option("host_python")
@@ -223,13 +223,13 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                     raise answer
                 found[name], self._unread[name] = parse_answer(answer)
             except (CallFailed, BadAnswer) as error:
-                kept = f"{len(known[name])} are kept from the cache" if name in known else "and the cache has none"
-                self.display.warning(f"{name} did not tell its containers, {kept}: {shown(str(error), 500)}")
+                kept = f"keeping {len(known[name])} from the cache" if name in known else "and none are cached"
+                self.display.warning(f"{name}: listing containers failed, {kept}: {shown(str(error), 500)}")
                 found[name] = known.get(name, [])
         return found
 
     def _connection(self, name: str, way: dict) -> Any:
-        """Our connection plugin for `name`, as a task on one of its containers would have it."""
+        """Return our connection plugin for host `name`, with the options of a task on one of its containers."""
         variables = {**self._variables(name), "inventory_hostname": name, **self._vars}
         self.templar.available_variables = {**variables, "hostvars": {name: variables}}
         connection = connection_loader.get(CONNECTION, PlayContext())
@@ -237,20 +237,20 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         return connection
 
     def _managed_hosts(self) -> list[str]:
-        """Names of the hosts to ask. Raises AnsibleParserError."""
+        """Return the names of the hosts to query. Raises AnsibleParserError."""
         found: dict[str, None] = {}
         for pattern in self.get_option("hosts"):
             names = self._matching(pattern)
             if not names and not re.fullmatch(r"[\w.-]+", pattern):
                 raise AnsibleParserError(
-                    f"hosts: {pattern!r} matches no host of an inventory that was read before this one, "
-                    "and is no address: Ansible reads the sources in the order of -i, and a directory by names"
+                    f"hosts: {pattern!r} is not an address and matches no host of the inventory sources read before. "
+                    "List those sources first: Ansible reads them in the order of -i, and directories alphabetically."
                 )
             found.update(dict.fromkeys(names or [pattern]))
         return list(found)
 
     def _matching(self, pattern: str) -> list[str]:
-        """Hosts of the inventory by a pattern: names, groups and wildcards, with : or , then :! and :& between them."""
+        """Return the hosts that match a pattern: names, groups and wildcards, separated by : or , then :! and :&."""
         chosen: dict[str, None] = {}
         for part in re.split("[:,]", pattern):
             names = self._members(part.lstrip("!&"))
@@ -272,9 +272,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         return {} if host is None else combine_vars(get_group_vars(host.get_groups()), host.get_vars())
 
     def _add(self, managed_host: str, facts: dict, way: dict) -> None:
-        """Make one container a host of the inventory, with its groups. Raises AnsibleError, ValueError."""
+        """Add one container to the inventory, with its groups. Raises AnsibleError, ValueError."""
         self.templar.available_variables = {**facts, "managed_host": managed_host}
-        # The text as such: before ansible-core 2.19 it would remember that it is made of what is not trusted.
+        # A plain string: before ansible-core 2.19 the result would be marked as unsafe.
         name = str.__str__(str(self.templar.template(self.get_option("name") or _NAME)))
         own = {"conductor_container": facts["name"], "managed_host": managed_host}
         self._ensure_free(name, own)
@@ -282,7 +282,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         for key, value in {**way, "ansible_connection": CONNECTION, **own, "conductor_facts": facts}.items():
             self.inventory.set_variable(name, key, value)
         groups = [f"host_{managed_host}", f"state_{facts['state']}"]
-        # A container that is damaged has neither.
+        # A damaged container has no image and no labels.
         groups += [f"image_{facts['image']}"] if "image" in facts else []
         groups += [f"label_{key}_{value}" for key, value in facts.get("labels", {}).items()]
         try:
@@ -295,19 +295,19 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         self._added[name] = managed_host
 
     def _ensure_free(self, name: str, own: dict) -> None:
-        """Raise ValueError if a container cannot have `name`; `own` are variables by which we know ours again."""
-        if not name or len(name) > _LONGEST_NAME or _IN_NO_NAME.search(name) or not name.isprintable():
-            raise ValueError(f"{shown(name, 80)!r} cannot be the name of a host")
+        """Raise ValueError if a container cannot have `name`. `own` are variables that identify the same container."""
+        if not name or len(name) > _LONGEST_NAME or _INVALID_IN_NAME.search(name) or not name.isprintable():
+            raise ValueError(f"{shown(name, 80)!r} is not a valid name of a host")
         if (
             name in _RESERVED
             or re.fullmatch("conductor(_.*)?", name)
             or name in self.inventory.groups
             or name in self._asked
         ):
-            raise ValueError(f"{name} is the name of another host or group")
+            raise ValueError(f"{name} is already the name of another host or group")
         host = self.inventory.hosts.get(name)
         if host is not None and {key: host.vars.get(key) for key in own} != own:
-            raise ValueError(f"{name} is the name of another host")
+            raise ValueError(f"{name} is already the name of another host")
 
     def _construct(self, name: str) -> None:
         strict = self.get_option("strict")

@@ -6,34 +6,34 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: inputs_digest
-short_description: A digest of roles, files and values
+short_description: Digest of roles, files and values
 version_added: "0.1.0"
 author: ["The conductor.containers authors (@conductor-containers)"]
 description:
-  - Calculates one digest of the content of roles, files and values on the controller. It changes when one of them
-    does, and is the same on every controller.
-  - Of a role it takes all files, and those of the roles that it depends on, by C(meta/main.yml) or by C(include_role)
-    and C(import_role) with a name that is no template.
-  - Times and owners do not count, nor do modes but the right to execute.
+  - Calculates one digest of the content of roles, files and values on the controller. It changes if one of them
+    changes, and is the same on every controller.
+  - A role includes all its files, and those of the roles that it depends on, by C(meta/main.yml) or by C(include_role)
+    and C(import_role) with a name that is not a template.
+  - The digest ignores times, owners and modes, except the execute permission.
 options:
   _terms:
     description: Values of any kind.
     type: list
     elements: raw
   roles:
-    description: Names of roles, found as the play finds them, or paths.
+    description: Names or paths of roles. Names are resolved as in the play.
     type: list
     elements: str
     default: []
   files:
-    description: Files and directories. A relative path begins at the playbook.
+    description: Files and directories. Relative paths are relative to the directory of the playbook.
     type: list
     elements: str
     default: []
 """
 
 EXAMPLES = r"""
-- name: Tell whether something has changed
+- name: Show the digest
   ansible.builtin.debug:
     msg: "{{ lookup('conductor.containers.inputs_digest', nginx_version, roles=['nginx'], files=['site.conf']) }}"
 """
@@ -77,13 +77,13 @@ class LookupModule(LookupBase):
         return [f"sha256:{digest.hexdigest()}"]
 
     def _find(self, role: str, collection: str | None, seen: dict[str, str]) -> None:
-        """Have in `seen` (path: name) the role, and those that it depends on. Raises AnsibleLookupError."""
+        """Add the role and its dependencies to `seen` (path: name). Raises AnsibleLookupError."""
         definition = RoleDefinition(loader=self._loader, collection_list=[collection] if collection else None)
         try:
-            # The play's own way to find it: were another role found than is applied, the digest would be of that.
+            # Use the resolution of the play, so that the digest is that of the role that is applied.
             name = definition.preprocess_data(role)["role"]
         except AnsibleError as error:
-            raise AnsibleLookupError(f"roles: {role!r} is not found: {error}") from None
+            raise AnsibleLookupError(f"roles: role {role!r} was not found: {error}") from None
         path = definition.get_role_path()
         if path in seen:
             return
@@ -94,7 +94,7 @@ class LookupModule(LookupBase):
                     self._find(other, definition._role_collection, seen)
 
     def _texts(self, role_path: str) -> Iterator[Any]:
-        """The role's YAML files that can name other roles."""
+        """Yield the role's YAML files that can refer to other roles."""
         for directory in ("meta", "tasks", "handlers"):
             for path in _files(os.path.join(role_path, directory)):
                 if path.endswith((".yml", ".yaml")):
@@ -116,7 +116,7 @@ class LookupModule(LookupBase):
 
 
 def _files(top: str) -> list[str]:
-    """Files and links below `top`, in one order; not what Python has left."""
+    """Return the files and symlinks below `top`, sorted, without __pycache__ and .git."""
     found = []
     for directory, directories, names in os.walk(top):
         directories[:] = sorted(set(directories) - {"__pycache__", ".git"})
@@ -126,7 +126,7 @@ def _files(top: str) -> list[str]:
 
 
 def _roles_in(value: Any) -> Iterator[str]:
-    """Names of the roles that a file of a role names: dependencies, and what its tasks include."""
+    """Yield the names of roles in a file of a role: dependencies, and roles that tasks include or import."""
     if isinstance(value, list):
         for item in value:
             yield from _roles_in(item)
@@ -143,7 +143,7 @@ def _roles_in(value: Any) -> Iterator[str]:
 
 
 def _add(digest: Any, *parts: str | bytes) -> None:
-    """Each part with its length, so that no two lists of parts are the same bytes."""
+    """Add each part with its length, so that different lists of parts are different bytes."""
     for part in parts:
         data = part if isinstance(part, bytes) else part.encode(errors="surrogateescape")
         digest.update(b"%d:" % len(data) + data)

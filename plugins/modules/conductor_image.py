@@ -11,18 +11,17 @@ short_description: Build, import, export and remove Debian images
 version_added: "0.1.0"
 author: ["The conductor.containers authors (@conductor-containers)"]
 description:
-  - Builds a full Debian root file system from a mirror, or takes one from an archive, and keeps it as an image from
-    which M(conductor.containers.conductor_container) runs containers.
-  - An image appears complete or not at all.
-  - Only options that are given are compared with an image that exists. One that was built otherwise is an error, unless
-    O(force=true).
+  - Builds a Debian root file system from a mirror, or takes it from an archive, a container or another image, and
+    stores it as an image for containers of M(conductor.containers.conductor_container).
+  - Images are created atomically. An interrupted build leaves no incomplete image.
+  - If the image exists, only the given options are compared with it. A difference is an error, unless O(force=true).
 extends_documentation_fragment:
   - conductor.containers.attributes
   - conductor.containers.settings
 attributes:
   idempotent:
     support: partial
-    details: ["Not with O(force=true), which does it again each time."]
+    details: ["Not with O(force=true), which builds or exports the image in each run."]
 options:
   name:
     description: Name of the image, 1 to 63 letters, digits, C(-), C(_) and C(.).
@@ -30,108 +29,114 @@ options:
     required: true
   state:
     description:
-      - V(present) builds the image where there is none.
-      - V(absent) removes it, unless containers use it.
-      - V(exported) writes it to O(archive). It must exist.
+      - V(present) builds the image if it does not exist.
+      - V(absent) removes the image. It is an error if containers or other images use it.
+      - V(exported) writes the image to O(archive). It is an error if the image does not exist.
     type: str
     choices: [present, absent, exported]
     default: present
   suite:
-    description: Debian's suite, like V(trixie). Default is the host's own where the host is Debian, else V(trixie).
+    description: Debian suite, like V(trixie). Defaults to the suite of the host if it is Debian, else to V(trixie).
     type: str
   mirror:
     description:
-      - Address of the mirror, which is then the image's only one. Default is the one that the host's apt is set to,
-        with its archives of updates and of security fixes; where that has none, the builder's own.
-      - Packages are fetched through the proxy that the host's apt is set to, or that the environment names.
+      - URL of the mirror. It is the only package source of the image.
+      - Defaults to the mirror of the host's apt, with its archives for updates and security fixes, else to the default
+        mirror of the builder.
+      - Packages are downloaded through the proxy of the host's apt or of the environment.
     type: str
   variant:
     description:
-      - Which packages are in it to begin with. Default is V(minbase).
-      - V(essential), V(apt), V(minbase), V(buildd), V(important) or V(standard) with mmdebstrap, of which debootstrap
-        knows V(minbase), V(buildd) and V(important).
+      - Set of packages to install. Defaults to V(minbase).
+      - mmdebstrap supports V(essential), V(apt), V(minbase), V(buildd), V(important) and V(standard). debootstrap
+        supports V(minbase), V(buildd) and V(important).
     type: str
   architecture:
-    description: Debian's name of the architecture. Default is the host's.
+    description: Debian's name of the architecture. Defaults to the architecture of the host.
     type: str
   components:
-    description: Components of the archive. Default is V([main]).
+    description: Components of the archive. Defaults to V([main]).
     type: list
     elements: str
   packages:
-    description: Packages to include.
+    description: Additional packages to install.
     type: list
     elements: str
   keyring:
     description:
-      - Keyring on the managed host that the archive is checked with. Defaults to that of the builder. If there is
-        none, nothing is built.
+      - Keyring on the managed host for the verification of the archive. Defaults to the keyring of the builder.
+      - Without a keyring, the build is an error.
     type: path
   commands:
     description:
-      - Commands that are run in the image one after the other when its packages are there. A string is for its own
-        C(/bin/sh -e), a list is a program and its arguments.
-      - They run as root of a container that is removed after them, with the default options of
-        M(conductor.containers.conductor_container). Their network is that of
-        O(conductor.containers.conductor_network#module:internet=true), without access to the host, to other containers
-        and to the metadata services of clouds. The host needs nftables and pyroute2 only if there are commands.
-      - Proxies that the host's apt or the environment names are given to them. A proxy on the host's loopback is in
-        reach at the same address. Nothing else of the host is, and no mirror in a directory of the host.
+      - Commands to run in the image in order, after the installation of the packages. A string runs in its own
+        C(/bin/sh -e). A list is a program and its arguments.
+      - Commands run as root in a container with the default options of M(conductor.containers.conductor_container),
+        which is removed afterward.
+      - The container has the network of O(conductor.containers.conductor_network#module:internet=true), without access
+        to the host, to other containers, and to the metadata services of clouds.
+      - The host needs nftables and pyroute2 only if there are commands.
+      - Commands get the proxies of the host's apt and of the environment. A proxy on the host's loopback is available
+        at the same address. Nothing else on the host is available, and neither is a mirror in a directory of the host.
       - Services are not started.
     type: list
     elements: raw
   source:
     description:
-      - Take the root file system from an archive, a container or another image instead. Excludes the options of a build
-        but O(commands).
-      - An image of a container or of an image is a layer on that one, its base, and has only what differs. The base can
-        neither be removed nor built again as long as an image lies on it.
+      - Take the root file system from an archive, a container or another image instead of a build. Only O(commands) can
+        be combined with it.
+      - An image from a container or another image stores only the changes, in a layer above its base image. The base
+        image can be neither removed nor rebuilt while other images depend on it.
     type: dict
     suboptions:
       archive:
         description:
-          - A tar archive on the managed host, plain or compressed by gzip, xz, bzip2 or zstd. A file in it whose owner
-            is above 65535 needs a container with a larger O(conductor.containers.conductor_container#module:userns).
-          - An image that was made of other content is an error, unless O(force=true). Where the archive no longer
-            exists, the image is not questioned.
+          - Path of a tar archive on the managed host, plain or compressed by gzip, xz, bzip2 or zstd.
+          - A file with an owner above 65535 requires a container with a larger
+            O(conductor.containers.conductor_container#module:userns).
+          - It is an error if the image exists with other content, unless O(force=true). If the archive no longer
+            exists, an existing image is left unchanged.
         type: str
       checksum:
-        description: V(sha256:) and the digest that the archive must have.
+        description: Checksum that the archive must have, V(sha256:) and 64 hexadecimal digits.
         type: str
       container:
         description:
-          - Name of a container that does not run. What differs in it from its image, the base, is copied once, with the
-            ids that its files have inside. What it writes later does not change the image, unless O(force=true).
+          - Name of a container that is not running. Its image is the base of the new image.
+          - The changes in the container are copied once, with the ids that its files have inside. Later changes do not
+            affect the image, unless O(force=true).
         type: str
       digest:
         description:
-          - V(sha256:) and a digest of what went into the container, as you calculate it. An image that has it needs no
-            container any more, and one that has another is an error, unless O(force=true).
+          - V(sha256:) and a digest of the inputs of the container, which you calculate.
+          - If the image has this digest, the container is not needed any more. If it has another digest, that is an
+            error, unless O(force=true).
         type: str
       image:
-        description: Name of another image, for O(commands) to be run on.
+        description: Name of another image, in which O(commands) are run.
         type: str
   builder:
     description:
-      - Which program builds. V(auto) prefers mmdebstrap, where it is installed. It is the faster one, and it takes
-        security fixes into the image that debootstrap leaves to a later C(apt upgrade).
+      - Program that builds the image. V(auto) prefers mmdebstrap if it is installed.
+      - mmdebstrap is faster, and installs security fixes that debootstrap leaves to a later C(apt upgrade).
     type: str
     choices: [auto, debootstrap, mmdebstrap]
     default: auto
   force:
     description:
-      - Build, or export, again. An image that containers use is not built again.
-      - Build again, or remove, also an image whose C(image.json) is damaged.
+      - Rebuild or export the image even if it exists or is exported. An image in use is not rebuilt.
+      - Rebuild or remove also an image with a damaged C(image.json).
     type: bool
     default: false
   archive:
     description:
-      - With O(state=exported), the file on the managed host to write. Its suffix, V(.tar), V(.tar.gz) or V(.tar.zst),
-        tells the compression.
-      - The same image always gives the same bytes. Only root may read the file. Holes of sparse files stay holes.
+      - Path of the file to write on the managed host. Requires O(state=exported).
+      - The suffix V(.tar), V(.tar.gz) or V(.tar.zst) selects the compression.
+      - Exports are reproducible. The same image always results in the same bytes.
+      - Only root can read the file. Sparse files stay sparse.
     type: str
   lock_timeout:
-    description: Seconds to wait for another build of the same image. Default is V(3600) here.
+    description: Seconds to wait for another build of the same image. Defaults to V(3600) for this module.
     type: float
 seealso:
   - module: conductor.containers.conductor_container
@@ -139,12 +144,12 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: A small Debian
+- name: Build a small Debian image
   conductor.containers.conductor_image:
     name: debian
     suite: trixie
 
-- name: One with a web server
+- name: Build an image with a web server
   conductor.containers.conductor_image:
     name: web
     suite: trixie
@@ -153,19 +158,19 @@ EXAMPLES = r"""
       - rm /etc/nginx/sites-enabled/default
       - [adduser, --system, --gecos, "The shop's own user", shop]
 
-- name: Carry it to a file
+- name: Export the image to a file
   conductor.containers.conductor_image:
     name: web
     state: exported
     archive: /srv/web.tar.zst
 
-- name: And from a file
+- name: Import an image from a file
   conductor.containers.conductor_image:
     name: web-copy
     source:
       archive: /srv/web.tar.zst
 
-- name: A layer on another image
+- name: Run commands in a new layer on another image
   conductor.containers.conductor_image:
     name: shop
     source:
@@ -173,13 +178,13 @@ EXAMPLES = r"""
     commands:
       - apt-get update && apt-get install -y --no-install-recommends php-fpm && apt-get clean
 
-- name: An image of what was set up in a container, which is stopped for that
+- name: Create an image from a stopped container
   conductor.containers.conductor_image:
     name: golden
     source:
       container: template
 
-- name: Remove it
+- name: Remove the image
   conductor.containers.conductor_image:
     name: web-copy
     state: absent
@@ -187,68 +192,68 @@ EXAMPLES = r"""
 
 RETURN = r"""
 actions:
-  description: What was done, or in check mode would be done, step by step.
+  description: Actions in order, in check mode the actions that would be taken.
   returned: success
   type: list
   elements: str
   sample: [build image debian]
 image:
-  description: The image as it is after the module. Null where there is none.
+  description: The image after the run. Null if it does not exist.
   returned: success
   type: dict
   contains:
     name:
-      description: Its name.
+      description: Name of the image.
       type: str
       returned: always
     id:
-      description: Identifies this build of it.
+      description: Id of this build of the image.
       type: str
       returned: always
     created:
-      description: When it was built, in UTC.
+      description: Time of the build in UTC.
       type: str
       returned: always
     recipe:
-      description: All that it was built from, defaults included. Suite, variant and architecture are also beside it.
+      description: Options of the build including defaults. C(image) also has suite, variant and architecture directly.
       type: dict
       returned: always
     builder:
-      description: What made it, V(mmdebstrap), V(debootstrap), V(archive), V(container) or V(image).
+      description: Builder or kind of source, V(mmdebstrap), V(debootstrap), V(archive), V(container) or V(image).
       type: str
       returned: always
     size:
-      description: Bytes on disk, without its base.
+      description: Bytes on disk, without the base image.
       type: int
       returned: always
     path:
-      description: Its root file system on the host, or what differs in it from its base.
+      description: Directory of the root file system on the host, or of the layer above the base image.
       type: str
       returned: always
     base:
-      description: The image that it lies on, by C(name) and C(id). Null where it lies on none.
+      description: C(name) and C(id) of the base image. Null if there is no base image.
       type: dict
       returned: always
     used_by:
-      description: Names of the containers that use it.
+      description: Names of the containers that use the image.
       type: list
       elements: str
       returned: always
     base_of:
-      description: Names of the images that lie on it.
+      description: Names of the images based on the image.
       type: list
       elements: str
       returned: always
 archive:
-  description: The file that was written.
+  description: Path of the exported file.
   returned: with O(state=exported)
   type: str
 log:
-  description: File with all that the builder said, C(.logs/NAME.log) in O(image_dir). It stays until the next build.
+  description: Path of the log of the build, C(.logs/NAME.log) in O(image_dir). The next build overwrites it.
   returned: when a build fails
   type: str
 log_tail:
-  description: The end of it.
+  description: End of the log.
   returned: when a build fails
   type: str
 """

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: conductor_image_info
-short_description: Tell which images a host has, and who uses them
+short_description: List the images of a host and their users
 version_added: "0.1.0"
 author: ["The conductor.containers authors (@conductor-containers)"]
 description:
-  - Lists images of M(conductor.containers.conductor_image) with their size, date, recipe and users.
+  - Lists images of M(conductor.containers.conductor_image) with their sizes, dates and build options, and the
+    containers and images that use them.
 extends_documentation_fragment:
   - conductor.containers.attributes
   - conductor.containers.attributes.info_module
   - conductor.containers.settings
 options:
   name:
-    description: Names of the images to tell of. All where it is not given. A name that does not exist is left out.
+    description: Names of the images to list. Names that do not exist are ignored. Defaults to all images.
     type: list
     elements: str
 seealso:
@@ -26,11 +27,11 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look at all images
+- name: List all images
   conductor.containers.conductor_image_info:
   register: all
 
-- name: Which ones nobody uses
+- name: Show the images without users
   ansible.builtin.debug:
     msg: "{{ all.images | rejectattr('used_by') | map(attribute='name') }}"
 """
@@ -39,8 +40,8 @@ RETURN = r"""
 images:
   description:
     - One entry for each image, sorted by name, as RV(conductor.containers.conductor_image#module:image).
-    - One that is damaged has C(name), C(error), C(used_by) and C(base_of) only.
-    - Where a container is damaged, so that nobody knows which image it uses, C(error) says so.
+    - A damaged image has only C(name), C(error), C(used_by) and C(base_of).
+    - If a container is damaged, so that its image is unknown, C(error) says so.
   returned: success
   type: list
   elements: dict

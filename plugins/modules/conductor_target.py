@@ -7,16 +7,16 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: conductor_target
-short_description: Make a container a host of the inventory for the rest of the run
+short_description: Add a container to the inventory for the rest of the run
 version_added: "0.1.0"
 author: ["The conductor.containers authors (@conductor-containers)"]
 description:
   - Adds a container of the managed host to the inventory in memory, with the variables by which the connection plugin
-    P(conductor.containers.conductor#connection) reaches it, so that later plays, and tasks with C(delegate_to), run in
-    it.
-  - As M(ansible.builtin.add_host), but for each host of a play, and with the way to the container found by itself. How
-    the managed host is reached, and how one becomes root there, is as it is for the task; passwords that were asked for
-    on the command line are not passed on.
+    P(conductor.containers.conductor#connection) reaches it. Later plays, and tasks with C(delegate_to), can run in the
+    container.
+  - Unlike M(ansible.builtin.add_host), it runs for each host of a play, and sets the connection variables itself.
+  - The connection to the managed host, and become there, are those of the task. Passwords that Ansible prompted for on
+    the command line are not passed on.
   - The container need not exist yet.
   - The managed host is the host of the task. With C(delegate_to) it is the delegated host.
 extends_documentation_fragment:
@@ -24,7 +24,7 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    description: Can run in check mode, in which the host is added as well, for it is in memory only.
+    description: Can run in check mode, and adds the host in check mode, too, as the host is only in memory.
   diff_mode:
     support: none
     description: Will return details on what has changed, or would change in check mode.
@@ -49,10 +49,10 @@ options:
   name:
     description:
       - Name of the host in the inventory. Defaults to the container's name, a dot, and the managed host's name.
-      - A name that another host of the inventory has is an error.
+      - It is an error if another host of the inventory has this name.
     type: str
   groups:
-    description: Groups that it shall be in, besides C(conductor).
+    description: Groups of the host, in addition to C(conductor).
     type: list
     elements: str
     default: []
@@ -65,29 +65,29 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Containers and what is in them, by two plays of one playbook
+- name: Create containers
   hosts: fleet
   become: true
   tasks:
-    - name: Have an image with an init, and with what modules need inside
+    - name: Build an image with systemd, and with Python for modules
       conductor.containers.conductor_image:
         name: system
         suite: trixie
         packages: [systemd-sysv, dbus, python3]
 
-    - name: Start it
+    - name: Start the container
       conductor.containers.conductor_container:
         name: web
         image: system
         init: true
 
-    - name: Make it a target
+    - name: Add the container to the inventory
       conductor.containers.conductor_target:
         container: web
         groups: [webservers]
       changed_when: false
 
-- name: Inside
+- name: Configure the containers
   hosts: webservers
   roles: [nginx]
 """
@@ -99,7 +99,7 @@ target:
   type: str
   sample: web.alpha
 add_host:
-  description: What was added, with C(host_name), C(groups) and C(host_vars).
+  description: Added host, with C(host_name), C(groups) and C(host_vars).
   returned: success
   type: dict
 """

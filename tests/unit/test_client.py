@@ -1,4 +1,4 @@
-"""What the client says on a host is told from what the command, and ssh, write to the same stream."""
+"""Messages of the client are told apart from output of the command and of ssh in the same stream."""
 
 import pytest
 from ansible_collections.conductor.containers.plugins.plugin_utils import perl_client as client
@@ -17,7 +17,7 @@ def said(one, text):
     return f"debug1: Sending command: {one.command}\n\n{token}{text}{token}\ndebug2: channel 2: is dead\n".encode()
 
 
-def test_what_it_says_may_stand_within_the_words_of_ssh(one):
+def test_message_of_the_client_is_found_between_output_of_ssh(one):
     with pytest.raises(client.ProgramMissing):
         one.outcome(125, b"", said(one, "?"))
     with pytest.raises(NotRun, match=r"^there is no container 'box'$"):
@@ -26,6 +26,6 @@ def test_what_it_says_may_stand_within_the_words_of_ssh(one):
     assert status == 255 and one._token + "=" not in stderr.decode() and stderr.startswith(b"of the command")
 
 
-def test_a_status_that_is_the_commands_is_no_word_of_the_client(one):
+def test_exit_status_of_the_command_is_not_a_message(one):
     assert one.outcome(125, b"out", b"err") == (125, b"out", b"err")
     assert one.outcome(3, b"", said(one, "?")) == (3, b"", said(one, "?"))

@@ -1,4 +1,4 @@
-"""The connection plugin's options are those of its documentation, which is not read where ssh's has been."""
+"""The connection plugin's options match its documentation, also if derived from those of ssh."""
 
 import json
 import subprocess
@@ -43,7 +43,7 @@ def bare(part):
     return part
 
 
-def test_options_are_the_same_where_ansible_has_read_those_of_ssh():
+def test_options_are_the_same_if_derived_from_ssh():
     values, definitions, documentation = ask()
     assert ask("preloaded") == (values, definitions, not documentation)
     assert documentation
@@ -53,7 +53,7 @@ def test_options_are_the_same_where_ansible_has_read_those_of_ssh():
 
 
 @pytest.mark.parametrize("loader, name", [("inventory", NAME), ("action", f"{COLLECTION}.conductor_target")])
-def test_with_these_ansible_has_loaded_it_before_it_forks(loader, name):
+def test_plugin_is_loaded_before_ansible_forks(loader, name):
     """It loads the class of an inventory plugin and of a task's action in its own process (plugins/strategy)."""
     program = f"""
 import sys

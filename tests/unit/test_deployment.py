@@ -1,4 +1,4 @@
-"""The steps of role deploy, from its one variable and what a host has."""
+"""The steps of role deploy."""
 
 import pytest
 from ansible.errors import AnsibleFilterError
@@ -40,7 +40,7 @@ def test_the_same_image_is_built_once():
     assert steps["images"] == [IMAGE]
 
 
-def test_a_peer_that_is_no_longer_listed_is_ended():
+def test_unlisted_peer_is_removed():
     networks = [
         {"container": "web", "peers": [{"peer": "db", "ports": []}, {"peer": "cache", "ports": []}]},
         {"container": "db", "peers": [{"peer": "web", "ports": []}]},
@@ -60,7 +60,7 @@ def test_a_peer_that_is_no_longer_listed_is_ended():
     assert peers["db"] == [{"peer": "web", "direction": "to", "state": "absent"}]
 
 
-def test_a_peer_of_both_directions_is_listed_at_one_side_only():
+def test_peer_of_both_directions_is_kept_on_one_side():
     networks = [{"container": "db", "peers": [{"peer": "web", "ports": []}]}]
     steps = deployment(
         [{"name": "web", "image": "x", "network": {}, "peers": ["db"]}, {"name": "db", "image": "x", "network": {}}],
@@ -69,17 +69,17 @@ def test_a_peer_of_both_directions_is_listed_at_one_side_only():
     assert [item["peers"] for item in steps["networks"]] == [[{"peer": "db"}], []]
 
 
-def test_a_network_that_is_no_longer_listed_is_taken_away():
+def test_unlisted_network_is_removed():
     steps = deployment([{"name": "web", "image": "x"}], networks=[{"container": "web", "peers": []}])
     assert steps["networks"] == [{"container": "web", "state": "absent", "peers": []}]
 
 
-def test_what_is_not_in_the_list_is_left_alone():
+def test_unlisted_containers_are_unchanged():
     steps = deployment([], existing=[{"name": "other"}], networks=[{"container": "other", "peers": []}])
     assert not any(steps.values())
 
 
-def test_check_mode_leaves_alone_what_does_not_exist_yet():
+def test_check_mode_skips_containers_that_do_not_exist():
     containers = [
         {"name": "web", "image": IMAGE, "network": {}, "peers": ["db"]},
         {"name": "db", "image": IMAGE, "network": {}, "peers": ["web"]},
@@ -93,12 +93,12 @@ def test_check_mode_leaves_alone_what_does_not_exist_yet():
 @pytest.mark.parametrize(
     ("containers", "says"),
     [
-        ([{"name": "web", "image": "x"}, {"name": "web", "image": "y"}], "web more than once"),
-        ([{"name": "a", "image": IMAGE}, {"name": "b", "image": {**IMAGE, "suite": "sid"}}], "in two ways"),
-        ([{"name": "a", "image": {"suite": "sid"}}], "image of a has no name"),
+        ([{"name": "web", "image": "x"}, {"name": "web", "image": "y"}], "web is listed more than once"),
+        ([{"name": "a", "image": IMAGE}, {"name": "b", "image": {**IMAGE, "suite": "sid"}}], "gives other options"),
+        ([{"name": "a", "image": {"suite": "sid"}}], "image of container a has no name"),
         ([{"name": "a", "image": "x", "peers": ["b"]}], "no network"),
     ],
 )
-def test_a_list_that_contradicts_itself_is_refused(containers, says):
+def test_inconsistent_list_is_an_error(containers, says):
     with pytest.raises(AnsibleFilterError, match=says):
         deployment(containers)

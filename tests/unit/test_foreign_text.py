@@ -1,4 +1,4 @@
-"""Text of a host or a container is shown escaped and with a limited length."""
+"""Text of hosts and containers is bounded, and safe for a terminal."""
 
 import pytest
 from ansible_collections.conductor.containers.plugins.filter.status_table import status_table
@@ -41,13 +41,13 @@ def test_diffs_and_errors_of_modules_are_escaped():
     b"9" + bytes(4), b"1" + b"\xff" * 4, b"1" + (1 << 21).to_bytes(4, "big"), b"." + (1 << 15).to_bytes(4, "big"),
     b"HTTP/1.1 400 Bad Request",
 ], ids=repr)  # fmt: skip
-def test_frames_that_no_server_sends_are_not_waited_for(data):
+def test_invalid_frames_are_errors(data):
     with pytest.raises(OSError, match="invalid answer from the agent"):
         stream._Received().add(data)
 
 
 @pytest.mark.parametrize("end", ["", "x", "-1", "1e3", "\u0661", "1234", " 1"])
-def test_a_status_that_is_none_is_an_error(end):
+def test_invalid_status_is_an_error(end):
     received = stream._Received()
     received.add(b"." + len(end.encode()).to_bytes(4, "big") + end.encode())
     with pytest.raises(stream.Lost, match="invalid answer from the agent"):
@@ -60,7 +60,7 @@ def test_a_status_that_is_none_is_an_error(end):
     b"0" * 63 + b" /run/conductor/admitted/ab-1",
     b"0" * 64 + b" /run/conductor/admitted/ab-1 -oProxyCommand=x",
 ])  # fmt: skip
-def test_a_secret_or_socket_that_is_none_is_refused(told):
+def test_invalid_secret_or_socket_is_refused(told):
     assert _ADMITTED.search(told) is None
     good = b"0" * 64 + b" /run/conductor/admitted/ab-1"
     assert _ADMITTED.search(b"welcome, 7\n" + good) and _ADMITTED.search(good + b"\n")

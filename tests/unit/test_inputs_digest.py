@@ -1,4 +1,4 @@
-"""The digest of roles, files and values: it changes when one of them does, and only then."""
+"""The digest of roles, files and values changes if and only if one of them changes."""
 
 import os
 import shutil
@@ -76,13 +76,13 @@ def test_modes_links_names_and_values_count(tree):
     assert len(found) == 9
 
 
-def test_what_is_missing_is_told(tree):
+def test_missing_inputs_are_errors(tree):
     with pytest.raises(AnsibleLookupError, match=r"files: .*/nothing does not exist on the controller"):
         digest(tree, files=["nothing"])
-    with pytest.raises(AnsibleLookupError, match="roles: 'nothing' is not found"):
+    with pytest.raises(AnsibleLookupError, match="roles: role 'nothing' was not found"):
         digest(tree, roles=["nothing"])
     shutil.rmtree(tree / "roles/included")
-    with pytest.raises(AnsibleLookupError, match="roles: 'included' is not found"):
+    with pytest.raises(AnsibleLookupError, match="roles: role 'included' was not found"):
         digest(tree)
     (tree / "roles/web/meta/main.yml").write_text("dependencies: [")
     with pytest.raises(AnsibleLookupError, match=r"roles: .*/web/meta/main\.yml cannot be read"):

@@ -195,13 +195,13 @@ def answers(tmp_path_factory):
     return json.loads(done.stdout)
 
 
-def test_a_good_answer_is_listed_without_a_warning(answers):
+def test_valid_answer_is_listed_without_warnings(answers):
     hosts, warnings, _ = answers["a good answer"]
     assert set(hosts) == {*LOCAL, "web.good.example", "shop.evil.example"} and warnings == []
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_hostile_answer_is_one_warning(answers, name):
+def test_hostile_answer_is_one_warning(answers, name):
     hosts, warnings, of_the_group = answers[name]
     (warning,) = warnings
     assert "evil.example" in warning and warning.isprintable() and len(warning) < 1200
@@ -216,7 +216,7 @@ def test_a_hostile_answer_is_one_warning(answers, name):
         assert ours == {"web.good.example"} and hosts["web.good.example"][1]["conductor_facts"] == WEB
 
 
-def test_the_time_for_an_answer_is_no_setting_of_ssh():
+def test_timeout_is_independent_of_ssh():
     """Its option with the same name is the limit to connect."""
     program = """
 import json

@@ -1,4 +1,4 @@
-"""What is taken away of a command's errors where a password was asked for."""
+"""Removal of password prompts from a command's output."""
 
 from types import SimpleNamespace
 
@@ -18,6 +18,6 @@ from ansible_collections.conductor.containers.plugins.plugin_utils.become_prompt
         (True, True, b" error\n", b" error\n"),
     ],
 )
-def test_a_prompt_is_taken_away_with_what_stands_before_it(prompt, expected, data, left):
+def test_prompt_and_text_before_it_are_removed(prompt, expected, data, left):
     become = SimpleNamespace(prompt=prompt, expect_prompt=lambda: expected)
     assert without_prompt(become, data) == left

@@ -1,11 +1,11 @@
-"""The table that playbook status.yml shows."""
+"""The table of playbook status.yml."""
 
 from datetime import datetime, timedelta, timezone
 
 from ansible_collections.conductor.containers.plugins.filter.status_table import status_table
 
 
-def test_every_column_is_aligned_and_nothing_is_empty():
+def test_columns_are_aligned_without_empty_cells():
     started = datetime.now(timezone.utc) - timedelta(hours=25, seconds=5)
     lines = status_table(
         [
@@ -37,5 +37,5 @@ def test_every_column_is_aligned_and_nothing_is_empty():
     assert lines[0].index("IMAGE") == lines[1].index("debian") == lines[2].index("debian")
 
 
-def test_a_host_without_containers_says_so():
+def test_host_without_containers():
     assert status_table([]) == ["no containers"]

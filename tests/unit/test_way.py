@@ -1,4 +1,4 @@
-"""What a container's target is told of the way to its host."""
+"""Variables for the connection to a container's host."""
 
 import json
 import subprocess
@@ -26,7 +26,7 @@ def way_into(variables, how="by name"):
     return json.loads(done.stdout)
 
 
-def test_what_the_inventory_has_is_named_and_not_copied():
+def test_variables_refer_to_the_inventory():
     way = way_into(HOST)
     assert way["conductor_host"] == "{{ hostvars['alpha']['ansible_host'] }}"
     assert way["ansible_port"] == "{{ hostvars['alpha']['ansible_port'] }}"
@@ -34,12 +34,12 @@ def test_what_the_inventory_has_is_named_and_not_copied():
     assert "other" not in way
 
 
-def test_or_it_is_given_by_value():
+def test_variables_can_be_copied_by_value():
     way = way_into(HOST, "by value")
     assert (way["conductor_host"], way["ansible_port"]) == ("a.example.com", 2222)
     assert way["conductor_host_become_password"] == "out side"
 
 
-def test_a_host_that_says_nothing_is_reached_by_its_name_or_is_this_machine():
+def test_host_without_variables_is_reached_by_name_or_is_local():
     assert way_into({}) == {"conductor_host": "alpha"}
     assert way_into({"ansible_connection": "local"})["conductor_host"] == "localhost"
