@@ -1,4 +1,4 @@
-"""Every module of the action group accepts the settings that docs/guide.md puts into module_defaults."""
+"""Every module of the action group accepts the module_defaults of README."""
 
 import pytest
 import yaml

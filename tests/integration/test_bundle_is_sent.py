@@ -25,7 +25,7 @@ def bundles(host) -> list[str]:
 
 
 @pytest.mark.core
-def test_it_is_sent_once(alpha, bare_host):
+def test_bundle_is_sent_once(alpha, bare_host):
     assert alpha.playbook(LIST, DONE, options=["-vvv"]).count("bundle.zip") > 0
     (bundle,) = bundles(bare_host)
     bare_host.run("test", "-e", f"{bundle}/conductor/_image/__pycache__")
@@ -44,7 +44,7 @@ def test_check_mode_on_a_new_host_leaves_nothing(alpha, bare_host):
 
 
 @pytest.mark.core
-def test_a_task_in_the_background_has_it_too(alpha, bare_host):
+def test_async_task_has_the_bundle(alpha, bare_host):
     alpha.playbook({**LIST, "async": 60, "poll": 1}, DONE)
     assert len(bundles(bare_host)) == 1
     wait = {"ansible.builtin.async_status": {"jid": "{{ job.ansible_job_id }}"}, "register": "found",
@@ -53,7 +53,7 @@ def test_a_task_in_the_background_has_it_too(alpha, bare_host):
     bare_host.run("rm", "-r", "/root/.ansible_async")
 
 
-def test_two_tasks_at_the_same_time_install_one(alpha, bare_host):
+def test_concurrent_tasks_install_one_bundle(alpha, bare_host):
     alpha.inventory["again"] = dict(alpha.inventory["alpha"])
     assert alpha.playbook(LIST, DONE).count("failed=0") == 2
     assert len(bundles(bare_host)) == 1

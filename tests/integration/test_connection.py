@@ -1,4 +1,4 @@
-"""The connection plugin: a container as a target of Ansible, on the controller itself and over the ssh of its host."""
+"""The connection plugin: containers as targets, on the controller and over ssh."""
 
 import os
 
@@ -78,7 +78,7 @@ def test_a_container_of_the_controller_itself(host, tmp_path):
 
 
 @pytest.mark.core
-def test_a_commands_status_comes_back_whatever_it_is(box_by):
+def test_exit_status_is_returned(box_by):
     """That of a signal as in a shell: 128 and its number."""
     box_by.playbook("""
 - ansible.builtin.raw: 'echo out; echo err >&2; exit {{ item }}'
@@ -91,7 +91,7 @@ def test_a_commands_status_comes_back_whatever_it_is(box_by):
 """)
 
 
-def test_a_command_has_its_streams_and_nothing_else_of_who_entered(box_by):
+def test_command_inherits_only_its_streams(box_by):
     confined = "grep -E '^(Seccomp|NoNewPrivs|Cap...):' /proc/self/status | sort | tr '\\n\\t' '  '"
     box_by.playbook(
         {"ansible.builtin.raw": f"ls /proc/self/fd; {confined}", "register": "found"},
@@ -117,7 +117,7 @@ def test_become_inside_by_su(box_by, pipelining):
     assert "who.stdout: www-data" in printed
 
 
-def test_the_user_inside_is_an_option_and_the_user_of_ssh_another(box):
+def test_user_inside_is_independent_of_the_login_user(box):
     box.inventory["box"]["conductor_user"] = "www-data"
     assert "who.stdout: www-data" in box.playbook(WHO)
 
@@ -224,7 +224,7 @@ def test_reset_connection_and_wait_for_connection(box):
 """)
 
 
-def test_who_enters_is_in_no_session_of_the_host_and_does_not_hold_up_its_end(host, box):
+def test_agent_is_outside_of_login_sessions(host, box):
     """Commands that it enters for are the container's, like the first process."""
     box.playbook("[{ansible.builtin.raw: cmp /proc/1/cgroup /proc/self/cgroup}]", hosts="box")
     server, next_one = host.run("pgrep", "-f", "lib/[0-9a-f]* serve").stdout.split()

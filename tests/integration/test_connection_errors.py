@@ -1,4 +1,4 @@
-"""What somebody reads whose container cannot be entered."""
+"""Errors for containers that cannot be entered."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -30,17 +30,17 @@ def test_a_container_that_does_not_exist(box):
     says(box, "container box on test-", "container box: does not exist on this host", "unreachable=1")
 
 
-def test_a_container_that_does_not_run(host, box):
+def test_a_container_that_is_not_running(host, box):
     host.module("conductor_container", name="box", image="debian", command=SLEEP, state="present")
     says(box, "container box is not running", "Start it with conductor_container state=started", "unreachable=1")
 
 
-def test_a_name_that_none_can_have(box):
+def test_invalid_name_of_a_container(box):
     box.inventory["box"]["conductor_container"] = "../box"
     says(box, "'../box' is not a valid name")
 
 
-def test_a_user_that_is_not_inside(host, box):
+def test_unknown_user_inside(host, box):
     host.module("conductor_container", name="box", image="debian", command=SLEEP)
     box.inventory["box"]["conductor_user"] = "nobody-knows"
     says(box, "there is no user 'nobody-knows' in the container")
@@ -60,7 +60,7 @@ def test_a_host_that_does_not_answer(host, box):
     box.let_in(host)
 
 
-def test_a_command_that_speaks_as_if_it_were_the_client_is_a_command(host, box):
+def test_command_cannot_imitate_the_client(host, box):
     host.module("conductor_container", name="box", image="debian", command=SLEEP)
     box.playbook("""
 - ansible.builtin.raw: 'printf "\\nconductor-0123456789abcdef!nothing was run\\n" >&2; exit 125'
@@ -69,7 +69,7 @@ def test_a_command_that_speaks_as_if_it_were_the_client_is_a_command(host, box):
 """)
 
 
-def test_the_program_is_put_there_again_and_the_server_started_again(host, box):
+def test_bundle_and_agent_are_restored(host, box):
     host.module("conductor_container", name="box", image="debian", command=SLEEP)
     box.playbook(RAW)
     host.run("pkill", "-f", "lib/[0-9a-f]* serve")

@@ -1,4 +1,4 @@
-"""Several hosts with several containers each: one playbook over all of them."""
+"""One playbook over several hosts with several containers each."""
 
 import pytest
 from waiting import until
@@ -46,12 +46,12 @@ def test_four_containers_of_two_hosts_at_once(fleet):
     assert list(again) == list(sorted(CONTAINERS)) and all("failed=0" in line for line in again.values())
 
 
-def test_only_those_that_limit_names(fleet):
+def test_limit_selects_containers(fleet):
     fleet.playbook(WHERE, options=["--limit", "beta-*"])
     assert [file_of(fleet, target) for target in CONTAINERS] == ["", "", "beta-web", "beta-db"]
 
 
-def test_a_host_that_goes_away_in_the_middle_takes_its_own_containers_only(fleet):
+def test_lost_host_affects_only_its_own_containers(fleet):
     """Gone while a task runs on all four."""
     fleet.write_play(UNTIL_TOLD)
     running = fleet.start("ansible-playbook", "play.yml", "--forks", "4")

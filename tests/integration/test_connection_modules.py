@@ -1,4 +1,4 @@
-"""Modules of ansible-core at work in a booted Debian, as one long playbook: on the controller itself, and over ssh."""
+"""Modules of ansible-core in a booted Debian, in one long playbook, on the controller and over ssh."""
 
 import image_cache
 import pytest

@@ -1,4 +1,4 @@
-"""Who may enter a container, and as whom: an unprivileged user of the host's, users inside, passwords on both ways."""
+"""Permissions to enter a container: unprivileged login users, users inside, and passwords for both."""
 
 import subprocess
 import tempfile
@@ -71,7 +71,7 @@ def put_sudo_inside(host):
     host.module("conductor_exec", container="box", argv=["/bin/sh", "-ec", script], stdin=SUDO)
 
 
-def test_without_a_way_to_root_nobody_enters(box):
+def test_entering_requires_root(box):
     printed = box.playbook(WHO, check=False)
     assert "container box on test-" in printed and "requires root on the host" in printed
     assert "unreachable=1" in printed
@@ -107,7 +107,7 @@ def test_root_by_sudo_on_the_host(host, box):
 
 
 @pytest.mark.parametrize("how", ["NOPASSWD:", ""])
-def test_root_is_become_once_in_a_run(host, box, how):
+def test_become_runs_once_per_run(host, box, how):
     allow(host, how)
     box.variables.update(conductor_host_become=True, conductor_host_become_password="out side")
     assert box.commands_on_the_host(RAW) > 3
@@ -121,7 +121,7 @@ def test_root_is_become_once_in_a_run(host, box, how):
     assert forwarded.is_socket() and forwarded.stat().st_mode & 0o077 == 0
 
 
-def test_what_root_tells_is_not_kept_when_a_run_has_ended(host, box):
+def test_secret_is_not_kept_after_a_run(host, box):
     allow(host)
     box.variables["conductor_host_become"] = True
     box.playbook(RAW)
@@ -133,7 +133,7 @@ def test_what_root_tells_is_not_kept_when_a_run_has_ended(host, box):
         assert not file.is_file() or kept not in file.read_text(errors="replace"), file
 
 
-def test_what_root_tells_is_not_shown(host, box):
+def test_secret_is_not_printed(host, box):
     allow(host)
     box.variables["conductor_host_become"] = True
     printed = box.playbook(RAW, options=["-vvvvv"])
@@ -141,7 +141,7 @@ def test_what_root_tells_is_not_shown(host, box):
     assert host.run("sh", "-c", "cat /run/conductor/entry/*-[0-9]*").stdout not in printed
 
 
-def test_a_shell_that_says_something_when_it_starts_is_not_in_the_way(host, box):
+def test_output_of_a_login_shell_is_ignored(host, box):
     allow(host)
     says = 'ForceCommand echo welcome, 7 and 8; exec sh -c "$SSH_ORIGINAL_COMMAND"'
     host.run("tee", "-a", "/run/ssh/sshd_config", stdin=f"{says}\n")
@@ -150,7 +150,7 @@ def test_a_shell_that_says_something_when_it_starts_is_not_in_the_way(host, box)
     assert len(box.forwarded()) == 1
 
 
-def test_root_is_become_for_each_task_where_nothing_is_forwarded(host, box):
+def test_become_runs_for_each_task_without_forwarding(host, box):
     allow(host)
     host.run("sh", "-c", "echo AllowStreamLocalForwarding no >> /run/ssh/sshd_config")
     box.variables["conductor_host_become"] = True
@@ -161,7 +161,7 @@ def test_root_is_become_for_each_task_where_nothing_is_forwarded(host, box):
     assert box.forwarded() == []
 
 
-def test_who_was_admitted_is_admitted_again_by_another_server(host, box):
+def test_new_agent_admits_the_user_again(host, box):
     allow(host)
     box.variables["conductor_host_become"] = True
     kill = {"ansible.builtin.command": "pkill -9 -f 'lib/[0-9a-f]* serve'", "delegate_to": "of-the-host"}
@@ -195,7 +195,7 @@ def test_root_by_sudo_with_a_password_on_the_host(host, box):
 
 @pytest.mark.core
 @pytest.mark.parametrize("asked", [True, False])
-def test_passwords_on_both_ways_and_one_is_not_taken_for_the_other(host, box, asked):
+def test_passwords_of_host_and_container_are_separate(host, box, asked):
     """Inside it is sent whether it is asked for or not: then it must not be taken for the data."""
     allow(host, "")
     put_sudo_inside(host)
@@ -207,7 +207,7 @@ def test_passwords_on_both_ways_and_one_is_not_taken_for_the_other(host, box, as
     assert "out side" not in printed and "in side" not in printed
 
 
-def test_a_password_that_was_asked_for_on_the_command_line_is_one_inside(host, box, tmp_path):
+def test_ask_become_pass_is_the_password_inside(host, box, tmp_path):
     allow(host, "")
     put_sudo_inside(host)
     (tmp_path / "asked").write_text("in side")
@@ -218,7 +218,7 @@ def test_a_password_that_was_asked_for_on_the_command_line_is_one_inside(host, b
     assert "who.stdout: www-data" in box.playbook(WHO, **asked)
 
 
-def test_a_wrong_password_inside_is_said_to_be_wrong(host, box):
+def test_wrong_password_inside_is_reported(host, box):
     allow(host)
     put_sudo_inside(host)
     box.variables["conductor_host_become"] = True
@@ -227,7 +227,7 @@ def test_a_wrong_password_inside_is_said_to_be_wrong(host, box):
     assert "Incorrect sudo password" in printed
 
 
-def test_whoever_enters_hands_pipes_over_and_nothing_else(host, box):
+def test_only_pipes_are_passed_to_a_command(host, box):
     """A file or a directory of the host's would be a way out, and its terminal a way to type on it."""
     allow(host)
     box.variables["conductor_host_become"] = True
@@ -238,7 +238,7 @@ def test_whoever_enters_hands_pipes_over_and_nothing_else(host, box):
         assert "standard input, output and error must be pipes" in told, given
 
 
-def test_the_socket_of_who_enters_is_roots_alone(host, box):
+def test_socket_of_the_agent_is_private_to_root(host, box):
     allow(host)
     box.variables["conductor_host_become"] = True
     box.playbook(WHO)

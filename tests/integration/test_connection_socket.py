@@ -1,4 +1,4 @@
-"""Tasks speak to who enters by a socket that ssh forwards: when that is so, and what happens where it cannot be."""
+"""Tasks reach the agent through a socket that ssh forwards, or fall back to the client."""
 
 import contextlib
 import re
@@ -53,7 +53,7 @@ def test_after_the_first_task_nothing_is_run_on_the_host(box):
 
 
 @pytest.mark.parametrize("why", ["the host does not let it", "ssh keeps no connection"])
-def test_where_it_cannot_be_each_task_is_a_command_and_it_is_tried_once(host, box, why):
+def test_forwarding_is_tried_once_and_tasks_fall_back_to_the_client(host, box, why):
     if why == "the host does not let it":
         host.run("sh", "-c", "echo AllowStreamLocalForwarding no >> /run/ssh/sshd_config")
     else:
@@ -65,7 +65,7 @@ def test_where_it_cannot_be_each_task_is_a_command_and_it_is_tried_once(host, bo
     assert box.forwarded() == []
 
 
-def test_many_at_once_have_one(host, box):
+def test_concurrent_tasks_open_one_socket(host, box):
     for number in range(4):
         name = f"box{number}"
         host.module("conductor_container", name=name, image="debian", command=SLEEP)
@@ -80,7 +80,7 @@ def test_many_at_once_have_one(host, box):
     assert box.commands_on_the_host(RAW) == 0
 
 
-def test_a_connection_that_ended_leaves_nothing_that_is_in_the_way(box):
+def test_stale_socket_of_an_ended_connection_is_replaced(box):
     box.playbook(RAW)
     # Killed, it removes nothing.
     subprocess.run(["kill", "-9", ssh_that_stays(box)], check=True)
@@ -91,7 +91,7 @@ def test_a_connection_that_ended_leaves_nothing_that_is_in_the_way(box):
     assert box.commands_on_the_host(RAW) == 0
 
 
-def test_a_connection_that_is_reset_is_another_one(box):
+def test_reset_makes_a_new_connection(box):
     box.playbook(RAW)
     before = ssh_that_stays(box)
     with using(box):
@@ -100,7 +100,7 @@ def test_a_connection_that_is_reset_is_another_one(box):
     assert box.commands_on_the_host(RAW) == 0
 
 
-def test_the_server_that_ended_is_started_again(host, box):
+def test_ended_agent_is_started_again(host, box):
     box.playbook(RAW)
     for signal in ("-15", "-9"):
         host.run("pkill", signal, "-f", "lib/[0-9a-f]* serve")
@@ -108,7 +108,7 @@ def test_the_server_that_ended_is_started_again(host, box):
         assert box.commands_on_the_host(RAW) == 0
 
 
-def test_a_connection_that_is_cut_is_told_and_the_command_goes_on(host, box):
+def test_lost_connection_is_reported_and_the_command_goes_on(host, box):
     box.playbook(RAW)
     command = "touch /run/begun; while [ ! -e /run/go-on ]; do sleep 0.1; done; touch /run/done"
     with ThreadPoolExecutor() as pool:
@@ -132,7 +132,7 @@ while True:
 """
 
 
-def test_nothing_is_told_to_a_socket_of_somebody_else(box):
+def test_nothing_is_sent_to_a_foreign_socket(box):
     """As one that another user has put there, where the directory for connections is not one's own."""
     box.playbook(RAW)
     (forwarded,) = box.forwarded()

@@ -1,4 +1,4 @@
-"""A user whom root has admitted asks the server that enters containers: by a socket of their own, with a secret."""
+"""Requests of admitted users to the agent, through their own socket and with a secret."""
 
 import ast
 import fcntl
@@ -69,7 +69,7 @@ def together(parts: bytes) -> bytes:
     return parts.replace(frame(b"1", b"in\n0\n"), frame(b"1", b"in\n") + frame(b"1", b"0\n"))
 
 
-def test_who_is_admitted_enters_with_the_secret(server):
+def test_admitted_user_enters_with_the_secret(server):
     secret, path = server.admit()
     assert together(server.ask_as(UID, path, secret, "relayed", *RUN)) == RAN
 
@@ -78,12 +78,12 @@ def test_who_is_admitted_enters_with_the_secret(server):
     ["relayed", *RUN], ["", "relayed", *RUN], ["0" * 64, "relayed", *RUN], ["S\u00e4", "relayed", *RUN],
     ["SECRET"], ["SECRET", "own", *RUN], ["SECRET", "admit", UID], ["SECRET", "SECRET", "relayed", *RUN], [""],
 ], ids=str)  # fmt: skip
-def test_nobody_enters_otherwise(server, parts):
+def test_requests_without_the_secret_are_refused(server, parts):
     secret, path = server.admit()
     assert server.ask_as(UID, path, *(secret if part == "SECRET" else part for part in parts)) == b""
 
 
-def test_another_user_has_no_use_for_the_secret(server):
+def test_secret_is_useless_for_other_users(server):
     secret, path = server.admit()
     request = [secret, "relayed", *RUN]
     assert server.ask_as(OTHER, path, *request).startswith("PermissionError")
@@ -96,21 +96,21 @@ def test_another_user_has_no_use_for_the_secret(server):
     assert server.ask_as(OTHER, server.path_there, *request).startswith("PermissionError")
 
 
-def test_what_there_is_to_see_for_a_user(server):
+def test_user_cannot_see_the_secret(server):
     secret, path = server.admit()
     stat = ["stat", "-c", "%a %u", "/run/conductor", ADMITTED, path, f"{server.path_there}-{UID}"]
     assert server.host.run(*stat).stdout.splitlines() == ["711 0", "711 0", f"600 {UID}", "600 0"]
     assert secret not in server.host.run("sh", "-c", "cat /proc/[0-9]*/cmdline /proc/net/unix").stdout
 
 
-def test_all_who_are_admitted_are_told_the_same(server):
+def test_repeated_admissions_return_the_same_secret(server):
     with ThreadPoolExecutor() as pool:
         (told,) = set(pool.map(lambda _: server.admit(), range(8)))
     assert server.admit() == told
     assert together(server.ask_as(UID, told[1], told[0], "relayed", *RUN)) == RAN
 
 
-def test_one_is_admitted_after_the_other(server):
+def test_admissions_are_serialized(server):
     told = server.admit()
     with open(server.outside(f"{server.path_there}-{UID}"), "rb") as kept, ThreadPoolExecutor() as pool:
         fcntl.flock(kept, fcntl.LOCK_EX)
@@ -121,7 +121,7 @@ def test_one_is_admitted_after_the_other(server):
         assert again.result() == told
 
 
-def test_with_another_server_there_is_another_secret(server):
+def test_new_agent_has_a_new_secret(server):
     before, path = server.admit()
     server.host.run("pkill", "-9", "-f", "lib/[0-9a-f]* serve")
     until(lambda: "Refused" in str(server.ask_as(UID, path, before, "relayed", *RUN)), "it has ended")
@@ -133,7 +133,7 @@ def test_with_another_server_there_is_another_secret(server):
 
 
 @pytest.mark.parametrize("who", ["", "root", "-1", "1 2", "\u0661"])
-def test_who_is_no_user_is_not_admitted(server, who):
+def test_invalid_user_id_is_refused(server, who):
     assert server.ask_as(None, server.path_there, "admit", who) == b"!admit requires one numeric user id"
 
 
@@ -175,7 +175,7 @@ def silent(server, path, count, how="silent"):
     return process
 
 
-def test_who_says_nothing_holds_no_process_and_keeps_nobody_out(server):
+def test_silent_clients_use_no_process_and_do_not_block_others(server):
     secret, path = server.admit()
     before = set(server.host.run("pgrep", "-f", "lib/[0-9a-f]* serve").stdout.split())
     many = silent(server, path, 150)
@@ -185,7 +185,7 @@ def test_who_says_nothing_holds_no_process_and_keeps_nobody_out(server):
     assert many.communicate(timeout=120)[0] == "150\n"
 
 
-def test_who_speaks_slowly_has_the_same_time_as_others(server):
+def test_slow_clients_have_the_same_deadline(server):
     _, path = server.admit()
     assert silent(server, path, 3, "drip").communicate(timeout=120)[0] == "3\n"
 
@@ -208,7 +208,7 @@ os.execv(sys.argv[1], sys.argv[1:])
 """
 
 
-def test_streams_are_taken_where_root_may_not_trace(server):
+def test_streams_are_opened_without_ptrace_permission(server):
     server.host.run("pkill", "-f", "lib/[0-9a-f]* serve")
     until(lambda: server.host.run("pgrep", "-f", "lib/[0-9a-f]* serve", check=False).returncode, "it has ended")
     start = [PYTHON, "-I", "-S", server.program, "serve", server.path_there]

@@ -1,4 +1,4 @@
-"""The server that enters containers, spoken to as a controller does: streams by the connection itself."""
+"""Requests to the agent over the protocol of a controller, with relayed streams."""
 
 import contextlib
 import json
@@ -21,12 +21,12 @@ def server(host):
     return EntryServer(host)
 
 
-def test_as_much_comes_back_as_is_sent_at_the_same_time(server):
+def test_large_input_and_output_at_the_same_time(server):
     data = os.urandom(50 << 20)
     assert server.run("cat", data) == (0, data, b"")
 
 
-def test_a_command_need_not_read_what_it_is_sent(server):
+def test_command_need_not_read_its_input(server):
     data = bytes(50 << 20)
     assert server.run("echo out; echo err >&2; exit 3", data) == (3, b"out\n", b"err\n")
     assert server.run("exec <&-; echo out", data) == (0, b"out\n", b"")
@@ -37,7 +37,7 @@ def test_a_command_reads_on_when_it_has_closed_its_output(server):
     assert server.run("stat -c %s /run/file")[1] == b"1048576\n"
 
 
-def test_what_runs_in_the_background_and_still_writes_is_waited_for(server):
+def test_background_writers_are_waited_for(server):
     """As ssh does."""
     leave = "mkfifo /run/fifo; (read line < /run/fifo; echo $line) & touch /run/left; exit 3"
     with ThreadPoolExecutor() as pool:
@@ -47,13 +47,13 @@ def test_what_runs_in_the_background_and_still_writes_is_waited_for(server):
         assert done.result() == (3, b"late\n", b"")
 
 
-def test_nothing_is_run_before_it_is_known_that_the_request_was_taken(server):
+def test_command_runs_only_after_the_client_confirms(server):
     server.ask("touch /run/ran").close()
     until(lambda: len(workers(server.host)) == 0, "nobody serves it any more")
     assert not server.exists("ran")
 
 
-def test_a_command_goes_on_when_who_asked_has_gone(server):
+def test_command_goes_on_after_the_client_disconnects(server):
     asked = server.ask("touch /run/begun; cat; while [ ! -e /run/go-on ]; do sleep 0.1; done; touch /run/done")
     # What does not come any more: its input has an end all the same.
     asked.sendall((100).to_bytes(8, "big"))
@@ -77,7 +77,7 @@ def impatient():
 
 
 @pytest.mark.usefixtures("impatient")
-def test_who_comes_while_others_are_served_is_served(server):
+def test_concurrent_requests_are_served(server):
     begun = [server.ask(f"touch /run/begun{number}; read line; echo $line") for number in range(5)]
     for connection in begun:
         connection.sendall((3).to_bytes(8, "big"))
@@ -89,14 +89,14 @@ def test_who_comes_while_others_are_served_is_served(server):
             assert answers.read() == b"1\0\0\0\3in\n.\0\0\0\0010"
 
 
-def test_why_nothing_was_run_is_told(server):
+def test_errors_are_reported(server):
     with pytest.raises(stream.NotRun, match="container other: does not exist on this host"):
         server.run("true", container="other")
     with pytest.raises(stream.NotRun, match="the request must have a container, a user and a command"):
         stream.run(server.path, ["box"], b"")
 
 
-def test_a_request_that_is_none_is_not_taken(server):
+def test_invalid_request_is_refused(server):
     for sent in (b"", b"\0\0", b"\xff\xff\xff\xff", b"\0\0\0\x09relayed"):
         with socket.socket(socket.AF_UNIX) as connection:
             connection.connect(server.path)
@@ -106,7 +106,7 @@ def test_a_request_that_is_none_is_not_taken(server):
                 assert connection.recv(1) == b"", sent
 
 
-def test_who_says_nothing_is_not_waited_for(server):
+def test_silent_client_is_disconnected(server):
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(server.path)
         connection.settimeout(60)
@@ -153,7 +153,7 @@ relay.send = send
 """
 
 
-def test_cve_2019_14271_nothing_is_loaded_by_who_answers_inside(server):
+def test_cve_2019_14271_agent_loads_nothing_from_the_container(server):
     environment = [f"{name}={value}" for name, value in module_environment().items()]
 
     def found(weaken):
@@ -202,7 +202,7 @@ serve.start("/run/audited/socket")
 """
 
 
-def test_a_command_on_its_way_has_nothing_open_of_who_answers(server):
+def test_command_inherits_no_descriptors_of_the_agent(server):
     environment = [f"{name}={value}" for name, value in module_environment().items()]
     server.host.run("env", *environment, PYTHON, "-c", LOOKED_AT)
     path = f"/proc/{server.host.pid}/root/run/audited/socket"

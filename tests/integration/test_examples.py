@@ -1,4 +1,4 @@
-"""The examples of the modules' documentation, carried out as they stand on a host that has what they speak of."""
+"""The examples of the modules' documentation, run on a prepared host."""
 
 import json
 import os

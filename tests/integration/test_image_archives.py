@@ -1,4 +1,4 @@
-"""Archives: what goes in comes out, byte for byte; and nothing that is in one gets out of its image."""
+"""Import and export of archives: content and attributes are kept, and a hostile archive stays inside of its image."""
 
 import json
 
@@ -52,7 +52,7 @@ def listing(host, name):
 
 
 @pytest.mark.parametrize("suffix", [".tar", ".tar.gz", ".tar.zst"])
-def test_what_is_exported_and_imported_again_is_the_same_in_all_that_a_file_can_have(bare_host, archive, suffix):
+def test_export_and_import_keep_all_file_attributes(bare_host, archive, suffix):
     bare_host.run("sh", "-ec", VARIETY)
     image(bare_host, source=pack(bare_host))
     original = listing(bare_host, "small")
@@ -67,7 +67,7 @@ def test_what_is_exported_and_imported_again_is_the_same_in_all_that_a_file_can_
 
 
 @pytest.mark.parametrize("suffix", [".tar", ".tar.gz", ".tar.zst"])
-def test_an_image_gives_the_same_bytes_each_time(bare_host, archive, suffix):
+def test_exports_are_reproducible(bare_host, archive, suffix):
     bare_host.run("sh", "-ec", VARIETY)
     image(bare_host, source=pack(bare_host))
     first, second = f"/run/one{suffix}", f"/run/two{suffix}"
@@ -83,7 +83,7 @@ def test_an_image_gives_the_same_bytes_each_time(bare_host, archive, suffix):
     assert bare_host.run("stat", "-c", "%a", first).stdout == "600\n"
 
 
-def test_an_archive_that_somebody_changed_is_exported_again(bare_host, archive):
+def test_changed_archive_is_exported_again(bare_host, archive):
     image(bare_host, source=archive)
     image(bare_host, state="exported", archive="/run/out.tar")
     bare_host.run("sh", "-c", "echo more >> /run/out.tar")
@@ -93,14 +93,14 @@ def test_an_archive_that_somebody_changed_is_exported_again(bare_host, archive):
     bare_host.run("test", "-s", "/run/out.tar")
 
 
-def test_an_image_that_was_built_again_is_exported_again(bare_host, archive):
+def test_rebuilt_image_is_exported_again(bare_host, archive):
     image(bare_host, source=archive)
     image(bare_host, state="exported", archive="/run/out.tar")
     image(bare_host, source=archive, force=True)
     assert image(bare_host, state="exported", archive="/run/out.tar")["changed"]
 
 
-def test_an_export_never_writes_through_a_link(bare_host, archive):
+def test_export_does_not_follow_symlinks(bare_host, archive):
     image(bare_host, source=archive)
     bare_host.run("sh", "-ec", "echo keep > /run/precious; ln -s /run/precious /run/out.tar")
     bare_host.run("ln", "-s", "/run/precious", "/run/.out.tar.conductor-small")
@@ -110,13 +110,13 @@ def test_an_export_never_writes_through_a_link(bare_host, archive):
 
 
 @pytest.mark.parametrize("program", ["cat", "gzip", "bzip2", "xz", "zstd"])
-def test_archives_of_every_compression_are_read_whatever_their_name(bare_host, archive, program):
+def test_compression_is_detected_by_content(bare_host, archive, program):
     bare_host.run("sh", "-ec", f"{program} < /run/small.tar > '/run/a: strange name'")
     image(bare_host, source={"archive": "/run/a: strange name"})
     assert bare_host.run("cat", f"{IMAGES}/small/rootfs/etc/issue").stdout == "small\n"
 
 
-def test_a_missing_program_for_a_compression_is_told_before_anything_changes(bare_host, archive):
+def test_missing_compression_program_is_reported_before_any_change(bare_host, archive):
     bare_host.run("sh", "-ec", "xz < /run/small.tar > /run/small.tar.xz; mount --bind /dev/null $(command -v xz)")
     for check in (True, False):
         refused = image(bare_host, source={"archive": "/run/small.tar.xz"}, fails=True, check=check)
@@ -124,7 +124,7 @@ def test_a_missing_program_for_a_compression_is_told_before_anything_changes(bar
     assert entries(bare_host) == []
 
 
-def test_an_archive_is_known_by_its_content(bare_host, archive):
+def test_archive_is_compared_by_content(bare_host, archive):
     image(bare_host, source=archive)
     bare_host.run("touch", "/run/small.tar")
     assert not image(bare_host, source=archive)["changed"]
@@ -138,14 +138,14 @@ def test_an_archive_is_known_by_its_content(bare_host, archive):
     assert bare_host.run("cat", f"{IMAGES}/small/rootfs/etc/issue").stdout == "changed\n"
 
 
-def test_an_archive_that_is_cut_off_leaves_no_image(bare_host, archive):
+def test_truncated_archive_leaves_no_image(bare_host, archive):
     bare_host.run("sh", "-ec", "gzip < /run/small.tar | head -c 200 > /run/short.tar.gz")
     refused = image(bare_host, source={"archive": "/run/short.tar.gz"}, fails=True)
     assert "unpacking /run/short.tar.gz failed" in refused["msg"] and "unexpected end of file" in refused["log_tail"]
     assert entries(bare_host) == [] and info(bare_host) == []
 
 
-def test_an_archive_that_is_no_root_file_system_is_refused(bare_host):
+def test_archive_without_a_root_file_system_is_refused(bare_host):
     source = make_archive(bare_host, {"readme": "hello"}, "none")
     refused = image(bare_host, source=source, fails=True)
     assert "has no root file system" in refused["msg"] and entries(bare_host) == []
@@ -173,7 +173,7 @@ FILE = "i = t.TarInfo('{0}'); i.size = 3; a.addfile(i, io.BytesIO(b'bad')); "
     ids="dotdot absolute inner-dotdot link relative-link chained-link link-itself hard-link hard-dotdot "
     "hard-to-link".split(),
 )  # fmt: skip
-def test_a_hostile_archive_gets_nothing_out(bare_host, members):
+def test_hostile_archive_cannot_write_outside_of_the_image(bare_host, members):
     bare_host.run("sh", "-c", "echo keep > /run/precious")
     bare_host.run("python3", "-c", "import io, tarfile as t; a = t.open('/run/evil.tar', 'w'); "
                   "a.addfile(t.TarInfo('bin/sh')); " + members + "a.close()")  # fmt: skip
@@ -191,7 +191,7 @@ HOSTS_FILES = "/etc/hostname /etc/resolv.conf /etc/machine-id /etc/ssh/ssh_host_
 
 
 @pytest.mark.parametrize("link", ["etc", "usr", "var", "etc/ssh", "etc/resolv.conf", "etc/machine-id"])
-def test_what_is_taken_out_of_an_image_is_never_taken_from_the_host(bare_host, link):
+def test_sanitizing_an_image_removes_nothing_from_the_host(bare_host, link):
     """An archive whose /etc is a link to the host's: a build once deleted the host's name servers by it."""
     bare_host.run("sh", "-c", f"mkdir -p /etc/ssh; for f in {HOSTS_FILES}; do echo the host > $f; done")
     bare_host.run("sh", "-ec", f"mkdir -p /run/evil/bin /run/evil/etc; touch /run/evil/bin/sh; cd /run/evil; "
@@ -228,7 +228,7 @@ def test_a_command_cannot_act_on_the_host(bare_host, command):
     assert "failed with exit status" in refused["msg"] and entries(bare_host) == []
 
 
-def test_commands_have_the_hosts_name_servers_and_a_link_in_their_place_stays(bare_host):
+def test_commands_have_name_servers_and_a_resolv_conf_symlink_is_kept(bare_host):
     make_runnable_archive(bare_host)
     bare_host.run("ln", "-s", "../run/systemd/resolve/stub-resolv.conf", "/run/runnable/etc/resolv.conf")
     image(bare_host, source=pack(bare_host, "runnable"), commands=["cat /etc/resolv.conf > /seen", ["touch", "/a  b"]])
@@ -239,7 +239,7 @@ def test_commands_have_the_hosts_name_servers_and_a_link_in_their_place_stays(ba
     bare_host.run("test", "-e", f"{rootfs}/a  b")
 
 
-def test_modes_in_an_image_do_not_depend_on_the_umask_of_who_makes_it(bare_host):
+def test_modes_in_an_image_do_not_depend_on_the_umask(bare_host):
     make_runnable_archive(bare_host)
     # Without an entry for the root directory itself.
     bare_host.run("sh", "-ec", "cd /run/runnable; tar -cf /run/plain.tar *")
@@ -260,7 +260,7 @@ def command_of(host):
     return ["env", *environment, PYTHON, "-m", module, "/run/params"]
 
 
-def test_what_runs_while_an_image_is_made_has_the_default_filter(bare_host):
+def test_commands_of_an_image_have_the_default_seccomp_filter(bare_host):
     show = "while read -r key value; do [ $key != Seccomp: ] || echo $value >/shown; done </proc/self/status"
     image(bare_host, source=make_runnable_archive(bare_host), commands=[show])
     assert bare_host.run("cat", "/var/lib/conductor/images/small/rootfs/shown").stdout == "2\n"
@@ -282,7 +282,7 @@ place.run_logged = swapped
 
 
 @pytest.mark.parametrize("rename", [True, False])
-def test_what_is_unpacked_is_what_has_the_checksum(bare_host, archive, rename):
+def test_checksum_covers_the_unpacked_bytes(bare_host, archive, rename):
     """The archive is in another user's directory, who swaps it when it has been looked at."""
     checksum = "sha256:" + bare_host.run("sha256sum", "/run/small.tar").stdout.split()[0]
     make_archive(bare_host, {**ROOTFS, "etc/issue": "evil\n", "etc/more": "x" * 100000}, "evil")
@@ -297,7 +297,7 @@ def test_what_is_unpacked_is_what_has_the_checksum(bare_host, archive, rename):
         assert entries(bare_host) == ["small"], "the file that was opened is the right one"
 
 
-def test_the_checksum_of_an_image_is_of_what_is_in_it(bare_host, archive):
+def test_recorded_checksum_is_that_of_the_unpacked_archive(bare_host, archive):
     make_archive(bare_host, {**ROOTFS, "etc/issue": "evil\n"}, "evil")
     evil = "sha256:" + bare_host.run("sha256sum", "/run/evil.tar").stdout.split()[0]
     made = patched(bare_host, "conductor_image", SWAP.format(rename=False), name="small", source=archive)
@@ -305,21 +305,21 @@ def test_the_checksum_of_an_image_is_of_what_is_in_it(bare_host, archive):
     assert (made["image"]["recipe"]["source"]["checksum"] == evil) == (content == "evil\n")
 
 
-def test_an_archive_that_another_user_gives_the_same_size_and_time_is_read_again(bare_host, archive):
+def test_archive_with_forged_size_and_mtime_is_read_again(bare_host, archive):
     image(bare_host, source=archive)
     bare_host.run("sh", "-ec", "touch -r /run/small.tar /run/time; sed -i s/small/smell/ /run/small.tar; "
                   "touch -r /run/time /run/small.tar")  # fmt: skip
     assert "other values of source" in image(bare_host, source=archive, fails=True)["msg"]
 
 
-def test_a_source_that_waits_or_is_no_file_is_refused(bare_host):
+def test_source_that_is_not_a_regular_file_is_refused(bare_host):
     bare_host.run("mkfifo", "/run/fifo")
     for path in ("/run/fifo", "/run", "/dev/zero"):
         assert "is not a regular file" in image(bare_host, source={"archive": path}, fails=True)["msg"]
 
 
 @pytest.mark.parametrize("suffix", [".tar", ".tar.gz", ".tar.zst"])
-def test_holes_stay_holes_on_the_way_out_and_in(bare_host, archive, suffix):
+def test_export_and_import_keep_holes(bare_host, archive, suffix):
     bare_host.run("sh", "-ec", "cd /run/small; truncate -s 2G large; echo data | dd of=large bs=1 seek=1G conv=notrunc")
     bare_host.run("sh", "-ec", "cd /run/small; tar --sparse -cf /run/small.tar .")
     image(bare_host, source=archive)
@@ -335,7 +335,7 @@ def test_holes_stay_holes_on_the_way_out_and_in(bare_host, archive, suffix):
     assert bare_host.run("sh", "-c", f"tail -c +$((1 << 30)) {large} | head -c 6 | tail -c 5").stdout == "data\n"
 
 
-def test_holes_of_a_container_stay_holes_in_its_image(bare_host):
+def test_image_of_a_container_keeps_holes(bare_host):
     image(bare_host, source=make_runnable_archive(bare_host))
     bare_host.module("conductor_container", name="box", image="small", user="0", command=["/bin/sleep", "infinity"])
     bare_host.run("sh", "-ec", "f=/var/lib/conductor/containers/box/rootfs/large; truncate -s 1G $f; echo end >> $f")
@@ -353,7 +353,7 @@ print(int(os.stat(stamp if os.path.exists(stamp) else "/var/lib/apt/lists").st_m
 """
 
 
-def test_lists_of_apt_that_were_emptied_do_not_count_as_fresh(bare_host):
+def test_emptied_apt_lists_are_not_fresh(bare_host):
     make_runnable_archive(bare_host)
     directories = "var/lib/apt/lists/partial var/lib/apt/periodic var/cache/apt"
     made = "var/lib/apt/lists/lock var/lib/apt/periodic/update-success-stamp var/cache/apt/pkgcache.bin"
@@ -368,7 +368,7 @@ def test_lists_of_apt_that_were_emptied_do_not_count_as_fresh(bare_host):
     bare_host.run("test", "-e", f"{IMAGES}/full/rootfs/var/lib/apt/periodic/update-success-stamp")
 
 
-def test_lists_that_were_emptied_in_a_container_do_not_count_as_fresh_in_its_image(host):
+def test_apt_lists_emptied_in_a_container_are_not_fresh_in_its_image(host):
     box = {"image": "debian", "command": ["/bin/sleep", "infinity"]}
     host.module("conductor_container", name="box", **box)
     host.module(
@@ -385,7 +385,7 @@ def test_lists_that_were_emptied_in_a_container_do_not_count_as_fresh_in_its_ima
     host.run("rm", "-rf", f"{IMAGES}/.logs")
 
 
-def test_an_image_with_ids_that_a_container_does_not_have_says_so(bare_host):
+def test_image_with_ids_outside_of_the_range_is_an_error(bare_host):
     make_runnable_archive(bare_host)
     bare_host.run("sh", "-ec", "cd /run/runnable; mkdir srv; touch srv/file; chown 5:200000 srv/file")
     source = pack(bare_host, "runnable")

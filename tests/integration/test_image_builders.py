@@ -1,4 +1,4 @@
-"""Real builds from the mirror that this machine's apt uses; they run on the machine, for a test host has no mirror."""
+"""Real builds from the mirror of this machine's apt. They run on the machine, as a test host has no mirror."""
 
 import contextlib
 import os
@@ -21,7 +21,7 @@ COMMANDS = [LOOK, ["touch", "/a file; with spaces"]]
 
 
 @pytest.mark.parametrize("builder", ["debootstrap", "mmdebstrap"])
-def test_each_builder_builds_a_real_debian_that_is_neutral_updated_and_right(builder):
+def test_each_builder_builds_an_updated_debian_without_machine_identity(builder):
     """One test, for a build takes long."""
     directory = ROOT / ".cache" / f"built-{builder}-{os.getpid()}"
     recipe = {"suite": "trixie", "builder": builder, "packages": ["openssh-server"], "commands": COMMANDS}

@@ -1,4 +1,4 @@
-"""What goes wrong while images are made: the host has the whole image or none, and the next run gets there."""
+"""Faults during builds: the host has the complete image or none, and the next run converges."""
 
 import contextlib
 import json
@@ -69,7 +69,7 @@ def nothing_is_left_but(host, *names):
 
 
 @pytest.mark.parametrize("builder", ["debootstrap", "mmdebstrap"])
-def test_a_builder_that_is_killed_half_way_is_told_and_leaves_nothing(bare_host, silent, builder):
+def test_killed_builder_is_reported_and_leaves_nothing(bare_host, silent, builder):
     with running_module(bare_host, builder=builder, suite="trixie", mirror=silent) as module:
         # Its own pid is 1 in there; of the two of that name the builder is the younger.
         pattern = f"{builder} .*/run/conductor/rootfs"
@@ -191,7 +191,7 @@ def test_a_second_build_waits_for_the_first_and_finds_it_done(bare_host):
 
 
 @pytest.mark.parametrize("builder", ["debootstrap", "mmdebstrap"])
-def test_a_builder_that_has_no_key_for_the_archive_does_not_begin(bare_host, builder):
+def test_build_without_a_keyring_is_refused(bare_host, builder):
     """debootstrap takes an archive without looking at its signature then."""
     bare_host.run(
         "sh", "-ec", "mount -t tmpfs tmpfs /usr/share/keyrings; rm -f /etc/apt/trusted.gpg /etc/apt/trusted.gpg.d/*"
@@ -208,7 +208,7 @@ def test_a_builder_that_has_no_key_for_the_archive_does_not_begin(bare_host, bui
 
 
 @pytest.mark.parametrize("builder", ["debootstrap", "mmdebstrap"])
-def test_an_archive_without_a_signature_is_not_taken(bare_host, builder):
+def test_unsigned_archive_is_refused(bare_host, builder):
     """Whatever the host's own apt is told of it."""
     bare_host.run("tee", "/etc/apt/apt.conf.d/90trust", stdin='APT::Get::AllowUnauthenticated "true";\n'
                   'Acquire::AllowInsecureRepositories "true";\n')  # fmt: skip
@@ -247,7 +247,7 @@ def test_a_damaged_image_is_replaced_or_removed_by_force_only(bare_host, archive
         assert [i.get("error") for i in info(bare_host)] == ([None] if "source" in params else [])
 
 
-def test_what_others_keep_in_the_directory_of_images_is_theirs(bare_host, archive):
+def test_foreign_directories_are_not_changed(bare_host, archive):
     image(bare_host, source=archive)
     bare_host.run("mkdir", "-p", f"{IMAGES}/lost+found", f"{IMAGES}/mine", f"{IMAGES}/.build-small-2-00000000")
     assert [(i["name"], "error" in i) for i in info(bare_host)] == [("mine", True), ("small", False)]
@@ -262,7 +262,7 @@ def test_what_others_keep_in_the_directory_of_images_is_theirs(bare_host, archiv
 
 
 @pytest.mark.parametrize("spec", ['{"version": 1, "ima', '{"version": 1, "name": "web"}', None])
-def test_a_container_that_cannot_be_understood_may_use_the_image(bare_host, archive, spec):
+def test_image_is_kept_if_a_damaged_container_may_use_it(bare_host, archive, spec):
     image(bare_host, source=archive)
     directory = "/var/lib/conductor/containers/web"
     bare_host.run("mkdir", "-p", directory)
@@ -277,7 +277,7 @@ def test_a_container_that_cannot_be_understood_may_use_the_image(bare_host, arch
     assert image(bare_host, state="absent")["changed"]
 
 
-def test_a_mount_that_somebody_made_in_an_image_stops_its_deletion(bare_host, archive):
+def test_mount_point_in_an_image_is_not_deleted(bare_host, archive):
     image(bare_host, source=archive)
     bare_host.run("sh", "-ec", f"mkdir /run/precious; touch /run/precious/file; mkdir {IMAGES}/small/rootfs/mnt; "
                   f"mount --bind /run/precious {IMAGES}/small/rootfs/mnt")  # fmt: skip

@@ -1,4 +1,4 @@
-"""An image from a container: what was set up inside, as it is inside."""
+"""Images from a container."""
 
 import json
 
@@ -63,7 +63,7 @@ SOURCE = {"container": "template"}
 
 
 @pytest.mark.parametrize("userns", ["auto", RANGES, "host"], ids=["auto", "range", "host"])
-def test_a_container_from_it_looks_as_the_other_did(host, template, userns):
+def test_container_of_the_image_has_the_files_of_the_source(host, template, userns):
     before = host.run("sh", "-c", UPPER).stdout
     planned = host.module("conductor_image", name="golden", source=SOURCE, check=True)
     made = host.module("conductor_image", name="golden", source=SOURCE)
@@ -82,7 +82,7 @@ def test_a_container_from_it_looks_as_the_other_did(host, template, userns):
     assert run(host, "new", "cat /etc/machine-id") == "", "it is another machine"
 
 
-def test_files_of_the_image_belong_to_those_that_they_belong_to_inside(host, template):
+def test_files_of_the_image_have_the_ids_inside(host, template):
     host.module("conductor_image", name="golden", source=SOURCE)
     root = "/var/lib/conductor/images/golden/rootfs"
     assert host.run("stat", "-c", "%u:%g %a", f"{root}/one").stdout == "33:44 6755\n"
@@ -93,7 +93,7 @@ def test_files_of_the_image_belong_to_those_that_they_belong_to_inside(host, tem
     host.run("rm", "/run/golden.tar")
 
 
-def test_it_is_made_once_and_again_when_forced(host, template):
+def test_image_is_rebuilt_only_with_force(host, template):
     host.module("conductor_image", name="golden", source=SOURCE)
     assert not host.module("conductor_image", name="golden", source=SOURCE)["changed"]
     host.module("conductor_container", name="template", state="started")
@@ -116,14 +116,14 @@ def test_commands_may_follow(host, template):
     host.run("test", "-e", "/var/lib/conductor/images/golden/rootfs/by-command")
 
 
-def test_the_image_does_not_need_the_container(host, template):
+def test_image_does_not_depend_on_the_container(host, template):
     host.module("conductor_image", name="golden", source=SOURCE)
     host.module("conductor_container", name="template", state="absent")
     assert not host.module("conductor_image", name="golden", source=SOURCE)["changed"]
     host.module("conductor_container", name="new", image="golden")
 
 
-def test_whatever_step_it_dies_at_the_next_run_converges(bare_host):
+def test_next_run_converges_after_death_at_any_step(bare_host):
     image(bare_host, source=make_runnable_archive(bare_host))
     bare_host.module("conductor_container", name="template", image="small", user="0", state="present")
     wish = {"name": "golden", "source": {**dict.fromkeys(["archive", "checksum"]), **SOURCE}}

@@ -1,4 +1,4 @@
-"""An image by a playbook: a user's roles, applied to a container of a base image."""
+"""Role image_from_playbook: a user's roles, applied to a container of a base image."""
 
 import re
 
@@ -103,7 +103,7 @@ def test_roles_make_an_image_once(host, controller):
     assert changed(again) == 0 and info(host)[1] == image
 
 
-def test_it_is_made_again_when_what_goes_in_has_changed(host, controller):
+def test_image_is_rebuilt_if_inputs_change(host, controller):
     make(controller)
     one = info(host)[1]["id"]
     assert changed(make(controller, greeting="good day", options=["--check"])) == 1
@@ -120,7 +120,7 @@ def test_it_is_made_again_when_what_goes_in_has_changed(host, controller):
     assert changed(make(controller)) == 0
 
 
-def test_a_role_that_fails_leaves_nothing_and_the_image_as_it_was(host, controller):
+def test_failed_role_keeps_the_previous_image(host, controller):
     make(controller)
     before = info(host)
     (controller.directory / "roles/site/tasks/main.yml").write_text("- ansible.builtin.command: cat /nothing\n")
@@ -129,7 +129,7 @@ def test_a_role_that_fails_leaves_nothing_and_the_image_as_it_was(host, controll
     assert info(host) == before and host.module("conductor_container_info")["containers"] == []
 
 
-def test_a_container_of_that_name_that_is_somebodys_is_not_touched(host, controller):
+def test_foreign_container_of_the_same_name_is_unchanged(host, controller):
     host.module("conductor_container", name="build-site", image="debian", command=["/bin/sleep", "infinity"])
     pid = host.module("conductor_container_info")["containers"][0]["pid"]
     printed = make(controller, check=False)
@@ -137,7 +137,7 @@ def test_a_container_of_that_name_that_is_somebodys_is_not_touched(host, control
     assert host.module("conductor_container_info")["containers"][0]["pid"] == pid
 
 
-def test_on_the_controller_itself_what_an_interrupted_run_left_is_taken(host, controller):
+def test_interrupted_run_on_the_controller_is_resumed(host, controller):
     labels = {"conductor.makes": "site"}
     host.module("conductor_container", name="build-site", image="debian", labels=labels, command=["/bin/cat", "/no"])
     controller.inventory["alpha"] = {"ansible_connection": "local", "ansible_python_interpreter": PYTHON}
@@ -210,7 +210,7 @@ mount -t overlay -o lowerdir=/$name,upperdir=/run/own/$name/upper,workdir=/run/o
 
 
 @pytest.mark.parametrize("how", [pytest.param(how, marks=MARKS.get(how, ())) for how in ELSEWHERE])
-def test_roles_never_run_anywhere_but_in_the_container(own_files, controller, how):
+def test_roles_run_only_in_the_container(own_files, controller, how):
     """Whatever the connection of the play is, the roles are applied to the container or not at all."""
     host = own_files
     host.module("conductor_container", name="other", image="debian", command=["/bin/sleep", "infinity"])

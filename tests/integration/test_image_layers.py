@@ -1,4 +1,4 @@
-"""Images that lie on others: a layer each, and a base that stays as long as something lies on it."""
+"""Images based on other images: a layer each, and a base image that stays while others depend on it."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -51,7 +51,7 @@ def inside(host, name, script):
 
 
 @pytest.mark.parametrize("userns", ["auto", "host"])
-def test_layers_over_each_other_are_what_the_container_was(host, stack, userns):
+def test_stacked_layers_have_the_files_of_the_container(host, stack, userns):
     assert "/data d 751 0:0\n" in stack and "/data/old d 755 33:44" in stack and "/gone" not in stack
     assert "/data/hard f 644 0:0 2 2\n" in stack and "/etc/apt" not in stack and stack.endswith("\n1\n2")
     for life in ("fresh", "restarted"):
@@ -65,7 +65,7 @@ def test_layers_over_each_other_are_what_the_container_was(host, stack, userns):
     host.run("rm", "/run/one")
 
 
-def test_a_layer_has_only_what_differs_and_no_ids_of_the_container(host, stack):
+def test_layer_has_only_changes_with_the_ids_inside(host, stack):
     found = {one["name"]: one for one in info(host)}
     assert [found[name]["base"] and found[name]["base"]["name"] for name in ("debian", "one", "two", "three")] == [
         None, "debian", "one", "two",
@@ -79,7 +79,7 @@ def test_a_layer_has_only_what_differs_and_no_ids_of_the_container(host, stack):
     assert host.run("ls", "-A", f"{IMAGES}/three").stdout.split() == ["image.json", "rootfs"]
 
 
-def test_an_export_is_the_whole_and_needs_no_base(host, stack):
+def test_export_of_a_layer_includes_its_base(host, stack):
     host.module("conductor_image", name="three", state="exported", archive="/run/three.tar")
     host.module("conductor_image", name="four", source={"archive": "/run/three.tar"})
     host.module("conductor_container", name="new", image="four", command=SLEEP)
@@ -90,7 +90,7 @@ def test_an_export_is_the_whole_and_needs_no_base(host, stack):
     host.run("rm", "/run/three.tar")
 
 
-def test_a_base_is_not_lost(host, stack):
+def test_base_image_cannot_be_removed_or_rebuilt(host, stack):
     asked = {"removed": ({"state": "absent"}, {"state": "absent", "force": True}), "built again": ({"force": True},)}
     for what, options in [(what, one) for what, several in asked.items() for one in several]:
         for name, above in (("one", "two"), ("debian", "one")):
@@ -142,7 +142,7 @@ def test_commands_make_a_layer_on_an_image(host, stack):
     assert inside(host, "new", "cat /etc/four /data/moved/one; ls /data") == "4\n1\n2\nmoved\nold"
 
 
-def test_a_digest_tells_what_went_in(host, stack):
+def test_digest_identifies_the_inputs(host, stack):
     host.module("conductor_container", name="work", image="three", command=SLEEP)
     host.module("conductor_container", name="work", state="stopped")
     sums = [f"sha256:{digit * 64}" for digit in "12"]
@@ -166,7 +166,7 @@ def test_a_digest_tells_what_went_in(host, stack):
     assert again["changed"] and again["image"]["recipe"]["source"]["digest"] == sums[1]
 
 
-def test_it_is_started_again_by_its_policy(host, stack):
+def test_container_of_a_layer_is_restarted_by_its_policy(host, stack):
     host.module("conductor_container", name="new", image="three", command=SLEEP, restart_policy="always")
     first = host.module("conductor_container_info", name=["new"])["containers"][0]["pid"]
     host.run("kill", "-9", str(first))
@@ -202,7 +202,7 @@ def test_teardown_removes_an_image_before_its_base(host, stack, tmp_path):
     assert [one["name"] for one in info(host)] == ["debian"]
 
 
-def test_whatever_step_it_dies_at_the_next_run_converges(bare_host):
+def test_next_run_converges_after_death_at_any_step(bare_host):
     image(bare_host, source=make_runnable_archive(bare_host))
     source = dict.fromkeys(["archive", "checksum", "container", "digest"])
     wish = {"name": "golden", "source": {**source, "image": "small"}}

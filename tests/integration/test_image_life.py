@@ -1,4 +1,4 @@
-"""conductor_image: complete or not at all; the same recipe is no change; nobody's root is pulled away."""
+"""conductor_image: atomic builds, idempotence, and images in use."""
 
 import hashlib
 import subprocess
@@ -13,7 +13,7 @@ def archive(bare_host):
     return make_archive(bare_host, ROOTFS)
 
 
-def test_an_archive_becomes_an_image_and_a_second_run_changes_nothing(bare_host, archive):
+def test_import_is_idempotent(bare_host, archive):
     predicted = image(bare_host, source=archive, check=True)
     assert predicted["changed"] and entries(bare_host) == []
     done = image(bare_host, source=archive)
@@ -24,7 +24,7 @@ def test_an_archive_becomes_an_image_and_a_second_run_changes_nothing(bare_host,
     assert bare_host.run("cat", f"{IMAGES}/small/rootfs/etc/issue").stdout == "small\n"
 
 
-def test_what_names_one_machine_is_not_in_an_image(bare_host, archive):
+def test_image_has_no_machine_identity(bare_host, archive):
     image(bare_host, source=archive)
     assert bare_host.run("cat", f"{IMAGES}/small/rootfs/etc/machine-id").stdout == ""
     assert "hostname" not in bare_host.run("ls", f"{IMAGES}/small/rootfs/etc").stdout
@@ -37,7 +37,7 @@ def test_a_wrong_checksum_is_refused_before_anything_is_unpacked(bare_host, arch
     image(bare_host, source={**archive, "checksum": "sha256:" + hashlib.sha256(data).hexdigest()})
 
 
-def test_another_recipe_is_a_clear_error_and_force_builds_again(bare_host, archive):
+def test_different_recipe_is_an_error_without_force(bare_host, archive):
     image(bare_host, source=archive)
     before = info(bare_host)[0]["id"]
     refused = image(bare_host, source=archive, commands=["true"], fails=True)
@@ -48,7 +48,7 @@ def test_another_recipe_is_a_clear_error_and_force_builds_again(bare_host, archi
     assert info(bare_host)[0]["id"] != before
 
 
-def test_an_image_that_containers_use_is_not_removed_nor_built_again(host):
+def test_image_in_use_is_neither_removed_nor_rebuilt(host):
     host.module("conductor_container", name="web", image="debian", state="present")
     for params in ({"state": "absent"}, {"force": True}):
         refused = host.module("conductor_image", name="debian", fails=True, **params)
@@ -56,7 +56,7 @@ def test_an_image_that_containers_use_is_not_removed_nor_built_again(host):
     assert [i["used_by"] for i in info(host)] == [["web"]]
 
 
-def test_absent_removes_it_and_then_changes_nothing(bare_host, archive):
+def test_absent_is_idempotent(bare_host, archive):
     image(bare_host, source=archive)
     assert image(bare_host, state="absent", check=True)["actions"] == ["remove image small"]
     assert image(bare_host, state="absent")["changed"]
@@ -82,7 +82,7 @@ def test_a_failing_debootstrap_leaves_no_half_image(bare_host):
         assert f"{IMAGES}/" not in bare_host.run("cat", "/proc/self/mounts").stdout
 
 
-def test_two_builds_at_once_one_builds_and_the_other_finds_it(bare_host, archive):
+def test_concurrent_builds_build_once(bare_host, archive):
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(2) as pool:
@@ -90,7 +90,7 @@ def test_two_builds_at_once_one_builds_and_the_other_finds_it(bare_host, archive
     assert sorted(result["changed"] for result in results) == [False, True]
 
 
-def test_damage_is_told_and_does_not_hide_other_images(bare_host, archive):
+def test_damaged_image_is_reported_and_others_are_listed(bare_host, archive):
     image(bare_host, source=archive)
     image(bare_host, name="other", source=archive)
     bare_host.run("tee", f"{IMAGES}/small/image.json", stdin='{"version": 1, "na')

@@ -1,4 +1,4 @@
-"""The inventory plugin: containers of several hosts, asked over ssh, as hosts in groups."""
+"""The inventory plugin: containers of several hosts, queried over ssh, in groups."""
 
 import json
 
@@ -67,7 +67,7 @@ def test_tasks_run_in_what_was_listed(fleet):
 
 
 @pytest.mark.core
-def test_names_groups_and_variables_of_ones_own(fleet):
+def test_custom_names_groups_and_variables(fleet):
     found = listed(
         fleet,
         name="{{ managed_host }}-{{ name }}",
@@ -82,7 +82,7 @@ def test_names_groups_and_variables_of_ones_own(fleet):
     assert found["_meta"]["hostvars"]["beta-web"]["shown"] == {"__ansible_unsafe": "web!"}
 
 
-def test_a_host_that_does_not_answer_is_a_warning_and_keeps_what_the_cache_has(fleet):
+def test_unreachable_host_is_a_warning_and_keeps_cached_containers(fleet):
     assert "web.beta" in listed(fleet, **CACHE)["conductor"]["hosts"]
     box(fleet.hosts["alpha"], "new")
     fleet.hosts["beta"].close()
@@ -94,7 +94,7 @@ def test_a_host_that_does_not_answer_is_a_warning_and_keeps_what_the_cache_has(f
 
 
 @pytest.mark.core
-def test_without_a_cache_the_others_are_still_listed(fleet):
+def test_other_hosts_are_listed_without_a_cache(fleet):
     fleet.hosts["beta"].close()
     printed = ask(fleet, "--list")
     assert "beta: listing containers failed, and none are cached" in " ".join(printed.split())
@@ -106,7 +106,7 @@ def test_a_pattern_that_matches_nothing_is_an_error(fleet):
     assert "'target-*' is not an address and matches no host of the inventory sources read before" in printed
 
 
-def test_secrets_of_a_host_are_named_and_not_copied(fleet):
+def test_secrets_are_referenced_and_not_copied(fleet):
     # sudo looks it up, and there is nobody to ask.
     fleet.hosts["beta"].run("sh", "-c", "echo 127.0.1.1 testhost >> /etc/hosts")
     fleet.inventory["beta"].update(ansible_become=True, ansible_become_password="very secret")

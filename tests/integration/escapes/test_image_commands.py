@@ -57,7 +57,7 @@ def attack(host):
     host.run("rm", "-rf", f"{IMAGES}/.logs")
 
 
-def test_no_service_of_the_host_is_in_reach(host, attack):
+def test_services_of_the_host_are_unreachable(host, attack):
     """By TCP on its loopback, by its own addresses, or by the abstract name space of unix(7)."""
     tcp = "s = socket.create_connection(('{}', 3142), 3); " + ASK
     server = serving(host, "0.0.0.0")
@@ -71,14 +71,14 @@ def test_no_service_of_the_host_is_in_reach(host, attack):
         server.communicate()
 
 
-def test_root_is_nobody_outside_and_what_it_makes_is_roots(host, attack):
+def test_root_inside_is_unprivileged_and_owns_its_files(host, attack):
     look = "print(open('/proc/self/uid_map').read().split()); os.mkdir('/mine'); os.chown('/mine', 33, 44); return 'ok'"
     assert attack(look) == "['0', '524288', '65536']\nok"
     assert host.run("stat", "-c", "%u:%g", f"{IMAGES}/evil/rootfs/mine").stdout == "33:44\n"
     assert host.run("stat", "-c", "%u:%g", f"{IMAGES}/evil/rootfs/got").stdout == "0:0\n"
 
 
-def test_what_is_masked_and_limited_in_a_container_is_so(host, attack):
+def test_masks_and_limits_of_containers_apply(host, attack):
     read = "return sum(len(open(f).read()) for f in ('/proc/kallsyms', '/proc/keys', '/proc/timer_list'))"
     assert attack(read) == "0"
     limits = "import resource; return [resource.getrlimit(resource.RLIMIT_CORE), os.listdir('/sys/firmware')]"
@@ -88,7 +88,7 @@ def test_what_is_masked_and_limited_in_a_container_is_so(host, attack):
     assert attack(pids) in ("['2048']", "v1")
 
 
-def test_packets_cannot_be_forged_and_the_metadata_service_is_out_of_reach(host, attack):
+def test_packets_cannot_be_forged_and_metadata_is_unreachable(host, attack):
     raw = "s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); return [n for _, n in socket.if_nameindex()]"
     assert attack(raw) in ("['lo', 'eth0']", "EPERM")
     host.internet.run("ip", "address", "add", "169.254.169.254/32", "dev", "lo")
@@ -101,13 +101,13 @@ def test_packets_cannot_be_forged_and_the_metadata_service_is_out_of_reach(host,
         server.communicate()
 
 
-def test_no_other_container_is_in_reach_and_none_sees_it(host, attack):
+def test_other_containers_are_unreachable(host, attack):
     host.module("conductor_container", name="box", image="debian", command=["/usr/bin/python3", "-m", "http.server"])
     other = host.module("conductor_network", container="box", internet=True)["network"]["ipv4"]
     assert "True" not in attack(f"socket.create_connection(('{other}', 8000), 1); return not False")
 
 
-def test_what_is_not_on_a_base_runs_so_too(bare_host):
+def test_commands_run_in_an_image_without_a_base(bare_host):
     """An archive, and an image of a container."""
     show = "cat /proc/self/uid_map /proc/net/route /proc/kallsyms > /seen"
     image(bare_host, source=make_runnable_archive(bare_host), commands=[show])
@@ -119,12 +119,12 @@ def test_what_is_not_on_a_base_runs_so_too(bare_host):
         assert " T " not in seen and bare_host.run("stat", "-c", "%u", f"{IMAGES}/{name}/rootfs/seen").stdout == "0\n"
 
 
-def test_a_command_that_reads_its_input_finds_its_end(bare_host):
+def test_input_of_commands_is_empty(bare_host):
     image(bare_host, source=make_runnable_archive(bare_host), commands=["cat > /read; echo all >> /read"])
     assert bare_host.run("cat", f"{IMAGES}/small/rootfs/read").stdout == "all\n"
 
 
-def test_a_proxy_on_the_hosts_loopback_is_in_reach_at_the_same_address(host, attack):
+def test_proxy_on_the_loopback_of_the_host_is_reachable(host, attack):
     """And it is the only thing that is."""
     proxy, server = "http://127.0.0.1:3142", serving(host)
     try:
@@ -140,7 +140,7 @@ def test_a_proxy_on_the_hosts_loopback_is_in_reach_at_the_same_address(host, att
     until(lambda: host.run("pgrep", "-u", "nobody", check=False).stdout == "", "the relay has ended")
 
 
-def test_the_proxy_of_the_hosts_apt_is_given_to_commands(bare_host):
+def test_commands_get_the_proxy_of_the_hosts_apt(bare_host):
     bare_host.run("tee", "/etc/apt/apt.conf.d/90proxy", stdin='Acquire::http::Proxy "http://127.0.0.1:3142";')
     image(
         bare_host,
@@ -169,7 +169,7 @@ def running(bare_host):
     process.wait()
 
 
-def test_others_go_on_beside_a_build_and_do_not_see_it(bare_host, running):
+def test_other_containers_are_unaffected_by_a_build(bare_host, running):
     names = bare_host.module("conductor_container_info")["containers"]
     networks = bare_host.module("conductor_network_info")
     assert names == [] and networks["networks"] == [] and networks["drift"] == []
@@ -192,7 +192,7 @@ def test_others_go_on_beside_a_build_and_do_not_see_it(bare_host, running):
     assert "inet conductor" not in bare_host.run("nft", "list", "tables").stdout
 
 
-def test_a_command_ends_with_the_module_and_the_next_run_clears_away_what_it_used(bare_host, running):
+def test_command_ends_with_the_module_and_the_next_run_cleans_up(bare_host, running):
     running.kill()
     running.wait()
     bare_host.run("pkill", "-KILL", "-f", "conductor_image /run/params", check=False)
@@ -207,7 +207,7 @@ def test_a_command_ends_with_the_module_and_the_next_run_clears_away_what_it_use
 @pytest.mark.parametrize(
     ("on_base", "stride"), [(False, 7), (True, 10), pytest.param(False, 1, marks=pytest.mark.long)]
 )
-def test_whatever_step_it_dies_at_nothing_is_left_after_the_next_run(bare_host, on_base, stride):
+def test_next_run_cleans_up_after_death_at_any_step(bare_host, on_base, stride):
     """A build with commands has many effects: some are tried in every run, and each of them with the long tests."""
     nothing = dict.fromkeys(["archive", "checksum", "container", "digest", "image"])
     wish = {"name": "small", "source": make_runnable_archive(bare_host), "commands": ["touch /made"]}
@@ -228,14 +228,14 @@ def test_whatever_step_it_dies_at_nothing_is_left_after_the_next_run(bare_host, 
     assert step > 60, "every effect was counted"
 
 
-def test_no_user_reaches_it_at_any_step(bare_host):
+def test_users_cannot_reach_the_build_at_any_step(bare_host):
     steps, found = reached(
         bare_host, "image", name="small", source=make_runnable_archive(bare_host), commands=["touch /a"]
     )
     assert steps > 60 and found == []
 
 
-def test_without_commands_nothing_of_the_network_is_needed(bare_host):
+def test_build_without_commands_needs_no_network(bare_host):
     make_runnable_archive(bare_host)
     bare_host.run("sh", "-ec", "mount --bind /dev/null $(command -v nft)")
     source = pack(bare_host, "runnable")
