@@ -13,8 +13,9 @@ author: ["The conductor.containers authors (@conductor-containers)"]
 description:
   - Runs containers from images of M(conductor.containers.conductor_image), each with its own UTS, PID, network, mount,
     IPC and cgroup namespaces, with no daemon.
-  - An option that is not given keeps what the container has, or takes its default when the container is created.
-  - Networks are the matter of M(conductor.containers.conductor_network). Without one a container has a loopback only.
+  - An option that is not given keeps its value in the container, or gets its default if the container is created.
+  - Networks are configured by M(conductor.containers.conductor_network). Without one a container has only a loopback
+    interface.
 extends_documentation_fragment:
   - conductor.containers.attributes
   - conductor.containers.settings
@@ -213,9 +214,9 @@ options:
       - Names are C(as), C(core), C(cpu), C(data), C(fsize), C(memlock), C(msgqueue), C(nice), C(nofile),
         C(nproc), C(rss), C(rtprio), C(rttime), C(sigpending) and C(stack). Units are those of the
         kernel, as a rule bytes.
-      - The other limits do not depend on who runs the module. They are those that the kernel gives
-        the first process of a machine, with C(nofile:1024:524288) and C(core:1), or as near to
-        that as root on the host may go.
+      - The other limits do not depend on the user that runs the module. They are those that the
+        kernel gives the first process of a machine, with C(nofile:1024:524288) and C(core:1), or
+        as near to that as root on the host may go.
       - With C(core:1) the kernel writes no core dump, and does not run the program in the host's
         C(kernel.core_pattern), which would be root on the host. V(core:unlimited) allows both.
     type: list
@@ -305,12 +306,12 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: A container with a shell that waits
+- name: Create a container with a waiting shell
   conductor.containers.conductor_container:
     name: box
     image: debian
 
-- name: A web server with limits, started again when it fails
+- name: Create a web server with limits that is restarted if it fails
   conductor.containers.conductor_container:
     name: web
     image: debian
@@ -327,7 +328,7 @@ EXAMPLES = r"""
     restart_policy: on-failure
     wait: [/usr/bin/python3, -c, "import socket; socket.create_connection(('127.0.0.1', 8080))"]
 
-- name: Tighter than the default
+- name: Create a container with stricter isolation than the default
   conductor.containers.conductor_container:
     name: parser
     image: debian
@@ -338,25 +339,25 @@ EXAMPLES = r"""
     capabilities:
       drop: [ALL]
 
-- name: An image with an init
+- name: Build an image with an init
   conductor.containers.conductor_image:
     name: system
     suite: trixie
     packages: [systemd-sysv, dbus]
 
-- name: A whole system with systemd
+- name: Create a container that boots systemd
   conductor.containers.conductor_container:
     name: system
     image: system
     init: true
 
-- name: One that mounts file systems by FUSE
+- name: Create a container that can mount FUSE file systems
   conductor.containers.conductor_container:
     name: fuse
     image: debian
     devices: [/dev/fuse]
 
-- name: A job that is run to its end
+- name: Run a job and wait until it has exited
   conductor.containers.conductor_container:
     name: job
     image: debian
@@ -364,12 +365,12 @@ EXAMPLES = r"""
     detach: false
   register: job
 
-- name: Stop it and keep its data
+- name: Stop a container and keep its data
   conductor.containers.conductor_container:
     name: web
     state: stopped
 
-- name: Remove it
+- name: Remove a container and its data
   conductor.containers.conductor_container:
     name: web
     state: absent
@@ -377,7 +378,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 actions:
-  description: What was done, or in check mode would be done, step by step.
+  description: Actions that were done, in order. In check mode, actions that would be done.
   returned: success
   type: list
   elements: str
@@ -388,24 +389,24 @@ rc:
   type: int
   sample: 0
 stdout:
-  description: What the command has written in this run to its standard output and error, at most the last MiB.
+  description: Standard output and error of the command in this run, at most the last MiB.
   returned: with O(detach=false)
   type: str
 container:
-  description: The container as it is after the module. Null where there is none.
+  description: The container after the task. Null if it does not exist.
   returned: success
   type: dict
   contains:
     name:
-      description: Its name. All options of the container are there too, under their own names.
+      description: Name of the container. The other options of the container are also included, under their own names.
       type: str
       returned: always
     id:
-      description: Identifies this container; another one of the same name has another id.
+      description: Unique id of the container. A new container of the same name gets another id.
       type: str
       returned: always
     ids:
-      description: The range of the host's ids that its users have, C(base) and C(size). Null with O(userns=host).
+      description: Range of the host's ids that its users have, C(base) and C(size). Null with O(userns=host).
       type: dict
       returned: always
       sample: {"base": 524288, "size": 65536}
@@ -414,28 +415,28 @@ container:
       type: str
       returned: always
     pid:
-      description: Process id of the first process on the host. Null where it does not run.
+      description: Process id of the first process on the host. Null if the container does not run.
       type: int
       returned: always
     started_at:
-      description: When it was started last, in UTC.
+      description: Time of the last start, in UTC.
       type: str
       returned: always
     finished_at:
-      description: When its command ended, in UTC. Null while it runs.
+      description: Time at which its command exited, in UTC. Null while the container runs.
       type: str
       returned: always
     exit_code:
       description:
-        - Exit status of its command, 128 and the signal's number where one ended it. Null where it is not known.
+        - Exit status of its command, or 128 plus the number of the signal that ended it. Null if it is not known.
       type: int
       returned: always
     oom_killed:
-      description: Whether the kernel ended a process of it for lack of memory, in its last life. Null while it runs.
+      description: Whether the OOM killer killed a process inside during the last run. Null while the container runs.
       type: bool
       returned: always
     restarts:
-      description: How often its restart policy has started it again.
+      description: Number of restarts by its restart policy.
       type: int
       returned: always
     addresses:
@@ -444,23 +445,23 @@ container:
       elements: str
       returned: always
     network_namespace:
-      description: Path of its network namespace, as C(ip netns) knows it. Null where it does not run.
+      description: Path of its network namespace, which C(ip netns) lists. Null if the container does not run.
       type: str
       returned: always
     directory:
-      description: Where the host keeps it.
+      description: Directory of the container on the host.
       type: str
       returned: always
     rootfs:
-      description: Where its root file system is mounted on the host while it runs.
+      description: Directory on the host at which its root file system is mounted while it runs.
       type: str
       returned: always
     log_path:
-      description: The file with all that the command has written.
+      description: Path of the log file, which has the output of the command.
       type: str
       returned: always
     log:
-      description: The end of that file, with control characters escaped.
+      description: The end of the log, with control characters escaped.
       type: str
       returned: always
 """

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: conductor_container_info
-short_description: Tell which containers a host has, and what they use
+short_description: List containers and their resource usage
 version_added: "0.1.0"
 author: ["The conductor.containers authors (@conductor-containers)"]
 description:
   - Lists containers of M(conductor.containers.conductor_container) with their state, process, addresses, exit status,
-    the end of their log, and what they use of CPU, memory, processes and network.
+    the end of their log, and their usage of CPU, memory, processes and network.
 extends_documentation_fragment:
   - conductor.containers.attributes
   - conductor.containers.attributes.info_module
   - conductor.containers.settings
 options:
   name:
-    description: Names of the containers to tell of. All where it is not given. A name that does not exist is left out.
+    description:
+      - Names of the containers to list. Defaults to all containers.
+      - Names that do not exist are ignored.
     type: list
     elements: str
 seealso:
@@ -27,11 +29,11 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look at all containers
+- name: List all containers
   conductor.containers.conductor_container_info:
   register: all
 
-- name: Which ones run
+- name: Show the names of running containers
   ansible.builtin.debug:
     msg: "{{ all.containers | selectattr('state', 'equalto', 'running') | map(attribute='name') }}"
 """
@@ -44,38 +46,41 @@ containers:
   elements: dict
   contains:
     name:
-      description: Its name. The rest is as RV(conductor.containers.conductor_container#module:container).
+      description:
+        - Name of the container. The other values are those of
+          RV(conductor.containers.conductor_container#module:container).
       type: str
       returned: always
     state:
-      description: As there, or V(damaged).
+      description:
+        - State as in RV(conductor.containers.conductor_container#module:container.state), or V(damaged).
       type: str
       returned: always
     error:
-      description: Files of it that cannot be read, and why. All else is told as far as it is known.
+      description: Files of the container that cannot be read, with the reason. The other values are still returned.
       type: str
-      returned: when there is such a file
+      returned: if a file cannot be read
     usage:
-      description: Null where it does not run.
+      description: Resource usage. Null if the container does not run.
       type: dict
       returned: always
       contains:
         cpu:
           description: CPU time used, in nanoseconds.
           type: int
-          returned: where the host counts it
+          returned: if the host counts it
         memory:
           description: Memory in use, in bytes.
           type: int
-          returned: where the host counts it
+          returned: if the host counts it
         pids:
-          description: Processes and threads.
+          description: Number of processes and threads.
           type: int
-          returned: where the host counts it
+          returned: if the host counts it
         network:
           description:
-            - Bytes and packets received and sent, for each of at most 256 links.
-            - Bytes of a name that are no UTF-8 are shown as escapes.
+            - Bytes and packets received and sent by each network interface except C(lo), for at most 256 interfaces.
+            - Bytes in a name that are not UTF-8 are escaped.
           type: dict
           returned: always
 """

@@ -7,21 +7,22 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: conductor_copy
-short_description: Copy files and directories into a container, or out of it
+short_description: Copy files and directories into or out of a container
 version_added: "0.1.0"
 author: ["The conductor.containers authors (@conductor-containers)"]
 description:
-  - Copies a file, or a directory with all below it, into a container, or out of it onto its managed host. The container
-    may run, or be stopped.
-  - In a container that runs, files are where those inside see them, also in what is mounted there. In one that is
-    stopped nothing is mounted, so that it is the container's own root that is meant.
-  - Each file is written whole or not at all, under another name that is then renamed. A link there is replaced and not
-    followed, and no link on the way leads out of the container.
-  - Links in a directory are copied as links. Below a directory that is copied no link is followed, on neither side.
-  - Nothing is deleted. What else is in a directory at O(dest) stays, and a directory that is there keeps its owner and
+  - Copies a file or a directory tree into a container, or out of it to the managed host. The container can be running
+    or stopped.
+  - In a running container, paths are those that its processes see, including mounts. In a stopped container nothing is
+    mounted, so that paths are those of its root file system.
+  - Each file is written atomically, to a temporary file that is then renamed. A symlink at the target is replaced, not
+    followed. Symlinks in a path inside do not lead out of the container.
+  - Symlinks in a directory are copied as symlinks. Within a copied directory, symlinks are not followed on either side.
+  - No file is deleted. Other files in a directory at O(dest) are kept, and a directory that exists keeps its owner and
     mode.
-  - What is no file, directory or link, as a socket or a device, is an error before anything is copied.
-  - For more than files, use other modules with the connection plugin of this collection, in a container that runs.
+  - If the source contains anything but files, directories and symlinks, for instance a socket or a device, the task
+    fails before it copies anything.
+  - For tasks beyond copying, use other modules with the connection plugin of this collection in a running container.
 extends_documentation_fragment:
   - conductor.containers.attributes
   - conductor.containers.settings
@@ -31,64 +32,68 @@ options:
     type: str
     required: true
   direction:
-    description: Whether it goes into the container or out of it.
+    description: Whether to copy into the container, V(in), or out of it, V(out).
     type: str
     choices: [in, out]
     default: in
   src:
     description:
-      - The file or directory to copy. With C(/) at its end it is what is in a directory, without the directory itself.
-      - With O(direction=in) it is on the controller; a relative path is looked for as by M(ansible.builtin.copy).
-      - With O(direction=in) and O(remote_src=true) it is on the managed host, an absolute path.
-      - With O(direction=out) an absolute path inside.
+      - File or directory to copy. A trailing C(/) means the content of a directory, without the directory itself.
+      - With O(direction=in), a path on the controller. A relative path is searched for as by M(ansible.builtin.copy).
+      - With O(direction=in) and O(remote_src=true), an absolute path on the managed host.
+      - With O(direction=out), an absolute path inside.
     type: str
   content:
-    description: What the file shall have in it, instead of O(src), with O(direction=in).
+    description:
+      - Content of the file. Requires O(direction=in).
+      - Mutually exclusive with O(src).
     type: str
   remote_src:
-    description: Whether O(src) is on the managed host already. It has no meaning with O(direction=out).
+    description: Whether O(src) is on the managed host instead of the controller. Ignored with O(direction=out).
     type: bool
     default: false
   dest:
     description:
-      - Where it goes, an absolute path; inside with O(direction=in), on the managed host with O(direction=out).
-      - Where it ends with C(/), a file goes into that directory, under its own name.
-      - A directory always goes into O(dest), under its own name. Where O(src) ends with C(/) it becomes O(dest), which
-        is made where it is missing.
-      - The directory that it goes into must exist.
+      - Absolute path of the target, inside with O(direction=in), on the managed host with O(direction=out).
+      - If it ends with C(/), a file is copied into that directory, under its own name.
+      - A directory is always copied into O(dest), under its own name. If O(src) ends with C(/), its content is copied
+        into O(dest), which is created if it is missing.
+      - The parent directory of the target must exist.
     type: str
     required: true
   owner:
     description:
-      - Whose the file is, and all that is made where a directory is copied; a name or a number, by the container's own
-        C(/etc/passwd) with O(direction=in).
-      - Default is V(root) inside. With O(direction=out) it is who has the file there already, else V(root).
+      - Owner of the copied files and directories, a name or a number. With O(direction=in) a name is looked up in the
+        container's C(/etc/passwd).
+      - Defaults to V(root) inside. With O(direction=out), defaults to the owner of an existing file, else V(root).
     type: str
   group:
     description:
-      - The group of the file, and of all that is made where a directory is copied; a name or a number, by the
-        container's own C(/etc/group) with O(direction=in).
-      - Default is V(root) inside. With O(direction=out) it is the group of the file there already, else V(root).
+      - Group of the copied files and directories, a name or a number. With O(direction=in) a name is looked up in the
+        container's C(/etc/group).
+      - Defaults to V(root) inside. With O(direction=out), defaults to the group of an existing file, else V(root).
     type: str
   mode:
     description:
       - Permission bits of files, an octal number in quotes.
-      - Default is V(0644) for O(content), else those of O(src), or of each file in it, without setuid and the like.
-      - With O(direction=out) the default is that of the file there already, without setuid and the like, else V(0600).
-        It is never taken from inside.
+      - Defaults to V(0644) for O(content), else to the mode of O(src), or of each file in it, without the setuid,
+        setgid and sticky bits.
+      - With O(direction=out), defaults to the mode of an existing file, without these bits, else V(0600). The mode of
+        a file inside is never used.
     type: raw
   directory_mode:
     description:
-      - Permission bits of directories that are made, an octal number in quotes. Those that are there keep theirs.
-      - Default is those of each directory in O(src), without setgid and the like. With O(direction=out) it is V(0700).
+      - Permission bits of created directories, an octal number in quotes. Existing directories keep theirs.
+      - Defaults to the mode of each directory in O(src), without the setuid, setgid and sticky bits. With
+        O(direction=out), defaults to V(0700).
     type: raw
 notes:
   - A file whose owner, group or mode differs is written anew, too.
-  - In diff mode the result has the text of both files in it, up to 104448 bytes; of the files of a directory those that
-    come first. Where that is secret, say C(no_log).
-  - A link that came out of a container may lead anywhere on the managed host. Below a directory that it copies this
-    module does not follow it; others may.
-  - A directory of the controller is packed on its way, and unpacked by C(tar) on the managed host. A directory of more
+  - In diff mode the result contains the text of both files, up to 104448 bytes. For a directory, it contains the first
+    files up to that size. If they are secret, set C(no_log).
+  - A symlink that was copied out of a container can point anywhere on the managed host. This module does not follow it
+    within a directory that it copies, but other programs may.
+  - A directory on the controller is sent as an archive, which C(tar) unpacks on the managed host. A directory of more
     than 262143 files is refused.
 seealso:
   - module: conductor.containers.conductor_container
@@ -97,13 +102,13 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: A file of the controller
+- name: Copy a file of the controller
   conductor.containers.conductor_copy:
     container: web
     src: nginx.conf
     dest: /etc/nginx/
 
-- name: What is in the directory site of the controller
+- name: Copy the content of the directory site on the controller
   conductor.containers.conductor_copy:
     container: web
     src: site/
@@ -111,7 +116,7 @@ EXAMPLES = r"""
     owner: www-data
     directory_mode: "0755"
 
-- name: A text, for a user of the container
+- name: Write a text to a file of a user of the container
   conductor.containers.conductor_copy:
     container: web
     content: "{{ token }}\n"
@@ -120,21 +125,21 @@ EXAMPLES = r"""
     mode: "0400"
   no_log: true
 
-- name: A file that is on the managed host already
+- name: Copy a file of the managed host
   conductor.containers.conductor_copy:
     container: web
     src: /srv/shared/logo.png
     remote_src: true
     dest: /var/www/html/logo.png
 
-- name: What a container has made, also when it is stopped
+- name: Copy a file out of a running or stopped container
   conductor.containers.conductor_copy:
     container: db
     direction: out
     src: /var/lib/db/dump.sql
     dest: /srv/backups/
 
-- name: The directory /srv/backups/conf, with all that is in the container's /etc/db/conf
+- name: Copy the container's directory /etc/db/conf to /srv/backups/conf
   conductor.containers.conductor_copy:
     container: db
     direction: out
@@ -144,7 +149,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 actions:
-  description: What was done, or in check mode would be done. A directory is one action, which counts what is made.
+  description:
+    - Actions that were done, or in check mode would be done.
+    - The copy of a directory is one action, which counts the directories, files and symlinks that it writes.
   returned: success
   type: list
   elements: str
@@ -154,19 +161,19 @@ container:
   returned: success
   type: str
 src:
-  description: The file or directory that was copied. Null with O(content).
+  description: File or directory that was copied. Null with O(content).
   returned: success
   type: str
 target:
-  description: Where it is now, with its own name where O(dest) is the directory that it is in.
+  description: Path of the copy. It includes the name of the source if it was copied into the directory O(dest).
   returned: success
   type: str
 size:
-  description: Bytes of the file, or of all files in the directory.
+  description: Size of the file, or of all files in the directory, in bytes.
   returned: success
   type: int
 checksum:
-  description: SHA-256 of the file. Null in check mode where sizes alone tell a difference.
+  description: SHA-256 of the file. Null in check mode if the sizes differ already.
   returned: success, for a file
   type: str
 mode:
@@ -175,11 +182,11 @@ mode:
   type: str
   sample: "0644"
 uid:
-  description: Owner of the target, as its side has it.
+  description: Numeric owner of the target, inside with O(direction=in), on the managed host with O(direction=out).
   returned: success, for a file
   type: int
 gid:
-  description: Group of the target, as its side has it.
+  description: Numeric group of the target, inside with O(direction=in), on the managed host with O(direction=out).
   returned: success, for a file
   type: int
 """
@@ -193,9 +200,9 @@ def main() -> None:
             "container": {"type": "str", "required": True},
             "direction": {"type": "str", "choices": ["in", "out"], "default": "in"},
             "src": {"type": "str"},
-            # Not for the host's log. The action plugin makes a file of it, so that the result's text is not masked.
+            # Kept out of the host's log. The action plugin writes it to a file, so that the result is not masked.
             "content": {"type": "str", "no_log": True},
-            # For the action plugin: what arrives here is a path of the managed host.
+            # For the action plugin, which passes a path of the managed host as src.
             "remote_src": {"type": "bool", "default": False},
             "dest": {"type": "str", "required": True},
             "owner": {"type": "str"},

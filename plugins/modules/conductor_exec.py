@@ -11,10 +11,10 @@ short_description: Run a command in a container
 version_added: "0.1.0"
 author: ["The conductor.containers authors (@conductor-containers)"]
 description:
-  - Runs a command in a running container, in all of its namespaces, its root file system, its cgroup, and with no more
-    capabilities than the container has.
-  - The command is a list of arguments and is never given to a shell, unless a shell is what it names.
-  - In check mode nothing is run; whether it would be is reported.
+  - Runs a command in a running container, in all of its namespaces, its root file system and its cgroup, with the
+    capabilities of the container at most.
+  - The command is not run by a shell, unless the command is a shell.
+  - In check mode the command is not run. The result says whether it would be run.
 extends_documentation_fragment:
   - conductor.containers.attributes
   - conductor.containers.settings
@@ -28,47 +28,58 @@ options:
     type: str
     required: true
   argv:
-    description: The command and its arguments. Default is V(/bin/bash) where O(stdin) is given.
-    type: list
-    elements: str
+    description:
+      - 'Command to run: a list of the program and its arguments, or a string that is split like a shell command.'
+      - Defaults to V(/bin/bash) if O(stdin) is given. Mutually exclusive with O(cmd).
+    type: raw
   cmd:
-    description: The command and its arguments in one string, which is split by the quoting rules of a shell.
+    description:
+      - Command to run, as a string that is split like a shell command.
+      - Mutually exclusive with O(argv).
     type: str
   stdin:
-    description: What the command reads on its standard input. It is not shown in the log of the host.
+    description: Standard input of the command. It is not written to the log of the host.
     type: str
   stdin_add_newline:
-    description: Whether a newline is added to O(stdin) where it does not end with one.
+    description: Whether to append a newline to O(stdin) if it does not end with one.
     type: bool
     default: true
   env:
-    description: Environment variables, over those of the container. Values are not shown in the log of the host.
+    description:
+      - Environment variables of the command, in addition to those of the container, which they override.
+      - Values are not written to the log of the host.
     type: dict
   chdir:
     description:
       - Directory inside in which the command runs.
-      - Default is the container's O(conductor.containers.conductor_container#module:working_dir).
+      - Defaults to the container's O(conductor.containers.conductor_container#module:working_dir).
     type: str
   user:
-    description: User, or C(USER:GROUP), of the command. Default is the container's own.
+    description:
+      - User of the command, and optionally its group, V(USER:GROUP).
+      - Defaults to the container's O(conductor.containers.conductor_container#module:user).
     type: str
   creates:
-    description: A path or glob pattern inside. Where it exists, the command is not run.
+    description: Path or glob pattern inside. If it exists, the command is not run.
     type: str
   removes:
-    description: A path or glob pattern inside. Where it does not exist, the command is not run.
+    description: Path or glob pattern inside. If it does not exist, the command is not run.
     type: str
   timeout:
-    description: Seconds after which the command and what it has begun are killed and the module fails.
+    description:
+      - Seconds after which the command and its descendants are killed and the task fails.
+      - Defaults to no timeout.
     type: float
   output_limit:
     description:
-      - Bytes of each output stream that are kept, a number or text like V(64m), up to V(1g). What comes after them is
-        thrown away, with a warning.
+      - Bytes of each output stream that are kept, a number or a text like V(64m), up to V(1g). The rest is discarded,
+        with a warning.
     type: raw
     default: 16m
   detach:
-    description: Leave the command running and do not wait for it. Its output goes to the container's log.
+    description:
+      - Start the command and do not wait for it. Its output goes to the container's log.
+      - Mutually exclusive with O(timeout) and O(stdin).
     type: bool
     default: false
 seealso:
@@ -77,19 +88,19 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Ask a container for its addresses
+- name: Show the addresses of a container
   conductor.containers.conductor_exec:
     container: web
     argv: [ip, -brief, address]
   changed_when: false
 
-- name: Initialise a database once
+- name: Initialize a database once
   conductor.containers.conductor_exec:
     container: db
     cmd: /usr/local/bin/init-db --data /var/lib/db
     creates: /var/lib/db/PG_VERSION
 
-- name: A small script, by the container's own shell
+- name: Run a script in the container's bash
   conductor.containers.conductor_exec:
     container: web
     stdin: |
@@ -99,18 +110,20 @@ EXAMPLES = r"""
 
 RETURN = r"""
 actions:
-  description: What was run, or in check mode would be run.
+  description: The command that was run, or in check mode would be run.
   returned: success
   type: list
   elements: str
   sample: [run ip -brief address in container web]
 cmd:
-  description: The command as a list.
+  description: The command and its arguments.
   returned: always
   type: list
   elements: str
 rc:
-  description: Exit status, negative where a signal ended the command. Null where it timed out or was detached.
+  description:
+    - Exit status. The negative number of the signal if a signal ended the command.
+    - Null if the command timed out or was detached.
   returned: always
   type: int
 stdout:
@@ -118,16 +131,16 @@ stdout:
   returned: not detached
   type: str
 stdout_lines:
-  description: The same by lines.
+  description: Standard output as a list of lines.
   returned: not detached
   type: list
   elements: str
 stdout_truncated:
-  description: Whether it printed more than O(output_limit) bytes there, of which RV(stdout) has the first.
+  description: Whether standard output has more than O(output_limit) bytes, of which RV(stdout) contains the first.
   returned: not detached
   type: bool
 stderr_truncated:
-  description: The same for RV(stderr).
+  description: Whether standard error has more than O(output_limit) bytes, of which RV(stderr) contains the first.
   returned: not detached
   type: bool
 stderr:
@@ -135,29 +148,29 @@ stderr:
   returned: not detached
   type: str
 stderr_lines:
-  description: The same by lines.
+  description: Standard error as a list of lines.
   returned: not detached
   type: list
   elements: str
 start:
-  description: When it began.
-  returned: when it was run
+  description: Time at which the command began.
+  returned: if the command was run
   type: str
 end:
-  description: When it ended.
-  returned: when it was run
+  description: Time at which the command ended.
+  returned: if the command was run
   type: str
 delta:
-  description: How long it took.
-  returned: when it was run
+  description: Duration of the command.
+  returned: if the command was run
   type: str
 pid:
-  description: Process id on the host.
-  returned: when O(detach=true)
+  description: Process id of the command on the host.
+  returned: with O(detach=true)
   type: int
 msg:
-  description: Why it was not run, with O(creates) and O(removes).
-  returned: when it was skipped
+  description: Reason for not running the command, with O(creates) or O(removes).
+  returned: if the command was skipped
   type: str
 """
 

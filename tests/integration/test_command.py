@@ -80,7 +80,7 @@ def test_a_life_of_containers_as_in_the_shell_tool(command):
     assert command.json("ps")["containers"][0]["state"] == "stopped"
     # The actions of a start include its changes to the host's network.
     started = actions(command("start", "box"))
-    assert started[0] == "make the network namespace of box" and started[-1] == "start container box"
+    assert started[0] == "create the network namespace of container box" and started[-1] == "start container box"
     assert "block other forwarding between lan0, wan0" in started
     command("stop", "box")
     assert command("ps").stdout == "no containers; create one with: conductor run IMAGE NAME\n"

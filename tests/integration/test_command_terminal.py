@@ -215,7 +215,7 @@ def test_replaced_ptmx_is_a_one_line_error(command, shell, trap):
     before = modes(shell)
     command("exec", "box", "--", "sh", "-c", f"rm /dev/ptmx; {trap}")
     told = at(shell, "conductor exec box")
-    assert told.startswith("conductor: container box: a terminal in the container: ") and "\n" not in told
+    assert told.startswith("conductor: container box: terminal in the container: ") and "\n" not in told
     assert at(shell, "echo $?") == "8"
     assert modes(shell) == before
 
@@ -250,7 +250,7 @@ sys.argv = ["conductor", "exec", "box", "--", "/usr/bin/tty"]
 importlib.import_module(BASE + "_cli.main").main()
 """
 WEAKEN = """
-original = terminal._make
+original = terminal._open_pty
 def make(connection, size):
     try:
         import colorsys
@@ -258,7 +258,7 @@ def make(connection, size):
         # Not where we look. It could have been.
         pass
     return original(connection, size)
-terminal._make = make
+terminal._open_pty = make
 """
 MAY_OPEN = {"open '/'", "open '/proc/self/status'"}
 

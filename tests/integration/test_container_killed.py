@@ -94,7 +94,7 @@ def test_a_stop_that_died_at_any_step_is_taken_back_by_a_start(host):
         actions = host.module("conductor_container", **wish, check=True)["actions"]
         done = host.module("conductor_container", **wish)
         assert done["actions"] == actions, step
-        taken_back += actions == ["let container web go on, whose stop was interrupted"]
+        taken_back += actions == ["cancel the interrupted stop of container web"]
         assert not host.module("conductor_container", **wish)["changed"], step
         wanted = json.loads(host.run("cat", "/var/lib/conductor/containers/web/container.json").stdout)["wanted"]
         assert (wanted, done["container"]["state"]) == ("running", "running"), step

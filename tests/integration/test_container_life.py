@@ -178,7 +178,7 @@ def test_wait_that_is_in_vain_says_what_was_waited_for(host):
     result = container(host, wait=["/bin/sh", "-c", "echo not yet; exit 1"], wait_timeout=0.3, fails=True)
     assert "was not ready after 0.3 s" in result["msg"] and "not yet" in result["msg"]
     result = container(host, name="dies", command=["/bin/sh", "-c", "exit 3"], wait=["false"], fails=True)
-    assert "ended while it was waited for" in result["msg"] and result["container"]["exit_code"] == 3
+    assert "stopped before it was ready" in result["msg"] and result["container"]["exit_code"] == 3
 
 
 def test_a_command_that_cannot_be_executed_is_an_error_and_leaves_nothing_running(host):
@@ -328,7 +328,7 @@ def test_a_command_is_run_to_its_end_and_its_status_and_output_returned(host):
     host.module("conductor_container", name="job", state="absent")
     failed = host.module("conductor_container", **wish, command=["/bin/sh", "-c", "echo why; exit 3"], fails=True)
     assert (failed["rc"], failed["stdout"], failed["changed"]) == (3, "why\n", True)
-    assert "job: the command ended with exit status 3: why" in failed["msg"]
+    assert "job: the command exited with status 3. See its output: why" in failed["msg"]
     refused = host.module("conductor_container", **wish, restart_policy="always", fails=True)["msg"]
     assert "restart_policy: no" in refused
 
@@ -359,5 +359,5 @@ def test_an_init_that_cannot_boot_fails_the_task_with_its_last_words(host):
     write = f"mkdir -p {rootfs}; cat > {rootfs}/init; chmod 755 {rootfs}/init"
     host.run("sh", "-c", write, stdin=script)
     failed = host.module("conductor_container", name="web", fails=True)
-    assert "web: init ended with exit status 255 right after the start: no inotify instances left" in failed["msg"]
+    assert "web: init exited with status 255 right after the start. See its output: no inotify inst" in failed["msg"]
     assert failed["changed"] and failed["container"]["state"] == "exited"

@@ -72,20 +72,20 @@ def test_what_cannot_be_is_one_line_of_error(box):
     box.run("sh", "-c", "mkfifo /run/fifo; mkdir -p /run/got")
     for wish, told in (
         ({"content": "stuff\n", "dest": "/no/such"}, "directory /no of dest in container box does not exist"),
-        ({"content": "stuff\n", "dest": "/etc"}, "box:/etc is a directory, and content a file: end dest with / to"),
+        ({"content": "stuff\n", "dest": "/etc"}, "box:/etc is a directory, and content is a file. End dest with / to"),
         ({"content": "stuff\n", "dest": "/etc/"}, "content has no file name"),
-        ({"content": "stuff\n", "dest": "/etc/passwd/x"}, "no directory"),
+        ({"content": "stuff\n", "dest": "/etc/passwd/x"}, "is not a directory"),
         ({"content": "stuff\n", "dest": "/etc/x", "owner": "nosuch"}, "there is no user 'nosuch' in the container"),
         ({"content": "stuff\n", "dest": "/etc/x", "group": "nosuch"}, "there is no group 'nosuch' in the container"),
         ({"content": "stuff\n", "dest": "/etc/x", "mode": "u+x"}, "mode 'u+x' is not an octal number"),
         ({"content": "stuff\n", "dest": "etc/x"}, "dest 'etc/x' is not an absolute path"),
-        ({"src": "/run/fifo", "dest": "/etc/x"}, "src /run/fifo is a FIFO: only files, directories and links"),
-        ({"src": "/run/src/", "dest": "/etc/x"}, "src /run/src is no directory: take the / at its end away"),
+        ({"src": "/run/fifo", "dest": "/etc/x"}, "src /run/fifo is a FIFO, and only files, directories and symlinks"),
+        ({"src": "/run/src/", "dest": "/etc/x"}, "src /run/src is not a directory. Remove the / at its end"),
         ({"src": "/run/none", "dest": "/etc/x"}, "src /run/none does not exist"),
         ({"dest": "/etc/x"}, "nothing to copy"),
         ({"direction": "out", "src": "/none", "dest": "/run/x"}, "src /none in container box does not exist"),
         ({"direction": "out", "src": "/etc/passwd", "dest": "/run/got"}, "/run/got is a directory"),
-        ({"direction": "out", "content": "stuff\n", "dest": "/run/x"}, "content is instead of src"),
+        ({"direction": "out", "content": "stuff\n", "dest": "/run/x"}, "content requires direction=in"),
     ):
         assert told in copy(box, **wish, fails=True)["msg"], wish
     box.run("rm", "-r", "/run/fifo", "/run/got")
@@ -96,7 +96,7 @@ def test_what_cannot_be_is_one_line_of_error(box):
 def test_ids_beyond_the_containers_are_refused(host):
     start(host, "box")
     refused = copy(host, content="stuff\n", dest="/etc/x", owner="65536", fails=True)
-    assert "owner 65536 is beyond the container's ids, which end at 65535" in refused["msg"]
+    assert "owner 65536 is not in the container's range of ids, 0 to 65535" in refused["msg"]
 
 
 def test_mounts_of_a_container_that_runs_are_where_it_sees_them(host):
@@ -130,11 +130,11 @@ def test_a_full_disk_leaves_the_old_file_whole(cached_image):
         copy(host, content="old\n", dest="/srv/file")
         host.run("sh", "-c", "head -c 9000000 /dev/zero > /run/src; head -c 5M /dev/zero > /run/small")
         refused = copy(host, src="/run/src", dest="/srv/file", fails=True)
-        assert "/run/src has 9000000 bytes, and there is room for" in refused["msg"]
+        assert "box:/srv/file: needs 9000000 bytes for /run/src, and" in refused["msg"]
         lie = "module_utils('_kernel.files.copy_source').free_bytes = lambda fd: None"
         wish = {"container": "box", "src": "/run/src", "dest": "/srv/file"}
         full = patched(host, "conductor_copy", lie, fails=True, **wish)
-        assert "No space left on device" in full["msg"] and "what was there is as it was" in full["msg"]
+        assert "No space left on device" in full["msg"] and "the previous file is unchanged" in full["msg"]
         assert host.run("ls", "-A", f"{LAYER}/upper/srv").stdout == "file\n"
         assert host.run("cat", f"{LAYER}/upper/srv/file").stdout == "old\n"
         assert copy(host, src="/run/small", dest="/srv/file")["changed"]

@@ -143,15 +143,15 @@ def test_what_cannot_be_is_one_line_of_error_and_nothing_is_changed(box):
     before = listing(box)
     site = "box:/srv/site"
     for src, dest, told in (
-        ("/run/got/fifo/", "/srv/site", "src /run/got/fifo/zz is a FIFO: only files, directories and links are copied"),
+        ("/run/got/fifo/", "/srv/site", "src /run/got/fifo/zz is a FIFO, and only files, directories and symlinks"),
         ("/run/got/link/", "/srv/site", f"{site}/out is a link, and /run/got/link/out a directory"),
-        ("/run/got/file/", "/srv/site", f"{site}/page is a file, and /run/got/file/page a directory"),
+        ("/run/got/file/", "/srv/site", f"{site}/page is a file, and /run/got/file/page is a directory"),
         ("/run/got/dir/", "/srv/site", f"{site}/sub is a directory, and /run/got/dir/sub a link"),
         ("/run/got/over/", "/srv/site", f"{site}/sub is a directory, and /run/got/over/sub a file"),
         ("/run/site", "/srv/none", "directory /srv/none of dest in container box does not exist"),
         ("/run/site/", "/srv/none/none", "directory /srv/none of dest in container box does not exist"),
-        ("/run/site", "/srv/file", "directory /srv/file of dest in container box is, or leads through, something"),
-        ("/run/site/", "/srv/file", "directory /srv/file of dest in container box is, or leads through, something"),
+        ("/run/site", "/srv/file", "directory /srv/file of dest in container box: it, or a part of its path, is not"),
+        ("/run/site/", "/srv/file", "directory /srv/file of dest in container box: it, or a part of its path, is not"),
     ):
         assert told in copy(box, src=src, dest=dest, fails=True)["msg"], src
         assert listing(box) == before, src
@@ -190,10 +190,10 @@ os.{call} = call
 def test_too_many_files_are_refused(host):
     start(host, "box")
     host.run("sh", "-ec", SITE)
-    fewer = "module_utils('_container.copy.sides')._MOST = 9"
+    fewer = "module_utils('_container.copy.sides')._MAX_FILES = 9"
     refused = patched(host, "conductor_copy", fewer, fails=True, container="box", src="/run/site", dest="/srv")
-    assert "src /run/site has 9 files or more. Make an archive, and copy that" in refused["msg"]
-    allowed = "module_utils('_container.copy.sides')._MOST = 10"
+    assert "src /run/site has 9 files or more. Create an archive and copy that" in refused["msg"]
+    allowed = "module_utils('_container.copy.sides')._MAX_FILES = 10"
     assert patched(host, "conductor_copy", allowed, container="box", src="/run/site", dest="/srv")["changed"]
     host.run("rm", "-r", "/run/site")
 

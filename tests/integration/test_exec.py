@@ -28,7 +28,7 @@ def test_an_exit_status_that_is_not_0_fails_and_tells_all(web):
     assert (result["rc"], result["stdout"], result["msg"], result["changed"]) == (
         9,
         "half",
-        "non-zero return code",
+        "container web: non-zero return code",
         True,
     )
 

@@ -40,7 +40,7 @@ def test_the_supervisor_killed_leaves_the_container_running_and_is_replaced(host
     supervisor = run_state(host)["supervisor"]["pid"]
     host.run("kill", "-9", str(supervisor))
     again = host.module("conductor_container", **WEB)
-    assert again["actions"] == ["watch over container web again, whose supervisor is gone"]
+    assert again["actions"] == ["start a new supervisor for container web"]
     assert again["container"]["pid"] == pid and run_state(host)["supervisor"]["pid"] != supervisor
     assert not host.module("conductor_container", **WEB)["changed"]
     host.module("conductor_container", **WEB, state="stopped")
@@ -61,9 +61,9 @@ def test_a_command_that_meets_the_end_of_its_container_is_told_so(host):
     modules.close()
     assert said <= {
         "done",
-        "non-zero return code",
-        "container web is not running: start it with conductor_container state=started",
-        "container web: the container ended before the command could start: start it with state=started",
+        "container web: non-zero return code",
+        "container web is not running. Start it with conductor_container state=started.",
+        "container web: the container stopped before the command could start. Start it with state=started.",
     }
 
 

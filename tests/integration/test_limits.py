@@ -96,9 +96,9 @@ def test_a_limit_that_the_host_may_not_give_is_told_before_anything_is_changed(h
     poor = through(without_the_right(host), "prlimit", "--nofile=512:600", "--msgqueue=1000:1000", "--")
     for check in (True, False):
         told = poor.module("conductor_container", **WEB, ulimits=["nofile:601"], check=check, fails=True)["msg"]
-        assert "the hard limit of nofile cannot be 601: it is 600" in told and "SYS_RESOURCE" in told
+        assert "hard limit 601 of nofile exceeds 600" in told and "SYS_RESOURCE" in told
         told = poor.module("conductor_container", **WEB, ulimits=["msgqueue:unlimited"], check=check, fails=True)["msg"]
-        assert "the hard limit of msgqueue cannot be unlimited: it is 1000" in told
+        assert "hard limit unlimited of msgqueue exceeds 1000" in told
     assert host.run("ls", "/var/lib/conductor", check=False).stdout.split() == ["images"]
     start(poor, ulimits=["nofile:600"])
     assert both(poor)[0]["Max open files"] == ("600", "600")

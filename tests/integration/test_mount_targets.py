@@ -70,7 +70,7 @@ def test_a_target_that_cannot_be_made_is_found_before_anything_is(host, source):
 
 def test_a_directory_on_a_file_is_said_with_both(host, source):
     refused = host.module("conductor_container", **WISH, mounts=[{**source, "target": "/etc/passwd"}], fails=True)
-    assert "mounts: /run/source on /etc/passwd: Invalid argument: both must be directories" in refused["msg"]
+    assert "mounts: /run/source on /etc/passwd: Invalid argument. Make both a directory" in refused["msg"]
 
 
 def test_paths_are_utf_8_whatever_the_locale(host, source):
@@ -109,7 +109,7 @@ def test_an_image_without_an_init_is_named_before_anything_is_made(bare_host):
     wish = {"name": "system", "image": "small", "init": True}
     for check in (True, False):
         refused = bare_host.module("conductor_container", **wish, check=check, fails=True)["msg"]
-        assert "system: image small has no init (/sbin/init): add systemd-sysv and dbus" in refused
+        assert "system: image small has no init (/sbin/init). Add systemd-sysv and dbus" in refused
     assert bare_host.run("ls", "/var/lib/conductor/containers", check=False).stdout == ""
 
 

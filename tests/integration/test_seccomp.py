@@ -251,7 +251,7 @@ def test_a_running_container_keeps_the_filter_it_was_started_with(host):
         ("no json", "is not JSON"),
         ("", "is not JSON"),
         ({**deny("mkdir"), "syscall": []}, "'syscall' is unknown"),
-        (deny("mkdir", action="SCMP_ACT_NOTIFY"), "a program that listens"),
+        (deny("mkdir", action="SCMP_ACT_NOTIFY"), "needs a listening program"),
         ({**deny("mkdir"), "architectures": ["SCMP_ARCH_VAX"]}, "does not know the architecture 'SCMP_ARCH_VAX'"),
         (" " * (1 << 20) + "{}", "larger than 1 MiB"),
     ],
@@ -279,10 +279,10 @@ def test_a_path_that_is_none_is_told(host):
 @pytest.mark.parametrize(
     ("names", "action", "says"),
     [
-        (["execve"], "SCMP_ACT_ERRNO", "does the seccomp profile allow"),
-        (["setgroups"], "SCMP_ACT_ERRNO", "becoming user root: Operation not permitted"),
-        (["execve"], "SCMP_ACT_KILL_PROCESS", "the seccomp profile /etc/profile.json kills a process"),
-        (["capset"], "SCMP_ACT_KILL", "the seccomp profile /etc/profile.json kills a process"),
+        (["execve"], "SCMP_ACT_ERRNO", "Check that the seccomp profile allows"),
+        (["setgroups"], "SCMP_ACT_ERRNO", "user root: Operation not permitted"),
+        (["execve"], "SCMP_ACT_KILL_PROCESS", "seccomp: the profile /etc/profile.json kills processes"),
+        (["capset"], "SCMP_ACT_KILL", "seccomp: the profile /etc/profile.json kills processes"),
         (["setgroups", "write"], "SCMP_ACT_ERRNO", "ended before it executed the command"),
     ],
 )

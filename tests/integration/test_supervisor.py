@@ -278,7 +278,7 @@ def test_a_process_that_was_ended_for_lack_of_memory_is_named_so(host):
     host.module("conductor_container", **wish, command=command)
     facts = until(lambda: (found := info(host))["state"] == "exited" and found, "it has ended")
     assert (facts["exit_code"], facts["oom_killed"]) == (137, True)
-    assert "ended a process inside for lack of memory" in facts["log"]
+    assert "killed a process inside for lack of memory" in facts["log"]
     host.module("conductor_container", **wish, command=["/bin/false"], state="present")
     host.module("conductor_container", **wish, command=["/bin/false"])
     facts = until(lambda: (found := info(host))["state"] == "exited" and found, "it has ended")

@@ -160,7 +160,7 @@ def test_a_range_is_taken_from_subuid_where_it_says_so(host):
     assert [start(host, name=name)["ids"]["base"] for name in ("a", "b")] == [3000000, 3065536]
     for check in (True, False):
         told = host.module("conductor_container", **{**WEB, "name": "c"}, check=check, fails=True)["msg"]
-        assert "no range of 65536 ids is left" in told and "/etc/subuid" in told
+        assert "no range of 65536 ids is free" in told and "/etc/subuid" in told
     assert host.run("ls", "/var/lib/conductor/containers").stdout.split() == ["a", "b"]
     host.run("umount", "/etc/subuid", "/etc/subgid")
     host.run("rm", "/run/subuid", "/run/subgid")
@@ -388,5 +388,5 @@ with open("/etc/.pwd.lock", "w") as lock:
     with host.popen("python3", "-c", hold, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout.readline() == b"held\n"
         failed = host.module("conductor_container", **WEB, lock_timeout=0.2, fails=True)
-        assert "/etc/.pwd.lock is locked by another program" in failed["msg"]
+        assert "/etc/.pwd.lock: another program holds the lock" in failed["msg"]
     assert start(host)["ids"]["base"] == 524288

@@ -27,7 +27,7 @@ LOG = ROOT / ".cache" / "soak.log"
 EXPECTED = re.compile(
     r"there is no container|has no network|is not running|no image is given|host port|No space left on device"
     r"|did not converge|cannot change while|recreate|exposed by|non-zero return code"
-    r"|did not start|has ended|ended while|ended before|vanished"
+    r"|did not start|has ended|stopped before|vanished"
     # The table went between the look at it and its update.
     r"|nft -j -f - failed"
 )

@@ -156,5 +156,5 @@ def test_settings_of_the_hosts_kernel_are_named_with_all_rights_only():
         {"source": "/proc/sysrq-trigger", "target": "/proc/sysrq-trigger"},
         {"type": "tmpfs", "target": "/proc/sys"},
     ):
-        with pytest.raises(InvalidInput, match="lies in /proc"):
+        with pytest.raises(InvalidInput, match="is in /proc"):
             parse_changes({**given, "mounts": [mount]})

@@ -70,7 +70,7 @@ def test_what_is_no_file_is_not_replaced(kind, wanted):
 
 @pytest.mark.parametrize("kind", ["file", "link", "mount point", "device", "FIFO", "socket"])
 def test_what_is_no_directory_is_not_made_one(kind):
-    with pytest.raises(Conflict, match=f"box:/etc/a/x is a {kind}, and /srv/a/x a directory"):
+    with pytest.raises(Conflict, match=f"box:/etc/a/x is a {kind}, and /srv/a/x is a directory"):
         plan({"": (DIRECTORY, DIRECTORY), "x": (DIRECTORY, FileView(kind))})
 
 
@@ -99,7 +99,7 @@ def test_of_a_directory_only_what_differs_is_copied_and_one_that_is_there_stays_
 def test_there_must_be_room_for_what_is_copied_and_not_for_what_is_there():
     pairs = {"": (DIRECTORY, DIRECTORY), "x": (WANTED, MISSING), "y": (WANTED, MISSING), "same": (WANTED, WANTED)}
     assert plan(pairs, 6).actions
-    with pytest.raises(Conflict, match="/srv/a has 6 bytes, and there is room for 5 where box:/etc/a is to be"):
+    with pytest.raises(Conflict, match="box:/etc/a: needs 6 bytes for /srv/a, and 5 are free"):
         plan(pairs, 5)
 
 

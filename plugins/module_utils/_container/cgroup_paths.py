@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which cgroup is whose: a container has one of its name, and so have our own processes that outlive a session.
+"""Paths of the cgroups: one for each container, and one each for the supervisors and the agents.
 
-systemd counts what is in a session's scope as part of the session: its end would be theirs, and would wait for them. No
-container's name begins with a dot.
+Processes that outlive a session must leave its scope: systemd would kill them with the session, or wait for them at its
+end. Their cgroups cannot clash with a container's, since no container's name begins with a dot.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _PARENT = "conductor"
 
 
 def cgroup_of(container: str) -> Cgroup:
-    """The cgroup of a container, by its name."""
+    """The cgroup of the container with this name."""
     return Cgroup(f"{_PARENT}/{container}")
 
 
@@ -25,5 +25,5 @@ def cgroup_of_supervisors() -> Cgroup:
 
 
 def cgroup_of_entry() -> Cgroup:
-    """The cgroup of who enters containers for controllers (_agent/daemon.py)."""
+    """The cgroup of the agents, which enter containers for the connection plugin (_agent/daemon.py)."""
     return Cgroup(f"{_PARENT}/.entry")

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A container's console.log: the file is ours, but those inside have it open, and own what is in it."""
+"""The console.log of a container. Untrusted: processes inside have the file open and choose its content."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import os
 
 
 def open_log(path: str, flags: int = os.O_RDONLY) -> int:
-    """A descriptor of the log at `path`, which a lease of those inside does not make us wait for (fcntl(2)).
+    """Open the log at `path` without waiting for a lease that a process inside holds (fcntl(2)); return a descriptor.
 
-    Raises OSError: FileNotFoundError if the container never ran, BlockingIOError while there is a lease.
+    Raises OSError: FileNotFoundError if the container never ran, BlockingIOError while a lease is held.
     """
     try:
         fd = os.open(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -23,7 +23,7 @@ def open_log(path: str, flags: int = os.O_RDONLY) -> int:
 
 
 def log_size(path: str) -> int:
-    """Bytes of the log so far."""
+    """Current size of the log in bytes; 0 if it does not exist."""
     try:
         return os.stat(path).st_size
     except FileNotFoundError:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The devices that a container may use: what its cgroup allows, and the nodes of the host's devices in its /dev."""
+"""Devices that a container may use: the rules of its cgroup, and the nodes of the host's devices in its /dev."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from .spec.container import ContainerSpec
 from .spec.devices import STANDARD_NODES, Device
 
 _STANDARD = (
-    # Whoever has the capability may make nodes; to use them is another matter. (Standard with runc, crun and docker.)
+    # With CAP_MKNOD, nodes may be created; opening them is checked separately. (Standard in runc, crun and docker.)
     DeviceRule("c", None, None, "m"),
     DeviceRule("b", None, None, "m"),
     *(DeviceRule("c", major, minor, "rwm") for _, major, minor in STANDARD_NODES),
-    # Terminals: what /dev/ptmx leads to, and /dev/pts/*.
+    # Terminals: the target of the symlink /dev/ptmx, and /dev/pts/*.
     DeviceRule("c", 5, 2, "rwm"),
     DeviceRule("c", 136, None, "rwm"),
 )
 
 
 def device_rules(spec: ContainerSpec) -> list[DeviceRule] | None:
-    """What the container's cgroup allows; None where that is all. Raises InvalidInput."""
+    """Rules for the devices that the container's cgroup allows; None if it allows all. Raises InvalidInput."""
     if spec.privileged or spec.dev == "host":
         return None
     asked = [_rule(device.source, device.access) for device in spec.devices]
-    # A device that is itself the source of a mount is meant to be used. That a mount is read-only does not hinder who
-    # writes to a device (mount(2)), so this does.
+    # A bind-mounted device node is meant to be used. A read-only mount does not prevent writes to a device (mount(2)),
+    # so the rule does.
     mounted = [
         _rule(mount.source, "r" if mount.read_only else "rw")
         for mount in spec.mounts
@@ -41,23 +41,24 @@ def device_rules(spec: ContainerSpec) -> list[DeviceRule] | None:
 
 
 def node_of(device: Device) -> os.stat_result:
-    """What the host has at the device's path, links followed: names below /dev/disk/by-id are links.
+    """Status of the host's device node; symlinks are followed, since names in /dev/disk/by-id are symlinks.
 
-    Raises InvalidInput where that is no device.
+    Raises InvalidInput if the path does not exist or is not a device.
     """
     try:
         found = os.stat(to_bytes(device.source))
     except OSError as error:
         raise InvalidInput(
-            f"devices: {device.source} is not on the host ({error.strerror})", "load its driver, or correct it"
+            f"devices: {device.source} does not exist on the host ({error.strerror})",
+            "load its driver, or correct the path",
         ) from None
     if not stat.S_ISCHR(found.st_mode) and not stat.S_ISBLK(found.st_mode):
-        raise InvalidInput(f"devices: {device.source} is not a device", "name the device itself")
+        raise InvalidInput(f"devices: {device.source} is not a device", "give the path of a device node")
     return found
 
 
 def check_devices(spec: ContainerSpec) -> None:
-    """Raises InvalidInput where a device is not on this host. Changes nothing."""
+    """Check that the host has the devices of `spec`. Changes nothing. Raises InvalidInput if it lacks one."""
     for device in spec.devices:
         node_of(device)
 
@@ -72,6 +73,6 @@ def _is_device(path: str) -> bool:
     try:
         mode = os.stat(to_bytes(path)).st_mode
     except OSError:
-        # Told where it is mounted.
+        # The mount reports the error.
         return False
     return stat.S_ISCHR(mode) or stat.S_ISBLK(mode)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Errors that say which container they are about."""
+"""Errors that name the container that they are about."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .._errors import ConductorError, EffectFailed
 
 @contextlib.contextmanager
 def about_container(name: str) -> Iterator[None]:
-    """Have each error of the block be a ConductorError that names the container that it is about."""
+    """Turn errors of the block into ConductorError, each with the name of the container in its message."""
     try:
         yield
     except ConductorError as error:
-        # The same error goes on: what else it carries, like `may_come`, must not be lost.
+        # The same object is raised again, so that its other attributes, like `may_come`, are kept.
         if not re.search(rf"\b{re.escape(name)}\b", error.message):
             error.message = f"container {name}: {error.message}"
         raise
     except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        raise EffectFailed(f"container {name}: {error.strerror or error}{where}") from error
+        path = f" ({error.filename})" if error.filename else ""
+        raise EffectFailed(f"container {name}: {error.strerror or error}{path}") from error

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What modules tell of a container; the same in conductor_container and conductor_container_info."""
+"""Facts about a container, as conductor_container and conductor_container_info return them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MOST_OUTPUT = 1 << 20
 
 
 def container_facts(settings: Settings, name: str) -> dict | None:
-    """State, process, addresses, exit status and the end of the log of `name`; None where there is none."""
+    """State, process, addresses, exit status and end of the log of container `name`; None if it does not exist."""
     paths = ContainerPaths.of(settings.container_dir, name)
     spec = store.read_spec(paths)
     if spec is None:
@@ -32,7 +32,7 @@ def container_facts(settings: Settings, name: str) -> dict | None:
     running = process is not None and process.alive()
     kept = read_kept(paths) or {}
     if not running:
-        # It writes down how it ended, and goes, unless it starts the container again.
+        # Waits for a supervisor that is just writing the exit status.
         store.observe_process(paths, spec)
     ended, damage = _ended(paths, state)
     addresses, more = _addresses(settings, name)
@@ -55,7 +55,7 @@ def container_facts(settings: Settings, name: str) -> dict | None:
         "rootfs": paths.rootfs,
         "log_path": paths.log,
         "log": log,
-        # What of it cannot be read; that must not hide the rest.
+        # One unreadable file must not hide the other facts.
         **({"error": "; ".join(damage)} if damage else {}),
     }
 
@@ -71,7 +71,7 @@ def _state(running: bool, supervisor: ProcessId | None, state: dict, ended: dict
 
 
 def _ended(paths: ContainerPaths, state: dict) -> tuple[dict, list[str]]:
-    """How its last life ended, that of the run state if there is one; and what of that cannot be read."""
+    """The exit record of the last run (of the run in `state`, if any), and errors of reading it."""
     try:
         ended = store.read_exit(paths) or {}
     except Damaged as error:
@@ -99,11 +99,11 @@ def _iso(seconds: float | None) -> str | None:
 
 
 def log_from(path: str, begin: int) -> str:
-    """What was written to the log from byte `begin` on, at most the last MiB of it, as text."""
+    """Text that was written to the log from byte `begin` on, at most its last MiB."""
     try:
         with open(open_log(path), "rb") as file:
             size = file.seek(0, os.SEEK_END)
-            # Begun anew by logrotate(8) meanwhile.
+            # logrotate(8) may have truncated it meanwhile.
             start = begin if begin <= size else 0
             file.seek(max(start, size - _MOST_OUTPUT))
             return file.read(_MOST_OUTPUT).decode(errors="replace")
@@ -112,9 +112,9 @@ def log_from(path: str, begin: int) -> str:
 
 
 def log_tail(path: str) -> str:
-    """The last lines of the log, at most 4 KiB; characters that would act on a terminal are shown as escapes.
+    """The last lines of the log, at most 4 KiB; control characters for terminals are escaped.
 
-    Raises OSError: those inside have it open, and may hold a lease on it.
+    Raises OSError, for instance if a process inside holds a lease on the log.
     """
     try:
         fd = open_log(path)

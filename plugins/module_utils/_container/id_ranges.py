@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ranges of ids that containers have: each stands in its container.json, and is free again with that."""
+"""Id ranges of containers: each is recorded in its container.json, and is released when that file is deleted."""
 
 from __future__ import annotations
 
@@ -23,18 +23,20 @@ _PASSWD_LOCK = "/etc/.pwd.lock"
 
 
 def read_ids(paths: ContainerPaths) -> IdRange | None:
-    """The container's range, or None where it has the host's own ids, or there is none. Raises Damaged."""
+    """The container's range; None if it uses the host's ids or does not exist. Raises Damaged."""
     kept = read_kept(paths)
     if kept is None or kept.get("userns", "host") == "host":
         return None
     ids = kept.get("ids")
     if ids is None:
-        raise Damaged(f"{paths.spec} is damaged (it has no ids)", "remove the container with force=true")
+        raise Damaged(
+            f"{paths.spec} is damaged (it has no ids)", "remove the container with state=absent and force=true"
+        )
     return IdRange(ids["base"], ids["size"])
 
 
 def taken_ids(container_dir: str, but: str) -> dict[str, IdRange]:
-    """Ranges of all containers except `but`, by name."""
+    """Ranges of all containers and image builds except `but`, by name."""
     found = {}
     for name in (*container_names(container_dir), *build_names(container_dir)):
         paths = ContainerPaths.of(container_dir, name)
@@ -45,15 +47,15 @@ def taken_ids(container_dir: str, but: str) -> dict[str, IdRange]:
 
 
 def id_files() -> list[str]:
-    """Those of /etc/subuid and /etc/subgid that exist: without them useradd(8) gives nobody such ids."""
+    """Those of /etc/subuid and /etc/subgid that exist. Without them, useradd(8) assigns no such ids."""
     return [path for path in (SUBUID, SUBGID) if os.path.exists(path)]
 
 
 @contextlib.contextmanager
 def id_files_locked(timeout: float) -> Iterator[None]:
-    """Hold the lock of the programs that change users (lckpwdf(3)) for the block.
+    """Hold the lock of programs that change users (lckpwdf(3)) during the block.
 
-    Raises LockTimeout after `timeout` seconds, HostNotCapable where /etc cannot be written to.
+    Raises LockTimeout after `timeout` seconds, HostNotCapable if /etc is not writable.
     """
     try:
         fd = os.open(_PASSWD_LOCK, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -63,7 +65,7 @@ def id_files_locked(timeout: float) -> Iterator[None]:
     try:
         while True:
             try:
-                # fcntl(2), on the whole file; closing it lets go.
+                # fcntl(2), on the whole file; closing the descriptor releases it.
                 fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except OSError as error:
@@ -71,8 +73,8 @@ def id_files_locked(timeout: float) -> Iterator[None]:
                     raise
                 if time.monotonic() >= deadline:
                     raise LockTimeout(
-                        f"{_PASSWD_LOCK} is locked by another program for longer than {timeout:g} s",
-                        "wait until useradd, usermod or whichever has ended, and run this again",
+                        f"{_PASSWD_LOCK}: another program holds the lock for longer than {timeout:g} s",
+                        "run this again when that program (useradd or usermod, for instance) has exited",
                     ) from None
                 time.sleep(0.02)
         yield
@@ -93,8 +95,8 @@ def append_ids(path: str, lines: str) -> None:
 
 def _not_writable(path: str, error: OSError) -> HostNotCapable:
     return HostNotCapable(
-        f"{path} cannot be written ({error.strerror}), so the ids of containers could be given to users",
-        f"register them there for the user conductor, like conductor:524288:268435456 in {SUBUID} and {SUBGID}",
+        f"{path}: cannot be written ({error.strerror}), so useradd could assign ids of containers to users",
+        f"register the ids for the user conductor, like conductor:524288:268435456 in {SUBUID} and {SUBGID}",
     )
 
 
@@ -103,7 +105,7 @@ def _ids_or_owner(paths: ContainerPaths) -> IdRange | None:
         return read_ids(paths)
     except Damaged:
         pass
-    # What cannot be read may still run: its files tell whose they are.
+    # A container with a damaged spec may still run: the owner of its files shows its range.
     try:
         owner = os.stat(paths.upper).st_uid
     except OSError:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""conductor_container_info: what containers there are, and what they use."""
+"""conductor_container_info: the containers of a host and their resource usage."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .._errors import ConductorError
 from .cgroup_paths import cgroup_of
 from .facts import container_facts
 
-# Links that are told of, and bytes that are read of the kernel's table of them.
-_LINKS, _MOST_OF_LINKS = 256, 1 << 16
+# Network interfaces that are reported, and bytes that are read of the kernel's table of them.
+_MAX_LINKS, _MAX_TABLE_BYTES = 256, 1 << 16
 
 
 class ContainerInfoCase(InfoCase[list[dict]]):
-    """Containers with the names that are asked for."""
+    """Facts about the containers with the given names, by default about all."""
 
     def __init__(self, params: dict, settings: Settings) -> None:
         self.settings = settings
@@ -48,19 +48,19 @@ class ContainerInfoCase(InfoCase[list[dict]]):
 
 
 def _traffic(pid: int) -> dict[str, dict[str, int]]:
-    """Bytes and packets of each link but lo, from the container's own view (proc_pid_net(5), /proc/PID/net/dev).
+    """Bytes and packets of each network interface except lo, as seen inside (proc_pid_net(5), /proc/PID/net/dev).
 
-    Those inside may make links, as many as they like and with names of any bytes: these are shown as escapes.
+    Processes inside may create any number of interfaces, with names of any bytes: bytes that are not UTF-8 are escaped.
     """
     try:
         with open(f"/proc/{pid}/net/dev", "rb") as file:
-            # The last line may be cut.
-            lines = file.read(_MOST_OF_LINKS).split(b"\n")[2:-1]
+            # The last line may be truncated.
+            lines = file.read(_MAX_TABLE_BYTES).split(b"\n")[2:-1]
     except OSError:
-        # It ended while we looked.
+        # The container has stopped meanwhile.
         return {}
     links = {}
-    for line in lines[:_LINKS]:
+    for line in lines[:_MAX_LINKS]:
         link, _, numbers = line.partition(b":")
         counts = [int(number) for number in numbers.split()]
         name = link.strip(b" ").decode("utf-8", errors="backslashreplace")

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The birth of pid 1: from a child of the supervisor to the container's command, in its own namespaces and root."""
+"""Setup of a container's first process: from a child of the supervisor to its command, in its namespaces and root."""
 
 from __future__ import annotations
 
@@ -29,24 +29,23 @@ def exec_first_process(
     error_fd: int,
     streams: tuple[int, int, int] | None = None,
 ) -> None:
-    """Become the container's first process. Runs in a fresh child that is pid 1 of a new pid namespace already.
+    """Become the container's first process. Never returns. Runs in a new child that is pid 1 of a new PID namespace.
 
-    `entry` is its cgroup's, `root_id` the host's id of root inside. `streams`: its standard input, output and error;
-    None for an input on which a read waits, and the container's log.
+    `entry` is the container's cgroup, `root_id` the host's id of root inside. `streams` are its standard input, output
+    and error; None for an input on which a read blocks, and the container's log.
 
-    Waits for a byte from `go_fd`, when it is written down, before it executes the command; it ends where that is closed
-    instead. Writes one line to `error_fd` where it fails; a successful exec closes it (all are close-on-exec). Never
-    returns.
+    Executes the command after a byte from `go_fd`, which says that the run state is written; exits if `go_fd` is closed
+    instead. On failure, writes one line to `error_fd`; a successful exec closes it (all are close-on-exec).
     """
     try:
         entry.join()
-        # Among them locks of the module's, which must not live as long as this does.
+        # Among them are locks of the module, which must not be held for the container's lifetime.
         close_others({go_fd, error_fd, *(streams or ())})
         set_oom_score(confinement.oom_score_adj)
-        # As root of the host, which it is not any more when they are set.
+        # Requires root on the host, which this process no longer is when the limits are set.
         limits = raise_limits(confinement.ulimits)
         os.setsid()
-        # Keys of who runs the module are none of the container's.
+        # The container must not get keys of the user that runs the module.
         syscalls.new_session_keyring()
         netns = os.open(paths.netns, os.O_RDONLY | os.O_CLOEXEC)
         userns_fd = user_namespace.owner(netns)
@@ -54,11 +53,11 @@ def exec_first_process(
         syscalls.setns(netns, syscalls.CLONE_NEWNET)
         syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWCGROUP)
         syscalls.mount("", "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
-        # Modes of what is made there are given in full.
+        # Files below are created with complete modes.
         os.umask(0)
         syscalls.set_file_owner(root_id)
         if userns_fd is None:
-            # Before the mounts: below /proc/sys each IPC namespace finds files of its own, and mounts on those only.
+            # Before the mounts: files in /proc/sys belong to an IPC namespace, and a mount covers only its own.
             syscalls.unshare(syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWIPC)
         mount_all(paths.rootfs, spec, root_id, userns_fd)
         _pivot(paths.rootfs)
@@ -67,7 +66,7 @@ def exec_first_process(
                 "", "/", None, syscalls.MS_REMOUNT | syscalls.MS_BIND | syscalls.MS_RDONLY | syscalls.MS_NODEV
             )
         if userns_fd is not None:
-            _own_namespaces(userns_fd)
+            _enter_user_namespace(userns_fd)
         if spec.dev == "private":
             syscalls.mount(
                 "mqueue", "/dev/mqueue", "mqueue", syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
@@ -78,7 +77,7 @@ def exec_first_process(
         for fd in {*streams} - {0, 1, 2}:
             os.close(fd)
         if not os.read(go_fd, 1):
-            raise EffectFailed("its supervisor could not write down that it runs")
+            raise EffectFailed("the supervisor could not write the run state")
         become_and_exec(
             spec.command,
             user=spec.user,
@@ -94,19 +93,21 @@ def exec_first_process(
         os._exit(127)
 
 
-def _own_namespaces(userns_fd: int) -> None:
-    """Those that the container's user namespace owns, so that its root may do there what its capabilities say.
+def _enter_user_namespace(userns_fd: int) -> None:
+    """Enter the user namespace and create namespaces that it owns, in which root inside has its capabilities.
 
-    All mounts were made before, with the host's rights and sight; now the mount namespace is copied, and in a copy for
-    another user namespace nobody can take a mount away, or a restriction from it (mount_namespaces(7)): what is masked
-    stays masked.
+    All mounts exist already, made with the rights of the host. The new mount namespace is a copy that belongs to
+    another user namespace, in which mounts and their restrictions are locked (mount_namespaces(7)): masked paths stay
+    masked.
     """
     user_namespace.enter(userns_fd)
     syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWCGROUP)
 
 
 def _pivot(root: str) -> None:
-    """pivot_root(2), section "pivot_root(".", ".")": the old root is stacked on the new one, then taken away."""
+    """Change the root as in pivot_root(2), section "pivot_root(".", ".")": the old root covers the new one, then is
+    unmounted.
+    """
     os.chdir(root)
     syscalls.pivot_root(".", ".")
     syscalls.umount2(".", syscalls.MNT_DETACH)
@@ -114,14 +115,15 @@ def _pivot(root: str) -> None:
 
 
 def _log_streams(path: str, root_id: int) -> tuple[int, int, int]:
-    """Input from a pipe that the process itself holds open for writing: a read waits, as at a terminal nobody types at,
-    and a shell stays alive with no process of ours to hold the other end. Output goes to the log.
+    """Standard streams without a terminal: output goes to the log, input is a pipe that the process holds open itself.
+
+    A read of it blocks, as on an idle terminal, so that a shell keeps running without a process at the other end.
     """
     reader, writer = os.pipe()
     both = os.open(f"/proc/self/fd/{reader}", os.O_RDWR | os.O_CLOEXEC)
     os.close(reader)
     os.close(writer)
     log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    # So that those who write to /dev/stdout can open it.
+    # Lets processes inside open /dev/stdout.
     os.fchown(log, root_id, root_id)
     return both, log, log

@@ -1,12 +1,12 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a container sees besides its root file system: /proc, /sys, /dev, and the mounts that its user asked for.
+"""Mounts of a container besides its root file system: /proc, /sys, /dev, and those of the option mounts.
 
 Runs in the container's own mount namespace, before pivot_root. Every target is opened below the root without following
-a link (the image, or what the container wrote before, may hold any), and mounted on by descriptor. Links of the root
-itself in a user's target are replaced before, while nobody inside runs.
-The conventions: https://systemd.io/CONTAINER_INTERFACE and the OCI runtime specification (config-linux.md).
+symlinks (the image and the container can contain any), and is mounted on by descriptor. Symlinks of the root itself in
+a target of the option are resolved before that, while no process inside runs.
+Conventions: https://systemd.io/CONTAINER_INTERFACE and the OCI runtime specification (config-linux.md).
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ from .spec.devices import DIRECTORIES, LINKS, STANDARD_NODES, Device
 from .spec.mounts import Mount
 
 _NO_LINKS = syscalls.RESOLVE_IN_ROOT | syscalls.RESOLVE_NO_SYMLINKS | syscalls.RESOLVE_NO_MAGICLINKS
-# As the kernel follows at most (path_resolution(7)).
-_MOST_LINKS = 40
+# Limit of the kernel (path_resolution(7)).
+_MAX_LINKS = 40
 _RESERVED = ("proc", "sys", "dev")
 _SAFE = syscalls.MS_NOSUID | syscalls.MS_NOEXEC | syscalls.MS_NODEV
 _SAFE_ATTR = syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NOEXEC | syscalls.MOUNT_ATTR_NODEV
 
-# As docker, podman and systemd-nspawn mask them, all together: they tell of the host, or act on it.
+# All paths that docker, podman or systemd-nspawn mask: they reveal information about the host, or act on it.
 MASKED = (
     "/proc/acpi /proc/asound /proc/interrupts /proc/kallsyms /proc/kcore /proc/keys /proc/latency_stats "
     "/proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/dev/block /sys/devices/virtual/powercap "
     "/sys/firmware /sys/fs/selinux"
 ).split()
-# Of each cpuN: counts what other containers do, too (GHSA-6fw5-f8r9-fgfm of moby).
+# Of each cpuN: its counters show the activity of other containers, too (GHSA-6fw5-f8r9-fgfm of moby).
 _CPUS, _OF_CPU = "/sys/devices/system/cpu", "thermal_throttle"
-# Below /proc/sys what is of a namespace, and so the container's own (sysctl(5), ipc_namespaces(7), uts_namespaces(7)).
-_OWN_SYSCTLS = (
+# Parts of /proc/sys that belong to a namespace of the container (sysctl(5), ipc_namespaces(7), uts_namespaces(7)).
+_NAMESPACED_SYSCTLS = (
     "net fs/mqueue kernel/hostname kernel/domainname kernel/shmmax kernel/shmall kernel/shmmni "
     "kernel/shm_rmid_forced kernel/msgmax kernel/msgmnb kernel/msgmni kernel/sem"
 ).split()
@@ -53,7 +53,7 @@ READ_ONLY = "/proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger".split()
 
 @dataclass(frozen=True)
 class _Inside:
-    """The root that is mounted below, the host's id of root inside, and the user namespace that says so, if any."""
+    """The root directory to mount in, the host's id of root inside, and the user namespace of the container, if any."""
 
     root_fd: int
     root_id: int
@@ -61,39 +61,39 @@ class _Inside:
 
 
 def mount_all(root: str, spec: ContainerSpec, root_id: int, userns_fd: int | None) -> None:
-    """Everything below `root` (a mount point in this namespace) that `spec` asks for.
+    """Mount everything that `spec` requires below `root` (a mount point in this namespace).
 
-    `root_id` is the host's id of root inside. For a process whose umask is 0, and whose files belong to `root_id`.
-    Raises OSError, EffectFailed, HostNotCapable.
+    `root_id` is the host's id of root inside. Requires that the umask of this process is 0, and that files that it
+    creates belong to `root_id`. Raises OSError, EffectFailed, HostNotCapable.
     """
     root_fd = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     inside = _Inside(root_fd, root_id, userns_fd)
     try:
-        open_up = spec.privileged
+        privileged = spec.privileged
         _mount(inside, "/proc", "proc", _SAFE)
-        _mount(inside, "/sys", "sysfs", _SAFE | (0 if open_up else syscalls.MS_RDONLY))
+        _mount(inside, "/sys", "sysfs", _SAFE | (0 if privileged else syscalls.MS_RDONLY))
         _cgroup(inside, writable=spec.cgroup_writable)
         _host_dev(inside) if spec.dev == "host" else _private_dev(inside, spec.devices)
-        if not open_up:
+        if not privileged:
             _restrict(root_fd)
         elif userns_fd is None:
-            _guard_sysctls(root_fd)
+            _protect_sysctls(root_fd)
         if spec.init:
             for directory, mode in (("/run", "755"), ("/run/lock", "1777"), ("/tmp", "1777")):
                 _mount(inside, directory, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, f"mode={mode}")
-        # Before any of them is mounted: links are those of the root, and none that somebody else has in a volume.
-        targets = [(_without_links(root_fd, mount.target), mount) for mount in spec.mounts]
+        # Before any of them is mounted: only symlinks of the root are followed, never those in a shared volume.
+        targets = [(_resolve(root_fd, mount.target), mount) for mount in spec.mounts]
         for target, mount in sorted(targets, key=lambda pair: pair[0]):
             _bind(inside, mount, target) if mount.type == "bind" else _tmpfs(inside, mount, target)
     finally:
         os.close(root_fd)
 
 
-def _without_links(root_fd: int, path: str) -> list[str]:
-    """The components of `path` with each link in the root on the way followed within the root (a merged /usr has some).
+def _resolve(root_fd: int, path: str) -> list[str]:
+    """Components of `path` after following its symlinks within the root (a merged /usr has some).
 
-    What does not exist stays as it is. What a target leads to is opened later, where no link is followed. Raises
-    EffectFailed where it leads to what is not the root's: the container's own view of the kernel.
+    Components that do not exist are kept. The result is opened later without following symlinks. Raises EffectFailed if
+    it is in /proc, /sys or /dev, which are not part of the root.
     """
     todo, links = native(path).split("/"), 0
     done: list[str] = []
@@ -114,13 +114,13 @@ def _without_links(root_fd: int, path: str) -> list[str]:
             finally:
                 os.close(fd)
             links += 1
-            if links > _MOST_LINKS:
-                raise EffectFailed(f"mounts: target {path}: too many links on the way", "choose another target")
+            if links > _MAX_LINKS:
+                raise EffectFailed(f"mounts: target {path}: too many symlinks in the path", "choose another target")
             done = [] if to.startswith("/") else done[:-1]
             todo = [*to.split("/"), *todo]
     if not done or (done[0] in _RESERVED and done != native(path).strip("/").split("/")):
         raise EffectFailed(
-            f"mounts: target {path} leads by a link to /{shown('/'.join(done))}, which conductor makes itself",
+            f"mounts: target {path} leads through a symlink to /{shown('/'.join(done))}, which conductor mounts itself",
             "choose another target",
         )
     return done
@@ -128,26 +128,26 @@ def _without_links(root_fd: int, path: str) -> list[str]:
 
 @contextlib.contextmanager
 def _target(inside: _Inside, path: str, directory: bool = True):
-    """The path of a descriptor of `path` below the root, which is made where it is missing."""
-    fd = _open_or_make(inside, path.strip("/").split("/"), directory)
+    """The /proc/self/fd path of `path` below the root, which is created if it is missing."""
+    fd = _open_or_create(inside, path.strip("/").split("/"), directory)
     try:
         yield f"/proc/self/fd/{fd}"
     finally:
         os.close(fd)
 
 
-def _open_or_make(inside: _Inside, parts: list[str], directory: bool) -> int:
+def _open_or_create(inside: _Inside, parts: list[str], directory: bool) -> int:
     path, root_fd = "/".join(parts), inside.root_fd
     with contextlib.suppress(FileNotFoundError):
         return _open(root_fd, path)
-    parent_fd = _open_or_make(inside, parts[:-1], True) if parts[1:] else os.dup(root_fd)
+    parent_fd = _open_or_create(inside, parts[:-1], True) if parts[1:] else os.dup(root_fd)
     try:
         with contextlib.suppress(FileExistsError):
             if directory:
                 os.mkdir(parts[-1], 0o755, dir_fd=parent_fd)
             else:
                 os.close(os.open(parts[-1], os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=parent_fd))
-        # From the root once more: whoever shares a volume may have exchanged what is on the way.
+        # From the root once more: a process that shares a volume may have replaced a directory in the path.
         return _open(root_fd, path)
     finally:
         os.close(parent_fd)
@@ -160,7 +160,7 @@ def _open(root_fd: int, path: str) -> int:
         raise
     except OSError as error:
         raise EffectFailed(
-            f"mount target /{shown(path)}: {error.strerror}", "a link on the way is not followed"
+            f"mount target /{shown(path)}: {error.strerror}", "choose a target without symlinks in its path"
         ) from error
 
 
@@ -170,17 +170,17 @@ def _mount(inside: _Inside, path: str, fstype: str, flags: int, data: str | None
 
 
 def _cgroup(inside: _Inside, writable: bool) -> None:
-    """The container's own cgroup as the root of version 2, where systemd inside looks for it."""
+    """Mount the container's own cgroup as the root of version 2, where systemd inside expects it."""
     try:
         _mount(inside, "/sys/fs/cgroup", "cgroup2", _SAFE | (0 if writable else syscalls.MS_RDONLY))
     except OSError as error:
-        # A kernel with version 1 only has no such file system, and nothing inside can need it then.
+        # A kernel with version 1 only has no such file system, so that nothing inside can need it.
         if error.errno != errno.ENODEV:
             raise
 
 
 def _private_dev(inside: _Inside, devices: tuple[Device, ...]) -> None:
-    # Nodes work here, in a tmpfs that the host mounted; those inside can make none.
+    # Device nodes work in this tmpfs, since the host mounts it; processes inside cannot create any.
     _mount(inside, "/dev", "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NOEXEC, "mode=755,size=64k")
     dev_fd = syscalls.openat2(inside.root_fd, "dev", os.O_RDONLY | os.O_DIRECTORY, _NO_LINKS)
     try:
@@ -194,14 +194,14 @@ def _private_dev(inside: _Inside, devices: tuple[Device, ...]) -> None:
             _host_device(dev_fd, device)
     finally:
         os.close(dev_fd)
-    # gid 5 is tty in Debian's base-passwd; grantpt(3) wants the terminals in it.
+    # gid 5 is tty in Debian's base-passwd, the group that grantpt(3) gives terminals.
     terminals = f"newinstance,ptmxmode=0666,mode=620,gid={inside.root_id + 5}"
     _mount(inside, "/dev/pts", "devpts", syscalls.MS_NOSUID | syscalls.MS_NOEXEC, terminals)
     _mount(inside, "/dev/shm", "tmpfs", _SAFE, "mode=1777,size=64m")
 
 
 def _host_device(dev_fd: int, device: Device) -> None:
-    """A node of root's inside, with the mode that it has on the host."""
+    """Create the node of `device`, owned by root inside, with its mode on the host."""
     found = node_of(device)
     *parents, name = device.target.split("/")[2:]
     path = ""
@@ -226,13 +226,14 @@ def _restrict(root_fd: int) -> None:
             _mask(syscalls.openat2(root_fd, path[1:], os.O_PATH, _NO_LINKS))
 
 
-def _guard_sysctls(root_fd: int) -> None:
-    """/proc/sys read only, but for what is the container's own. For root inside who is the host's, and may all.
+def _protect_sysctls(root_fd: int) -> None:
+    """Make /proc/sys read-only, except for settings of the container's namespaces.
 
-    A mount of the user's on it, or on a file below it, comes later and counts.
+    Needed if root inside is root on the host with all capabilities. A mount of the option mounts on /proc/sys, or on a
+    file in it, is made later and takes precedence.
     """
     own = {}
-    for name in _OWN_SYSCTLS:
+    for name in _NAMESPACED_SYSCTLS:
         with contextlib.suppress(FileNotFoundError):
             fd = syscalls.openat2(root_fd, f"proc/sys/{name}", os.O_PATH, _NO_LINKS)
             own[name] = syscalls.open_tree("", dirfd=fd)
@@ -257,7 +258,7 @@ def _of_each_cpu(root_fd: int) -> list[str]:
 
 
 def _mount_read_only(fd: int) -> None:
-    """What is at `fd` once more on itself, to be read only. Closes `fd`."""
+    """Bind-mount the file or directory `fd` on itself, read-only. Closes `fd`."""
     tree = syscalls.open_tree("", dirfd=fd)
     syscalls.mount_setattr(tree, syscalls.MOUNT_ATTR_RDONLY | _SAFE_ATTR)
     syscalls.move_mount(tree, fd)
@@ -266,12 +267,12 @@ def _mount_read_only(fd: int) -> None:
 
 
 def _mask(fd: int) -> None:
-    """Nothing instead of what is at `fd`. Closes `fd`."""
+    """Cover the directory `fd` with an empty one, or the file `fd` with /dev/null. Closes `fd`."""
     if stat.S_ISDIR(os.fstat(fd).st_mode):
         syscalls.mount("tmpfs", f"/proc/self/fd/{fd}", "tmpfs", syscalls.MS_RDONLY | _SAFE, "size=0,mode=000")
     else:
-        # The host's, found before anything inside runs (CVE-2025-31133). Read only, for who is root on the host, too,
-        # could change its mode.
+        # The host's /dev/null, opened before any process inside runs (CVE-2025-31133). Read-only, since root inside
+        # could otherwise change its mode if it is root on the host.
         tree = syscalls.open_tree("/dev/null", recursive=False)
         syscalls.mount_setattr(
             tree, syscalls.MOUNT_ATTR_RDONLY | syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NOEXEC
@@ -286,17 +287,18 @@ def _bind(inside: _Inside, mount: Mount, target: list[str]) -> None:
         tree = syscalls.open_tree(native(mount.source))
     except OSError as error:
         raise EffectFailed(
-            f"mounts: source {mount.source} of {mount.target}: {syscalls.reason(error)}", "make it, or correct it"
+            f"mounts: source {mount.source} of {mount.target}: {syscalls.reason(error)}",
+            "create it, or correct the path",
         ) from error
     try:
         kind = os.fstat(tree).st_mode
         attributes = syscalls.MOUNT_ATTR_RDONLY if mount.read_only else 0
         if stat.S_ISDIR(kind):
-            # A directory that somebody shares is no way in for device nodes; a device itself, named, is.
+            # Device nodes in a shared directory must not work; a device that is itself the source must.
             attributes |= syscalls.MOUNT_ATTR_NODEV
         _set_attributes(tree, attributes, mount, inside.userns_fd if mount.idmap else None)
-        with _naming(mount):
-            fd = _open_or_make(inside, target, stat.S_ISDIR(kind))
+        with _mount_errors(mount):
+            fd = _open_or_create(inside, target, stat.S_ISDIR(kind))
             try:
                 syscalls.move_mount(tree, fd)
             finally:
@@ -306,7 +308,10 @@ def _bind(inside: _Inside, mount: Mount, target: list[str]) -> None:
 
 
 def check_idmapped(mounts: Iterable[Mount], ids: IdRange) -> None:
-    """Raises HostNotCapable for a source whose file system cannot show its files under other ids. Changes nothing."""
+    """Check that the sources of `mounts` can be idmapped to `ids`. Changes nothing.
+
+    Raises HostNotCapable if a file system does not support idmapped mounts.
+    """
     with user_namespace.new(ids.map_line) as process:
         userns_fd = os.open(f"/proc/{process}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -321,17 +326,17 @@ def check_idmapped(mounts: Iterable[Mount], ids: IdRange) -> None:
 
 
 @contextlib.contextmanager
-def _naming(mount: Mount) -> Iterator[None]:
-    """OSError as EffectFailed that names the option, both paths and the remedy."""
+def _mount_errors(mount: Mount) -> Iterator[None]:
+    """Turn OSError into EffectFailed with the option, both paths and the remedy."""
     try:
         yield
     except OSError as error:
         both = f"{mount.source} on {mount.target}" if mount.source else mount.target
         remedy = {
-            errno.EROFS: "make the target in what is mounted there read-only",
-            errno.ENOTDIR: "both must be directories, or both files",
-            # So says move_mount(2) for one on the other.
-            errno.EINVAL: "both must be directories, or both files",
+            errno.EROFS: "create the target in the source of the read-only mount that contains it",
+            errno.ENOTDIR: "make both a directory, or both a file",
+            # move_mount(2) fails with this for a file on a directory and vice versa.
+            errno.EINVAL: "make both a directory, or both a file",
         }.get(error.errno or 0, "choose another target")
         raise EffectFailed(f"mounts: {both}: {syscalls.reason(error)}", remedy) from error
 
@@ -345,8 +350,7 @@ def _set_attributes(tree: int, attributes: int, mount: Mount, userns_fd: int | N
         if userns_fd is None or error.errno != errno.EINVAL:
             raise
         raise HostNotCapable(
-            f"mounts: the file system of {mount.source}, or of one mounted below, cannot show its files under a "
-            "container's ids",
+            f"mounts: the file system of {mount.source}, or one mounted below it, does not support idmapped mounts",
             f"set idmap: false for {mount.target}",
         ) from error
 
@@ -354,8 +358,8 @@ def _set_attributes(tree: int, attributes: int, mount: Mount, userns_fd: int | N
 def _tmpfs(inside: _Inside, mount: Mount, target: list[str]) -> None:
     flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | (syscalls.MS_RDONLY if mount.read_only else 0)
     data = f"mode=1777{f',size={mount.size}' if mount.size else ''}"
-    with _naming(mount):
-        fd = _open_or_make(inside, target, True)
+    with _mount_errors(mount):
+        fd = _open_or_create(inside, target, True)
         try:
             syscalls.mount("tmpfs", f"/proc/self/fd/{fd}", "tmpfs", flags, data)
         finally:

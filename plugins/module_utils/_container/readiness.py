@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a task waits for after a start, with no lock held: its command's end, its boot, its readiness."""
+"""Waits after a start, without a lock: for the command to exit, for init to boot, for the command of `wait`."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from .exec.run_inside import run_inside
 from .facts import container_facts, log_from
 from .seccomp import filters as seccomp_filters
 
-# Seconds in which an init that cannot boot has ended.
+# Seconds within which an init that cannot boot has exited.
 _BOOT = 1.0
-# Bytes of the output of `wait` that are kept, for its message.
-_SAID = 4096
+# Bytes of the output of `wait` that are kept for the error message.
+_MAX_OUTPUT = 4096
 
 
 class Ended(NamedTuple):
-    """How a command that was run to its end has ended, and what it printed."""
+    """Exit status and output of a command that has exited."""
 
     rc: int
     stdout: str
 
 
 def run_to_end(settings: Settings, paths: ContainerPaths) -> Ended:
-    """Wait until the first process has ended. Raises EffectFailed with `rc` where that is not 0, or unknown."""
+    """Wait until the first process has exited. Raises EffectFailed with `rc` if it is not 0 or not known."""
     state = read_run_state(paths) or {}
     process = process_in(state)
     pidfd = process.open() if process else None
@@ -52,16 +52,15 @@ def run_to_end(settings: Settings, paths: ContainerPaths) -> Ended:
         raise EffectFailed(f"container {paths.name} was removed while its command ran", container=None, rc=None)
     output = log_from(paths.log, state.get("log_begin", 0))
     if facts["exit_code"] != 0:
-        last = output.strip()[-500:] or "it printed nothing"
         raise EffectFailed(
-            f"{paths.name}: the command ended with exit status {facts['exit_code']}",
-            last, container=facts, rc=facts["exit_code"], stdout=output,
+            f"{paths.name}: the command exited with status {facts['exit_code']}",
+            _see(output), container=facts, rc=facts["exit_code"], stdout=output,
         )  # fmt: skip
     return Ended(0, output)
 
 
 def check_boots(settings: Settings, paths: ContainerPaths) -> None:
-    """Raises EffectFailed where an init that was just started has ended within a second: it could not boot."""
+    """Check that an init that was just started does not exit within a second. Raises EffectFailed if it does."""
     spec, process = store.read_spec(paths), process_in(read_run_state(paths))
     if spec is None or not spec.init:
         return
@@ -74,49 +73,54 @@ def check_boots(settings: Settings, paths: ContainerPaths) -> None:
             os.close(pidfd)
     facts = container_facts(settings, paths.name) or {}
     if facts.get("exit_code"):
-        last = facts["log"].strip()[-500:] or "it printed nothing"
         raise EffectFailed(
-            f"{paths.name}: init ended with exit status {facts['exit_code']} right after the start",
-            last,
+            f"{paths.name}: init exited with status {facts['exit_code']} right after the start",
+            _see(facts["log"]),
             container=facts,
         )
 
 
 def wait_ready(settings: Settings, paths: ContainerPaths, argv: tuple[str, ...], timeout: float) -> None:
-    """Run `argv` inside again and again until it exits 0. Raises EffectFailed after `timeout` seconds, or where the
-    container ends before.
+    """Run `argv` inside repeatedly until it exits with 0.
+
+    Raises EffectFailed after `timeout` seconds, or if the container stops before.
     """
     deadline = time.monotonic() + timeout
-    pause, said = 0.05, ""
+    pause, output = 0.05, ""
     while True:
         spec = store.read_spec(paths)
         process, _, running = store.observe_process(paths, spec)
         if not running or spec is None:
             facts = container_facts(settings, paths.name)
             raise EffectFailed(
-                f"container {paths.name} ended while it was waited for", "see container.log", container=facts
+                f"container {paths.name} stopped before it was ready", "see container.log", container=facts
             )
         left = deadline - time.monotonic()
         try:
             if process is None:
-                # Its supervisor could not start it again, and will try once more.
+                # The supervisor failed to restart it, and will try again.
                 raise ended_before()
             seccomp = seccomp_filters.filter_at((read_run_state(paths) or {}).get("seccomp", ""), spec)
             command = Command(argv, spec.user, spec.env, spec.working_dir, Confinement.of(spec, seccomp))
             until = time.monotonic() + max(left, 0.1)
-            outcome = run_inside(process, cgroup_of(paths.name), command, b"", until, lambda: Last(_SAID))
+            outcome = run_inside(process, cgroup_of(paths.name), command, b"", until, lambda: Last(_MAX_OUTPUT))
             if outcome.rc == 0:
                 return
-            said = (outcome.stderr or outcome.stdout).decode(errors="replace").strip()[-500:]
+            output = (outcome.stderr or outcome.stdout).decode(errors="replace")
         except ConductorError as error:
-            # Between two lives of a container that restarts, or before its program is there.
-            said = str(error)
+            # The container is being restarted, or the program of `wait` does not exist yet.
+            output = str(error)
         if time.monotonic() + pause > deadline:
             facts = container_facts(settings, paths.name)
             raise EffectFailed(
-                f"container {paths.name} was not ready after {timeout:g} s: {' '.join(argv)} did not exit 0",
-                said or "it printed nothing",
+                f"container {paths.name} was not ready after {timeout:g} s: {' '.join(argv)} did not exit with 0",
+                _see(output),
                 container=facts,
             )
         time.sleep(pause)
         pause = min(pause * 1.5, 1.0)
+
+
+def _see(output: str) -> str:
+    """A hint with the end of a command's output."""
+    return f"see its output: {output.strip()[-500:] or '(empty)'}"

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The container's root file system: overlayfs with the image as its read-only lower layers, so a start copies nothing.
 
-Where the container has ids of its own each layer is shown under those by an idmapped mount, and stays as it is on disk.
+If the container has its own range of ids, each layer is an idmapped mount; the files on disk do not change.
 https://docs.kernel.org/filesystems/overlayfs.html, https://docs.kernel.org/filesystems/idmappings.html
 """
 
@@ -22,28 +22,28 @@ from .._kernel.idmapped_mount import clone_idmapped, mount_idmapped
 from .._kernel.mountinfo import mount_points_below
 from .._kernel.overlayfs import mount_overlay
 
-# Overlayfs takes layers that are idmapped mounts from here on (Documentation/filesystems/idmappings.rst).
+# First Linux with overlayfs on idmapped mounts (Documentation/filesystems/idmappings.rst).
 _KERNEL = (5, 19)
 
 
 def mount_rootfs(paths: ContainerPaths, layers: Sequence[str], userns_fd: int | None, owner: int) -> None:
-    """Mount the root on `paths.rootfs`, unless it is: the image's `layers`, upmost first, and the container's own.
+    """Mount the root on `paths.rootfs` if it is not mounted: the image's `layers`, topmost first, and the container's.
 
-    `owner`: the host's id of root inside; `userns_fd`: the user namespace that says so, or None with the host's own.
-    Device nodes in it are dead: /dev is a mount of its own.
+    `owner` is the host's id of root inside; `userns_fd` the container's user namespace, or None if it has none.
+    Device nodes in the root do not work: /dev is a separate mount.
     """
     present = _mounted(paths)
     if paths.rootfs in present:
         return
-    # Idmapped mounts, where a start was killed before it took them away again.
+    # Idmapped mounts of an interrupted start.
     _unmount(present)
     for directory in (paths.upper, paths.work, paths.lower, paths.rootfs):
-        # Missing where making the container anew was interrupted between removing and making them.
+        # Missing if an interrupted run with recreate has removed them.
         if not os.path.isdir(directory):
             os.mkdir(directory)
             os.chmod(directory, 0o755)
     if os.stat(paths.upper).st_uid == 0:
-        # Not started before. Later it is whose the container's root directory is, which only those inside change.
+        # First start. Later this is the owner of the container's root directory, which only processes inside change.
         os.chown(paths.upper, owner, owner)
     if userns_fd is None:
         mount_overlay(paths.rootfs, layers, paths.upper, paths.work)
@@ -54,9 +54,9 @@ def mount_rootfs(paths: ContainerPaths, layers: Sequence[str], userns_fd: int | 
 
 @contextlib.contextmanager
 def shown_layers(layers: Sequence[str], place: str, userns_fd: int) -> Iterator[list[str]]:
-    """For the block each layer, with the ids of `userns_fd`, is mounted on a directory of its own in `place`: these.
+    """Paths in `place` at which the layers are mounted during the block, idmapped to the user namespace `userns_fd`.
 
-    An overlay that is mounted of them has its own references. Raises HostNotCapable.
+    An overlay that is mounted from them holds its own references. Raises HostNotCapable.
     """
     shown: list[str] = []
     try:
@@ -64,7 +64,7 @@ def shown_layers(layers: Sequence[str], place: str, userns_fd: int) -> Iterator[
             target = os.path.join(place, str(number))
             with contextlib.suppress(FileExistsError):
                 os.mkdir(target)
-            with _capable_of(layer):
+            with _idmap_errors(layer):
                 mount_idmapped(layer, target, userns_fd)
             shown.append(target)
         yield shown
@@ -73,46 +73,46 @@ def shown_layers(layers: Sequence[str], place: str, userns_fd: int) -> Iterator[
 
 
 @contextlib.contextmanager
-def _capable_of(layer: str) -> Iterator[None]:
-    """OSError as HostNotCapable."""
+def _idmap_errors(layer: str) -> Iterator[None]:
+    """Turn OSError into HostNotCapable."""
     try:
         yield
     except OSError as error:
         raise HostNotCapable(
-            f"the file system of {layer} cannot show its files under a container's ids ({error.strerror})",
-            "have image_dir on ext4, xfs or btrfs (tmpfs from Linux 6.3 on), or set userns: host",
+            f"image_dir: the file system of {layer} does not support idmapped mounts ({error.strerror})",
+            "move image_dir to ext4, xfs or btrfs (or tmpfs since Linux 6.3), or set userns: host",
         ) from error
 
 
 def check_kernel(release: str) -> None:
-    """Raises HostNotCapable where that release of Linux (uname(2)) has no overlayfs on idmapped mounts."""
+    """Check that this Linux `release` (uname(2)) has overlayfs on idmapped mounts. Raises HostNotCapable if not."""
     if tuple(int(number) for number in re.findall(r"\d+", release)[:2]) < _KERNEL:
         raise HostNotCapable(
-            f"Linux {release} is too old for user namespaces with overlayfs, which need {_KERNEL[0]}.{_KERNEL[1]}",
+            f"userns: Linux {release} has no overlayfs on idmapped mounts, which need {_KERNEL[0]}.{_KERNEL[1]}",
             "update the kernel, or set userns: host",
         )
 
 
 def check_idmap(layers: Sequence[str], ids: IdRange) -> None:
-    """Raises HostNotCapable where this host cannot show an image's layers under a container's ids. Changes nothing."""
+    """Check that this host can idmap the layers of an image to `ids`. Changes nothing. Raises HostNotCapable if not."""
     check_kernel(os.uname().release)
     with user_namespace.new(ids.map_line) as process:
         fd = os.open(f"/proc/{process}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
         try:
             for layer in layers:
-                with _capable_of(layer):
+                with _idmap_errors(layer):
                     os.close(clone_idmapped(layer, fd))
         finally:
             os.close(fd)
 
 
 def is_mounted(paths: ContainerPaths) -> bool:
-    """Whether anything is mounted on the container's root, or left of mounting it."""
+    """Whether the container's root is mounted, or layers of an interrupted mount are."""
     return bool(_mounted(paths))
 
 
 def unmount_rootfs(paths: ContainerPaths) -> None:
-    """Unmount all that is at and below the root, and what is left of mounting it, the deepest first."""
+    """Unmount the root, all mounts below it, and layers of an interrupted mount, deepest first."""
     _unmount(_mounted(paths))
 
 

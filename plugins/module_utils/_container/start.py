@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Starting a container: what it needs of the host, then its supervisor, then its first process."""
+"""Start of a container: preparation of the host, then its supervisor, then its first process."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ from .supervisor.supervise import oom_kills
 
 
 class Prepared(NamedTuple):
-    """What the host has made ready: the way into the container's cgroup, the host's id of root inside, the filter for
-    system calls, the path of the supervisor's program, and what could not be done in the container.
+    """A prepared start: the container's open cgroup, the host's id of root inside, the seccomp filter, the path of the
+    supervisor's program, and warnings about files inside that could not be written.
     """
 
     entry: CgroupEntry
@@ -49,28 +49,27 @@ class Prepared(NamedTuple):
 
 
 def start(settings: Settings, paths: ContainerPaths, spec: ContainerSpec) -> tuple[str, ...]:
-    """Start the container's first process under a supervisor of its own; returns when it has been executed.
+    """Start the container's first process under its own supervisor, and return warnings once it has been executed.
 
-    Its warnings are what could not be done inside. Raises EffectFailed and others where it could not; what was prepared
-    until then is for `clean_up`.
+    Raises EffectFailed and others if the start fails; `clean_up` then removes what was prepared.
     """
-    # Before the supervisor is born: while memory is shared with a child, each page that we write costs a copy.
+    # Before the supervisor is forked: while memory is shared with a child, each written page costs a copy.
     prepared = prepare(settings, paths, spec, filter_for(spec))
     status, status_writer = os.pipe()
     spawn_supervisor(lambda: _supervisor(paths, spec, prepared, status_writer))
     os.close(status_writer)
     prepared.entry.close()
-    # One line, written at once; not up to the end, which comes later: when the supervisor has become the small one.
-    said = os.read(status, 65536)
+    # One line, written at once. End of file comes later, when the supervisor has executed its small program.
+    answer = os.read(status, 65536)
     os.close(status)
-    if said != b"started":
-        message = said.decode(errors="replace") or "the supervisor ended before it said why"
+    if answer != b"started":
+        message = answer.decode(errors="replace") or "the supervisor exited without an error message"
         raise EffectFailed(f"container {spec.name} did not start: {message}")
     return prepared.warnings
 
 
 def prepare(settings: Settings, paths: ContainerPaths, spec: ContainerSpec, seccomp: SeccompFilter) -> Prepared:
-    """Cgroup, network namespace, root file system, files inside: each made where it is missing."""
+    """Create the cgroup, the network namespace, the root mount and files inside, each if it is missing."""
     ids = read_ids(paths)
     root_id = ids.base if ids else 0
     cgroup = cgroup_of(spec.name)
@@ -93,14 +92,16 @@ def prepare(settings: Settings, paths: ContainerPaths, spec: ContainerSpec, secc
         problems = try_write_files(root_fd, files)
     finally:
         os.close(root_fd)
-    warnings = [f"container {spec.name}: {path} inside cannot be written: {why}" for path, why in problems.items()]
+    warnings = [
+        f"container {spec.name}: {path} inside cannot be written: {reason}" for path, reason in problems.items()
+    ]
     return Prepared(cgroup.open(), root_id, seccomp, bundle.current(), tuple(warnings))
 
 
 def make_network_namespace(paths: ContainerPaths) -> None:
-    """Have the container's network namespace, and the user namespace that owns it.
+    """Create the container's network namespace, and the user namespace that owns it, if they are missing.
 
-    Both are one life: which user namespace a container has is asked of the network namespace, which has a name.
+    The two always exist together: the user namespace is found through the network namespace, which has a path.
     """
     if has_network_namespace(paths):
         return
@@ -110,8 +111,9 @@ def make_network_namespace(paths: ContainerPaths) -> None:
 
 
 def has_network_namespace(paths: ContainerPaths) -> bool:
-    """Whether there is one that fits its ids. Somebody else's does not: it would be out of reach for those inside, or
-    within reach of too much.
+    """Whether the network namespace exists and has an own user namespace exactly if the container has own ids.
+
+    With any other owner, root inside would have no rights in it, or too many.
     """
     if not network_namespace.exists(paths.netns):
         return False
@@ -124,7 +126,7 @@ def has_network_namespace(paths: ContainerPaths) -> bool:
 def launch(paths: ContainerPaths, spec: ContainerSpec, prepared: Prepared, restarts: int, flaps: int = 0) -> None:
     """Start the first process as a child of the calling process, in its cgroup, and write the run state.
 
-    `restarts`: how often its policy has started it; `flaps`: the same since it has run well. Raises EffectFailed.
+    `restarts`: starts by the restart policy; `flaps`: those since the last good run. Raises EffectFailed.
     """
     reader, writer = os.pipe()
     wait_go, go = os.pipe()
@@ -137,9 +139,9 @@ def launch(paths: ContainerPaths, spec: ContainerSpec, prepared: Prepared, resta
     prepared.entry.close()
     os.close(writer)
     os.close(wait_go)
-    # Written before the command is let go: were we killed here, nothing would run that the next run cannot find.
+    # Written before the command may run: if this process is killed here, the next module run finds every process.
     _write_run_state(paths, child, prepared.seccomp, {"restarts": restarts, "steady": restarts - flaps})
-    # EPIPE: it failed already, and says so below.
+    # EPIPE: it has failed already; its error is read below.
     with contextlib.suppress(BrokenPipeError):
         os.write(go, b"g")
     os.close(go)
@@ -147,14 +149,14 @@ def launch(paths: ContainerPaths, spec: ContainerSpec, prepared: Prepared, resta
         error = pipe.read().decode(errors="replace")
     if error or not has_executed(child):
         _, status = os.waitpid(child, 0)
-        raise EffectFailed(error or _why_unborn(spec, os.waitstatus_to_exitcode(status)))
+        raise EffectFailed(error or _silent_failure(spec, os.waitstatus_to_exitcode(status)))
 
 
-def _why_unborn(spec: ContainerSpec, code: int) -> str:
-    """Why the first process ended before it executed the command, and could not say so itself."""
+def _silent_failure(spec: ContainerSpec, code: int) -> str:
+    """Error message for a first process that ended before it executed the command, without a message of its own."""
     if code == -signal.SIGSYS:
-        return f"the seccomp profile {spec.seccomp} kills a process that makes the system calls which a start needs"
-    return f"its first process ended before it executed the command (exit status {code})"
+        return f"seccomp: the profile {spec.seccomp} kills processes for system calls that a start requires"
+    return f"the first process ended before it executed the command (exit status {code})"
 
 
 def _write_run_state(paths: ContainerPaths, child: int, seccomp: SeccompFilter, counts: dict) -> None:
@@ -164,18 +166,18 @@ def _write_run_state(paths: ContainerPaths, child: int, seccomp: SeccompFilter, 
         paths,
         {
             "pid": child,
-            # 0 is the start time of nobody: it has ended already.
+            # No process has start time 0: the child has ended already.
             "start_time": process.start_time if process else 0,
             "supervisor": {"pid": os.getpid(), "start_time": supervisor.start_time if supervisor else 0},
             "started_at": time.time(),
-            # As long as the host is up, whatever becomes of its clock.
+            # Seconds since boot, which a change of the clock does not affect.
             "began": time.monotonic(),
             "oom_file": oom_file,
             "oom_kills": oom_kills(oom_file),
             **counts,
-            # For those who enter it later, and for a restart.
+            # For processes that enter the container later, and for a restart.
             "seccomp": seccomp.path,
-            # Where in the log this life begins.
+            # Size of the log at the begin of this run.
             "log_begin": log_size(paths.log),
             "container_dir": os.path.dirname(paths.directory),
         },
@@ -183,14 +185,14 @@ def _write_run_state(paths: ContainerPaths, child: int, seccomp: SeccompFilter, 
 
 
 def _supervisor(paths: ContainerPaths, spec: ContainerSpec, prepared: Prepared, status: int) -> None:
-    """Body of the supervisor's process up to the point where it becomes the small one."""
+    """Body of the supervisor process until it executes its small program."""
     try:
         launch(paths, spec, prepared, 0)
         detach({status})
-        # EPIPE: who asked for it was killed meanwhile.
+        # EPIPE: the module was killed meanwhile.
         with contextlib.suppress(BrokenPipeError):
             os.write(status, b"started")
-        # All are close-on-exec.
+        # All descriptors are close-on-exec.
         exec_supervisor(paths, prepared.bundle)
     except BaseException as error:
         os.write(status, report(error))

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Errors of a start that are found before anything is changed, so that check mode reports them too."""
+"""Checks before a start that change nothing, so that check mode reports their errors, too."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ from .users import require_ids, resolve_user
 
 
 def check_startable(settings: Settings, paths: ContainerPaths, spec: ContainerSpec) -> None:
-    """What would make the start fail, found before anything is changed. Raises InvalidInput, HostNotCapable."""
+    """Check what a start of `spec` requires. Changes nothing. Raises InvalidInput, HostNotCapable."""
     for mount in spec.mounts:
         if mount.type == "bind":
             _check_source(mount.source)
     for mount in spec.mounts:
         _check_target(mount, spec.mounts)
-    shown = [mount for mount in spec.mounts if mount.type == "bind" and mount.idmap]
-    if shown and spec.userns != "host":
-        # Whichever ids: it depends on the file system alone.
-        check_idmapped(shown, IdRange(DEFAULT.base))
+    idmapped = [mount for mount in spec.mounts if mount.type == "bind" and mount.idmap]
+    if idmapped and spec.userns != "host":
+        # With any range: the result depends on the file system only.
+        check_idmapped(idmapped, IdRange(DEFAULT.base))
     check_devices(spec)
     check_limits(spec)
     roots = [paths.upper, *image_layers(settings.image_dir, spec.image)]
     if spec.init and not _has_init(roots):
         raise InvalidInput(
             f"{spec.name}: image {spec.image} has no init (/sbin/init)",
-            "add systemd-sysv and dbus to packages of the image, or set init: false",
+            "add systemd-sysv and dbus to the packages of the image, or set init: false",
         )
     size = {"auto": SIZE, "host": END}[spec.userns] if isinstance(spec.userns, str) else spec.userns.size
     require_ids(spec.user, resolve_user(spec.user, roots), size)
@@ -55,13 +55,13 @@ def _check_source(source: str) -> None:
     path = to_bytes(source)
     real = os.path.realpath(path).decode(errors="surrogateescape")
     if not os.path.lexists(path):
-        raise InvalidInput(f"mounts: source {source} does not exist on the host", "make it first, or correct it")
+        raise InvalidInput(f"mounts: source {source} does not exist on the host", "create it, or correct the path")
     if real != source:
-        raise InvalidInput(f"mounts: source {source} leads by a link to {real}", f"write {real} if that is meant")
+        raise InvalidInput(f"mounts: source {source} leads through a symlink to {real}", f"set source to {real}")
 
 
 def _check_target(mount: Mount, mounts: Iterable[Mount]) -> None:
-    """Raises InvalidInput where the target would have to be made in what is mounted there read-only."""
+    """Raises InvalidInput if the target does not exist and would have to be created in a read-only mount."""
     above = [other for other in mounts if mount.target.startswith(f"{other.target}/")]
     parent = max(above, key=lambda other: len(other.target), default=None)
     if parent is None or not parent.read_only:
@@ -70,14 +70,14 @@ def _check_target(mount: Mount, mounts: Iterable[Mount]) -> None:
     if parent.type == "tmpfs" or not os.path.lexists(to_bytes(below)):
         raise InvalidInput(
             f"mounts: target {mount.target} does not exist in {parent.target}, which is mounted read-only",
-            f"make {below} on the host, or mount {parent.target} writable"
+            f"create {below} on the host, or set read_only: false for {parent.target}"
             if parent.type == "bind"
-            else f"mount {parent.target} writable",
+            else f"set read_only: false for {parent.target}",
         )
 
 
 def _has_init(roots: Iterable[str]) -> bool:
-    """Whether a root with these layers, upmost first, has /sbin/init. What is removed in a layer is a device there."""
+    """Whether a root with these layers, topmost first, has /sbin/init. Overlayfs marks a removed file by a device."""
     for root in roots:
         for path in ("usr/sbin/init", "sbin/init"):
             with contextlib.suppress(OSError):

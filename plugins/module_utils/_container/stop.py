@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Stopping a container, gracefully and never in vain, and taking away what it used of the host."""
+"""Stop of a container: its stop signal, then SIGKILL, then removal of its mounts, namespaces and cgroup."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ from .._kernel.terminate import ask_to_end, send, wait_ended
 from .cgroup_paths import cgroup_of
 from .rootfs import is_mounted, unmount_rootfs
 
-# A killed process is gone when the kernel has freed what it held; this bounds the wait for a disk that hangs.
+# Seconds. A killed process ends when the kernel has freed its resources; a hanging disk delays that without limit.
 _KILL_TIMEOUT = 30.0
+_SEE_DISK = "check the host for a hanging disk or mount"
 
 
 def stop_process(process: ProcessId, stop_signal: int, timeout: float) -> None:
-    """End the first process, and with it, as it is pid 1, every other one inside.
+    """End the first process, and with it all other processes inside, since it is pid 1.
 
-    `stop_signal` first, then SIGKILL after `timeout` seconds; see `ask_to_end`. Raises EffectFailed.
+    Sends `stop_signal`, then SIGKILL after `timeout` seconds; see `ask_to_end`. Raises EffectFailed if the process does
+    not end within 30 seconds after SIGKILL.
     """
     pidfd = process.open()
     if pidfd is None:
@@ -34,13 +36,13 @@ def stop_process(process: ProcessId, stop_signal: int, timeout: float) -> None:
     try:
         ask_to_end(pidfd, process.pid, stop_signal, timeout)
         if not wait_ended(pidfd, _KILL_TIMEOUT):
-            raise EffectFailed(f"process {process.pid} does not end after SIGKILL", "look for a hanging disk or mount")
+            raise EffectFailed(f"process {process.pid} does not end after SIGKILL", _SEE_DISK)
     finally:
         os.close(pidfd)
 
 
 def kill_all(cgroup: Cgroup) -> None:
-    """End all processes of a container whose run state does not tell which is the first. Raises EffectFailed."""
+    """Kill all processes in the cgroup of a container whose run state is damaged or missing. Raises EffectFailed."""
     cgroup.kill()
     for pid in cgroup.processes():
         try:
@@ -48,17 +50,17 @@ def kill_all(cgroup: Cgroup) -> None:
         except ProcessLookupError:
             continue
         try:
-            # Still there, now that the descriptor holds it: the pid has not passed to another process.
+            # Still in the cgroup now that the descriptor holds the process: the pid was not reused.
             if pid in cgroup.processes():
                 send(pidfd, signal.SIGKILL)
                 if not wait_ended(pidfd, _KILL_TIMEOUT):
-                    raise EffectFailed(f"process {pid} does not end after SIGKILL", "look for a hanging disk or mount")
+                    raise EffectFailed(f"process {pid} does not end after SIGKILL", _SEE_DISK)
         finally:
             os.close(pidfd)
 
 
 def wait_supervisor(supervisor: ProcessId | None) -> None:
-    """Wait until the supervisor has written down the exit and ended; end it where it does not (it sleeps, say)."""
+    """Wait until the supervisor has written the exit record and exited; kill it after 2 seconds (it may be stopped)."""
     pidfd = supervisor.open() if supervisor else None
     if pidfd is None:
         return
@@ -71,18 +73,18 @@ def wait_supervisor(supervisor: ProcessId | None) -> None:
 
 
 def leftovers(paths: ContainerPaths) -> tuple[str, ...]:
-    """What a start prepared, or a process that ended left: in the words of a user."""
+    """Names, for users, of what a start has prepared or a process has left behind."""
     found = {
         "root file system": is_mounted(paths),
         "network namespace": os.path.lexists(paths.netns),
         "cgroup": cgroup_of(paths.name).exists(),
         "run state": os.path.lexists(paths.run_state),
     }
-    return tuple(name for name, there in found.items() if there)
+    return tuple(name for name, exists in found.items() if exists)
 
 
 def clean_up(paths: ContainerPaths) -> None:
-    """Take away all that `leftovers` finds. No process of the container may be left, and no link (DetachNetwork)."""
+    """Remove all that `leftovers` finds. Requires that the container has no process and no link (DetachNetwork)."""
     network_namespace.remove(paths.netns)
     unmount_rootfs(paths)
     cgroup_of(paths.name).remove()

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""container.json and exit.json of each container, its directory, and its processes as the run state names them."""
+"""Files of a container: container.json, exit.json and its directory; and its processes according to the run state."""
 
 from __future__ import annotations
 
@@ -29,21 +29,24 @@ _EXIT = {
 
 
 def read_spec(paths: ContainerPaths) -> ContainerSpec | None:
-    """The container's spec, or None where there is none. Raises Damaged."""
+    """The container's spec; None if the container does not exist. Raises Damaged."""
     value = read_json(paths.spec)
     if value is None:
         return None
     spec = ContainerSpec.from_json(value, paths.spec)
-    # Its cgroup, links and lock have this name.
+    # The container's cgroup, links and lock are named after the directory.
     if spec.name != paths.name:
-        raise Damaged(f"{paths.spec} is damaged (its name is {spec.name!r})", "restore it, or remove the container")
+        raise Damaged(
+            f"{paths.spec} is damaged (its name is {spec.name!r})",
+            "restore it, or remove the container with state=absent and force=true",
+        )
     return spec
 
 
 def write_spec(paths: ContainerPaths, spec: ContainerSpec, *, running: bool | None = None) -> None:
-    """Write the spec; `running` sets whether the supervisor may restart it, None keeps that as it is.
+    """Write the spec. `running` sets whether the supervisor may restart the container; None does not change that.
 
-    The container's id stays for as long as the container: peers and leases are bound to it. Its ids stay, too.
+    The container keeps its id, to which peers and leases are bound, and its id range.
     """
     old = read_kept(paths) or {}
     wanted = old.get("wanted", "stopped") if running is None else ("running" if running else "stopped")
@@ -51,12 +54,12 @@ def write_spec(paths: ContainerPaths, spec: ContainerSpec, *, running: bool | No
 
 
 def is_to_run(paths: ContainerPaths) -> bool:
-    """Whether what is stored says that the container shall run. Raises Damaged."""
+    """Whether container.json says that the container should run. Raises Damaged."""
     return (read_kept(paths) or {}).get("wanted") == "running"
 
 
 def write_spec_and_ids(paths: ContainerPaths, spec: ContainerSpec, ids: IdRange | None) -> None:
-    """Write the spec of a container that does not run, and its range of ids, which `spec.userns` asks for."""
+    """Write the spec and the id range (for `spec.userns`) of a container that does not run."""
     old = read_kept(paths) or {}
     _write(paths, spec, old.get("id") or os.urandom(8).hex(), "stopped", None if ids is None else asdict(ids))
 
@@ -66,13 +69,13 @@ def _write(paths: ContainerPaths, spec: ContainerSpec, identity: str, wanted: st
 
 
 def create_directory(paths: ContainerPaths, spec: ContainerSpec, ids: IdRange | None) -> None:
-    """Make the container's directory with its spec: whole, or not at all."""
+    """Create the container's directory with its spec, atomically."""
     parent = os.path.dirname(paths.directory)
     os.makedirs(parent, mode=0o711, exist_ok=True)
     staging = os.path.join(parent, f"{STAGING_PREFIX}new-{paths.name}")
     remove_tree(staging)
     os.mkdir(staging, 0o700)
-    # The rootfs's own mode is what `/` shows inside: _apt and others must be able to pass it.
+    # This becomes the mode of / inside, which _apt and other users must be able to traverse.
     for name in ("upper", "work", "lower", "rootfs"):
         os.mkdir(os.path.join(staging, name))
         os.chmod(os.path.join(staging, name), 0o755)
@@ -82,7 +85,7 @@ def create_directory(paths: ContainerPaths, spec: ContainerSpec, ids: IdRange | 
 
 
 def remove_directory(paths: ContainerPaths) -> None:
-    """Delete the container's directory: gone at once by a rename, then emptied."""
+    """Delete the container's directory: rename it first, so that the container disappears atomically."""
     parent = os.path.dirname(paths.directory)
     trash = os.path.join(parent, f"{STAGING_PREFIX}gone-{paths.name}")
     remove_tree(trash)
@@ -93,14 +96,14 @@ def remove_directory(paths: ContainerPaths) -> None:
 
 
 def clear_staging(paths: ContainerPaths) -> None:
-    """Delete what creating or removing this container left half-way, when it was killed."""
+    """Delete directories of an interrupted creation or removal of this container."""
     parent = os.path.dirname(paths.directory)
     for kind in ("new", "gone"):
         remove_tree(os.path.join(parent, f"{STAGING_PREFIX}{kind}-{paths.name}"))
 
 
 def has_staging(paths: ContainerPaths) -> bool:
-    """Whether there is something for `clear_staging` to do."""
+    """Whether `clear_staging` has directories to delete."""
     parent = os.path.dirname(paths.directory)
     return any(
         os.path.lexists(os.path.join(parent, f"{STAGING_PREFIX}{kind}-{paths.name}")) for kind in ("new", "gone")
@@ -108,14 +111,14 @@ def has_staging(paths: ContainerPaths) -> bool:
 
 
 def read_exit(paths: ContainerPaths) -> dict | None:
-    """{exit_code, signal, finished_at} of the last run that has ended, or None. Raises Damaged."""
+    """The exit record of the last run that has ended (fields: _EXIT), or None. Raises Damaged."""
     return read_json(paths.exit, _EXIT, remedy="remove it, or start the container")
 
 
 def observe_process(
     paths: ContainerPaths, spec: ContainerSpec | None
 ) -> tuple[ProcessId | None, ProcessId | None, bool]:
-    """First process, supervisor, and whether the container runs (a pause before a restart counts as running)."""
+    """First process, supervisor, and whether the container runs (waiting for a restart counts as running)."""
     state = read_run_state(paths)
     process, supervisor = process_in(state), process_in(state, "supervisor")
     if process is not None and process.alive():
@@ -124,7 +127,7 @@ def observe_process(
     if pidfd is None:
         return process, supervisor, False
     try:
-        # Just ended: give the supervisor the moment that it needs to write that down.
+        # The first process has ended: the supervisor may need a moment to write the exit record.
         restarts = spec is not None and spec.restart_policy != "no"
         return process, supervisor, not wait_ended(pidfd, 0.05 if restarts else 2.0)
     finally:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ranges of ids in /etc/subuid and /etc/subgid, so that useradd(8) gives none of them to a user of the host."""
+"""Registration of id ranges in /etc/subuid and /etc/subgid, so that useradd(8) assigns none of them to users."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from .plan.id_ranges import lines_of
 
 
 def register_ids(ranges: Iterable[IdRange], timeout: float) -> None:
-    """Write `ranges` to each of the two files that exists and lacks them, for the user conductor.
+    """Add `ranges` for the user conductor to each of the two files that exists and lacks them.
 
-    Raises LockTimeout if another program changes users for longer than `timeout` seconds, and HostNotCapable.
+    Raises LockTimeout if another program changes users for longer than `timeout` seconds, HostNotCapable if a file
+    cannot be written.
     """
     wanted = tuple(ranges)
     if not wanted:

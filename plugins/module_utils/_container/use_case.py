@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""conductor_container: one container as wanted."""
+"""conductor_container: bring one container into the requested state."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ from .start_checks import check_startable
 from .subid_files import register_ids
 from .supervisor.spawn import adopt
 
-# What belongs to a start, in this order.
+# Actions of a start, in this order.
 _STARTING = (MakeNetworkNamespace, AttachNetwork, StartProcess)
 
 
@@ -87,7 +87,7 @@ class ContainerCase(UseCase[ContainerView]):
             )
 
     def locks(self) -> Iterable[Lock]:
-        # An image that is being deleted must not get a user meanwhile.
+        # No container may be created from an image that is being deleted.
         images = [image_lock(self.changes["image"], shared=True)] if "image" in self.changes else []
         return [*images, container_lock(self.name)]
 
@@ -108,7 +108,7 @@ class ContainerCase(UseCase[ContainerView]):
             supervisor, running = None, bool(cgroup_of(self.name).processes())
         leftovers = () if running else stop.leftovers(self.paths)
         if store.has_staging(self.paths):
-            leftovers = (*leftovers, "half-made directory")
+            leftovers = (*leftovers, "incomplete directory")
         image = self.changes.get("image") or (spec.image if spec else "")
         ids = self._observe_ids(spec, image)
         view = ContainerView(
@@ -131,7 +131,7 @@ class ContainerCase(UseCase[ContainerView]):
         return replace(view, problem=self._problem(view))
 
     def _problem(self, view: ContainerView) -> ConductorError | None:
-        """What a start would fail of, found before anything is changed; None where none can be in the plan."""
+        """The error with which a start would fail, found before anything is changed; None if nothing is started."""
         if self.wish.state == "absent" or view.incomplete:
             return None
         starts = self.wish.state in RUNNING and (not view.running or self.wish.recreate or self.wish.may_restart)
@@ -149,7 +149,7 @@ class ContainerCase(UseCase[ContainerView]):
         return None
 
     def _observe_ids(self, spec: ContainerSpec | None, image: str) -> IdsView | None:
-        """What a choice of ids needs, where there is one to make. Raises HostNotCapable."""
+        """Facts for choosing a range of ids; None if no range is to be chosen. Raises HostNotCapable."""
         userns = self._userns(spec)
         if self.wish.state == "absent" or (spec is not None and userns == spec.userns):
             return None
@@ -164,7 +164,7 @@ class ContainerCase(UseCase[ContainerView]):
         return self.changes.get("userns", spec.userns if spec else ContainerSpec.userns)
 
     def _unregistered(self, spec: ContainerSpec | None, view: IdsView | None) -> tuple[IdRange, ...]:
-        """Ranges to register before this container has its ids, or because it has them. Raises as `choose` does."""
+        """Ranges to register for this container, whose ids exist or are to be chosen. Raises the errors of `choose`."""
         if self.wish.state == "absent" or self._userns(spec) == "host" or not id_files():
             return ()
         ids = read_ids(self.paths) if view is None else choose(self._userns(spec), view)
@@ -183,16 +183,15 @@ class ContainerCase(UseCase[ContainerView]):
         wanted = None if self.wish.state == "absent" else merge(view.spec, self.changes)
         if view.incomplete and wanted is not None:
             raise Damaged(
-                f"{self.paths.directory} exists and has no container.json",
+                f"{self.paths.directory} exists, but has no container.json",
                 "move it away, or remove it with state=absent and force=true",
             )
         if view.incomplete and not self.wish.force:
-            raise Damaged(f"{self.paths.directory} has no container.json", "remove it with force=true")
+            raise Damaged(f"{self.paths.directory} has no container.json", "remove it with state=absent and force=true")
         if wanted is not None and not self.detach and wanted.restart_policy != "no":
             raise InvalidInput(
-                f"{self.name}: detach: false runs the command to its end, which restart_policy "
-                f"{wanted.restart_policy} does not know",
-                "set restart_policy: no, or leave detach out",
+                f"{self.name}: detach: false requires restart_policy: no, and it is {wanted.restart_policy}",
+                "set restart_policy: no, or leave out detach",
             )
         return plan_container(wanted, self.name, view, wish)
 
@@ -207,14 +206,14 @@ class ContainerCase(UseCase[ContainerView]):
         return foresee(planned.actions, view, self.settings.forwarding, self.settings.firewall)
 
     def stage(self, stage: Stage) -> contextlib.AbstractContextManager[Iterable[Action]]:
-        # plan_container makes no others.
+        # plan_container plans no other stages.
         assert isinstance(stage, NetworkStage)
         return staged(self.settings, stage)
 
     def apply(self, action: Action, run: Run[ContainerView]) -> None:
         effect = _EFFECTS.get(type(action))
         if effect is None:
-            # Loaded by those who have a network only.
+            # Loaded only for containers with a network.
             from .._network.actions import apply as apply_to_network
 
             apply_to_network(self.settings, action, {self.name})
@@ -223,7 +222,7 @@ class ContainerCase(UseCase[ContainerView]):
             run.warnings += effect(self, action) or ()
 
     def take_back(self, action: Action, run: Run[ContainerView]) -> None:
-        """Nothing is left of a start that failed."""
+        """Undo a start that failed."""
         if not isinstance(action, _STARTING):
             return
         spec = store.read_spec(self.paths)
@@ -236,11 +235,11 @@ class ContainerCase(UseCase[ContainerView]):
 
     def again(self, run: Run[ContainerView]) -> tuple[ContainerView, Iterable[Action]]:
         observed = self.observe()
-        # It has been restarted.
+        # The restart has been done.
         wish = replace(self.wish, state="started") if self.wish.state == "restarted" else self.wish
         left = self._plan(observed, wish).actions
         if _has_started(run):
-            # Started in this run, and ended since: that is the command's own will, not ours to undo.
+            # Started in this run and exited since: the command did so by itself, so it is not started again.
             left = tuple(action for action in left if not isinstance(action, _STARTING))
         return observed, left
 
@@ -254,18 +253,18 @@ class ContainerCase(UseCase[ContainerView]):
 
     def result(self, observed: ContainerView, run: Run[ContainerView]) -> dict:
         facts, warnings = container_facts(self.settings, self.name), run.all_warnings()
-        told = {"container": facts, **({"warnings": warnings} if warnings else {})}
+        values = {"container": facts, **({"warnings": warnings} if warnings else {})}
         if self.detach:
-            return told
+            return values
         # None in check mode, in which nothing has run.
         ended = run.outcome
-        return {**told, "rc": ended and ended.rc, "stdout": ended and ended.stdout}
+        return {**values, "rc": ended and ended.rc, "stdout": ended and ended.stdout}
 
     def _register(self, action: RegisterIds) -> None:
         register_ids(action.ranges, self.settings.lock_timeout)
 
     def ahead(self) -> dict:
-        """The result if an earlier task of the play is to make what this one needs."""
+        """The result in check mode if an earlier task of the play would create what this one needs."""
         return {"actions": [f"create container {self.name} from image {self.changes.get('image')}"], "container": None}
 
     def _create(self, action: CreateContainer) -> None:
@@ -281,7 +280,7 @@ class ContainerCase(UseCase[ContainerView]):
 
     @contextlib.contextmanager
     def _chosen_ids(self, spec: ContainerSpec) -> Iterator[IdRange | None]:
-        """The container's ids, which nobody else gets until the block has written them down."""
+        """The range of ids of the container, reserved until the block has written it."""
         with locked(LOCK_DIR, ids_lock(), self.settings.lock_timeout):
             yield choose(spec.userns, self._ids_view())
 
@@ -292,7 +291,7 @@ class ContainerCase(UseCase[ContainerView]):
         with contextlib.suppress(Damaged):
             spec = store.read_spec(self.paths)
             if spec is not None:
-                # Written down first: the supervisor reads it when the process has ended.
+                # Written before the stop: the supervisor reads it when the process has ended.
                 store.write_spec(self.paths, spec, running=False)
             state = read_run_state(self.paths)
             process = process_in(state)
@@ -300,7 +299,7 @@ class ContainerCase(UseCase[ContainerView]):
                 timeout = spec.stop_timeout if spec is not None else 0
                 stop.stop_process(process, spec.stop_signal if spec else ContainerSpec.stop_signal, timeout)
             stop.wait_supervisor(process_in(state, "supervisor"))
-        # Where a damaged file did not tell: force has allowed this, or the plan would not have come here.
+        # For a damaged run state, which the plan allows with force only.
         stop.kill_all(cgroup_of(self.name))
 
     def _clean(self, _action: CleanUp) -> None:
@@ -332,7 +331,7 @@ class ContainerCase(UseCase[ContainerView]):
         store.remove_directory(self.paths)
 
 
-# By the kind of action, each of which takes its own.
+# Method of ContainerCase for each kind of action.
 _EFFECTS: dict[type[Action], Callable[[ContainerCase, Any], Iterable[str] | None]] = {
     RegisterIds: ContainerCase._register,
     CreateContainer: ContainerCase._create,

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Users of a container, by the text of its own /etc/passwd and /etc/group.
+"""Users of a container, as its own /etc/passwd and /etc/group define them.
 
-Never through NSS: that would load the container's libraries into a privileged process (CVE-2019-14271).
+The files are parsed here, since NSS would load libraries of the container into a privileged process (CVE-2019-14271).
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from .._errors import InvalidInput
 from .._kernel.files.within_root import exists_inside, read_inside
 
 # Bytes of /etc/passwd and /etc/group that are read.
-_LONGEST = 1 << 20
+_MAX_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
 class User:
-    """Who a process runs as: numbers, and the home directory for $HOME."""
+    """Ids of a user and its groups, and its home directory."""
 
     uid: int
     gid: int
@@ -29,9 +29,9 @@ class User:
 
 
 def resolve_user(text: str, roots: list[str]) -> User:
-    """The user that `text` (NAME, UID, NAME:GROUP, UID:GID) means in a root with the layers `roots`, upmost first.
+    """The user `text` (NAME, UID, NAME:GROUP or UID:GID) in a root with the layers `roots`, topmost first.
 
-    Raises InvalidInput where there is no such user or group; a number needs no entry.
+    Raises InvalidInput if a name does not exist; a number needs no entry.
     """
     name, _, group = text.partition(":")
     passwd = _table(roots, "etc/passwd", 7, ids=(2, 3), mention=name)
@@ -55,19 +55,19 @@ def resolve_user(text: str, roots: list[str]) -> User:
 
 
 def require_ids(text: str, user: User, size: int) -> None:
-    """Raises InvalidInput where an id of the user that `text` means is not among the container's: 0 to `size` - 1."""
+    """Check that the ids of `user` are among the container's, 0 to `size` - 1. Raises InvalidInput if not."""
     for number in (user.uid, *user.groups):
         if number >= size:
             raise InvalidInput(
                 f"user {text}: id {number} is not in the container's range of ids, 0 to {size - 1}",
-                "use an id in that range, give userns a larger size, or set userns: host",
+                "use an id in that range, set a larger size in userns, or set userns: host",
             )
 
 
 def _table(roots: list[str], path: str, columns: int, ids: tuple[int, ...], mention: str) -> list[list[str]]:
-    """Rows of the first such file in which `mention` occurs: those with so many columns, of which `ids` are ids.
+    """Valid rows that contain `mention`, of the first layer in `roots` that has the file.
 
-    Anybody may have written it.
+    Untrusted content: a valid row has `columns` columns, and an id in each of the columns `ids`.
     """
     for root in roots:
         text = _read(root, path)
@@ -78,12 +78,12 @@ def _table(roots: list[str], path: str, columns: int, ids: tuple[int, ...], ment
 
 
 def _is_id(text: str) -> bool:
-    """Whether it is the id of a user or group; the greatest number of 32 bits means "as it was" (setresuid(2))."""
+    """Whether `text` is the id of a user or group. The largest 32-bit number means "unchanged" (setresuid(2))."""
     return len(text) <= 10 and text.isascii() and text.isdigit() and int(text) < (1 << 32) - 1
 
 
 def _read(root: str, path: str) -> str | None:
-    """The text of a file below `root`: None if it does not exist there, empty if it is no file."""
+    """Text of a file below `root`; None if it does not exist, empty if it cannot be read or is not a file."""
     try:
         root_fd = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError:
@@ -91,7 +91,7 @@ def _read(root: str, path: str) -> str | None:
     try:
         if not exists_inside(root_fd, path):
             return None
-        return (read_inside(root_fd, path, _LONGEST) or b"").decode(errors="replace")
+        return (read_inside(root_fd, path, _MAX_BYTES) or b"").decode(errors="replace")
     except OSError:
         return ""
     finally:

@@ -162,8 +162,8 @@ def test_cve_2019_14271_no_library_of_the_container_is_loaded_to_look_up_an_owne
         ('os.mkfifo("/srv/x")', "is a FIFO"),
         ('os.symlink("/dev/zero", "/srv/x")', "is a device"),
         ('socket.socket(socket.AF_UNIX).bind("/srv/x")', "is a socket"),
-        ('os.symlink("x", "/srv/x")', "a loop of links"),
-        ('open("/srv/x", "w").truncate(1 << 50)', "bytes, and there is room for"),
+        ('os.symlink("x", "/srv/x")', "a loop of symlinks"),
+        ('open("/srv/x", "w").truncate(1 << 50)', "bytes for box:/srv/x, and"),
     ],
     ids="fifo device socket loop sparse".split(),
 )

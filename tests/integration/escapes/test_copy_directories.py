@@ -53,7 +53,7 @@ def test_cve_2018_15664_a_directory_on_the_way_that_becomes_a_link_leads_no_file
     assert host.run("cat", "/run/got/dir/secret").stdout == "of the host\n"
     swap_back(host)
     refused = patched(host, "conductor_copy", swap, fails=True, **wish)
-    assert "src /srv/dir/secret in container box leads through a link" in refused["msg"]
+    assert "src /srv/dir/secret in container box leads through a symlink" in refused["msg"]
     assert host.run("cat", "/run/got/dir/secret", check=False).stdout == ""
 
 
@@ -83,7 +83,7 @@ def test_cve_2018_15664_a_directory_that_is_swapped_leads_no_tree_out_or_in(swap
             try:
                 host.module("conductor_copy", container="box", **wish)
             except AssertionError as refused:
-                told = "a link|did not converge|is a directory|no file any more|does not exist|symbolic links"
+                told = "a symlink|did not converge|is a directory|no longer a file|does not exist|symbolic links"
                 assert re.search(told, str(refused)), refused
         assert host.run("ls", "/run/outside").stdout == "secret\n"
         assert "of the host" not in host.run("sh", "-c", "find /run/got -type f -exec cat {} +", check=False).stdout
@@ -131,7 +131,7 @@ def test_a_directory_with_what_waits_or_acts_is_refused_before_anything_is_copie
     assert "src /srv/top/b/x in container box is a" in refused["msg"]
     assert host.run("test", "-e", "/run/got", check=False).returncode
     refused = host.module("conductor_copy", **OUT, src="/dev/", fails=True)
-    assert " in container box is a device: only files, directories and links are copied" in refused["msg"]
+    assert " in container box is a device, and only files, directories and symlinks are copied" in refused["msg"]
     assert host.run("test", "-e", "/run/got", check=False).returncode
 
 
@@ -139,5 +139,5 @@ def test_a_directory_of_sparse_files_is_refused_before_anything_is_copied(host):
     start(host, "box")
     inside(host, "box", 'os.mkdir("/srv/top"); [open(f"/srv/top/{n}", "w").truncate(1 << 40) for n in range(64)]')
     refused = host.module("conductor_copy", **OUT, src="/srv/top/", fails=True)
-    assert "box:/srv/top has 70368744177664 bytes, and there is room for" in refused["msg"]
+    assert "needs 70368744177664 bytes for box:/srv/top, and" in refused["msg"]
     assert host.run("test", "-e", "/run/got", check=False).returncode

@@ -81,7 +81,7 @@ def test_a_container_can_be_stopped_while_somebody_waits_for_it(trap):
     found = module(trap, "conductor_container", name="box", state="stopped")
     assert found["changed"] and found["container"]["state"] in ("stopped", "exited")
     waiting.join(GENEROUS)
-    assert said and "container box ended while it was waited for" in said[0]["msg"], said
+    assert said and "container box stopped before it was ready" in said[0]["msg"], said
     assert module(trap, "conductor_container", name="box", state="absent")["changed"]
 
 
@@ -110,7 +110,7 @@ def test_output_without_end_does_not_outrun_a_timeout(host):
 
 def test_a_command_that_cannot_begin_is_an_error_in_any_case(host):
     freeze(host)
-    patch = "module_utils('_container.exec.enter')._PATIENCE = 2.0"
+    patch = "module_utils('_container.exec.enter')._ENTRY_TIMEOUT = 2.0"
     found = patched(host, "conductor_exec", patch, fails=True, container="box", argv=["/bin/true"])
     assert "container box: the command did not begin within 2 s" in found["msg"]
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What of a file, or of a directory with all below it, has to be copied, and the difference that it makes."""
+"""Plan of a copy: the files, directories and symlinks to write, and the diff of the changes."""
 
 from __future__ import annotations
 
@@ -14,17 +14,16 @@ from typing import Any
 from ..._engine.action import Action, Plan
 from ..._errors import Conflict
 
-# As much text as ansible.builtin.copy shows of a file (MAX_FILE_SIZE_FOR_DIFF).
+# Bytes of a file that a diff shows at most, as in ansible.builtin.copy (MAX_FILE_SIZE_FOR_DIFF).
 SHOWN = 104448
 
 
 @dataclass(frozen=True)
 class FileView:
-    """A file, directory or link as it was found, or as it shall be. Ids as they are inside for those of a container, -1
-    for others.
+    """A file, directory or symlink as it exists, or as it is wanted.
 
-    `digest`: SHA-256, "" where sizes alone told the difference; `text`: content, None where it is too much to show;
-    `to`: where a link leads.
+    `owner` and `group` are ids inside the container, -1 for ids outside of its range. `digest`: SHA-256, "" if the
+    sizes differ already; `text`: content, None if it is too large to show; `to`: the target of a symlink.
     """
 
     kind: str
@@ -39,7 +38,7 @@ class FileView:
 
 @dataclass(frozen=True)
 class Pair:
-    """What shall be at a path, and what is there."""
+    """The wanted and the present file at a path."""
 
     wanted: FileView
     found: FileView
@@ -47,9 +46,9 @@ class Pair:
 
 @dataclass(frozen=True)
 class Copy(Action):
-    """Make each of `entries` (path below the target, "" for itself: what it shall be) anew, whole, in their order.
+    """Write each of `entries` (path below the target, "" for the target itself) atomically, in their order.
 
-    `source` and `target` are for people.
+    `source` and `target` are for messages.
     """
 
     source: str
@@ -58,17 +57,17 @@ class Copy(Action):
 
     def describe(self) -> str:
         counts = Counter(wanted.kind for _path, wanted in self.entries)
-        what = ", ".join(_counted(counts[kind], kind) for kind in ("directory", "file", "link") if counts[kind])
+        summary = ", ".join(_counted(counts[kind], kind) for kind in ("directory", "file", "link") if counts[kind])
         path, first = self.entries[0]
         copied = f"copy {self.source} to {self.target}"
-        return copied if (path, first.kind) == ("", "file") else f"{copied}: {what}"
+        return copied if (path, first.kind) == ("", "file") else f"{copied}: {summary}"
 
 
 def plan_copy(source: str, target: str, pairs: Mapping[str, Pair], room: int | None) -> Plan:
-    """`pairs` by path below the target, each after the directory that it is in; `room`: bytes, None where unknown.
+    """Plan the copy of `pairs` (by path below the target, each after its directory) into `room` free bytes, if known.
 
-    A directory that is there is left as it is. Raises Conflict where something is in the way that a copy would hide or
-    lose, and where there is no room.
+    A directory that exists is not changed. Raises Conflict if the copy would replace a directory or special file, and
+    if it needs more than `room`.
     """
     for path, pair in pairs.items():
         _check_replaceable(below(source, path), below(target, path), pair)
@@ -77,28 +76,28 @@ def plan_copy(source: str, target: str, pairs: Mapping[str, Pair], room: int | N
         return Plan()
     size = sum(pair.wanted.size for pair in todo.values())
     if room is not None and size > room:
-        raise Conflict(f"{source} has {size} bytes, and there is room for {room} where {target} is to be")
-    # What it changes is shown by path, which is more than a plan's `before` and `after` say.
+        raise Conflict(f"{target}: needs {size} bytes for {source}, and {room} are free", "free space there")
+    # The result has a diff for each path, which `before` and `after` of a plan cannot express.
     return Plan((Copy(source, target, tuple((path, pair.wanted) for path, pair in todo.items())),))
 
 
 def differences(copy: Copy, pairs: Mapping[str, Pair]) -> list[dict[str, Any]]:
-    """What `copy` changes, in the form that ansible.builtin.copy has it in: for each path content, then attributes."""
-    shown = []
+    """Changes by `copy` in the format of ansible.builtin.copy: for each path its content, then its attributes."""
+    diffs = []
     for path, wanted in copy.entries:
-        pair, where = pairs[path], below(copy.target, path)
+        pair, target = pairs[path], below(copy.target, path)
         if wanted.kind == "file" and not same_content(pair):
-            shown.append(_content_diff(below(copy.source, path), where, pair))
+            diffs.append(_content_diff(below(copy.source, path), target, pair))
         before, after = _attributes_changed(pair)
         if after:
-            shown.append({"before_header": where, "after_header": where, "before": before, "after": after})
-    return shown
+            diffs.append({"before_header": target, "after_header": target, "before": before, "after": after})
+    return diffs
 
 
 def below(top: str, path: str) -> str:
-    """A path below `top` for people, whatever bytes somebody has put into a name."""
-    shown = os.path.join(top, path) if path else top
-    return shown.encode(errors="surrogateescape").decode(errors="replace")
+    """`path` below `top` for messages; bytes that are not UTF-8 are replaced."""
+    joined = os.path.join(top, path) if path else top
+    return joined.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def same_content(pair: Pair) -> bool:
@@ -111,12 +110,12 @@ def _check_replaceable(source: str, target: str, pair: Pair) -> None:
     wanted, found = pair.wanted.kind, pair.found.kind
     if wanted == "directory":
         if found not in ("missing", "directory"):
-            raise Conflict(f"{target} is a {found}, and {source} a directory", "name another dest")
+            raise Conflict(f"{target} is a {found}, and {source} is a directory", "choose another dest")
     elif found == "directory":
-        hint = "end dest with / to copy the file into it" if wanted == "file" else "name another dest"
-        raise Conflict(f"{target} is a directory, and {source} a {wanted}", hint)
+        hint = "end dest with / to copy the file into it" if wanted == "file" else "choose another dest"
+        raise Conflict(f"{target} is a directory, and {source} is a {wanted}", hint)
     elif found not in ("missing", "file", "link"):
-        raise Conflict(f"{target} is a {found}, which is not replaced", "name another dest")
+        raise Conflict(f"{target} is a {found}, which is not replaced", "choose another dest")
 
 
 def _is_done(pair: Pair) -> bool:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The two sides of a copy, each by a descriptor: what is copied, and the place where it is to be."""
+"""Source and destination of a copy, each held open by a descriptor."""
 
 from __future__ import annotations
 
@@ -19,39 +19,44 @@ from ..._kernel.files.within_root import KernelFile, kernel_file_system, reopen
 from .plan import SHOWN, FileView, below
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
-# Whoever makes them in a container fills our memory with them otherwise.
-_MOST = 1 << 18
+# Limit of files, so that a container cannot exhaust the host's memory with them.
+_MAX_FILES = 1 << 18
 
 
 @dataclass(frozen=True)
 class Source:
-    """A file, or a directory with all below it. `fd`: O_PATH; `shown`, and `inside` which container, are for errors."""
+    """A file or directory tree, by the O_PATH descriptor `fd`.
+
+    For errors: `shown` is its path, `inside` names the container that it is in, "" for the host.
+    """
 
     fd: int
     shown: str
     inside: str
 
     def views(self) -> dict[str, FileView]:
-        """Each file, directory and link by its path below the source, "" for itself, each after the directory that it
-        is in. Modes are theirs, without setuid and the like; owners and content are not looked at.
+        """Each file, directory and symlink by its path below the source ("" for the source), each after its directory.
 
-        Raises InvalidInput for anything else, and where they are too many.
+        Modes are without setuid, setgid and sticky bits; owners and content are not read. Raises InvalidInput for
+        special files, and for 262144 files or more.
         """
         views: dict[str, FileView] = {}
         waiting = [""]
         while waiting:
             path = waiting.pop()
             with copy_source.entry(self.fd, path) as (kind, path_fd):
-                # One that has gone since its directory was read is none of it.
+                # Skips a file that was deleted since its directory was read.
                 if kind != "missing":
                     with told(self._where(path)):
                         self._refuse_kernel_files(path, path_fd)
                         views[path] = self._view(path, path_fd)
                         if views[path].kind == "directory":
-                            names = copy_source.names_in(path_fd, _MOST)
+                            names = copy_source.names_in(path_fd, _MAX_FILES)
                             waiting += [os.path.join(path, name) for name in reversed(names)]
-            if len(views) + len(waiting) > _MOST:
-                raise InvalidInput(f"{self._where('')} has {_MOST} files or more", "make an archive, and copy that")
+            if len(views) + len(waiting) > _MAX_FILES:
+                raise InvalidInput(
+                    f"{self._where('')} has {_MAX_FILES} files or more", "create an archive and copy that"
+                )
         return views
 
     def _view(self, path: str, path_fd: int) -> FileView:
@@ -61,7 +66,9 @@ class Source:
         if kind == "link":
             return FileView(kind, to=copy_source.read_link(path_fd))
         if kind != "file":
-            raise InvalidInput(f"{self._where(path)} is a {kind}", "only files, directories and links are copied")
+            raise InvalidInput(
+                f"{self._where(path)} is a {kind}, and only files, directories and symlinks are copied", "leave it out"
+            )
         fd = reopen(path_fd)
         try:
             return FileView(kind, copy_source.size_of(fd), mode=mode)
@@ -69,19 +76,21 @@ class Source:
             os.close(fd)
 
     def _refuse_kernel_files(self, path: str, fd: int) -> None:
-        """Raises KernelFile for what the host's root would read there with more rights than those inside have."""
+        """Raises KernelFile for files of kernel file systems, which root on the host reads with more rights than root
+        inside.
+        """
         kind = kernel_file_system(fd) if self.inside else None
         if kind:
             raise KernelFile(kind, path)
 
     @contextlib.contextmanager
     def opened(self, path: str) -> Iterator[int]:
-        """A descriptor for the block to read the file at `path`. Raises NotFound, InvalidInput, EffectFailed."""
+        """A descriptor to read the file at `path` during the block. Raises NotFound, InvalidInput, EffectFailed."""
         with told(self._where(path)):
             path_fd = copy_source.open_below(self.fd, path, os.O_PATH | os.O_NOFOLLOW)
             try:
                 if copy_source.kind_of(path_fd) != "file":
-                    raise InvalidInput(f"{self._where(path)} is no file any more", "run this again")
+                    raise InvalidInput(f"{self._where(path)} is no longer a file", "run this again")
                 self._refuse_kernel_files(path, path_fd)
                 fd = reopen(path_fd)
             finally:
@@ -97,7 +106,7 @@ class Source:
             return copy_source.digest(fd, size)
 
     def text(self, path: str, size: int) -> bytes | None:
-        """Content of a file of `size` bytes, None where that is too much to be shown."""
+        """Content of a file of `size` bytes, None if it is too large to show."""
         if size > SHOWN:
             return None
         with self.opened(path) as fd:
@@ -109,8 +118,8 @@ class Source:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a copy goes: a directory that is open, the copy's name in it ("" for the directory itself), and whose ids
-    rule there. `path` is the copy's, `shown` the same for people.
+    """Destination of a copy: an open directory, the name of the copy in it ("" for the directory itself), and the ids
+    of the container (None on the host). `path` is the path of the copy, `shown` the same for messages.
     """
 
     directory_fd: int
@@ -120,7 +129,7 @@ class Place:
     shown: str
 
     def look(self, path: str, size: int) -> FileView:
-        """What is at `path` below the copy; its digest only where its size is `size`."""
+        """The present file at `path` below the copy, with its digest only if its size is `size`."""
         with copy_source.entry(self.directory_fd, self._path(path)) as (kind, path_fd):
             if kind not in ("file", "directory", "link"):
                 return FileView(kind)
@@ -136,13 +145,13 @@ class Place:
                 return view
             digest = ""
             if status.st_size == size:
-                # What those inside hold a lease on is not waited for: it is replaced, as a file that differs.
+                # A file with a lease of a process inside is not waited for, and replaced like a file that differs.
                 with contextlib.suppress(BlockingIOError):
                     digest = _digest(path_fd, size)
             return replace(view, size=status.st_size, digest=digest)
 
     def text(self, path: str, size: int) -> bytes | None:
-        """Content of the file at `path`, of `size` bytes; None where that is too much to be shown, or is no file."""
+        """Content of the file at `path`, of `size` bytes; None if it is too large to show, or not a file."""
         with copy_source.entry(self.directory_fd, self._path(path)) as (kind, path_fd):
             if kind != "file" or size > SHOWN or kernel_file_system(path_fd):
                 return None
@@ -156,9 +165,9 @@ class Place:
             os.close(fd)
 
     def put(self, path: str, wanted: FileView, source: Source, purpose: str) -> FileView:
-        """Make what is `wanted` at `path`, by `source`: as it has been made. Raises EffectFailed.
+        """Write `wanted` at `path` with the content of `source`; return it with size and digest as written.
 
-        `purpose` names temporary files; see Spot.
+        `purpose` names temporary files; see Spot. Raises EffectFailed.
         """
         base = self.ids.base if self.ids else 0
         attributes = Attributes(wanted.mode, base + wanted.owner, base + wanted.group)
@@ -185,7 +194,7 @@ class Place:
         try:
             yield
         except OSError as error:
-            hint = "what was there is as it was" if error.errno in _NO_ROOM else ""
+            hint = "free space there; the previous file is unchanged" if error.errno in _NO_ROOM else ""
             raise EffectFailed(f"{below(self.shown, path)} cannot be written ({error.strerror})", hint) from error
 
     def _path(self, path: str) -> str:
@@ -199,19 +208,22 @@ class Place:
 
 @contextlib.contextmanager
 def told(where: str) -> Iterator[None]:
-    """Raises errors of opening in the words of the options."""
+    """Turn errors of opening a file into errors of an option; `where` names the option and the path."""
     try:
         yield
     except FileNotFoundError:
         raise NotFound(f"{where} does not exist") from None
     except KernelFile as error:
-        raise InvalidInput(f"{where} is not copied: {error.strerror}", "use conductor_exec for it") from None
+        raise InvalidInput(
+            f"{where} is not copied: {error.strerror}", "use conductor_exec to read or write it"
+        ) from None
     except OSError as error:
         if error.errno == errno.ENOTDIR:
-            raise InvalidInput(f"{where} is, or leads through, something that is no directory") from None
+            raise InvalidInput(f"{where}: it, or a part of its path, is not a directory", "correct the path") from None
         if error.errno == errno.ELOOP:
             raise InvalidInput(
-                f"{where} leads through a link of /proc, a loop of links, or one that has come just now"
+                f"{where} leads through a symlink of /proc, a loop of symlinks, or a symlink that was just created",
+                "choose a path without it",
             ) from None
         raise EffectFailed(f"{where} cannot be opened ({error.strerror})") from error
 

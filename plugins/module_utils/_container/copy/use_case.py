@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""conductor_copy: a file, or a directory with all below it, into a container or out of it, whether that runs or not."""
+"""conductor_copy: copy a file or directory tree into or out of a running or stopped container."""
 
 from __future__ import annotations
 
@@ -35,9 +35,7 @@ from .sides import Place, Source, told
 
 @dataclass(frozen=True)
 class Observed:
-    """The copy's path, also for people; what shall be there and what is, by path below it; bytes that there is room
-    for.
-    """
+    """Path of the copy, the same for messages, wanted and present files by path below it, and free bytes if known."""
 
     target: str
     shown: str
@@ -60,16 +58,18 @@ class CopyCase(UseCase[Observed]):
         self.content = params["content"]
         self.src = parse_path(params["src"], "src") if params["src"] is not None else ""
         if self.content is None and not self.src:
-            raise InvalidInput("nothing to copy", "give src, or content" if self.into else "give src")
-        if self.content is not None and (self.src or not self.into):
-            raise InvalidInput("content is instead of src, and for direction=in only")
-        # As ansible.builtin.copy: with / at its end what is in a directory, without the directory itself.
+            raise InvalidInput(f"{self.name}: nothing to copy", "set src or content" if self.into else "set src")
+        if self.content is not None and self.src:
+            raise InvalidInput(f"{self.name}: content and src are mutually exclusive", "leave out one of them")
+        if self.content is not None and not self.into:
+            raise InvalidInput(f"{self.name}: content requires direction=in", "set direction to in, or set src")
+        # As in ansible.builtin.copy: a trailing / means the content of a directory, without the directory itself.
         self.contents = self.src != "" and params["src"].endswith("/")
         self.dest = parse_path(params["dest"], "dest")
         self.under_own_name = params["dest"].endswith("/")
         if self.under_own_name and not self.src:
             raise InvalidInput(
-                f"dest {params['dest']!r} is a directory, and content has no name", "give dest the file's name, too"
+                f"dest {params['dest']!r} is a directory, and content has no file name", "add the file name to dest"
             )
         self.mode = _parse_mode(params["mode"], "mode")
         self.directory_mode = _parse_mode(params["directory_mode"], "directory_mode")
@@ -77,7 +77,7 @@ class CopyCase(UseCase[Observed]):
         self.source = (self.src or "content") if self.into else f"{self.name}:{self.src}"
 
     def locks(self) -> Iterable[Lock]:
-        # Nobody starts, stops or removes it meanwhile.
+        # The container cannot be started, stopped or removed meanwhile.
         return (container_lock(self.name),)
 
     def observe(self) -> Observed:
@@ -88,7 +88,7 @@ class CopyCase(UseCase[Observed]):
         return plan_copy(self.source, observed.shown, observed.pairs, observed.room)
 
     def apply(self, action: Action, run: Run[Observed]) -> None:
-        # plan_copy makes no other.
+        # plan_copy plans no other action.
         assert isinstance(action, Copy)
         with about_container(self.name), self._opened(writable=True) as (_root_fd, source, place):
             done = {path: place.put(path, wanted, source, f"copy/{self.name}") for path, wanted in action.entries}
@@ -96,13 +96,13 @@ class CopyCase(UseCase[Observed]):
 
     def again(self, run: Run[Observed]) -> tuple[Observed, Iterable[Action]]:
         with about_container(self.name), self._opened(writable=False) as (_root_fd, _source, place):
-            # The source may have changed since: what counts is what was read of it.
+            # Compared with the content that was copied, since the source may have changed.
             views = run.outcome.items()
             observed = _observed(place, {path: Pair(view, place.look(path, view.size)) for path, view in views})
         return observed, self.plan(observed).actions
 
     def ahead(self) -> dict:
-        """The result if an earlier task of the play is to make what this one needs."""
+        """The result in check mode if an earlier task of the play would create what this one needs."""
         return {"actions": [f"copy {self.source}"], "container": self.name, "src": self.src or None}
 
     def result(self, observed: Observed, run: Run[Observed]) -> dict:
@@ -111,7 +111,7 @@ class CopyCase(UseCase[Observed]):
         return {
             "container": self.name,
             "src": self.src or None,
-            # Not "dest", which AnsibleModule takes for a path of the host, whose owner and mode it would add.
+            # Not "dest": AnsibleModule would add owner and mode of that path on the host.
             "target": observed.target,
             "size": sum(pair.wanted.size for pair in observed.pairs.values()),
             **(of_file if top.kind == "file" else {}),
@@ -125,7 +125,7 @@ class CopyCase(UseCase[Observed]):
 
     @contextlib.contextmanager
     def _opened(self, writable: bool) -> Iterator[tuple[int, Source, Place]]:
-        """The container's root, and both sides of the copy, for the block."""
+        """The container's root, source and destination, open during the block."""
         spec = store.read_spec(self.paths)
         if spec is None:
             raise not_yet(NotFound(f"there is no container {self.name!r}", "create it with conductor_container"))
@@ -149,11 +149,11 @@ class CopyCase(UseCase[Observed]):
             fd = _open(None if self.into else root_fd, self.src, os.O_PATH)
         if self.contents and copy_source.kind_of(fd) != "directory":
             os.close(fd)
-            raise InvalidInput(f"{where} is no directory", "take the / at its end away")
+            raise InvalidInput(f"{where} is not a directory", "remove the / at its end")
         return fd
 
     def _open_place(self, root_fd: int, kind: str) -> Place:
-        """Where a copy of something of that kind goes."""
+        """The destination for a source of that `kind`."""
         own_name = os.path.basename(self.src)
         if kind == "directory":
             directory, name = self.dest, "" if self.contents else own_name
@@ -166,7 +166,7 @@ class CopyCase(UseCase[Observed]):
         except NotFound:
             if name:
                 raise
-            # It is made, in a directory that has to be there.
+            # dest itself is created; its parent must exist.
             directory, name = os.path.split(directory)
             fd = self._open_directory(root_fd, directory)
         path = os.path.join(directory, name) if name else directory
@@ -194,7 +194,7 @@ class CopyCase(UseCase[Observed]):
         return pairs
 
     def _ids(self, root_fd: int) -> tuple[int | None, int | None]:
-        """Owner and group of all that is copied; None for those of what is there already, or else root."""
+        """Owner and group of the copies; None for those of the present file, or else root."""
         if not self.into:
             owner = None if self.owner is None else _host_id(self.owner, "owner")
             return owner, None if self.group is None else _host_id(self.group, "group")
@@ -202,23 +202,26 @@ class CopyCase(UseCase[Observed]):
         ids = read_ids(self.paths)
         for option, number in (("owner", user.uid), ("group", user.gid)):
             if ids is not None and number >= ids.size:
-                raise InvalidInput(f"{option} {number} is beyond the container's ids, which end at {ids.size - 1}")
+                raise InvalidInput(
+                    f"{option} {number} is not in the container's range of ids, 0 to {ids.size - 1}",
+                    "use an id in that range",
+                )
         return user.uid, user.gid
 
     def _with_attributes(self, view: FileView, found: FileView, owner: int | None, group: int | None) -> FileView:
-        there = found if found.kind == view.kind else FileView(view.kind, mode=0o600)
+        present = found if found.kind == view.kind else FileView(view.kind, mode=0o600)
         mode = self.mode
         if view.kind == "directory":
-            there, mode = replace(there, mode=0o700), self.directory_mode
+            present, mode = replace(present, mode=0o700), self.directory_mode
         if mode is None:
-            # Never of a file inside: who is root there would choose who may read it here, or make it setuid.
-            mode = view.mode if self.into else there.mode & 0o777
-        owner, group = (there.owner if owner is None else owner), (there.group if group is None else group)
+            # Never the mode of a file inside: the container could make a copy on the host setuid or readable by all.
+            mode = view.mode if self.into else present.mode & 0o777
+        owner, group = (present.owner if owner is None else owner), (present.group if group is None else group)
         return replace(view, mode=mode, owner=owner, group=group)
 
 
 def _open(root_fd: int | None, path: str, flags: int) -> int:
-    """Open a path as those inside find it, or without `root_fd` as the host does."""
+    """Open a path in the container with this root, or on the host without `root_fd`."""
     return os.open(path, flags | os.O_CLOEXEC) if root_fd is None else open_inside(root_fd, path, flags)
 
 
@@ -229,7 +232,7 @@ def _parse_mode(value: object, option: str) -> int | None:
         return int(value.replace("o", ""), 8)
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 0o7777:
         return value
-    raise InvalidInput(f"{option} {value!r} is not an octal number", 'write it in quotes, as "0644"')
+    raise InvalidInput(f"{option} {value!r} is not an octal number", 'write it in quotes, like "0644"')
 
 
 def _host_id(text: str, option: str) -> int:
@@ -238,4 +241,4 @@ def _host_id(text: str, option: str) -> int:
     try:
         return pwd.getpwnam(text).pw_uid if option == "owner" else grp.getgrnam(text).gr_gid
     except KeyError:
-        raise InvalidInput(f"there is no {option} {text!r} on the host", "create it, or give its number") from None
+        raise InvalidInput(f"{option} {text!r} does not exist on the host", "create it, or give its number") from None

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is kept of a command's output, which may have no end: a bounded part of it."""
+"""Bounded parts of a command's output, which can be endless."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 
 
 class Kept(Protocol):
-    """A part of a stream, and whether anything else of it was thrown away."""
+    """A part of a stream, and whether the rest was discarded."""
 
     truncated: bool
 
@@ -17,7 +17,7 @@ class Kept(Protocol):
     def content(self) -> bytes: ...
 
     def add(self, data: bytes) -> None:
-        """Take the stream's next bytes."""
+        """Add the next bytes of the stream."""
 
 
 class First:
@@ -36,8 +36,8 @@ class First:
         self.truncated = self.truncated or len(data) > self._left
         data = data[: self._left]
         self._left -= len(data)
-        # Commands write single bytes, too, and an object for each would be more than the limit.
-        if self._parts and len(self._parts[-1]) < _LEAST:
+        # Commands can write single bytes; one object for each would use more memory than the limit.
+        if self._parts and len(self._parts[-1]) < _MIN_PART:
             self._parts[-1] += data
         elif data:
             self._parts.append(data)
@@ -57,4 +57,4 @@ class Last:
         self.content = whole[-self._limit :]
 
 
-_LEAST = 1 << 12
+_MIN_PART = 1 << 12

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The way into a container that runs already: all of its namespaces, its root, its cgroup, its capabilities."""
+"""Start of a process in a running container: in its namespaces, root and cgroup, with its capabilities at most."""
 
 from __future__ import annotations
 
@@ -21,23 +21,22 @@ from ..._kernel.rlimits import Limits, set_oom_score
 from ..limits import raise_limits
 from .privileges import Confinement, become_and_exec, close_others, report
 
-# The mount namespace after the others, for /proc must be the host's until then. Who starts the command enters these...
+# Entered by the parent of the command, the mount namespace last, since /proc must be the host's until then.
 _NAMESPACES = ("ipc", "uts", "net", "pid", "mnt")
-# ...and the command itself these. To the cgroup of a container there is no way from inside its cgroup namespace: with
-# nsdelegate (systemd's hosts) nobody gets in there from outside. The user namespace last, for who enters it is nobody
-# outside.
+# Entered by the command itself. With the mount option nsdelegate (hosts with systemd) a process cannot join the cgroup
+# from inside its cgroup namespace. The user namespace is last, since a process in it has no rights outside.
 _LAST = ("cgroup", "user")
 
-# Seconds from the first step to the exec of the command's program. In between its process is within reach of those
-# inside, who may stop it, or freeze its cgroup.
-_PATIENCE = 30.0
-# Seconds in which a first process has executed its program, as `wait_executed` has it.
-_EXECUTED = 10.0
+# Seconds from the first step to the exec of the command's program. In between, processes inside can reach its process:
+# they can stop it, or freeze its cgroup.
+_ENTRY_TIMEOUT = 30.0
+# Seconds that `wait_executed` waits by default for the first process to execute its program.
+_EXEC_TIMEOUT = 10.0
 
 
 @dataclass(frozen=True)
 class Command:
-    """What to run. `working_dir` as seen inside; `confinement` is the container's own."""
+    """A command to run inside. `working_dir` is a path inside; `confinement` is the container's."""
 
     argv: tuple[str, ...]
     user: str
@@ -47,7 +46,7 @@ class Command:
 
 
 def pipes() -> tuple[tuple[int, int, int], tuple[int, int, int]]:
-    """A command's standard streams as pipes: its own ends, and the other ones."""
+    """Pipes for standard input, output and error: the ends of the command, and the ends of the caller."""
     (in_r, in_w), (out_r, out_w), (err_r, err_w) = (os.pipe() for _ in range(3))
     return (in_r, out_w, err_w), (in_w, out_r, err_r)
 
@@ -61,33 +60,34 @@ def spawn(
     arrange: Callable[[], tuple[int, int, int]] | None = None,
     deadline: float | None = None,
 ) -> tuple[int, int]:
-    """Fork a helper that enters the container and starts the command there: the helper's pid and the command's.
+    """Fork a helper that enters the container and starts the command there; return the pids of helper and command.
 
-    The helper waits for the command where `wait` says so, and ends as that did. `streams` are what the command has as
-    its standard ones; with `arrange` these are what it returns, called inside by the leader of the command's session,
-    and `streams` are descriptors that it needs.
+    With `wait` the helper waits for the command and ends with its status. `streams` are the standard streams of the
+    command. `arrange` is a function that the leader of the command's session calls inside: with it, its result is the
+    standard streams, and `streams` are descriptors that it needs.
 
-    Raises Conflict where the container has ended, and EffectFailed where the command cannot be executed, or was not
-    within 30 seconds; TimeoutError where it was not by `deadline` (time.monotonic()). It has been killed then.
+    Raises Conflict if the container has stopped, EffectFailed if the command cannot be executed or is not executed
+    within 30 seconds, TimeoutError if it is not executed by `deadline` (time.monotonic()). After a timeout the command
+    has been killed.
     """
     latest = _latest_exec()
-    own = deadline is None or deadline > latest
+    uses_entry_timeout = deadline is None or deadline > latest
     until = latest if deadline is None else min(deadline, latest)
-    way = _Way.to(process, until)
+    handles = _EntryHandles.open(process, until)
     error_r, error_w = os.pipe()
     pid_r, pid_w = os.pipe()
     helper = syscalls.clone3()
     if helper == 0:
         try:
-            # Also those that came with the module's process: one of a directory would lead out (CVE-2024-21626).
-            close_others({*streams, *way.namespaces.values(), error_w, pid_w})
-            # What is typed at the caller's terminal to end something is not for who waits here.
+            # Includes inherited descriptors: one of a directory would give access to the host (CVE-2024-21626).
+            close_others({*streams, *handles.namespaces.values(), error_w, pid_w})
+            # Signals from the caller's terminal must not reach the helper.
             os.setpgid(0, 0)
-            inner = _step_in(way, process, cgroup, command, streams, arrange, error_w)
+            inner = _step_in(handles, process, cgroup, command, streams, arrange, error_w)
             os.write(pid_w, str(inner).encode())
             for fd in {*streams, error_w, pid_w}:
                 os.close(fd)
-            _end_as(inner) if wait else os._exit(0)
+            _exit_like(inner) if wait else os._exit(0)
         except BaseException as caught:
             os.write(error_w, report(caught))
         finally:
@@ -96,33 +96,33 @@ def spawn(
     os.close(pid_w)
     inner = 0
     try:
-        # To the end it may never come: a process that is frozen as it is born has this open, too.
+        # Not read to its end: a process that is frozen right after the fork holds this pipe open, too.
         inner = int(_read(pid_r, until) or b"0")
         error = _read_to_end(error_r, until)
     except TimeoutError:
-        # The command first: without its parent it would be its container's, whoever that lets live.
+        # The command first: without its parent it would be adopted by the container's first process, and live on.
         for pid in filter(None, (inner, helper)):
             os.kill(pid, signal.SIGKILL)
         os.waitpid(helper, 0)
-        way.close()
-        if own:
-            raise _not_begun(cgroup) from None
+        handles.close()
+        if uses_entry_timeout:
+            raise _entry_timeout(cgroup) from None
         raise
     finally:
         os.close(pid_r)
         os.close(error_r)
     if error:
         os.waitpid(helper, 0)
-    way.arrived(error)
+    handles.finish(error)
     return helper, inner
 
 
 def _latest_exec() -> float:
-    return time.monotonic() + _PATIENCE
+    return time.monotonic() + _ENTRY_TIMEOUT
 
 
 def _read(fd: int, deadline: float) -> bytes:
-    """What is written next to a pipe, nothing where it is closed. Raises TimeoutError."""
+    """The next bytes of a pipe, empty if it is closed. Raises TimeoutError."""
     poll = select.poll()
     poll.register(fd, select.POLLIN)
     if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
@@ -131,38 +131,40 @@ def _read(fd: int, deadline: float) -> bytes:
 
 
 def _read_to_end(fd: int, deadline: float) -> bytes:
-    """All that is written to a pipe until it is closed. Raises TimeoutError."""
+    """All bytes of a pipe until it is closed. Raises TimeoutError."""
     parts = []
     while part := _read(fd, deadline):
         parts.append(part)
     return b"".join(parts)
 
 
-def _not_begun(cgroup: Cgroup) -> EffectFailed:
+def _entry_timeout(cgroup: Cgroup) -> EffectFailed:
     return EffectFailed(
-        f"container {os.path.basename(cgroup.path)}: the command did not begin within {_PATIENCE:g} s, and was killed",
-        "something inside stops what enters, or has frozen its cgroup: stop the container",
+        f"container {os.path.basename(cgroup.path)}: the command did not begin within {_ENTRY_TIMEOUT:g} s and was "
+        "killed; a process inside stops entering processes, or has frozen its cgroup",
+        "stop the container",
     )
 
 
 def step_in_and_start(process: ProcessId, cgroup: Cgroup, command: Command, streams: tuple[int, int, int]) -> int:
-    """Enter the container, start `command` there with `streams`, and come back: its pid, as that of a child.
+    """Enter the container, start `command` there with `streams`, leave it, and return the pid of the command, a child.
 
-    It saves the fork of a helper. For a process that is there for this alone, and has one thread: it has the command's
-    limits and its place in the order of whom the kernel kills first, and nobody can trace it. Raises as `spawn` does.
+    It saves the fork of a helper. Requires a process with one thread that does nothing else: it gets the limits and the
+    oom_score_adj of the command and is not dumpable, so that processes inside cannot trace it. Raises the errors of
+    `spawn`.
     """
     deadline = _latest_exec()
-    way = _Way.to(process, deadline)
+    handles = _EntryHandles.open(process, deadline)
     error_r, error_w = os.pipe()
     inner, error = 0, b""
-    back = [os.open(f"/proc/self/ns/{name}", os.O_RDONLY | os.O_CLOEXEC) for name in _NAMESPACES]
+    own_namespaces = [os.open(f"/proc/self/ns/{name}", os.O_RDONLY | os.O_CLOEXEC) for name in _NAMESPACES]
     try:
-        inner = _step_in(way, process, cgroup, command, streams, None, error_w)
+        inner = _step_in(handles, process, cgroup, command, streams, None, error_w)
     except (ConductorError, OSError) as caught:
         error = report(caught)
     os.close(error_w)
-    for fd in back:
-        # Else its mounts would be in use for as long as somebody reads slowly what the command has written.
+    for fd in own_namespaces:
+        # Left at once: this process would keep the container's mounts busy until the output has been read.
         syscalls.setns(fd)
         os.close(fd)
     try:
@@ -171,19 +173,19 @@ def step_in_and_start(process: ProcessId, cgroup: Cgroup, command: Command, stre
         if inner:
             os.kill(inner, signal.SIGKILL)
             os.waitpid(inner, 0)
-        way.close()
-        raise _not_begun(cgroup) from None
+        handles.close()
+        raise _entry_timeout(cgroup) from None
     finally:
         os.close(error_r)
-    way.arrived(error)
+    handles.finish(error)
     return inner
 
 
 @dataclass(frozen=True)
-class _Way:
-    """What leads into a container, held open: its first process's directory in /proc, and its namespaces by name.
+class _EntryHandles:
+    """Open descriptors for entering a container: the directory of its first process in /proc, its namespaces by name.
 
-    `root_id` is the host's id of its root.
+    `root_id` is the host's id of root inside.
     """
 
     proc: int
@@ -191,11 +193,11 @@ class _Way:
     root_id: int
 
     @classmethod
-    def to(cls, process: ProcessId, deadline: float) -> _Way:
-        """Raises Conflict where the container has ended."""
-        # Before that its namespaces, or some of them, are the host's.
+    def open(cls, process: ProcessId, deadline: float) -> _EntryHandles:
+        """Open the descriptors. Raises Conflict if the container has stopped."""
+        # Until the first process has executed its program, some of its namespaces are the host's.
         left = deadline - time.monotonic()
-        if not (process.wait_executed() if left > _EXECUTED else process.wait_executed(max(0.0, left))):
+        if not (process.wait_executed() if left > _EXEC_TIMEOUT else process.wait_executed(max(0.0, left))):
             raise ended_before()
         opened: list[int] = []
         try:
@@ -204,7 +206,7 @@ class _Way:
             names = (*_NAMESPACES, *_LAST)
             for name in names:
                 opened.append(os.open(f"ns/{name}", os.O_RDONLY | os.O_CLOEXEC, dir_fd=opened[0]))
-            # Looked at after opening: had the pid passed to another process meanwhile, these would be that one's.
+            # Checked after opening: if the pid was reused meanwhile, these belong to another process.
             if process.alive():
                 return cls(opened[0], dict(zip(names, opened[1:])), root_id)
         except (FileNotFoundError, ProcessLookupError):
@@ -217,10 +219,10 @@ class _Way:
     def descriptors(self) -> list[int]:
         return [self.proc, *self.namespaces.values()]
 
-    def arrived(self, error: bytes) -> None:
-        """Close it. Where there was an `error`, raises Conflict or EffectFailed: the former where it leads nowhere."""
+    def finish(self, error: bytes) -> None:
+        """Close the descriptors. With an `error`, raises Conflict if the container has stopped, else EffectFailed."""
         try:
-            # Whatever failed first on the way in: no such process, no memory for a process in a namespace that ends.
+            # A stopping container causes various errors, like ENOMEM for a fork into its PID namespace.
             if error and not _has_root(self.proc):
                 raise ended_before()
             if error:
@@ -234,7 +236,7 @@ class _Way:
 
 
 def _step_in(
-    way: _Way,
+    handles: _EntryHandles,
     process: ProcessId,
     cgroup: Cgroup,
     command: Command,
@@ -242,33 +244,33 @@ def _step_in(
     arrange: Callable[[], tuple[int, int, int]] | None,
     error_fd: int,
 ) -> int:
-    """Enter the container, but for its cgroup and user namespace, and fork the command, which enters these: its pid.
+    """Enter all namespaces but cgroup and user, and fork the command, which enters these; return its pid.
 
-    What fails in the command's process before it executes the program is written to `error_fd`, which an exec closes.
+    An error in the command's process before it executes the program is written to `error_fd`, which an exec closes.
     Raises ConductorError and OSError.
     """
-    # A container must not reach into a process of the host's that is on its way in (CVE-2016-9962).
+    # Processes inside must not access a process of the host that is entering (CVE-2016-9962).
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
-    # Keys of who runs this are none of the container's.
+    # The container must not get keys of the caller.
     syscalls.new_session_keyring()
     set_oom_score(command.confinement.oom_score_adj)
     limits = raise_limits(command.confinement.ulimits)
     entry = cgroup.open(beside=process.pid)
     for fd in streams:
-        # So that root inside can open them once more, by /dev/stdout and the like.
+        # Lets root inside open /dev/stdout and the other streams.
         if stat.S_ISFIFO(os.fstat(fd).st_mode):
-            os.fchown(fd, way.root_id, way.root_id)
+            os.fchown(fd, handles.root_id, handles.root_id)
     for name in _NAMESPACES:
-        syscalls.setns(way.namespaces[name])
+        syscalls.setns(handles.namespaces[name])
     inner = entry.fork()
     if inner == 0:
         try:
-            # First of all: who forked it may have directories, and the way back to the host, open.
-            close_others({*streams, *(way.namespaces[name] for name in _LAST), *entry.descriptors, error_fd})
+            # First: inherited descriptors of directories and of the host's namespaces would lead out.
+            close_others({*streams, *(handles.namespaces[name] for name in _LAST), *entry.descriptors, error_fd})
             entry.join()
-            syscalls.setns(way.namespaces["cgroup"])
-            if way.root_id:
-                user_namespace.enter(way.namespaces["user"])
+            syscalls.setns(handles.namespaces["cgroup"])
+            if handles.root_id:
+                user_namespace.enter(handles.namespaces["user"])
             _command(command, streams, arrange, limits, error_fd)
         except BaseException as error:
             os.write(error_fd, report(error))
@@ -285,7 +287,7 @@ def _command(
     limits: Limits,
     error_fd: int,
 ) -> None:
-    """Be the command, in all of its namespaces. Does not return."""
+    """Become the command, in all of its namespaces. Does not return."""
     os.setsid()
     for number, fd in enumerate(arrange() if arrange else streams):
         os.dup2(fd, number)
@@ -299,8 +301,8 @@ def _command(
     )
 
 
-def _end_as(child: int) -> None:
-    """Wait for `child` and end as it did, by the same status or signal."""
+def _exit_like(child: int) -> None:
+    """Wait for `child` and end with the same exit status or signal."""
     _, status = os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)
     if code < 0:
@@ -310,7 +312,7 @@ def _end_as(child: int) -> None:
 
 
 def is_ending(process: ProcessId) -> bool:
-    """Whether it has ended, or does just now."""
+    """Whether the process has ended or is ending."""
     try:
         proc = os.open(f"/proc/{process.pid}", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     except (FileNotFoundError, ProcessLookupError):
@@ -322,8 +324,9 @@ def is_ending(process: ProcessId) -> bool:
 
 
 def _has_root(proc: int) -> bool:
-    """Whether the process of that directory in /proc has a root: it lets go of it before it counts as dead (do_exit(),
-    kernel/exit.c).
+    """Whether the process of this directory in /proc has a root, which it releases before it becomes a zombie.
+
+    Source: do_exit(), kernel/exit.c.
     """
     try:
         os.stat("root", dir_fd=proc)
@@ -333,5 +336,5 @@ def _has_root(proc: int) -> bool:
 
 
 def ended_before() -> Conflict:
-    """What to tell who wanted to run a command in a container that has ended meanwhile."""
-    return Conflict("the container ended before the command could start", "start it with state=started")
+    """The error for a command whose container has stopped before the command could start."""
+    return Conflict("the container stopped before the command could start", "start it with state=started")

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ending a command in a container with all that it has begun, also what has left its process group."""
+"""Kill a command in a container with its descendants, including those that have left its process group."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ..._kernel.cgroup import Cgroup
 from ..._kernel.processes import parent_and_session
 from ..._kernel.terminate import send
 
-# How often to look for children that were born meanwhile: a process that forks all the time is ahead of us.
+# Number of searches for new children: a process that forks without pause would never be finished.
 _ROUNDS = 20
 
 
 def kill_descendants(pid: int, cgroup: Cgroup) -> None:
     """Send SIGKILL to process `pid`, the leader of a session, to its session, and to their descendants in `cgroup`.
 
-    What has neither a parent nor a session among these any more is the container's own, and stays.
+    A daemon, which has neither its parent nor its session among these, is not killed.
     """
     killed: set[int] = set()
     for _ in range(_ROUNDS):
@@ -36,7 +36,7 @@ def kill_descendants(pid: int, cgroup: Cgroup) -> None:
 
 
 def _family(known: set[int], session: int, cgroup: Cgroup) -> set[int]:
-    """`known`, and who has one of them as parent, or that session."""
+    """`known`, all descendants of these, and all processes of that session."""
     relations = {pid: parent_and_session(pid) for pid in cgroup.processes()}
     found = set(known)
     while True:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a process inside a container comes to be who and what it shall be: user, capabilities, environment, program."""
+"""Last steps of a process that enters a container: user, capabilities, limits, seccomp, environment, program."""
 
 from __future__ import annotations
 
@@ -28,8 +28,10 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 @dataclass(frozen=True)
 class Confinement:
-    """What no process inside can do: capabilities beyond `bounding`, system calls that a program of `seccomp` refuses,
-    and with `no_new_privileges` to gain rights by executing a program. `ulimits` are those that were asked for.
+    """Restrictions of all processes inside.
+
+    `bounding`: the capabilities that they can have; `seccomp`: the programs of the filter; `no_new_privileges`: whether
+    executing a program gives no privileges; `ulimits`: those of the option.
     """
 
     bounding: frozenset[str]
@@ -55,12 +57,12 @@ def become_and_exec(
 ) -> None:
     """Become `user` within `confinement` and `limits`, and execute `argv`. Does not return.
 
-    For a process that is in all of its namespaces already, with the container's root as its root. Raises
-    InvalidInput or EffectFailed in the container's words.
+    Requires that the process is in all of the container's namespaces, with the container's root as its root. Raises
+    InvalidInput or EffectFailed.
     """
     who = resolve_user(user, ["/"])
     permitted = syscalls.permitted_capabilities()
-    # Handlers end with the exec; what is ignored would stay so (execve(2)): SIGPIPE, by Python, and what nohup(1) did.
+    # Ignored signals stay ignored after an exec (execve(2)): SIGPIPE, by Python, and SIGHUP, by nohup(1).
     for number in range(1, signal.NSIG):
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
@@ -70,9 +72,9 @@ def become_and_exec(
     drop_bounding(confinement.bounding)
     if confinement.no_new_privileges:
         syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
-    # So late, for they may be too narrow for us, and before a profile that need not allow it.
+    # Late, since they may be too low for the steps above; before seccomp, since a profile need not allow setting them.
     set_limits(limits)
-    # While this process may still do so. All that follows must be allowed by the container's profile.
+    # While this process still has the right. The container's profile must allow all following system calls.
     load_filter.load(confinement.seccomp)
     try:
         os.setgroups(list(who.groups))
@@ -81,31 +83,32 @@ def become_and_exec(
         if who.uid == 0:
             syscalls.capset(capabilities.mask(confinement.bounding) & permitted)
     except OSError as error:
-        raise EffectFailed(f"becoming user {user}: {syscalls.reason(error)}", _hint(error, confinement)) from None
+        raise EffectFailed(f"user {user}: {syscalls.reason(error)}", _hint(error, confinement)) from None
     environment = {"PATH": DEFAULT_PATH, "HOME": who.home, "container": "conductor", **dict(env)}
     try:
         os.chdir(to_bytes(working_dir))
     except OSError as error:
         raise EffectFailed(
-            f"working directory {working_dir}: {error.strerror}", _hint(error, confinement, "correct it, or make it")
+            f"working directory {working_dir}: {error.strerror}",
+            _hint(error, confinement, "create it in the container, or correct the path"),
         ) from None
     try:
         execute(argv, environment)
     except OSError as error:
         raise EffectFailed(
             f"{argv[0]}: {error.strerror}",
-            _hint(error, confinement, "it must be a program in the container's file system"),
+            _hint(error, confinement, "give a program in the container's file system"),
         ) from None
 
 
 def _hint(error: OSError, confinement: Confinement, otherwise: str = "") -> str:
     if confinement.seccomp and error.errno in (errno.EPERM, errno.ENOSYS):
-        return "does the seccomp profile allow setgroups, setresgid, setresuid, capset, chdir and execve?"
+        return "check that the seccomp profile allows setgroups, setresgid, setresuid, capset, chdir and execve"
     return otherwise
 
 
 def _give_streams(uid: int, gid: int) -> None:
-    """Let the user open them once more, by /dev/stdout and the like: pipes, the log, a terminal by its name."""
+    """Give the standard streams (pipes, the log, a terminal) to the user, who can then open /dev/stdout or the tty."""
     for fd in (0, 1, 2):
         found = os.fstat(fd)
         if uid == 0 or found.st_uid != 0:
@@ -113,12 +116,12 @@ def _give_streams(uid: int, gid: int) -> None:
         if stat.S_ISFIFO(found.st_mode) or stat.S_ISREG(found.st_mode):
             os.fchown(fd, uid, gid)
         elif os.isatty(fd):
-            # As login(1) does: its group stays tty.
+            # As login(1): the group stays tty.
             os.fchown(fd, uid, -1)
 
 
 def close_others(keep: set[int]) -> None:
-    """Close every descriptor above 2 but `keep`."""
+    """Close every descriptor above 2 except those in `keep`."""
     first = 3
     for fd in sorted(keep):
         syscalls.close_range(first, fd - 1)
@@ -127,7 +130,7 @@ def close_others(keep: set[int]) -> None:
 
 
 def drop_bounding(keep: frozenset[str]) -> None:
-    """Take all capabilities but `keep` out of the bounding set (capabilities(7)): no program gains them any more."""
+    """Drop all capabilities but `keep` from the bounding set (capabilities(7)), so that no program can gain them."""
     for number in range(64):
         name = capabilities.NAMES[number] if number < len(capabilities.NAMES) else ""
         if name in keep:
@@ -135,18 +138,18 @@ def drop_bounding(keep: frozenset[str]) -> None:
         try:
             syscalls.prctl(syscalls.PR_CAPBSET_DROP, number)
         except OSError:
-            # EINVAL: the running kernel has no more capabilities than this.
+            # EINVAL: the running kernel has no capability of this number.
             return
 
 
 def report(error: BaseException) -> bytes:
-    """An error as one line for the other end of a pipe. Never fails, and imports nothing."""
+    """An error as one line, to be sent through a pipe. Never fails, and imports nothing."""
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, ConductorError):
         text = str(error)
     elif isinstance(error, OSError):
-        where = error.filename
-        # Bytes as a text: repr() would need no codec, but shows what no user wrote.
-        where = where.decode("utf-8", "backslashreplace") if isinstance(where, bytes) else where
-        text = f"{error.strerror}{f' ({where})' if where else ''}"
+        path = error.filename
+        # Decoded as UTF-8, since repr() of bytes would escape umlauts and the like.
+        path = path.decode("utf-8", "backslashreplace") if isinstance(path, bytes) else path
+        text = f"{error.strerror}{f' ({path})' if path else ''}"
     return text.encode("utf-8", "backslashreplace")

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Running a command in a container to its end, or leaving it there. The way in is spawn.py."""
+"""Run a command in a container to its end, or leave it running there. See enter.py for how it enters."""
 
 from __future__ import annotations
 
@@ -21,19 +21,17 @@ from .bounded_output import First, Kept
 from .enter import Command, pipes, spawn
 from .kill_descendants import kill_descendants
 
-# Bytes of each output stream that are kept, unless the caller says otherwise.
+# Default number of bytes of each output stream that are kept.
 OUTPUT_LIMIT = 16 << 20
-# Bytes that are read at once, and that a pipe holds at most (pipe(7), pipe-max-size of an unprivileged user).
-_PIECE, _PIPE = 1 << 16, 1 << 20
-# Seconds to wait for the end of what was killed.
-_LAST_WAIT = 5.0
+# Bytes of one read, and of the largest pipe (pipe(7), pipe-max-size of an unprivileged user).
+_READ_SIZE, _PIPE_SIZE = 1 << 16, 1 << 20
+# Seconds to wait for the end of a killed command.
+_KILL_TIMEOUT = 5.0
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How it ended: `rc` negative for a signal, None where it ran over its time; and what it printed, as far as that
-    was kept.
-    """
+    """Exit status (`rc`: negative for a signal, None after a timeout) and the kept output of a command."""
 
     rc: int | None
     stdout: bytes
@@ -50,9 +48,9 @@ def run_inside(
     deadline: float | None,
     keep: Callable[[], Kept] = lambda: First(OUTPUT_LIMIT),
 ) -> Outcome:
-    """Run `command` to its end, or until `deadline` (time.monotonic()), at which all that it has begun is killed.
+    """Run `command` to its end, or until `deadline` (time.monotonic()), and then kill it with its descendants.
 
-    `keep` makes what its output is kept in. Raises Conflict where the container has ended, EffectFailed where the
+    `keep` returns a new buffer for an output stream. Raises Conflict if the container has stopped, EffectFailed if the
     command cannot be executed.
     """
     streams, (in_w, out_r, err_r) = pipes()
@@ -73,27 +71,27 @@ def run_inside(
         timed_out = _pump(pidfd, in_w, {out_r: stdout, err_r: stderr}, stdin, deadline)
         if timed_out:
             kill_descendants(inner, cgroup)
-            if not wait_ended(pidfd, _LAST_WAIT):
+            if not wait_ended(pidfd, _KILL_TIMEOUT):
                 send(pidfd, signal.SIGKILL)
         _, status = os.waitpid(helper, 0)
     finally:
         os.close(pidfd)
     code = os.waitstatus_to_exitcode(status)
-    # The helper passes a signal on as 256 cannot be: it ends itself by the same signal.
+    # The helper ends by the signal that ended the command, which makes the code negative.
     rc = None if timed_out else code
     return Outcome(rc, stdout.content, stderr.content, stdout.truncated, stderr.truncated)
 
 
 def start_inside(process: ProcessId, cgroup: Cgroup, command: Command, log: str) -> int:
-    """Start `command` and leave it running, its output appended to the file `log`; its pid on the host."""
-    # Nothing to read, as from /dev/null: but that one would be the host's, within reach of who is root there, too.
+    """Start `command`, with its output appended to the file `log`, leave it running, and return its pid on the host."""
+    # An empty input. /dev/null would be the host's node, which root inside could change if it is root on the host.
     null, writer = os.pipe()
     os.close(writer)
     try:
         out = open_log(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     except OSError as error:
         os.close(null)
-        raise EffectFailed(f"{log} cannot be opened for the command's output ({error.strerror})") from None
+        raise EffectFailed(f"{log}: cannot be opened for the command's output ({error.strerror})") from None
     try:
         helper, inner = spawn(process, cgroup, command, (null, out, out), wait=False)
         os.waitpid(helper, 0)
@@ -104,9 +102,9 @@ def start_inside(process: ProcessId, cgroup: Cgroup, command: Command, log: str)
 
 
 def _pump(helper: int, stdin_fd: int, output: dict[int, Kept], stdin: bytes, deadline: float | None) -> bool:
-    """Feed `stdin` and collect `output` until the helper has ended; whether the time ran out before that.
+    """Write `stdin` and collect `output` until the helper has ended; return whether the deadline came before that.
 
-    What a process in the background keeps open is not waited for, as with ansible.builtin.command.
+    Does not wait for background processes that keep a stream open, like ansible.builtin.command.
     """
     view = memoryview(stdin)
     for fd in (stdin_fd, *output):
@@ -128,9 +126,9 @@ def _pump(helper: int, stdin_fd: int, output: dict[int, Kept], stdin: bytes, dea
                     ended = True
                 elif key.fd == stdin_fd:
                     view = _feed(selector, stdin_fd, view)
-                elif not _take(key.fd, output[key.fd]):
+                elif not _read(key.fd, output[key.fd]):
                     selector.unregister(key.fd)
-            # Also where there is always something to read.
+            # Checked in each round, since there may always be something to read.
             timed_out = not ended and left is not None and left <= 0
         if stdin_fd in selector.get_map():
             os.close(stdin_fd)
@@ -140,17 +138,17 @@ def _pump(helper: int, stdin_fd: int, output: dict[int, Kept], stdin: bytes, dea
 
 
 def _drain(fd: int, kept: Kept) -> None:
-    """Take what is in a pipe, and no more: somebody in the background may go on to fill it."""
-    for _ in range(_PIPE // _PIECE):
-        if not _take(fd, kept):
+    """Read the present content of a pipe, with a limit: a background process may continue to fill it."""
+    for _ in range(_PIPE_SIZE // _READ_SIZE):
+        if not _read(fd, kept):
             break
     os.close(fd)
 
 
-def _take(fd: int, kept: Kept) -> bool:
-    """Read what is there; whether there may be more."""
+def _read(fd: int, kept: Kept) -> bool:
+    """Read once without blocking; return whether there may be more."""
     try:
-        data = os.read(fd, _PIECE)
+        data = os.read(fd, _READ_SIZE)
     except BlockingIOError:
         return False
     kept.add(data)

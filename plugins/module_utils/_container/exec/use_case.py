@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""conductor_exec: one command in a running container."""
+"""conductor_exec: run a command in a running container."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ from .enter import Command, ended_before, is_ending
 from .privileges import Confinement
 from .run_inside import OUTPUT_LIMIT, Outcome, run_inside, start_inside
 
-# Seconds: a time that every clock can tell.
-_LONGEST = 1e9
-_MOST_OUTPUT = 1 << 30
+# Seconds that fit into every timeout of the system.
+_MAX_TIMEOUT = 1e9
+_MAX_OUTPUT = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ class RunCommand(Action):
 
 @dataclass(frozen=True)
 class Observed:
-    """The container, its first process, the path of its filter for system calls, and why the command need not run (""
-    where it must).
+    """The container, its first process, the path of its seccomp filter, and the reason to skip the command ("" if it
+    must run).
     """
 
     spec: ContainerSpec
@@ -68,7 +68,7 @@ class Observed:
 
 @dataclass(frozen=True)
 class Ran:
-    """What came of the command, its pid where it was left running; and when it was run."""
+    """The outcome of the command (its pid if it was detached), and the times at which it began and ended."""
 
     outcome: Outcome | int
     begin: datetime
@@ -91,17 +91,21 @@ class ExecCase(UseCase[Observed]):
             parse_path(params[name], name) if params[name] is not None else None for name in ("creates", "removes")
         )
         self.timeout = params["timeout"]
-        if self.timeout is not None and not 0 < self.timeout < _LONGEST:
-            raise InvalidInput(f"timeout {self.timeout:g} is not a number of seconds above 0")
-        # From here on, for all that follows is in the hands of those inside.
+        if self.timeout is not None and not 0 < self.timeout < _MAX_TIMEOUT:
+            raise InvalidInput(
+                f"{self.name}: timeout {self.timeout:g} is not a valid number of seconds", "set it to more than 0"
+            )
+        # Begins here, since processes inside can delay every following step.
         self.deadline = None if self.timeout is None else time.monotonic() + self.timeout
         self.output_limit = _output_limit(params.get("output_limit"))
         self.detach = params["detach"]
         if self.detach and (self.timeout is not None or params["stdin"] is not None):
-            raise InvalidInput("detach leaves the command running, so timeout and stdin cannot go with it")
+            raise InvalidInput(
+                f"{self.name}: detach is mutually exclusive with timeout and stdin", "leave out timeout and stdin"
+            )
 
     def locks(self) -> Iterable[Lock]:
-        # None: a command may run for as long as it likes, and others beside it.
+        # No lock: a command can run for any time, and others in parallel.
         return ()
 
     def observe(self) -> Observed:
@@ -121,7 +125,7 @@ class ExecCase(UseCase[Observed]):
         try:
             guard = self._guard(spec, f"/proc/{process.pid}/root")
         except (InvalidInput, OSError):
-            # Nothing is found in the root of a process that ended while we looked.
+            # The root of a process that has just ended is empty.
             if is_ending(process):
                 raise ended_before() from None
             raise
@@ -131,7 +135,7 @@ class ExecCase(UseCase[Observed]):
         return () if self.deadline is None else (max(0.0, self.deadline - time.monotonic()),)
 
     def _guard(self, spec: ContainerSpec, root: str) -> str:
-        """Why the command need not run, or "". Raises InvalidInput where its user is not known in `root`."""
+        """The reason to skip the command, or "". Raises InvalidInput if its user does not exist in `root`."""
         if self.creates and _exists_inside(root, self.creates, "creates"):
             return f"skipped, since {self.creates} exists"
         if self.removes and not _exists_inside(root, self.removes, "removes"):
@@ -147,7 +151,7 @@ class ExecCase(UseCase[Observed]):
 
     def apply(self, action: Action, run: Run[Observed]) -> None:
         with about_container(self.name):
-            # Looked at once more: what is run now is to run in the process that is there now.
+            # Observed again: the container may have been restarted since the plan.
             observed = self._observe()
             spec = observed.spec
             command = Command(
@@ -162,34 +166,35 @@ class ExecCase(UseCase[Observed]):
             run.outcome = Ran(outcome, begin, datetime.now())
 
     def run(self, process: ProcessId, cgroup: Cgroup, command: Command) -> Outcome | int:
-        """Run `command` in the container of `process` to its end; or leave it running, and tell its pid."""
+        """Run `command` in the container of `process` to its end; with detach, start it and return its pid."""
         if self.detach:
             return start_inside(process, cgroup, command, self.paths.log)
         return run_inside(process, cgroup, command, self.stdin, self.deadline, partial(First, self.output_limit))
 
     def again(self, run: Run[Observed]) -> tuple[Observed, Iterable[Action]]:
-        # As it was: the command itself may have ended the container, or made what would have been its guard.
+        # Not observed again: the command may have stopped the container, or created the path in `creates`.
         return run.observed, ()
 
     def settle(self, run: Run[Observed]) -> None:
-        """Raises EffectFailed, with all that the result would have, where the command did not exit 0."""
+        """Raises EffectFailed, with all values of the result, if the command did not exit with 0."""
         if run.outcome is None or self.detach or run.outcome.outcome.rc == 0:
             return
         facts = {"changed": True, **self._facts(run.outcome)}
         if run.outcome.outcome.rc is None:
             raise EffectFailed(
                 f"container {self.name}: {shlex.join(self.argv)} ran longer than {self.timeout:g} s and was killed",
+                "set a longer timeout",
                 **facts,
             )
-        raise EffectFailed("non-zero return code", **facts)
+        raise EffectFailed(f"container {self.name}: non-zero return code", **facts)
 
     def ahead(self) -> dict:
-        """The result if an earlier task of the play is to make what this one needs."""
+        """The result in check mode if an earlier task of the play would create what this one needs."""
         return {"actions": [RunCommand(self.name, self.argv).describe()], "cmd": list(self.argv), **self._facts(None)}
 
     def result(self, observed: Observed, run: Run[Observed]) -> dict:
-        told = {"msg": observed.guard} if observed.guard else {}
-        return {"cmd": list(self.argv), **self._facts(run.outcome), **told}
+        reason = {"msg": observed.guard} if observed.guard else {}
+        return {"cmd": list(self.argv), **self._facts(run.outcome), **reason}
 
     def _facts(self, ran: Ran | None) -> dict:
         if ran is None:
@@ -203,21 +208,21 @@ class ExecCase(UseCase[Observed]):
                 "stderr_truncated": False,
             }
         times = {"start": str(ran.begin), "end": str(ran.end), "delta": str(ran.end - ran.begin)}
-        told, outcome = {"cmd": list(self.argv), **times}, ran.outcome
+        common, outcome = {"cmd": list(self.argv), **times}, ran.outcome
         if isinstance(outcome, int):
-            return {**told, "pid": outcome, "rc": None}
+            return {**common, "pid": outcome, "rc": None}
         stdout, stderr = (
             text.decode("utf-8", errors="surrogateescape").rstrip("\r\n") for text in (outcome.stdout, outcome.stderr)
         )
         lines = {"stdout_lines": stdout.splitlines(), "stderr_lines": stderr.splitlines()}
-        facts = {**told, "rc": outcome.rc, "stdout": stdout, "stderr": stderr, **lines}
+        facts = {**common, "rc": outcome.rc, "stdout": stdout, "stderr": stderr, **lines}
         for stream in ("stdout", "stderr"):
             facts[f"{stream}_truncated"] = getattr(outcome, f"{stream}_truncated")
         cut = [stream for stream in ("stdout", "stderr") if facts[f"{stream}_truncated"]]
         if cut:
             facts["warnings"] = [
                 f"container {self.name}: {' and '.join(cut)} has more than {self.output_limit} bytes (output_limit); "
-                "the rest was thrown away"
+                "the rest was discarded"
             ]
         return facts
 
@@ -226,9 +231,10 @@ def _output_limit(value: object) -> int:
     if value is None:
         return OUTPUT_LIMIT
     limit = parse_size(value, "output_limit")
-    if not 0 < limit <= _MOST_OUTPUT:
+    if not 0 < limit <= _MAX_OUTPUT:
         raise InvalidInput(
-            f"output_limit {value!r} is not from 1 to 1g", "redirect the output to a file, and copy that"
+            f"output_limit {value!r} is not in the range of 1 byte to 1g",
+            "redirect the output to a file and copy that",
         )
     return limit
 
@@ -238,7 +244,7 @@ def _argv(params: dict) -> tuple[str, ...]:
         if params[option] is not None:
             return parse_argv(params[option], option)
     if params["stdin"] is None:
-        raise InvalidInput("no command is given", "set argv or cmd, or stdin for /bin/bash")
+        raise InvalidInput(f"{params['container']}: no command is given", "set argv or cmd, or stdin to run /bin/bash")
     return ("/bin/bash",)
 
 
@@ -252,11 +258,11 @@ def _stdin(params: dict) -> bytes:
 
 
 def _exists_inside(root: str, pattern: str, option: str) -> bool:
-    """Whether a path, or a glob pattern, exists as the container sees it. Raises InvalidInput."""
+    """Whether a path or glob pattern exists in the container with this `root`. Raises InvalidInput."""
     root_fd = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         return pattern_exists(root_fd, pattern)
     except TooMany:
-        raise InvalidInput(f"{option} {pattern}: too many files to compare with", "name a file instead") from None
+        raise InvalidInput(f"{option} {pattern}: too many files to search", "give a path without a pattern") from None
     finally:
         os.close(root_fd)

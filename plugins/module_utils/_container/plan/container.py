@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What must be done so that a container is as wanted: pure, and the same in check mode as in earnest."""
+"""Plan of the actions that bring a container into the requested state. Pure functions, also used in check mode."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _LIMITS = {"memory", "memory_swap", "cpus", "pids"}
 
 @dataclass(frozen=True)
 class ContainerView:
-    """What is: `spec` None where there is no container; `leftovers` name what a process that ended left behind.
+    """The present state. `spec`: None if the container does not exist; `leftovers`: names of what a start has prepared.
 
-    `to_run`: what is stored is that it shall run, whether it does or not. `networked`: it has a network by its spec;
-    `linked`: that, or a link; `namespace`: it has a network namespace that a start can use. `problem`: what a start
-    would fail of.
+    `to_run`: container.json says that it should run. `networked`: it has a network by its spec; `linked`: it has a
+    network or a link; `namespace`: it has a network namespace that a start can use. `problem`: the error with which a
+    start would fail.
     """
 
     spec: ContainerSpec | None = None
@@ -36,13 +36,13 @@ class ContainerView:
     leftovers: tuple[str, ...] = ()
     image_exists: bool = True
     limits_applied: bool = True
-    # Bytes in use that cannot be taken away.
+    # Bytes in use that cannot be reclaimed.
     memory_needed: int = 0
     damage: str = ""
     incomplete: bool = False
-    # Where a range of ids is to be chosen.
+    # Set if a range of ids is to be chosen.
     ids: IdsView | None = None
-    # Ranges to register for the user conductor, so that no user of the host gets them.
+    # Ranges to register for the user conductor, so that useradd(8) assigns them to no user.
     unregistered: tuple[IdRange, ...] = ()
     networked: bool = False
     linked: bool = False
@@ -52,7 +52,7 @@ class ContainerView:
 
 @dataclass(frozen=True)
 class Wish:
-    """What the module was asked for, besides the spec."""
+    """Options of the request that are not part of the spec."""
 
     state: str
     restart: bool = False
@@ -70,8 +70,8 @@ class RegisterIds(Action):
     ranges: tuple[IdRange, ...]
 
     def describe(self) -> str:
-        shown = ", ".join(f"{found.base} to {found.end - 1}" for found in self.ranges)
-        return f"register ids {shown} for the user {OWNER} in /etc/subuid and /etc/subgid"
+        ids = ", ".join(f"{found.base} to {found.end - 1}" for found in self.ranges)
+        return f"register ids {ids} for the user {OWNER} in /etc/subuid and /etc/subgid"
 
 
 @dataclass(frozen=True)
@@ -113,8 +113,8 @@ class CleanUp(Action):
     leftovers: tuple[str, ...] = ()
 
     def describe(self) -> str:
-        what = f" ({', '.join(self.leftovers)})" if self.leftovers else ""
-        return f"clean up after container {self.name}{what}"
+        names = f" ({', '.join(self.leftovers)})" if self.leftovers else ""
+        return f"clean up after container {self.name}{names}"
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class MakeNetworkNamespace(Action):
     name: str
 
     def describe(self) -> str:
-        return f"make the network namespace of {self.name}"
+        return f"create the network namespace of container {self.name}"
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ class TakeBackStop(Action):
     name: str
 
     def describe(self) -> str:
-        return f"let container {self.name} go on, whose stop was interrupted"
+        return f"cancel the interrupted stop of container {self.name}"
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ class Supervise(Action):
     name: str
 
     def describe(self) -> str:
-        return f"watch over container {self.name} again, whose supervisor is gone"
+        return f"start a new supervisor for container {self.name}"
 
 
 @dataclass(frozen=True)
@@ -166,16 +166,16 @@ class RemoveContainer(Action):
 
 
 def plan_container(wanted: ContainerSpec | None, name: str, view: ContainerView, wish: Wish) -> Plan:
-    """Actions from `view` to `wanted` (None where it is to be absent). Raises Conflict, NotFound, `view.problem`."""
+    """Plan the actions from `view` to `wanted` (None: absent). Raises Conflict, NotFound, `view.problem`."""
     actions = _absent(name, view) if wanted is None else _present(wanted, view, wish)
-    if view.problem is not None and any(map(_is_of_a_start, actions)):
+    if view.problem is not None and any(map(_requires_start, actions)):
         raise view.problem
     before, after = _shown(view.spec, _state(view)), _after(wanted, view, wish, actions)
     return Plan(tuple(actions), **_without_values({"before": before, "after": after}))
 
 
 def _without_values(diff: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Both sides without the values of variables, which may be secret; that one changes is shown."""
+    """Both sides with the values of environment variables hidden, which may be secret; changes are marked."""
     old, new = (side.get("env", {}) for side in diff.values())
     words = [dict.fromkeys(old, "(hidden)"), {name: "(hidden)" for name in new}]
     words[1].update({name: "(hidden, changed)" for name in new if name in old and new[name] != old[name]})
@@ -183,15 +183,15 @@ def _without_values(diff: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]
 
 
 def _absent(name: str, view: ContainerView) -> list[Action]:
-    # A first process can outlive a container directory that somebody deleted by hand.
+    # The first process can still run if the container's directory was deleted by hand.
     actions = _down(name, view)
     if view.spec is not None or view.incomplete or view.damage:
         actions += [RemoveContainer(name), ForgetName(name)]
     return actions
 
 
-def _is_of_a_start(action: Action) -> bool:
-    """Whether `action` needs what a start needs, now or when it is started."""
+def _requires_start(action: Action) -> bool:
+    """Whether `action` starts the container, or stores options with which a later start would fail."""
     if isinstance(action, UpdateSpec):
         return "seccomp" in action.options
     return isinstance(action, (CreateContainer, StartProcess))
@@ -200,7 +200,7 @@ def _is_of_a_start(action: Action) -> bool:
 def _start(wanted: ContainerSpec, view: ContainerView, renewed: bool) -> list[Action]:
     actions: list[Action] = []
     if view.networked:
-        # Closed before open: the firewall's elements before the link, and that before the first process.
+        # Firewall first: its elements exist before the link, and the link before the first process.
         actions += [] if view.namespace and not renewed else [MakeNetworkNamespace(wanted.name)]
         actions.append(AttachNetwork(wanted.name, wanted.hostname))
     return [*actions, StartProcess(wanted)]
@@ -220,7 +220,7 @@ def _present(wanted: ContainerSpec, view: ContainerView, wish: Wish) -> list[Act
         running, leftovers = view.running and not is_down, bool(view.leftovers) and not is_down
         to_run = view.to_run and not any(isinstance(action, StopProcesses) for action in actions)
     if wish.state == "stopped":
-        # Also where it has ended by itself: from now on it is to be stopped, and no restart may know otherwise.
+        # Also if its command has exited: the stored state must say that it is stopped, or it would be restarted.
         actions += [StopProcesses(wanted.name)] if running or to_run else []
         actions += _clean(wanted.name, view) if running or leftovers else []
     elif wish.state in RUNNING and not running:
@@ -228,15 +228,15 @@ def _present(wanted: ContainerSpec, view: ContainerView, wish: Wish) -> list[Act
             _require_image(wanted, view)
         actions += _start(wanted, view, is_down)
     elif wish.state == "started":
-        # Written down before a stop: its restart policy would be off for good.
+        # An interrupted stop has stored that it is stopped, which disables its restart policy.
         actions += [] if view.to_run else [TakeBackStop(wanted.name)]
         actions += [] if view.supervised else [Supervise(wanted.name)]
-    # First: from then on no user of the host gets them.
+    # First, so that useradd(8) cannot assign them meanwhile.
     return [RegisterIds(view.unregistered), *actions] if view.unregistered else actions
 
 
 def _changes(present: ContainerSpec, wanted: ContainerSpec, view: ContainerView, wish: Wish) -> list[Action]:
-    """What the options that differ ask for."""
+    """Actions for options that differ."""
     options = tuple(present.changed_by(wanted))
     actions: list[Action] = []
     if "image" in options:
@@ -254,11 +254,11 @@ def _changes(present: ContainerSpec, wanted: ContainerSpec, view: ContainerView,
     if limits_differ and view.running and not (renew or restart) and wish.state != "stopped":
         if 0 < wanted.memory < view.memory_needed:
             raise Conflict(
-                f"{wanted.name}: memory cannot be limited to {wanted.memory} bytes, for its processes use "
+                f"{wanted.name}: memory cannot be limited to {wanted.memory} bytes, since its processes use "
                 f"{view.memory_needed}",
                 "set memory to more than that, or stop the container first",
             )
-        # First: nothing is written down that the kernel does not take.
+        # First, so that limits that the kernel refuses are not stored.
         actions.append(ApplyLimits(wanted))
     if options:
         actions.append(UpdateSpec(wanted, options))
@@ -268,13 +268,13 @@ def _changes(present: ContainerSpec, wanted: ContainerSpec, view: ContainerView,
 
 
 def _down(name: str, view: ContainerView) -> list[Action]:
-    """From whatever runs or is left to nothing of it."""
+    """Actions that stop the container if it runs and remove all leftovers."""
     stop: list[Action] = [StopProcesses(name)] if view.running else []
     return [*stop, *_clean(name, view)] if view.running or view.leftovers else []
 
 
 def _clean(name: str, view: ContainerView) -> list[Action]:
-    """What is not taken away by the end of its processes."""
+    """Actions that remove what remains after the end of all processes."""
     return [*([DetachNetwork(name)] if view.linked else []), CleanUp(name, view.leftovers)]
 
 
@@ -286,17 +286,17 @@ def _require_image(wanted: ContainerSpec, view: ContainerView) -> None:
 
 
 def _require_ids(wanted: ContainerSpec, view: ContainerView) -> None:
-    """Chosen for good when it is done, under a lock: here it is known that it can be."""
+    """Check that a range of ids can be chosen. The action chooses it, under a lock. Raises the errors of `choose`."""
     choose(wanted.userns, view.ids or IdsView())
 
 
 def _of(options: tuple[str, ...], when: str) -> list[str]:
-    """Those of `options` whose change takes effect at that time."""
+    """Those of `options` whose change takes effect at the time `when`."""
     return [option for option in options if applies(option) == when]
 
 
 def _require_allowed(name: str, options: tuple[str, ...], wish: Wish, renew: bool, restart: bool) -> None:
-    """Raises Conflict if what the changed options require is not allowed."""
+    """Raises Conflict if a changed option requires a restart or recreation that the task does not allow."""
     if renew and not wish.recreate:
         raise Conflict(
             f"{name}: {', '.join(_of(options, RECREATE))} cannot change while the container keeps its root file system",

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which range of ids a container gets: pure, from what /etc/subuid and /etc/subgid say and what others have."""
+"""Choice of a container's range of ids from /etc/subuid, /etc/subgid and other containers' ranges. Pure functions."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ..._engine.id_range import SIZE, IdRange
 from ..._errors import Conflict, HostNotCapable
 
 OWNER = "conductor"
-# For 4096 containers. systemd-nspawn's begin here, too (systemd.io/UIDS-GIDS), and useradd(8), which goes up to
-# 600100000 (login.defs(5)), has room behind it for 5000 users.
+# For 4096 containers. Ranges of systemd-nspawn begin here, too (systemd.io/UIDS-GIDS). useradd(8), which assigns ids up
+# to 600100000 (login.defs(5)), has room for 5000 users after it.
 DEFAULT = IdRange(524288, 4096 * SIZE)
 
 
 @dataclass(frozen=True)
 class IdsView:
-    """Text of both files, and the ranges of all other containers by their names."""
+    """Text of /etc/subuid and /etc/subgid, and the ranges of all other containers by name."""
 
     subuid: str = ""
     subgid: str = ""
@@ -27,14 +27,14 @@ class IdsView:
 
 
 def choose(userns: str | IdRange, view: IdsView) -> IdRange | None:
-    """The range for a container whose option is `userns`; None for the host's own ids. Raises as `choose_range`."""
+    """The range for a container with this `userns`; None for the host's ids. Raises the errors of `choose_range`."""
     return None if userns == "host" else choose_range(userns, view)
 
 
 def choose_range(userns: str | IdRange, view: IdsView) -> IdRange:
-    """The range for a container whose option `userns` is V(auto) or a range.
+    """The range for a container whose `userns` is auto or a range.
 
-    Raises Conflict where another container has it, HostNotCapable where none is left.
+    Raises Conflict if another container has ids of that range, HostNotCapable if no range is free.
     """
     if isinstance(userns, IdRange):
         for name, other in view.taken.items():
@@ -42,7 +42,7 @@ def choose_range(userns: str | IdRange, view: IdsView) -> IdRange:
                 raise Conflict(
                     f"userns: ids {userns.base} to {userns.end - 1} are not free: container {name} has {other.base} "
                     f"to {other.end - 1}",
-                    "choose others, or auto",
+                    "choose another base, or auto",
                 )
         return userns
     blocked = [*view.taken.values(), *_of_others(view)]
@@ -51,15 +51,15 @@ def choose_range(userns: str | IdRange, view: IdsView) -> IdRange:
         if found is not None:
             return found
     raise HostNotCapable(
-        f"no range of {SIZE} ids is left for a container",
-        f"give the user {OWNER} more in /etc/subuid and /etc/subgid, or remove containers",
+        f"userns: no range of {SIZE} ids is free for a container",
+        f"give the user {OWNER} more ids in /etc/subuid and /etc/subgid, or remove containers",
     )
 
 
 def unregistered(ids: IdRange, view: IdsView) -> tuple[IdRange, ...]:
-    """What to register for the user conductor, so that useradd(8) gives no user the `ids` of a container.
+    """Ranges to register for the user conductor, so that useradd(8) assigns the `ids` of a container to no user.
 
-    The default where it has none in either file, and `ids` where they are outside of all that is registered.
+    The default if conductor has no range in either file, and `ids` if they are not within a registered range.
     """
     users, groups = _entries(view.subuid), _entries(view.subgid)
     missing: list[IdRange] = []
@@ -73,7 +73,7 @@ def unregistered(ids: IdRange, view: IdsView) -> tuple[IdRange, ...]:
 
 
 def lines_of(ranges: Iterable[IdRange]) -> str:
-    """As subuid(5) has them, for the user conductor."""
+    """Lines of subuid(5) that give `ranges` to the user conductor."""
     return "".join(f"{OWNER}:{found.base}:{found.size}\n" for found in ranges)
 
 
@@ -84,13 +84,13 @@ def _first_free(pool: IdRange, blocked: list[IdRange]) -> IdRange | None:
         behind = max((other.end for other in blocked if other.overlaps(candidate)), default=base)
         if behind == base:
             return candidate
-        # Whole steps from the pool's begin, so that what is given back fits the next one.
+        # In steps from the start of the pool, so that a released range fits the next container.
         base = pool.base + -(-(behind - pool.base) // SIZE) * SIZE
     return None
 
 
 def _pools(view: IdsView) -> list[IdRange]:
-    """Where to choose from: what is conductor's in both files; where it has none at all, the default."""
+    """Ranges to choose from: those that conductor has in both files; if it has none in either, the default."""
     users, groups = _entries(view.subuid), _entries(view.subgid)
     if OWNER not in (*(name for name, _ in users), *(name for name, _ in groups)):
         return [DEFAULT]
@@ -107,7 +107,7 @@ def _of_others(view: IdsView) -> list[IdRange]:
 
 
 def _entries(text: str) -> list[tuple[str, IdRange]]:
-    """Lines NAME:BASE:SIZE (subuid(5)); what is no such line is left out, as by newuidmap(1)."""
+    """Lines NAME:BASE:SIZE (subuid(5)); other lines are ignored, as by newuidmap(1)."""
     rows = [line.split(":") for line in text.splitlines()]
     numbers = [row for row in rows if len(row) == 3 and row[1].isdigit() and row[2].strip().isdigit()]
     return [(name, IdRange(int(base), int(size))) for name, base, size in numbers if int(size)]

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a profile's text to the programs that the kernel runs. Imported only where a filter is not in its file yet."""
+"""Compile a profile into the programs that the kernel runs. Imported only if a filter is not in the cache."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .parse_profile import parse_profile
 
 
 def build(text: bytes, path: str, bounding: frozenset[str], machine: str, kernel: tuple[int, int]) -> tuple[bytes, ...]:
-    """The programs in the order to load them, for a container with the capabilities `bounding` on that host.
+    """Programs in load order, for a container with the capabilities `bounding` on a host of that machine and kernel.
 
     `path` is for messages. Raises InvalidInput, HostNotCapable.
     """
@@ -33,17 +33,18 @@ def build(text: bytes, path: str, bounding: frozenset[str], machine: str, kernel
     for program in programs:
         if not 0 < len(program) <= MOST_INSTRUCTIONS * INSTRUCTION:
             raise InvalidInput(
-                f"seccomp: {path} makes a filter of {len(program) // INSTRUCTION} instructions",
-                f"the kernel takes {MOST_INSTRUCTIONS}: write fewer rules",
+                f"seccomp: {path} results in {len(program) // INSTRUCTION} instructions, and the kernel allows "
+                f"{MOST_INSTRUCTIONS}",
+                "write fewer rules",
             )
     return tuple(programs)
 
 
 def _unknown(lib: ctypes.CDLL, resolved: Resolved, tokens: list[int]) -> bytes:
-    """Answers ENOSYS to calls that are newer than the profile, and allows all others, on which the profile decides.
+    """A program that returns ENOSYS for calls newer than the profile; for all others the profile decides.
 
-    A program that meets ENOSYS takes the older call; one that meets EPERM gives up. runc does the same, with
-    instructions of its own before libseccomp's (libcontainer/seccomp/patchbpf).
+    After ENOSYS, programs fall back to an older call; after EPERM they fail. runc does the same with instructions
+    before those of libseccomp (libcontainer/seccomp/patchbpf).
     """
     names = {name for token in tokens for name in libseccomp.known_up_to_newest(lib, token, resolved.names)}
     known: dict[int, set[int]] = {}

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The filters for system calls, each built once and kept in a file, so that a start only reads it."""
+"""Seccomp filters, each compiled once and cached in a file, so that a start only reads it."""
 
 from __future__ import annotations
 
@@ -17,78 +17,78 @@ from ..._kernel.seccomp.load_filter import library_file
 from ..spec.container import ContainerSpec
 from ..spec.seccomp import DEFAULT, UNCONFINED
 
-# Of the way in which a filter is made from a profile, and of the file: a new one makes new files.
+# Version of the compiler and of the file format. A new value makes new files.
 _FORMAT = 2
 _LARGEST_PROFILE = 1 << 20
 _DIGEST = 32
 
 
 class SeccompFilter(NamedTuple):
-    """A filter's file, and the programs in it in the order to load them. "" and none where there is no filter."""
+    """A filter's file and its programs in load order; empty for no filter."""
 
     path: str = ""
     programs: tuple[bytes, ...] = ()
 
 
 def filter_for(spec: ContainerSpec) -> SeccompFilter:
-    """The filter for a container, built and written unless it is there.
+    """The filter for a container, compiled and cached if it is missing.
 
-    Raises InvalidInput for a profile that is wrong, HostNotCapable where libseccomp is missing.
+    Raises InvalidInput if the profile is invalid, HostNotCapable if libseccomp is missing.
     """
     text = _profile(spec)
-    return SeccompFilter() if text is None else _have(text, spec.seccomp, spec.bounding)
+    return SeccompFilter() if text is None else _load_or_build(text, spec.seccomp, spec.bounding)
 
 
 def default_filter(bounding: frozenset[str]) -> SeccompFilter:
     """The default filter for processes with at most the capabilities `bounding`. Raises HostNotCapable."""
-    return _have(_default(), DEFAULT, bounding)
+    return _load_or_build(_default(), DEFAULT, bounding)
 
 
 def check(spec: ContainerSpec) -> None:
-    """Raises what `filter_for` would, and writes nothing."""
+    """Check the profile of `spec`. Writes nothing. Raises the errors of `filter_for`."""
     text = _profile(spec)
     if text is not None and _read(_path(text, spec.bounding)) is None:
         _build(text, spec.seccomp, spec.bounding)
 
 
 def filter_at(path: str, spec: ContainerSpec) -> SeccompFilter:
-    """The filter that a running container was started with, by the path in its run state.
+    """The filter of a running container, by the path in its run state.
 
-    Raises Conflict where it is lost, and the profile has changed since.
+    Raises Conflict if the file is lost and the profile has changed since the start.
     """
     if not path:
         return SeccompFilter()
     programs = _read(path)
     if programs is not None:
         return SeccompFilter(path, programs)
-    again = filter_for(spec)
-    if again.path != path:
+    rebuilt = filter_for(spec)
+    if rebuilt.path != path:
         raise Conflict(
-            f"the filter for system calls that container {spec.name} was started with is gone ({path})",
-            "restart the container: state=stopped, then state=started",
+            f"container {spec.name}: the seccomp filter that it was started with is lost ({path})",
+            "restart the container with state=restarted",
         )
-    return again
+    return rebuilt
 
 
-def _have(text: bytes, shown: str, bounding: frozenset[str]) -> SeccompFilter:
+def _load_or_build(text: bytes, shown: str, bounding: frozenset[str]) -> SeccompFilter:
     path = _path(text, bounding)
     programs = _read(path)
     if programs is None:
         programs = _build(text, shown, bounding)
         os.makedirs(LIBRARY_DIR, mode=0o755, exist_ok=True)
-        write_atomic(path, _packed(programs))
+        write_atomic(path, _pack(programs))
     return SeccompFilter(path, programs)
 
 
 def _build(text: bytes, shown: str, bounding: frozenset[str]) -> tuple[bytes, ...]:
-    # Imported here, for nearly every start finds its filter built.
+    # Imported here, since nearly every start finds its filter in the cache.
     from .build import build
 
     return build(text, shown, bounding, *_host())
 
 
 def _profile(spec: ContainerSpec) -> bytes | None:
-    """The profile's text; None for no filter. As with docker, the default one is not for a privileged container."""
+    """Text of the profile; None for no filter. As in docker, privileged containers do not get the default profile."""
     path = spec.seccomp
     if path == UNCONFINED or (path == DEFAULT and spec.privileged):
         return None
@@ -99,10 +99,10 @@ def _profile(spec: ContainerSpec) -> bytes | None:
             text = file.read(_LARGEST_PROFILE + 1)
     except OSError as error:
         raise InvalidInput(
-            f"seccomp: {path}: {error.strerror}", "the profile must be a file on the managed host"
+            f"seccomp: {path}: {error.strerror}", "give the path of a profile on the managed host"
         ) from None
     if len(text) > _LARGEST_PROFILE:
-        raise InvalidInput(f"seccomp: {path} is larger than 1 MiB", "a profile is a JSON file of some KiB")
+        raise InvalidInput(f"seccomp: {path} is larger than 1 MiB", "give the path of a profile in JSON format")
     return text
 
 
@@ -113,7 +113,7 @@ def _default() -> bytes:
 
 
 def _path(text: bytes, bounding: frozenset[str]) -> str:
-    """The file's name tells all that the filter depends on, as far as that can be known without parsing anything."""
+    """Path of the cached filter, named by a digest of all that the filter depends on. Does not parse the profile."""
     machine, kernel = _host()
     depends_on = (
         _FORMAT,
@@ -127,19 +127,19 @@ def _path(text: bytes, bounding: frozenset[str]) -> str:
 
 
 def _host() -> tuple[str, tuple[int, int]]:
-    """The machine as uname(2) calls it, and the first two numbers of the kernel's version."""
+    """The machine (uname(2)) and the first two numbers of the kernel's version."""
     uname = os.uname()
     major, minor = uname.release.split("-")[0].split("+")[0].split(".")[:2]
     return uname.machine, (int(major), int(minor))
 
 
-def _packed(programs: tuple[bytes, ...]) -> bytes:
+def _pack(programs: tuple[bytes, ...]) -> bytes:
     body = b"".join(struct.pack("<I", len(program)) + program for program in programs)
     return hashlib.sha256(body).digest() + body
 
 
 def _read(path: str) -> tuple[bytes, ...] | None:
-    """The programs in a file; None where it is not there, or not as it was written."""
+    """The programs in a file; None if it does not exist or its digest is wrong."""
     try:
         with open(path, "rb") as file:
             content = file.read()

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The text of a profile in docker's JSON format (https://docs.docker.com/engine/security/seccomp/), parsed."""
+"""Parser of seccomp profiles in docker's JSON format (https://docs.docker.com/engine/security/seccomp/)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..._errors import InvalidInput
 from ..spec.seccomp import ALLOW, ERRNO, Condition, Profile, Rule
 
 _TRACE = 0x7FF00000
-# Numbers of seccomp(2) and libseccomp's seccomp.h. Of SCMP_ACT_ERRNO and SCMP_ACT_TRACE the low half is their value.
+# Numbers of seccomp(2) and libseccomp's seccomp.h. The low half of SCMP_ACT_ERRNO and SCMP_ACT_TRACE is their value.
 _ACTIONS = {
     "SCMP_ACT_KILL": 0x00000000,
     "SCMP_ACT_KILL_THREAD": 0x00000000,
@@ -33,13 +33,15 @@ _COMPARISONS = {
     "SCMP_CMP_GT": 6,
     "SCMP_CMP_MASKED_EQ": 7,
 }
-# The first is for filters of several threads, of which a start has one; the second is as kernels since 5.16 do anyway.
+# The first concerns other threads, which a start does not have; the second is the default of kernels since 5.16.
 _FLAGS_WITHOUT_EFFECT = ("SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_SPEC_ALLOW")
 
 
 def parse_profile(text: bytes | str, path: str) -> Profile:
-    """The profile in `text`; `path` is for the message. Raises InvalidInput for all that a filter could not be made of
-    as it says, unknown keys included: a mistyped condition would otherwise widen what is allowed.
+    """The profile in `text`; `path` is for messages.
+
+    Raises InvalidInput for everything that cannot be applied exactly, including unknown keys: a mistyped condition
+    would otherwise allow more system calls.
     """
     return _Parser(path).profile(text)
 
@@ -68,14 +70,14 @@ class _Parser:
     def _architectures(self, top: dict) -> tuple[tuple[str, tuple[str, ...]], ...]:
         explicit, by_host = self._strings(top, "architectures", ""), self._list(top, "archMap", "")
         if explicit and by_host:
-            raise self._wrong("architectures", "and archMap exclude each other")
+            raise self._wrong("architectures", "is mutually exclusive with archMap")
         found: dict[str, tuple[str, ...]] = {}
         for i, raw in enumerate(by_host):
             at = f"archMap[{i}]"
             entry = self._mapping(raw, at, ["architecture", "subArchitectures"])
             host = self._architecture(entry.get("architecture"), f"{at}.architecture")
             subs = self._strings(entry, "subArchitectures", at)
-            # Of two entries for one host docker takes the first.
+            # docker uses the first of two entries for one host.
             found.setdefault(host, (host, *(self._architecture(sub, f"{at}.subArchitectures") for sub in subs)))
         if explicit:
             found[""] = tuple(self._architecture(name, "architectures") for name in explicit)
@@ -93,23 +95,23 @@ class _Parser:
             raise self._wrong(at, "has no names")
         for name in names:
             if not re.fullmatch(r"[A-Za-z0-9_]{1,64}", name):
-                raise self._wrong(at, f"{name!r} cannot be the name of a system call")
+                raise self._wrong(at, f"{name!r} is not a valid name of a system call")
         action = self._action(rule.get("action"), rule, at, ("errnoRet", "errno"))
         args = [self._comparison(arg, f"{at}.args[{i}]") for i, arg in enumerate(self._list(rule, "args", at))]
         includes, excludes = (self._condition(rule, key, f"{at}.{key}") for key in ("includes", "excludes"))
-        # libseccomp takes an argument once in a rule. As with runc, one that is compared twice makes it several rules.
+        # libseccomp allows one comparison of an argument in a rule. As in runc, a second one makes it several rules.
         together = len({index for index, *_ in args}) == len(args)
         groups = [tuple(args)] if together else [(arg,) for arg in args]
         return [Rule(names, action, group, includes, excludes) for group in groups]
 
     def _action(self, name: object, where: dict, at: str, errno_keys: tuple[str, str]) -> int:
         if name == "SCMP_ACT_NOTIFY":
-            raise self._wrong(at, "SCMP_ACT_NOTIFY needs a program that listens, and there is none here")
+            raise self._wrong(at, "SCMP_ACT_NOTIFY is not supported, since it needs a listening program")
         if not isinstance(name, str) or name not in _ACTIONS:
             raise self._wrong(at, f"{name!r} is not an action")
         value, by_name = (where.get(key) for key in errno_keys)
         if by_name:
-            # podman's profiles have the name beside the number, and the name counts.
+            # podman's profiles have both name and number, of which the name takes precedence.
             value = getattr(errno, by_name, "") if isinstance(by_name, str) and by_name.startswith("E") else ""
         if value is None:
             value = errno.EPERM
@@ -152,7 +154,7 @@ class _Parser:
         made = dict(pairs)
         if len(made) != len(pairs):
             twice = next(key for key, _ in pairs if sum(key == other for other, _ in pairs) > 1)
-            raise self._wrong("", f"has {twice!r} twice in one place")
+            raise self._wrong("", f"has the key {twice!r} twice in one object")
         return made
 
     def _mapping(self, value: object, at: str, known: list[str]) -> dict:
@@ -179,7 +181,7 @@ class _Parser:
     def _is_number(value: object, most: int) -> bool:
         return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
 
-    def _wrong(self, at: str, what: str) -> InvalidInput:
+    def _wrong(self, at: str, problem: str) -> InvalidInput:
         return InvalidInput(
-            f"seccomp: {self._path}: {f'{at}: ' if at else ''}{what}", "the format is that of docker's seccomp profiles"
+            f"seccomp: {self._path}: {f'{at}: ' if at else ''}{problem}", "use the format of docker's seccomp profiles"
         )

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Capabilities by name (include/uapi/linux/capability.h, capabilities(7)): what processes inside may have."""
+"""Capabilities that processes inside can have (include/uapi/linux/capability.h, capabilities(7))."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAMES = (
     "MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE"
 ).split()
 
-# docker's default without MKNOD: a node of the host's disk, made inside, would be the host's disk.
+# docker's default without MKNOD, which would allow to create a node of the host's disk.
 DEFAULT = frozenset(
     "CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE NET_RAW SYS_CHROOT AUDIT_WRITE "
     "SETFCAP".split()
@@ -26,18 +26,20 @@ ALL = frozenset(NAMES)
 
 
 def parse(values: Iterable[object], option: str) -> tuple[str, ...]:
-    """Names without CAP_, in upper case, sorted; raises InvalidInput naming the `option`."""
+    """Names without CAP_, in upper case, sorted. Raises InvalidInput, which names the `option`."""
     found = set()
     for value in values:
         name = str(value).upper().removeprefix("CAP_") if isinstance(value, str) else ""
         if name not in ALL and name != "ALL":
-            raise InvalidInput(f"{option}: {value!r} is not a capability", "see capabilities(7); ALL stands for each")
+            raise InvalidInput(
+                f"{option}: {value!r} is not a capability", "use a name of capabilities(7), or ALL for all of them"
+            )
         found.add(name)
     return tuple(sorted(found))
 
 
 def bounding(add: Iterable[str], drop: Iterable[str], privileged: bool) -> frozenset[str]:
-    """The bounding set: everything where `privileged`, else the default less `drop` and with `add`."""
+    """The bounding set: all if `privileged`, else the default without `drop` and with `add`."""
     if privileged:
         return ALL
     base = frozenset() if "ALL" in drop else DEFAULT - frozenset(drop)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Specification of one container: each option declared once, and the same on disk."""
+"""Specification of one container: each option is declared once, with its documentation and its form on disk."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ from .values import (
     parse_user,
 )
 
-# As podman: enough for most, and a fork bomb inside does not use up the host's processes.
+# As in podman: enough for most containers, and a fork bomb cannot use up the host's processes.
 DEFAULT_PIDS = 2048
-# Values that containers have which were created before there was an option for them.
-_BEFORE = {"userns": "host", "memory_swap": UNLIMITED}
+# Values for containers that were created before these options existed.
+_DEFAULTS_BEFORE = {"userns": "host", "memory_swap": UNLIMITED}
 # https://systemd.io/CONTAINER_INTERFACE: systemd as pid 1 powers off in order on SIGRTMIN+3; 34 is glibc's SIGRTMIN.
 _INIT_STOP_SIGNAL = 34 + 3
-_MOST = (1 << 31) - 1
+_MAX = (1 << 31) - 1
 
 _MOUNT_OPTIONS = {
     "type": Option(
@@ -316,14 +316,14 @@ class ContainerSpec:
     )
     cpus: float = stored(
         0.0,
-        kind=number(0, _MOST),
+        kind=number(0, _MAX),
         applies=LIVE,
         parse=parse_number(0, float),
         option=Option("float", ("CPU limit in CPUs, like V(1.5). V(0) is no limit. Defaults to V(0).",)),
     )
     pids: int = stored(
         DEFAULT_PIDS,
-        kind=whole(0, _MOST),
+        kind=whole(0, _MAX),
         applies=LIVE,
         parse=parse_number(0, int),
         option=Option("int", ("Maximum number of processes and threads. V(0) is no limit. Defaults to V(2048).",)),
@@ -340,9 +340,9 @@ class ContainerSpec:
                 "Names are C(as), C(core), C(cpu), C(data), C(fsize), C(memlock), C(msgqueue), C(nice), C(nofile), "
                 "C(nproc), C(rss), C(rtprio), C(rttime), C(sigpending) and C(stack). Units are those of the kernel, "
                 "as a rule bytes.",
-                "The other limits do not depend on who runs the module. They are those that the kernel gives the first "
-                "process of a machine, with C(nofile:1024:524288) and C(core:1), or as near to that as root on the "
-                "host may go.",
+                "The other limits do not depend on the user that runs the module. They are those that the kernel gives "
+                "the first process of a machine, with C(nofile:1024:524288) and C(core:1), or as near to that as root "
+                "on the host may go.",
                 "With C(core:1) the kernel writes no core dump, and does not run the program in the host's "
                 "C(kernel.core_pattern), which would be root on the host. V(core:unlimited) allows both.",
             ),
@@ -378,7 +378,7 @@ class ContainerSpec:
     )
     stop_timeout: float = stored(
         10.0,
-        kind=number(0, _MOST),
+        kind=number(0, _MAX),
         applies=LIVE,
         parse=parse_number(0, float),
         option=Option(
@@ -404,7 +404,7 @@ class ContainerSpec:
     )
     restart_retries: int = stored(
         0,
-        kind=whole(0, _MOST),
+        kind=whole(0, _MAX),
         applies=LIVE,
         parse=parse_number(0, int),
         option=Option("int", ("Maximum number of restarts by V(on-failure). V(0) is no limit. Defaults to V(0).",)),
@@ -426,31 +426,32 @@ class ContainerSpec:
 
     @property
     def cgroup_writable(self) -> bool:
-        """Whether those inside may divide their cgroup further, as systemd does."""
+        """Whether processes inside may create cgroups in that of the container, as systemd does."""
         return self.init or self.privileged
 
     @property
     def swap(self) -> int:
-        """Bytes of swap that it may use besides its memory, or UNLIMITED."""
+        """Bytes of swap that the container may use in addition to memory, or UNLIMITED."""
         if not self.memory or self.memory_swap == UNLIMITED:
             return UNLIMITED
         return max(0, self.memory_swap - self.memory)
 
     @property
     def bounding(self) -> frozenset[str]:
-        """The capabilities that those inside have at most."""
+        """The capabilities that processes inside can have at most."""
         return bounding(self.capabilities_add, self.capabilities_drop, self.privileged)
 
     def to_json(self) -> dict[str, Any]:
         """The form in container.json."""
-        words = {name: [str(value) for value in getattr(self, name)] for name in ("devices", "ulimits")}
-        return {**asdict(self), **words, "env": dict(self.env), "labels": dict(self.labels)}
+        texts = {name: [str(value) for value in getattr(self, name)] for name in ("devices", "ulimits")}
+        return {**asdict(self), **texts, "env": dict(self.env), "labels": dict(self.labels)}
 
     @classmethod
     def from_json(cls, value: dict[str, Any], path: str) -> ContainerSpec:
-        """The spec in container.json (`path` is for the message); keys that are not the spec's are left out.
+        """The spec in container.json (`path` is for messages); unknown keys are ignored.
 
-        An option that an older release did not know has its default, or what was so without it. Raises Damaged.
+        An option that an older release did not have gets its default, or the value that had the same effect. Raises
+        Damaged.
         """
         remedy = "restore it, or remove the container with state=absent and force=true"
         problem = wrong(value, _KINDS, ("name", "image"))
@@ -459,7 +460,9 @@ class ContainerSpec:
         try:
             defaults = {field.name: field.default for field in fields(cls) if field.default is not MISSING}
             values = {field.name: value[field.name] for field in fields(cls) if field.name not in defaults}
-            values.update({name: value.get(name, default) for name, default in {**defaults, **_BEFORE}.items()})
+            values.update(
+                {name: value.get(name, default) for name, default in {**defaults, **_DEFAULTS_BEFORE}.items()}
+            )
             for name in ("env", "labels"):
                 values[name] = tuple(sorted(dict(values[name]).items()))
             known = {field.name for field in fields(Mount)}
@@ -482,7 +485,7 @@ class ContainerSpec:
 
 
 _FIELDS = stored_fields(ContainerSpec)
-# Types of the values in container.json: the options, and what is kept there besides.
+# Types of the values in container.json: the options, and the container's id, wanted state and id range.
 _KINDS = {
     **{name: field.kind for name, field in _FIELDS.items()},
     "id": text,
@@ -508,10 +511,7 @@ def applies(name: str) -> str:
 
 
 def parse_changes(params: dict[str, Any]) -> dict[str, Any]:
-    """The spec's fields that `params` of the module give, checked. An option that is not given is not there.
-
-    Raises InvalidInput.
-    """
+    """Checked values for the fields of the spec that are given in `params` of the module. Raises InvalidInput."""
     given = {name: value for name, value in params.items() if value is not None}
     changes: dict[str, Any] = {"name": parse_name(given["name"], "name")}
     for name, field in _FIELDS.items():
@@ -533,7 +533,7 @@ def parse_changes(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def merge(old: ContainerSpec | None, changes: dict[str, Any]) -> ContainerSpec:
-    """The wanted spec: `changes` over what the container has, or over the defaults. Raises InvalidInput."""
+    """The wanted spec: the container's present one (or the defaults), updated by `changes`. Raises InvalidInput."""
     if old is None and "image" not in changes:
         raise InvalidInput(
             f"container {changes['name']} does not exist, and no image is given to create it from", "set image"

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Devices of a container: those that each private /dev has, and those of the host that its user asked for."""
+"""Devices of a container: the standard ones of a private /dev, and those of the option devices."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from dataclasses import dataclass
 from ..._errors import InvalidInput
 from .mounts import parse_path
 
-# Name, major, minor: Documentation/admin-guide/devices.txt. net/tun is what VPN software looks for.
+# Name, major, minor: Documentation/admin-guide/devices.txt. VPN software requires net/tun.
 STANDARD_NODES = (
     ("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0),
     ("net/tun", 10, 200),
 )  # fmt: skip
 LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2", "ptmx": "pts/ptmx"}
 DIRECTORIES = ("net", "pts", "shm", "mqueue")
-# Mounts of their own: what was made below would be hidden.
+# Separate mounts, which would hide nodes in these directories.
 _MOUNTED = ("pts", "shm", "mqueue")
 
 
 @dataclass(frozen=True)
 class Device:
-    """A device of the host: its path there, its path inside, and what may be done with it (some of r, w, m)."""
+    """A device of the host: its path there, its path inside, and the permitted access (some of r, w, m)."""
 
     source: str
     target: str
@@ -33,8 +33,8 @@ class Device:
 
     @classmethod
     def parse(cls, value: object, option: str) -> Device:
-        """HOST[:INSIDE][:rwm], as docker and podman write it. Raises InvalidInput."""
-        # Names below /dev/disk/by-path have a ':' in them, but none before a '/', or before r, w, m and no more.
+        """HOST[:INSIDE][:rwm], as in docker and podman. Raises InvalidInput."""
+        # Names in /dev/disk/by-path contain ':', but never before '/', or before a last part of only r, w and m.
         match = re.fullmatch(r"(/.*?)(?::(/.*?))?(?::([rwm]{1,3}))?", value) if isinstance(value, str) else None
         if match is None:
             raise InvalidInput(
@@ -47,7 +47,7 @@ class Device:
             raise InvalidInput(f"{option}: {target} is not below /dev", f"write {source}:/dev/NAME")
         access = match[3] or "rwm"
         if len(set(access)) != len(access):
-            raise InvalidInput(f"{option}: {value!r} names a permission twice", "write some of r, w and m")
+            raise InvalidInput(f"{option}: {value!r} has a permission twice", "write each of r, w and m once at most")
         return cls(source, target, "".join(letter for letter in "rwm" if letter in access))
 
     def __str__(self) -> str:
@@ -55,15 +55,19 @@ class Device:
 
 
 def parse_devices(values: Iterable[object], option: str) -> tuple[Device, ...]:
-    """Devices by where they are inside. Raises InvalidInput."""
+    """Devices sorted by their path inside. Raises InvalidInput."""
     devices = sorted((Device.parse(value, option) for value in values), key=lambda device: device.target.split("/"))
     targets = [device.target for device in devices]
     ours = [f"/dev/{name}" for name in (*(node[0] for node in STANDARD_NODES), *LINKS, *_MOUNTED)]
     for number, target in enumerate(targets):
         for other in ours:
             if target == other or target.startswith(f"{other}/") or other.startswith(f"{target}/"):
-                raise InvalidInput(f"{option}: {target} clashes with {other}, which each container has")
+                raise InvalidInput(
+                    f"{option}: {target} clashes with {other}, which each container has", "choose another path inside"
+                )
         for other in targets[:number]:
             if target == other or target.startswith(f"{other}/"):
-                raise InvalidInput(f"{option}: {target} clashes with {other}, which is there too")
+                raise InvalidInput(
+                    f"{option}: {target} clashes with {other}, another device", "choose another path inside"
+                )
     return tuple(devices)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options of conductor_container that are not kept: what this task is to do with the container."""
+"""Options of conductor_container that are not stored: they say what this task does with the container."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RUNNING = ("started", "restarted")
 
 
 def _names(when: str, last: str = "and") -> str:
-    """The options that take effect at that time, for the documentation."""
+    """Options whose changes take effect at the time `when`, for the documentation."""
     names = [f"O({name})" for name in options() if name not in ("name", "capabilities") and applies(name) == when]
     return f"{', '.join(names[:-1])} {last} {names[-1]}"
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which system calls a container may make: profiles as docker has them, resolved for one container on one host."""
+"""Seccomp profiles in docker's format, and their rules for one container on one host."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from .mounts import parse_path
 
 DEFAULT, UNCONFINED = "default", "unconfined"
 
-# As seccomp(2) returns them; of the second the low half is the error's number.
+# Return values of seccomp(2). The low half of ERRNO is the error number.
 ALLOW, ERRNO = 0x7FFF0000, 0x00050000
-# What uname(2) calls a machine: docker's name in a rule's `arches`, and libseccomp's.
+# Machine of uname(2): docker's name, as in `arches` of a rule, and libseccomp's.
 _MACHINES = {
     "x86_64": ("amd64", "SCMP_ARCH_X86_64"),
     **dict.fromkeys(("i386", "i486", "i586", "i686"), ("x86", "SCMP_ARCH_X86")),
@@ -29,7 +29,7 @@ _MACHINES = {
 
 @dataclass(frozen=True)
 class Condition:
-    """When a rule is for a container at all. Each part that is given must hold, or (in `excludes`) must not."""
+    """Condition of a rule: each part that is given must be true in `includes`, and false in `excludes`."""
 
     caps: tuple[str, ...] = ()
     arches: tuple[str, ...] = ()
@@ -38,8 +38,9 @@ class Condition:
 
 @dataclass(frozen=True)
 class Rule:
-    """What becomes of some calls: `action` as seccomp(2) returns it; `comparisons` are of an argument's index, an
-    operator of libseccomp's and its two numbers, and all must hold.
+    """Action for some system calls: a return value of seccomp(2).
+
+    `comparisons`: index of an argument, operator of libseccomp, and its two values; all must be true.
     """
 
     names: tuple[str, ...]
@@ -51,7 +52,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Profile:
-    """A whole profile. `architectures` are by the host's own architecture, "" for any."""
+    """A profile. `architectures` are pairs: the host's architecture ("" for any), and the filter's architectures."""
 
     default: int
     architectures: tuple[tuple[str, tuple[str, ...]], ...]
@@ -60,7 +61,7 @@ class Profile:
 
 @dataclass(frozen=True)
 class Resolved:
-    """What of a profile is for one container on one host. `names` are all that the profile knows, for it or not."""
+    """The part of a profile for one container on one host. `names` are the names of all system calls in the profile."""
 
     default: int
     architectures: tuple[str, ...]
@@ -77,18 +78,18 @@ def parse_seccomp(value: object, option: str) -> str:
     except InvalidInput:
         raise InvalidInput(
             f"{option} {value!r} is neither default nor unconfined nor a path",
-            "a profile is given as its absolute path on the managed host",
+            "give the absolute path of a profile on the managed host",
         ) from None
 
 
 def resolve(profile: Profile, bounding: frozenset[str], machine: str, kernel: tuple[int, int]) -> Resolved:
     """The rules for a container with the capabilities `bounding` (names without CAP_) on that machine and kernel.
 
-    As docker's setupSeccomp does it (github.com/moby/profiles, seccomp_linux.go).
+    Like docker's setupSeccomp (github.com/moby/profiles, seccomp_linux.go).
     """
     arch, native = _MACHINES.get(machine, ("", ""))
 
-    def meant(rule: Rule) -> bool:
+    def matches(rule: Rule) -> bool:
         ex, inc = rule.excludes, rule.includes
         if arch in ex.arches or bounding & set(ex.caps) or (ex.min_kernel != (0, 0) and kernel >= ex.min_kernel):
             return False
@@ -98,6 +99,6 @@ def resolve(profile: Profile, bounding: frozenset[str], machine: str, kernel: tu
     return Resolved(
         profile.default,
         found.get("") or found.get(native) or (),
-        tuple(rule for rule in profile.rules if meant(rule)),
+        tuple(rule for rule in profile.rules if matches(rule)),
         frozenset(name for rule in profile.rules for name in rule.names),
     )

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Resource limits of a container's processes, as docker and podman write them: NAME:SOFT:HARD."""
+"""Resource limits of a container's processes in the format of docker and podman: NAME:SOFT:HARD."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ..._errors import InvalidInput
 
-# getrlimit(2) without its RLIMIT_. RLIMIT_LOCKS is not there: the kernel has not looked at it since 2.4.25.
+# Names of getrlimit(2) without RLIMIT_. RLIMIT_LOCKS is left out: the kernel ignores it since 2.4.25.
 NAMES = frozenset(
     "as core cpu data fsize memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack".split()
 )
@@ -20,7 +20,7 @@ UNLIMITED = -1
 
 @dataclass(frozen=True)
 class Ulimit:
-    """One limit in the kernel's own unit: bytes, seconds or a number. -1 is no limit."""
+    """One limit in the kernel's unit: bytes, seconds or a number. -1 means no limit."""
 
     name: str
     soft: int
@@ -28,7 +28,7 @@ class Ulimit:
 
     @classmethod
     def parse(cls, value: object, option: str) -> Ulimit:
-        """Raises InvalidInput."""
+        """The limit for a value of the option ulimits. Raises InvalidInput."""
         match = re.fullmatch(r"([a-z]+):([^:]+)(?::([^:]+))?", str(value).strip().lower())
         if match is None:
             raise InvalidInput(
@@ -39,7 +39,7 @@ class Ulimit:
         soft = _number(match[2], value, option)
         hard = soft if match[3] is None else _number(match[3], value, option)
         if at_most(hard, soft) != soft:
-            raise InvalidInput(f"{option}: {value!r} has a soft limit above its hard limit", "turn them round")
+            raise InvalidInput(f"{option}: {value!r} has a soft limit above its hard limit", "swap them")
         return cls(match[1], soft, hard)
 
     def __str__(self) -> str:
@@ -47,33 +47,33 @@ class Ulimit:
 
 
 def parse_ulimits(values: Iterable[object], option: str) -> tuple[Ulimit, ...]:
-    """Limits by name, each once. Raises InvalidInput."""
+    """Limits sorted by name. Raises InvalidInput, also if a name is given more than once."""
     limits = [Ulimit.parse(value, option) for value in values]
     names = [limit.name for limit in limits]
     for name in names:
         if names.count(name) > 1:
-            raise InvalidInput(f"{option}: {name} is there more than once")
+            raise InvalidInput(f"{option}: {name} is given more than once", "leave out all but one")
     return tuple(sorted(limits, key=lambda limit: limit.name))
 
 
 def at_most(limit: int, value: int) -> int:
-    """`value`, or `limit` where that is less."""
+    """The smaller of `value` and `limit`; UNLIMITED is the largest."""
     if UNLIMITED in (limit, value):
         return value if limit == UNLIMITED else limit
     return min(limit, value)
 
 
 def parse_oom_score_adj(value: object, option: str) -> int:
-    """How likely the kernel ends a process where memory is short: -1000 never, 1000 first. Raises InvalidInput."""
+    """Preference of the OOM killer for a process, from -1000 (never) to 1000 (first). Raises InvalidInput."""
     if isinstance(value, bool) or not isinstance(value, int) or not -1000 <= value <= 1000:
-        raise InvalidInput(f"{option} {value!r} is not a number from -1000 to 1000")
+        raise InvalidInput(f"{option} {value!r} is not in the range of -1000 to 1000", "give a number in that range")
     return value
 
 
 def _number(text: str, value: object, option: str) -> int:
     if text in ("unlimited", "-1"):
         return UNLIMITED
-    # RLIM_INFINITY is the largest 64-bit number, and what is above 63 bits is a mistake.
+    # RLIM_INFINITY is the largest 64-bit number; a larger number than 63 bits is a mistake.
     if not text.isascii() or not text.isdigit() or int(text) >= 1 << 63:
         raise InvalidInput(f"{option}: {text!r} in {value!r} is not a limit", "write a whole number, or unlimited")
     return int(text)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Parsers of the simpler values of a container's options. All of them raise InvalidInput."""
+"""Parsers of simple option values of a container. All of them raise InvalidInput."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ UNLIMITED = -1
 
 
 def parse_flag(value: object, option: str) -> bool:
-    """True or false, which Ansible has converted."""
+    """A boolean, which Ansible has converted already."""
     return bool(value)
 
 
 def parse_choice(value: str, option: str) -> str:
-    """One of the option's choices, which Ansible has checked."""
+    """One of the option's choices, which Ansible has checked already."""
     return value
 
 
@@ -35,7 +35,7 @@ def parse_argv(value: object, option: str) -> tuple[str, ...]:
         except ValueError as error:
             raise InvalidInput(f"{option}: {value!r} cannot be split ({error})", "close the quote") from None
     elif isinstance(value, list):
-        # Numbers in YAML, like a port, are arguments as they are written.
+        # Numbers in YAML, like a port, are accepted as arguments.
         value = [str(part) if isinstance(part, (int, float)) and not isinstance(part, bool) else part for part in value]
     if not isinstance(value, list) or not value or not all(isinstance(part, str) for part in value) or not value[0]:
         raise InvalidInput(
@@ -43,7 +43,7 @@ def parse_argv(value: object, option: str) -> tuple[str, ...]:
             "give a list with the program and its arguments, like ['/usr/bin/env', 'sleep', '60'], or a string",
         )
     if any("\0" in part for part in value):
-        raise InvalidInput(f"{option}: a NUL character is not allowed")
+        raise InvalidInput(f"{option}: has a NUL character", "leave it out")
     return tuple(value)
 
 
@@ -51,7 +51,7 @@ def parse_env(value: dict[str, Any], option: str) -> tuple[tuple[str, str], ...]
     """Environment variables, sorted by name."""
     for name, content in value.items():
         if not isinstance(name, str) or not name or "=" in name or "\0" in name:
-            raise InvalidInput(f"{option}: {name!r} is not the name of a variable")
+            raise InvalidInput(f"{option}: {name!r} is not the name of a variable", "use a text without = and NUL")
         if not isinstance(content, str) or "\0" in content:
             raise InvalidInput(
                 f"{option}: the value of {name} is not a string", "quote it, or add the filter string to its template"
@@ -104,7 +104,9 @@ def parse_memory(value: object, option: str) -> int:
     size = parse_size(value, option)
     # A first process needs about this much.
     if 0 < size < 1 << 20:
-        raise InvalidInput(f"{option}: {value!r} is below 1m, with which nothing starts", "set more, or 0 for no limit")
+        raise InvalidInput(
+            f"{option}: {value!r} is less than 1m, with which no container starts", "set more, or 0 for no limit"
+        )
     return size
 
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A restart by policy: the supervisor's process starts the first process again, then becomes the small one again."""
+"""Restart by policy: the supervisor starts the first process again, then executes its small program again."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from .supervise import backoff, write_log
 
 
 def restart(container_dir: str, name: str, flaps: int = 1) -> None:
-    """Start container `name` once more. What hinders it goes to the container's log, and the supervisor tries again.
+    """Restart container `name`. An error is written to the container's log, and the supervisor tries again.
 
-    `flaps`: how often it was started again since it has run well, this time included.
+    `flaps`: restarts since the last good run, including this one.
     """
     paths = ContainerPaths.of(container_dir, name)
     state: dict = {}
@@ -42,12 +42,12 @@ def restart(container_dir: str, name: str, flaps: int = 1) -> None:
             write_log(paths.log, warning)
         launch(paths, spec, prepared, state.get("restarts", 0) + 1, flaps)
     except Exception as error:
-        shown = str(error) if isinstance(error, (ConductorError, OSError)) else f"{type(error).__name__}: {error}"
-        write_log(paths.log, f"restart failed: {shown}; next try in {backoff(flaps):g} s unless the policy says no")
+        text = str(error) if isinstance(error, (ConductorError, OSError)) else f"{type(error).__name__}: {error}"
+        write_log(paths.log, f"restart failed: {text}; next try in {backoff(flaps):g} s if the policy allows it")
         own = ProcessId.own()
-        # It is the one that the next look finds, and that a stop ends.
+        # This process is the supervisor that the next module run finds, and that a stop ends.
         supervisor = {"pid": own.pid, "start_time": own.start_time}
-        nobody = {"pid": 0, "start_time": 0}
+        no_process = {"pid": 0, "start_time": 0}
         failed = {"supervisor": supervisor, "steady": state.get("restarts", 0) - flaps, "failed": True}
-        write_run_state(paths, {**nobody, **state, **failed})
+        write_run_state(paths, {**no_process, **state, **failed})
     exec_supervisor(paths, os.path.abspath(sys.argv[0]))

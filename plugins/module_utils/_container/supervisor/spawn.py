@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a process comes to be a supervisor: forked from a module into the supervisors' cgroup, then the small program."""
+"""Creation of a supervisor: forked by a module into the supervisors' cgroup, then replaced by a small program."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from .supervise import exec_bundle, hold_signals
 
 
 def spawn_supervisor(body: Callable[[], None]) -> None:
-    """Run `body`, which ends by `exec_supervisor`, in a child that no end of a session concerns.
+    """Run `body`, which ends with `exec_supervisor`, in a child that outlives the session.
 
-    Not waited for: it outlives us and then is pid 1's child, which every module run leads to at once.
+    The child is not waited for: pid 1 adopts it as soon as the module exits.
     """
     cgroup = cgroup_of_supervisors()
     cgroup.create()
@@ -34,19 +34,19 @@ def spawn_supervisor(body: Callable[[], None]) -> None:
             os.setsid()
             body()
     finally:
-        # Whatever happened to it, it must not go on as the module once more.
+        # The child must never return into the code of the module.
         if os.getpid() != caller:
             os._exit(1)
     entry.close()
 
 
 def exec_supervisor(paths: ContainerPaths, directory: str) -> None:
-    """Become the small supervisor: the same process, hence still the parent of the first process."""
+    """Execute the small supervisor program. The process stays the parent of the container's first process."""
     exec_bundle(directory, "supervise", os.path.dirname(paths.directory), paths.name)
 
 
 def detach(keep: set[int]) -> None:
-    """Let go of all that came from the module's process, locks above all, but of `keep`; 0, 1, 2 become /dev/null."""
+    """Close all inherited descriptors except `keep`, locks among them, and open /dev/null as 0, 1 and 2."""
     close_others(keep)
     null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
     for fd in (0, 1, 2):
@@ -55,9 +55,9 @@ def detach(keep: set[int]) -> None:
 
 
 def adopt(paths: ContainerPaths, state: dict) -> None:
-    """Give a running container, whose supervisor was killed, a new one. It cannot learn the exit status any more.
+    """Start a new supervisor for a running container whose supervisor was killed. Raises EffectFailed.
 
-    Raises EffectFailed.
+    The new supervisor is not the parent of the first process, so that it cannot get its exit status.
     """
     directory = bundle.current()
     reader, writer = os.pipe()
@@ -65,7 +65,7 @@ def adopt(paths: ContainerPaths, state: dict) -> None:
     os.close(writer)
     with open(reader, "rb") as pipe:
         if pipe.read() != b"adopted":
-            raise EffectFailed(f"container {paths.name} could not be given a supervisor")
+            raise EffectFailed(f"container {paths.name}: a new supervisor did not start")
 
 
 def _adopted(paths: ContainerPaths, state: dict, directory: str, writer: int) -> None:
@@ -74,5 +74,5 @@ def _adopted(paths: ContainerPaths, state: dict, directory: str, writer: int) ->
     own = ProcessId.own()
     write_run_state(paths, {**state, "supervisor": {"pid": own.pid, "start_time": own.start_time}})
     os.write(writer, b"adopted")
-    # All are close-on-exec.
+    # All descriptors are close-on-exec.
     exec_supervisor(paths, directory)
