@@ -85,7 +85,7 @@ def test_a_change_of_a_running_container_converges_after_death_at_any_step(host,
     assert step > 15
 
 
-def test_a_stop_that_died_at_any_step_is_taken_back_by_a_start(host):
+def test_start_cancels_a_stop_that_died_at_any_step(host):
     """The mirror: what is stored is that it shall not run, while it runs. Its restart policy would be off for good."""
     wish = {**WEB, "restart_policy": "always"}
     host.module("conductor_container", **wish)

@@ -71,7 +71,7 @@ def test_stop_is_graceful_where_the_first_process_handles_the_signal(host):
     assert (stopped["log"], stopped["exit_code"]) == ("bye\n", 5)
 
 
-def test_a_first_process_that_cannot_hear_the_signal_is_killed_at_once(host):
+def test_first_process_without_a_signal_handler_is_killed_at_once(host):
     """The kernel drops SIGTERM for it, so waiting stop_timeout (here an hour) would be in vain: podman does wait."""
     container(host, stop_timeout=3600)
     assert container(host, state="stopped", stop_timeout=3600)["container"]["exit_code"] == 137
@@ -174,7 +174,7 @@ def test_wait_returns_when_the_command_inside_exits_0(host):
     host.module("conductor_exec", container="web", argv=["test", "-e", "/ready"])
 
 
-def test_wait_that_is_in_vain_says_what_was_waited_for(host):
+def test_failed_wait_reports_the_command_and_its_output(host):
     result = container(host, wait=["/bin/sh", "-c", "echo not yet; exit 1"], wait_timeout=0.3, fails=True)
     assert "was not ready after 0.3 s" in result["msg"] and "not yet" in result["msg"]
     result = container(host, name="dies", command=["/bin/sh", "-c", "exit 3"], wait=["false"], fails=True)
@@ -271,7 +271,7 @@ def test_options_that_are_not_given_are_kept(host):
     assert not host.module("conductor_container", name="web", state="present")["changed"]
 
 
-def test_info_tells_what_it_uses_and_changes_nothing(host):
+def test_info_reports_usage_and_changes_nothing(host):
     container(host)
     facts = info(host)
     assert facts["usage"]["pids"] == 1 and facts["usage"]["memory"] > 0 and facts["usage"]["cpu"] > 0
@@ -316,7 +316,7 @@ def test_a_host_has_one_directory_of_containers_at_a_time(host):
     host.run("rmdir", "/run/other")
 
 
-def test_a_command_is_run_to_its_end_and_its_status_and_output_returned(host):
+def test_detach_false_returns_exit_status_and_output(host):
     wish = {"name": "job", "image": "debian", "detach": False}
     say = ["/bin/sh", "-c", "echo out; echo err >&2; sleep 0.3; echo end"]
     predicted = host.module("conductor_container", **wish, command=say, check=True)
@@ -333,7 +333,7 @@ def test_a_command_is_run_to_its_end_and_its_status_and_output_returned(host):
     assert "restart_policy: no" in refused
 
 
-def test_others_stop_a_container_whose_command_is_run_to_its_end(host):
+def test_container_of_a_waiting_task_can_be_stopped(host):
     """No lock is held meanwhile."""
     wish = {"name": "job", "image": "debian", "command": SLEEP, "detach": False}
     with ThreadPoolExecutor() as pool:
@@ -343,7 +343,7 @@ def test_others_stop_a_container_whose_command_is_run_to_its_end(host):
         assert running.result()["rc"] == 137
 
 
-def test_a_failed_start_says_what_was_made_before_and_is_changed(host):
+def test_failed_start_reports_earlier_actions_and_changed(host):
     failed = container(host, command=["/no/such/program"], fails=True)
     assert failed["changed"] and failed["actions"][-1] == "create container web from image debian"
     assert "done before: " in failed["msg"] and "create container web" in failed["msg"]
@@ -352,7 +352,7 @@ def test_a_failed_start_says_what_was_made_before_and_is_changed(host):
     assert (again["changed"], again["actions"]) == (False, [])
 
 
-def test_an_init_that_cannot_boot_fails_the_task_with_its_last_words(host):
+def test_init_that_cannot_boot_fails_the_task_with_its_output(host):
     host.module("conductor_container", name="web", image="debian", init=True, state="present")
     rootfs = "/var/lib/conductor/containers/web/upper/usr/sbin"
     script = "#!/bin/sh\necho no inotify instances left\nexit 255\n"

@@ -68,7 +68,7 @@ def test_large_and_binary_files_arrive_whole(box):
     assert copy(box, src="/run/src", dest="/srv/large")["diff"][0]["src_binary"] == 1
 
 
-def test_what_cannot_be_is_one_line_of_error(box):
+def test_invalid_copies_fail_with_one_line(box):
     box.run("sh", "-c", "mkfifo /run/fifo; mkdir -p /run/got")
     for wish, told in (
         ({"content": "stuff\n", "dest": "/no/such"}, "directory /no of dest in container box does not exist"),
@@ -99,7 +99,7 @@ def test_ids_beyond_the_containers_are_refused(host):
     assert "owner 65536 is not in the container's range of ids, 0 to 65535" in refused["msg"]
 
 
-def test_mounts_of_a_container_that_runs_are_where_it_sees_them(host):
+def test_paths_of_a_running_container_include_its_mounts(host):
     """With the container's ids, the host's, and on a file that is a mount itself."""
     host.run("sh", "-c", "mkdir /run/shared /run/plain; echo mounted > /run/file")
     mounts = [
@@ -122,7 +122,7 @@ def test_mounts_of_a_container_that_runs_are_where_it_sees_them(host):
     host.run("rm", "-r", "/run/shared", "/run/plain", "/run/file", "/run/got")
 
 
-def test_a_full_disk_leaves_the_old_file_whole(cached_image):
+def test_full_disk_keeps_the_previous_file(cached_image):
     """Also where the room was there when it was asked for."""
     with Host(size="8m") as host:
         mount_image(host, cached_image)
@@ -142,7 +142,7 @@ def test_a_full_disk_leaves_the_old_file_whole(cached_image):
 
 
 @pytest.mark.parametrize("state", ["running", "stopped"])
-def test_one_that_is_killed_leaves_the_old_file_and_the_next_one_clears_up(host, state):
+def test_killed_copy_keeps_the_previous_file_and_is_cleaned_up(host, state):
     start(host, "box")
     if state == "stopped":
         host.module("conductor_container", name="box", state="stopped")
@@ -158,7 +158,7 @@ def test_one_that_is_killed_leaves_the_old_file_and_the_next_one_clears_up(host,
     assert host.run("ls", "-A", f"{LAYER}/upper/srv").stdout == "file\n"
 
 
-def test_a_log_that_grows_meanwhile_comes_out_as_it_was(host):
+def test_growing_file_is_copied_up_to_its_present_size(host):
     start(host, "box")
     copy(host, content="one\n", dest="/srv/log")
     grow = """

@@ -78,7 +78,7 @@ def test_the_difference_names_each_path(box):
     assert shown[4]["after_header"] == "/run/site/sub/deep/page"
 
 
-def test_with_a_slash_its_contents_go_in_and_what_is_there_stays(box):
+def test_trailing_slash_copies_contents_and_keeps_other_files(box):
     copy(box, content="mine\n", dest="/srv/mine")
     assert copy(box, src="/run/site/sub/", dest="/srv/")["target"] == "/srv"
     done = copy(box, src="/run/site/sub/", dest="/srv/www")
@@ -91,7 +91,7 @@ def test_with_a_slash_its_contents_go_in_and_what_is_there_stays(box):
     )
 
 
-def test_owners_and_modes_of_all_that_is_made(box):
+def test_owners_and_modes_of_created_entries(box):
     wish = {"src": "/run/site/", "dest": "/srv/www", "owner": "www-data", "group": "adm"}
     wish.update(mode="0604", directory_mode="2705")
     assert copy(box, **wish)["changed"] and not copy(box, **wish)["changed"]
@@ -136,7 +136,7 @@ cp -a /run/site/sub fifo; mkfifo fifo/zz; echo x > link/a; ln -s x dir/sub; echo
 """
 
 
-def test_what_cannot_be_is_one_line_of_error_and_nothing_is_changed(box):
+def test_invalid_directory_copies_fail_with_one_line_and_change_nothing(box):
     copy(box, src="/run/site", dest="/srv")
     copy(box, content="text\n", dest="/srv/file")
     box.run("sh", "-ec", WRONG)
@@ -160,7 +160,7 @@ def test_what_cannot_be_is_one_line_of_error_and_nothing_is_changed(box):
 
 
 @pytest.mark.parametrize("state", ["running", "stopped"])
-def test_one_that_is_killed_on_the_way_is_finished_by_the_next_with_nothing_left_over(host, state):
+def test_killed_directory_copy_is_completed_by_the_next(host, state):
     host.run("sh", "-ec", SITE)
     start(host, "box")
     if state == "stopped":
@@ -216,7 +216,7 @@ open(b"\\xff\\n\\x1b[31m", "w").write("odd")
     host.run("rm", "-r", "/run/site", "/run/got")
 
 
-def test_a_directory_that_is_mounted_inside_is_where_it_sees_it(host):
+def test_directory_copy_includes_a_mount_inside(host):
     host.run("sh", "-ec", SITE)
     host.run("mkdir", "/run/shared")
     mounts = [{"source": "/run/shared", "target": "/srv/site/sub"}]

@@ -62,7 +62,7 @@ def test_privileged_and_the_hosts_dev_allow_all(host):
     assert opens(host, "/dev/loop-control") == "yes"
 
 
-def test_devices_that_are_asked_for_belong_to_root_inside_and_can_be_used_so_far(host):
+def test_devices_belong_to_root_inside_and_allow_their_access(host):
     facts = start(host, devices=["/dev/fuse", "/dev/loop-control:/dev/deep/in/loop:r"])
     assert facts["devices"] == ["/dev/loop-control:/dev/deep/in/loop:r", "/dev/fuse:/dev/fuse:rwm"]
     assert [opens(host, "/dev/fuse", how) for how in ("<", ">", "<>")] == ["yes"] * 3
@@ -106,7 +106,7 @@ def test_devices_are_limited_again_after_a_restart_by_policy(host):
     assert opens(host, "/dev/memory") == REFUSED and opens(host, "/dev/fuse") == "yes"
 
 
-def test_what_a_killed_container_left_says_nothing_about_the_next_start(host):
+def test_device_rules_of_a_killed_container_do_not_affect_the_next_start(host):
     """Its cgroup is still there, with the devices that it was allowed."""
 
     def killed():

@@ -23,7 +23,7 @@ def test_result_is_that_of_a_command(web):
     assert set(result) >= {"start", "end", "delta", "cmd", "stderr_lines"}
 
 
-def test_an_exit_status_that_is_not_0_fails_and_tells_all(web):
+def test_nonzero_exit_status_fails_with_all_results(web):
     result = run(web, argv=["/bin/sh", "-c", "echo half; exit 9"], fails=True)
     assert (result["rc"], result["stdout"], result["msg"], result["changed"]) == (
         9,
@@ -33,7 +33,7 @@ def test_an_exit_status_that_is_not_0_fails_and_tells_all(web):
     )
 
 
-def test_a_signal_is_told_as_a_negative_status(web):
+def test_signal_is_a_negative_exit_status(web):
     assert run(web, argv=["/bin/sh", "-c", "kill -USR1 $$"], fails=True)["rc"] == -10
 
 
@@ -42,7 +42,7 @@ def test_arguments_are_never_given_to_a_shell(web):
     assert run(web, cmd="echo 'a  b' $HOME")["stdout"] == "a  b $HOME"
 
 
-def test_stdin_goes_to_bash_where_no_command_is_given(web):
+def test_stdin_is_run_by_bash_without_a_command(web):
     result = run(web, stdin="set -e\ncd /usr\npwd\nhostname")
     assert result["stdout_lines"] == ["/usr", "web"]
 
@@ -107,7 +107,7 @@ def test_it_has_no_more_rights_than_the_container(web):
     assert run(web, argv=["cat", "/proc/self/cgroup"])["stdout"] == run(web, argv=["cat", "/proc/1/cgroup"])["stdout"]
 
 
-def test_it_can_end_its_own_container(web):
+def test_command_can_stop_its_own_container(web):
     result = run(web, argv=["sh", "-c", "kill -9 1; kill -HUP 1; sleep 0.1; echo survived"], timeout=20)
     assert result["stdout"] == "survived", "pid 1 is protected from its own namespace"
 
@@ -121,11 +121,11 @@ def test_it_can_end_its_own_container(web):
         ({"argv": ["true"], "user": "nobody-such"}, "there is no user 'nobody-such'"),
     ],
 )
-def test_what_cannot_be_executed_says_why(web, params, message):
+def test_command_that_cannot_be_executed_reports_the_reason(web, params, message):
     assert message in run(web, **params, fails=True)["msg"]
 
 
-def test_a_container_that_does_not_run_says_so(web):
+def test_container_that_does_not_run_is_an_error(web):
     web.module("conductor_container", name="web", state="stopped")
     assert "container web is not running" in run(web, argv=["true"], fails=True)["msg"]
     web.module("conductor_container", name="web", state="absent")
@@ -153,7 +153,7 @@ print(len(os.listdir("/proc/self/fd")) - before)
     assert web.run(sys.executable, "-c", loop, env=module_environment()).stdout == "0\n"
 
 
-def test_no_signal_is_ignored_for_what_runs_inside(host):
+def test_commands_ignore_no_signals(host):
     """Python ignores SIGPIPE, and what is ignored stays so over an exec: `yes | head` would never end."""
     look = ["grep", "SigIgn", "/proc/self/status"]
     host.module("conductor_container", name="web", image="debian", command=look)

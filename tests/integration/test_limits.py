@@ -42,7 +42,7 @@ def without_the_right(host):
     return through(host, "setpriv", "--inh-caps=-sys_resource", "--bounding-set=-sys_resource", "--")
 
 
-def test_limits_do_not_depend_on_who_runs_the_module(host):
+def test_limits_do_not_depend_on_the_caller(host):
     low = ["--nofile=200:", "--core=0:", "--as=4000000000:", "--stack=1000000:", "--memlock=65536:", "--nproc=900:"]
     start(host)
     usual = both(host)
@@ -58,14 +58,14 @@ def test_limits_do_not_depend_on_who_runs_the_module(host):
     assert both(poor) == both(host) == usual
 
 
-def test_those_inside_may_have_message_queues_whoever_made_their_user_namespace(host):
+def test_message_queues_do_not_depend_on_limits_of_the_caller(host):
     """The kernel counts them for the whole namespace, too, against the limit of its maker."""
     start(through(host, "prlimit", "--msgqueue=1000:", "--"))
     script = "import ctypes; print(ctypes.CDLL(None).mq_open(b'/queue', 0o102, 0o600, None) >= 0)"
     assert inside(host, "python3", "-c", script) == "True"
 
 
-def test_limits_that_are_asked_for_hold_for_the_first_process_and_for_commands(host):
+def test_ulimits_apply_to_the_first_process_and_to_commands(host):
     facts = start(host, ulimits=["nofile:100:200", "fsize:4096", "cpu:unlimited", "core:0:5"])
     assert facts["ulimits"] == ["core:0:5", "cpu:unlimited:unlimited", "fsize:4096:4096", "nofile:100:200"]
     for limits in both(host):
@@ -87,12 +87,12 @@ def test_limits_hold_after_a_restart_by_policy(host):
     assert host.run("cat", f"/proc/{again['pid']}/oom_score_adj").stdout == "300\n"
 
 
-def test_a_limit_too_narrow_for_our_own_code_is_not_in_its_way(host):
+def test_very_low_limits_do_not_prevent_start_and_exec(host):
     start(host, ulimits=["as:20000000", "nofile:10", "fsize:0", "stack:300000"])
     assert limits_of(inside(host, "cat", "/proc/self/limits"))["Max address space"] == ("20000000", "20000000")
 
 
-def test_a_limit_that_the_host_may_not_give_is_told_before_anything_is_changed(host):
+def test_limit_above_the_hosts_is_refused_before_any_change(host):
     poor = through(without_the_right(host), "prlimit", "--nofile=512:600", "--msgqueue=1000:1000", "--")
     for check in (True, False):
         told = poor.module("conductor_container", **WEB, ulimits=["nofile:601"], check=check, fails=True)["msg"]
@@ -134,7 +134,7 @@ def test_the_oom_score_holds_for_the_first_process_and_commands_and_not_for_the_
     assert inside(host, "cat", "/proc/1/oom_score_adj", "/proc/self/oom_score_adj") == "0\n0"
 
 
-def test_a_negative_oom_score_without_the_right_is_told_before_anything_is_changed(host):
+def test_negative_oom_score_without_capability_is_refused_before_any_change(host):
     for check in (True, False):
         told = without_the_right(host).module("conductor_container", **WEB, oom_score_adj=-1, check=check, fails=True)[
             "msg"

@@ -53,7 +53,7 @@ def test_a_link_that_leads_to_the_kernels_own_files_or_in_a_circle_is_refused(ho
     assert "mounts: target /loop" in refused and "choose another target" in refused
 
 
-def test_a_target_that_cannot_be_made_is_found_before_anything_is(host, source):
+def test_target_in_a_read_only_mount_is_refused_before_any_change(host, source):
     below = {"type": "tmpfs", "target": "/srv/missing"}
     for mounts, remedy in (
         ([{**source, "target": "/srv", "read_only": True}, below], "make /run/source/missing on the host"),
@@ -68,7 +68,7 @@ def test_a_target_that_cannot_be_made_is_found_before_anything_is(host, source):
     host.module("conductor_container", **WISH, mounts=[{**source, "target": "/srv", "read_only": True}, below])
 
 
-def test_a_directory_on_a_file_is_said_with_both(host, source):
+def test_directory_on_a_file_is_an_error_that_names_both(host, source):
     refused = host.module("conductor_container", **WISH, mounts=[{**source, "target": "/etc/passwd"}], fails=True)
     assert "mounts: /run/source on /etc/passwd: Invalid argument. Make both a directory" in refused["msg"]
 
@@ -104,7 +104,7 @@ def test_a_user_beyond_the_ids_of_the_container_is_refused_with_the_range(host):
     host.run("sed", "-i", "/268435456:262144/d", "/etc/subuid", "/etc/subgid")
 
 
-def test_an_image_without_an_init_is_named_before_anything_is_made(bare_host):
+def test_image_without_init_is_refused_before_any_change(bare_host):
     image(bare_host, source=make_runnable_archive(bare_host))
     wish = {"name": "system", "image": "small", "init": True}
     for check in (True, False):
@@ -113,7 +113,7 @@ def test_an_image_without_an_init_is_named_before_anything_is_made(bare_host):
     assert bare_host.run("ls", "/var/lib/conductor/containers", check=False).stdout == ""
 
 
-def test_a_source_that_cannot_be_shown_under_other_ids_is_found_before_anything_is_made(host):
+def test_source_without_idmapped_mounts_is_refused_before_any_change(host):
     """The test host's own root is an overlay, of which the kernel makes no idmapped mounts."""
     host.run("mkdir", "-p", "/etc/shared")
     wish = {"name": "box", "image": "debian", "mounts": [{"source": "/etc/shared", "target": "/srv"}]}

@@ -149,7 +149,7 @@ def test_namespaces_are_refused_by_clone_as_well(host):
     assert probe(host, {"clone": (flags, 0, 0, 0, 0)}, name="open") == {"clone": 0}
 
 
-def test_the_way_of_32_bit_programs_is_closed_as_well(host):
+def test_calls_of_32_bit_programs_are_refused(host):
     start(host)
     start(host, name="open", seccomp="unconfined")
     assert int(inside(host, "/usr/bin/python3", "-c", INT80, "20")) > 0, "getpid works"
@@ -224,7 +224,7 @@ def test_a_profile_of_the_users_counts_for_commands_as_well(host):
     assert host.module("conductor_container", name="web", image="debian", **params)["changed"] is False
 
 
-def test_another_profile_is_a_change_that_waits_for_leave(host):
+def test_changed_profile_requires_a_restart(host):
     start(host)
     profile = write_profile(host, deny("mkdir"))
     assert "restart: true" in host.module("conductor_container", name="web", seccomp=profile, fails=True)["msg"]
@@ -258,7 +258,7 @@ def test_a_running_container_keeps_the_filter_it_was_started_with(host):
     ids=["missing", "text", "empty", "key", "notify", "architecture", "large"],
 )
 @pytest.mark.parametrize("check", [True, False], ids=["check", "earnest"])
-def test_a_profile_that_is_wrong_is_told_before_anything_is_made(host, profile, says, check):
+def test_invalid_profile_is_refused_before_any_change(host, profile, says, check):
     if profile is not None:
         write_profile(host, profile)
     params = {"name": "web", "image": "debian", "seccomp": "/etc/profile.json", "check": check, "fails": True}
@@ -271,7 +271,7 @@ def test_a_profile_that_is_wrong_is_told_before_anything_is_made(host, profile, 
     assert filters(host) == []
 
 
-def test_a_path_that_is_none_is_told(host):
+def test_missing_profile_is_refused(host):
     said = host.module("conductor_container", name="web", image="debian", seccomp="profile.json", fails=True)["msg"]
     assert "neither default nor unconfined nor a path" in said
 
@@ -286,7 +286,7 @@ def test_a_path_that_is_none_is_told(host):
         (["setgroups", "write"], "SCMP_ACT_ERRNO", "ended before it executed the command"),
     ],
 )
-def test_a_profile_that_forbids_the_start_itself_is_told(host, names, action, says):
+def test_profile_that_prevents_the_start_is_reported(host, names, action, says):
     profile = write_profile(host, deny(*names, action=action))
     assert (
         says
@@ -317,7 +317,7 @@ def test_a_damaged_filter_is_built_again(host):
     assert host.run("stat", "-c", "%a %U", path).stdout == "600 root\n"
 
 
-def test_a_command_does_without_no_filter_that_is_lost_for_good(host):
+def test_commands_are_refused_if_the_filter_is_lost(host):
     profile = write_profile(host, deny("mkdir"))
     start(host, seccomp=profile)
     host.run("sh", "-c", f"rm {' '.join(filters(host))} {profile}")

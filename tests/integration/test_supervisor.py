@@ -93,7 +93,7 @@ def test_sigterm_stops_the_container_by_its_own_signal_and_for_good(host):
     assert container(host, POLITE, stop_timeout=3600)["state"] == "running"
 
 
-def test_what_goes_on_after_the_request_is_killed_after_stop_timeout(host):
+def test_sigterm_kills_the_container_after_stop_timeout(host):
     container(host, STUBBORN, stop_timeout=2)
     is_up(host)
     terminate(host, supervisor(host))
@@ -101,14 +101,14 @@ def test_what_goes_on_after_the_request_is_killed_after_stop_timeout(host):
     assert (facts["state"], facts["exit_code"], facts["log"]) == ("exited", 137, "up\nno\n")
 
 
-def test_what_cannot_hear_the_request_is_killed_at_once(host):
+def test_sigterm_kills_a_first_process_without_handler_at_once(host):
     """Not after stop_timeout, which is an hour here."""
     container(host, SLEEP, stop_timeout=3600)
     terminate(host, supervisor(host))
     assert (info(host)["state"], info(host)["exit_code"]) == ("exited", 137)
 
 
-def test_the_options_count_that_the_container_has_by_then(host):
+def test_supervisor_reads_stop_options_at_the_time_of_the_stop(host):
     container(host, POLITE, stop_signal="USR2", stop_timeout=3600)
     is_up(host)
     container(host, POLITE, stop_timeout=1800)
@@ -163,7 +163,7 @@ def test_sigterm_at_an_adopted_supervisor_stops_the_container_too(host):
 
 
 @pytest.mark.parametrize("signum", ["HUP", "INT"])
-def test_the_end_of_a_terminal_is_not_that_of_a_container(host, signum):
+def test_sighup_and_sigint_do_not_stop_the_container(host, signum):
     pid = container(host)["pid"]
     host.run("kill", f"-{signum}", str(supervisor(host)))
     assert info(host)["state"] == "running" and lives(host, supervisor(host)) and lives(host, pid)
@@ -178,7 +178,7 @@ def test_a_stop_while_the_supervisor_stops_it_is_a_stop(host):
     assert (stopped["state"], stopped["exit_code"]) == ("stopped", 137) and not lives(host, pid)
 
 
-def test_a_supervisor_is_in_no_session_whoever_made_it(host):
+def test_supervisor_leaves_the_scope_of_the_session(host):
     container(host, POLITE)
     is_up(host)
     own = groups(host, supervisor(host))
@@ -202,7 +202,7 @@ def test_a_supervisor_is_in_no_session_where_cgroups_are_of_version_2_only(bare_
     host.module("conductor_container", name="web", state="absent")
 
 
-def test_a_first_process_that_cannot_join_its_cgroup_says_so_once_and_is_nobody_else(host):
+def test_first_process_that_cannot_join_its_cgroup_is_reported_once(host):
     """It must not go on as the supervisor that it was forked from."""
     container(host, state="present")
     # It goes on as the supervisor, of which there is no program here.
@@ -211,7 +211,7 @@ def test_a_first_process_that_cannot_join_its_cgroup_says_so_once_and_is_nobody_
     assert info(host)["state"] != "running"
 
 
-def test_a_restart_that_fails_is_tried_again_and_said_in_the_log(host):
+def test_failed_restart_is_logged_and_tried_again(host):
     """The source of a mount is away for a while."""
     host.run("mkdir", "/run/source")
     mounts = [{"source": "/run/source", "target": "/srv"}]
@@ -242,7 +242,7 @@ def test_on_failure_gives_up_when_its_retries_are_used_up_by_failed_restarts(hos
     assert (log(host).count("restart failed"), info(host)["exit_code"]) == (2, 137)
 
 
-def test_an_interpreter_that_an_upgrade_has_taken_away_is_replaced_by_the_hosts(host):
+def test_removed_interpreter_is_replaced_by_the_hosts(host):
     host.run("ln", "-s", "/usr/bin/python3", "/run/python3.old")
     wish = {"name": "web", "image": "debian", "restart_policy": "always", "command": SLEEP}
     pid = host.module("conductor_container", python="/run/python3.old", **wish)["container"]["pid"]
@@ -271,7 +271,7 @@ def test_after_a_good_run_pauses_and_retries_begin_anew(host):
             until(lambda: info(host)["state"] == "exited", "its retries are used up")
 
 
-def test_a_process_that_was_ended_for_lack_of_memory_is_named_so(host):
+def test_oom_kill_is_logged_and_reported(host):
     """Named in the log, and in what is known of its end."""
     command = ["/usr/bin/python3", "-c", "x = b'x' * (200 << 20)"]
     wish = {"name": "web", "image": "debian", "restart_policy": "no", "memory": "40m"}
@@ -285,7 +285,7 @@ def test_a_process_that_was_ended_for_lack_of_memory_is_named_so(host):
     assert (facts["exit_code"], facts["oom_killed"]) == (1, False)
 
 
-def test_what_ends_at_once_is_exited_with_its_own_status_each_time(host):
+def test_command_that_exits_at_once_is_exited_with_its_status(host):
     """Neither `restarting` nor another life's status."""
     for number in range(12):
         command = ["/bin/sh", "-c", f"exit {number}"]
@@ -314,7 +314,7 @@ def test_a_container_whose_cgroup_was_killed_is_started_again_and_entered(host):
     assert any(group.endswith("/conductor/web") for group in groups(host, info(host)["pid"]))
 
 
-def test_supervisors_come_into_a_cgroup_that_was_killed(host):
+def test_supervisors_start_after_their_cgroup_was_killed(host):
     container(host)
     first = supervisor(host)
     kill_cgroup(host, ".supervisors")

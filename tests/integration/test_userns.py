@@ -62,7 +62,7 @@ def test_all_of_its_namespaces_belong_to_its_user_namespace(host):
     assert host.run("hostname").stdout == "testhost\n"
 
 
-def test_what_is_masked_cannot_be_unmasked_by_root_with_all_capabilities(host):
+def test_root_with_all_capabilities_cannot_unmask_paths(host):
     start(host, capabilities={"add": ["ALL"]})
     for command in (
         "umount /proc/keys",
@@ -89,7 +89,7 @@ def test_files_on_disk_belong_to_the_range_and_the_image_to_root(host):
     assert host.run("stat", "-c", "%a", DIRECTORY).stdout == "700\n"
 
 
-def test_nothing_that_it_sees_belongs_to_nobody_but_the_kernels_own(host):
+def test_only_kernel_files_belong_to_nobody_inside(host):
     start(host, mounts=[{"type": "tmpfs", "target": "/made/for/it"}], init=False)
     foreign = inside(host, "find / -xdev -uid 65534 -print; find /dev /made -uid 65534 -print; stat -c %u /etc/hosts /")
     assert foreign.split() == ["/proc", "/sys", "/dev/pts", "0", "0"]
@@ -185,7 +185,7 @@ def test_with_the_hosts_ids_root_is_root_as_before(host):
     assert owner(host, f"{DIRECTORY}/upper/x") == "0:0"
 
 
-def test_whose_ids_changes_only_with_a_new_root(host):
+def test_userns_changes_only_with_recreate(host):
     start(host, userns="host")
     host.module("conductor_container", name="web", state="stopped")
     for check in (True, False):
@@ -225,7 +225,7 @@ def test_mounts_within_mounts_get_their_targets_made(host):
     host.run("rm", "-r", "/run/data", "/run/more")
 
 
-def test_a_file_system_that_cannot_be_mapped_is_told(host):
+def test_file_system_without_idmapped_mounts_is_refused(host):
     """A FUSE-like one is not at hand; procfs cannot either."""
     mounts = [{"source": "/proc/sys", "target": "/data"}]
     refused = host.module("conductor_container", **WEB, mounts=mounts, fails=True)
@@ -303,7 +303,7 @@ def test_ranges_are_chosen_under_a_lock(host):
     start(host)
 
 
-def test_images_on_a_file_system_that_cannot_be_mapped_are_told_before_anything_is_made(bare_host):
+def test_image_dir_without_idmapped_mounts_is_refused_before_any_change(bare_host):
     """Overlayfs itself is one."""
     image(bare_host, source=make_runnable_archive(bare_host))
     layers = "lowerdir=/var/lib/conductor/images,upperdir=/run/o/u,workdir=/run/o/w"
@@ -334,7 +334,7 @@ def id_lines(host):
     return host.run("cat", "/etc/subuid").stdout.splitlines(), host.run("cat", "/etc/subgid").stdout.splitlines()
 
 
-def test_no_new_user_of_the_host_gets_ids_of_a_container(own_etc):
+def test_useradd_assigns_no_ids_of_a_container(own_etc):
     """Six users fill the room before the ids of containers."""
     host = own_etc
     host.run("sh", "-c", ": > /etc/subuid; : > /etc/subgid; chmod 640 /etc/subuid")
@@ -368,7 +368,7 @@ def test_a_range_that_is_asked_for_is_registered_and_one_of_an_older_release_too
     assert id_lines(host) == (expected, expected)
 
 
-def test_where_users_get_no_such_ids_nothing_is_registered(own_etc):
+def test_ids_are_not_registered_without_subuid_files(own_etc):
     host = own_etc
     host.run("rm", "/etc/subuid", "/etc/subgid")
     assert start(host)["ids"]["base"] == 524288

@@ -114,7 +114,7 @@ def planned(wanted, view, wish):
 
 @settings(deadline=None, max_examples=400)
 @given(specs, views(), wishes)
-def test_a_plan_leads_to_what_is_wanted_and_leaves_nothing_to_do(wanted, view, wish):
+def test_plan_reaches_the_wanted_state_and_second_plan_is_empty(wanted, view, wish):
     if view.incomplete:
         view = replace(view, incomplete=False)
     try:
@@ -137,7 +137,7 @@ def test_a_plan_leads_to_what_is_wanted_and_leaves_nothing_to_do(wanted, view, w
 
 @settings(deadline=None, max_examples=400)
 @given(specs, views(), wishes, st.integers(0, 6))
-def test_dying_after_any_prefix_the_next_run_gets_there(wanted, view, wish, steps):
+def test_next_run_converges_after_an_interrupted_plan(wanted, view, wish, steps):
     if view.incomplete:
         view = replace(view, incomplete=False)
     wish = replace(wish, restart=True, recreate=True)
@@ -185,12 +185,12 @@ def test_a_restart_keeps_the_root_file_system(wish):
     assert kinds == [plan.StopProcesses, plan.CleanUp, plan.UpdateSpec, plan.StartProcess]
 
 
-def test_a_restart_that_is_allowed_is_not_made_if_nothing_requires_it():
+def test_allowed_restart_is_not_done_if_no_option_requires_it():
     view = plan.ContainerView(spec=SPEC, running=True, to_run=True)
     assert plan.plan_container(SPEC, "web", view, plan.Wish("started", restart=True)).actions == ()
 
 
-def test_an_image_that_is_missing_is_told_before_anything_is_planned():
+def test_missing_image_is_an_error_of_the_plan():
     view = plan.ContainerView(image_exists=False)
     with pytest.raises(NotFound, match="there is no image 'debian'"):
         plan.plan_container(SPEC, "web", view, plan.Wish("started"))

@@ -24,7 +24,7 @@ NEW = {"name": "web", "image": "debian"}
 
 
 @given(st.text(max_size=80))
-def test_a_name_that_is_taken_is_one_path_component(text):
+def test_accepted_name_is_one_path_component(text):
     try:
         name = parse_name(text, "name")
     except InvalidInput:
@@ -50,12 +50,12 @@ def test_signals_by_name_and_number(text, number):
 
 
 @pytest.mark.parametrize("text", ["SIGFOO", "0", "65", "SIGRTMIN+99", "", "-9"])
-def test_what_is_no_signal_is_refused(text):
+def test_invalid_signal_is_refused(text):
     with pytest.raises(InvalidInput, match="is not a signal"):
         parse_signal(text, "stop_signal")
 
 
-def test_a_spec_is_the_same_after_disk():
+def test_spec_survives_a_round_trip_to_disk():
     mounts = [{"target": "/a/b", "type": "tmpfs", "size": "1m"}, {"target": "/a", "source": "/srv"}]
     given_options = {**NEW, "env": {"B": "2", "A": "1"}, "mounts": mounts, "capabilities": {"add": ["cap_net_admin"]}}
     spec = merge(None, parse_changes(given_options))
@@ -64,13 +64,13 @@ def test_a_spec_is_the_same_after_disk():
     assert spec.env == (("A", "1"), ("B", "2")) and spec.capabilities_add == ("NET_ADMIN",)
 
 
-def test_what_is_not_given_is_kept():
+def test_options_that_are_not_given_keep_their_values():
     old = merge(None, parse_changes({**NEW, "memory": "64m", "env": {"A": "1"}}))
     assert merge(old, parse_changes({"name": "web", "memory": None})) == old
     assert merge(old, parse_changes({"name": "web", "env": {}})).env == ()
 
 
-def test_init_brings_its_command_and_signal_and_takes_them_away_again():
+def test_init_sets_command_and_stop_signal_and_resets_them():
     booted = merge(None, parse_changes({**NEW, "init": True}))
     assert (booted.command, booted.stop_signal) == (("/sbin/init",), 37)
     plain = merge(booted, parse_changes({"name": "web", "init": False}))
@@ -116,7 +116,7 @@ def test_a_crash_loop_slows_down_to_a_minute(restarts):
     assert 0 < backoff(restarts) <= backoff(restarts + 1) <= 60
 
 
-def test_a_spec_of_an_older_release_is_read_as_what_was_so_then():
+def test_missing_options_of_an_older_release_get_their_former_behavior():
     """Its container went by the host's ids, and still has its files in those."""
     old = {
         "name": "web",
@@ -140,12 +140,12 @@ def test_labels_are_texts_by_name_and_come_back_from_the_file():
 
 
 @pytest.mark.parametrize("labels", [{"": "x"}, {"a\n": "x"}, {"a": None}, {"a": ["x"]}, {"a": {}}])
-def test_labels_that_are_none(labels):
+def test_invalid_labels_are_refused(labels):
     with pytest.raises(InvalidInput, match="labels"):
         parse_changes({"name": "web", "image": "debian", "labels": labels})
 
 
-def test_settings_of_the_hosts_kernel_are_named_with_all_rights_only():
+def test_mount_of_host_sysctls_requires_privileged_and_host_ids():
     sysctl = {"source": "/proc/sys/kernel/core_pattern", "target": "/proc/sys/kernel/core_pattern"}
     given = {"name": "web", "image": "debian", "mounts": [sysctl]}
     with pytest.raises(InvalidInput, match="privileged: true and userns: host"):

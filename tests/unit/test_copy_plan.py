@@ -36,14 +36,14 @@ def diff(found, wanted=WANTED):
     return content[0] if content else None, attributes[0] if attributes else None
 
 
-def test_the_same_file_is_left_alone():
+def test_identical_file_is_not_copied():
     assert plan_file(WANTED).actions == () and diff(WANTED) == (None, None)
 
 
 @pytest.mark.parametrize(
     "other", [{"digest": "other"}, {"size": 4}, {"digest": ""}, {"mode": 0o600}, {"owner": 1}, {"group": -1}], ids=str
 )
-def test_whatever_differs_is_a_copy(other):
+def test_any_difference_requires_a_copy(other):
     (action,) = plan_file(replace(WANTED, **other)).actions
     assert action.describe() == "copy /srv/a to box:/etc/a" and action.entries == (("", WANTED),)
 
@@ -54,7 +54,7 @@ def test_attributes_that_differ_are_shown_alone():
     assert diff(replace(WANTED, digest="other"))[1] is None
 
 
-def test_a_file_that_is_not_there_and_a_link_are_made_files():
+def test_missing_file_and_symlink_become_files():
     content, attributes = diff(MISSING)
     assert content == {"before_header": "box:/etc/a", "after_header": "/srv/a", "before": "", "after": "new"}
     assert attributes == ({"state": "absent"}, {"state": "file", "mode": "0644", "owner": 0, "group": 0})
@@ -63,18 +63,18 @@ def test_a_file_that_is_not_there_and_a_link_are_made_files():
 
 @pytest.mark.parametrize("kind", ["directory", "mount point", "device", "FIFO", "socket"])
 @pytest.mark.parametrize("wanted", [WANTED, LINK], ids=["file", "link"])
-def test_what_is_no_file_is_not_replaced(kind, wanted):
+def test_special_file_or_directory_is_not_replaced(kind, wanted):
     with pytest.raises(Conflict, match=f"box:/etc/a is a {kind}"):
         plan_file(FileView(kind), wanted)
 
 
 @pytest.mark.parametrize("kind", ["file", "link", "mount point", "device", "FIFO", "socket"])
-def test_what_is_no_directory_is_not_made_one(kind):
+def test_non_directory_is_not_replaced_by_a_directory(kind):
     with pytest.raises(Conflict, match=f"box:/etc/a/x is a {kind}, and /srv/a/x is a directory"):
         plan({"": (DIRECTORY, DIRECTORY), "x": (DIRECTORY, FileView(kind))})
 
 
-def test_a_link_is_the_same_where_it_leads_to_the_same_and_has_the_same_owner():
+def test_symlinks_are_compared_by_target_and_owner():
     assert plan_file(LINK, LINK).actions == ()
     assert diff(LINK, replace(LINK, to="b", owner=33)) == (
         None,
@@ -83,7 +83,7 @@ def test_a_link_is_the_same_where_it_leads_to_the_same_and_has_the_same_owner():
     assert diff(WANTED, LINK)[1] == ({"state": "file"}, {"state": "link", "to": "a"})
 
 
-def test_of_a_directory_only_what_differs_is_copied_and_one_that_is_there_stays_as_it_is():
+def test_only_differing_entries_of_a_directory_are_copied():
     pairs = {
         "": (DIRECTORY, replace(DIRECTORY, mode=0o1777, owner=5)), "new": (DIRECTORY, MISSING),
         "new/x": (WANTED, MISSING), "same": (WANTED, WANTED), "y": (WANTED, replace(WANTED, digest="other")),
@@ -96,20 +96,20 @@ def test_of_a_directory_only_what_differs_is_copied_and_one_that_is_there_stays_
     assert plan({path: (wanted, wanted) for path, (wanted, _found) in pairs.items()}).actions == ()
 
 
-def test_there_must_be_room_for_what_is_copied_and_not_for_what_is_there():
+def test_free_space_is_required_only_for_files_to_copy():
     pairs = {"": (DIRECTORY, DIRECTORY), "x": (WANTED, MISSING), "y": (WANTED, MISSING), "same": (WANTED, WANTED)}
     assert plan(pairs, 6).actions
     with pytest.raises(Conflict, match="box:/etc/a: needs 6 bytes for /srv/a, and 5 are free"):
         plan(pairs, 5)
 
 
-def test_what_is_no_text_or_too_long_is_named_as_ansible_does():
+def test_diff_of_binary_and_large_files_has_the_keys_of_ansible():
     """ansible-core's callbacks know these keys (CallbackBase._get_diff)."""
     shown, _attributes = diff(replace(WANTED, digest="x", text=b"\0"), replace(WANTED, size=SHOWN + 1, text=None))
     assert {key: shown[key] for key in shown if "header" not in key} == {"dst_binary": 1, "src_larger": SHOWN}
     assert diff(replace(WANTED, digest="x", text=b"\xff"))[0]["before"] == "�"
 
 
-def test_a_name_of_any_bytes_can_be_shown():
+def test_names_that_are_not_utf_8_are_displayed():
     assert below("box:/etc", b"a/\xff".decode(errors="surrogateescape")) == "box:/etc/a/�"
     assert below("/srv/a", "") == "/srv/a"

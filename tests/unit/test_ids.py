@@ -31,7 +31,7 @@ def text(entries):
 
 
 @given(files, files, st.lists(ranges, max_size=6))
-def test_a_chosen_range_is_nobody_elses(subuid, subgid, taken):
+def test_chosen_range_overlaps_no_other(subuid, subgid, taken):
     view = IdsView(text(subuid), text(subgid), {f"c{number}": ids for number, ids in enumerate(taken)})
     try:
         found = choose("auto", view)
@@ -46,7 +46,7 @@ def test_a_chosen_range_is_nobody_elses(subuid, subgid, taken):
 
 
 @given(st.lists(st.integers(0, 30), unique=True, max_size=20), st.integers(1, 25))
-def test_what_is_given_back_is_used_again_before_anything_new(gone, count):
+def test_released_ranges_are_reused_first(gone, count):
     taken = {}
     for number in range(31):
         taken[f"c{number}"] = choose("auto", IdsView(taken=taken))
@@ -57,15 +57,15 @@ def test_what_is_given_back_is_used_again_before_anything_new(gone, count):
         taken[str(ids.base)] = ids
 
 
-def test_without_entries_of_ours_ranges_begin_at_524288():
+def test_ranges_begin_at_524288_without_entries_of_conductor():
     assert choose("auto", IdsView("alice:100000:65536\n", "alice:100000:65536\n")) == IdRange(524288)
 
 
-def test_ranges_of_other_users_are_stepped_over():
+def test_ranges_of_other_users_are_skipped():
     assert choose("auto", IdsView("alice:524288:65537\n")) == IdRange(524288 + 2 * SIZE)
 
 
-def test_with_entries_of_ours_only_those_are_used():
+def test_only_entries_of_conductor_are_used_if_it_has_any():
     view = IdsView("conductor:100:65536\n", "x\nconductor:100:65536\nconductor:y:1\n")
     assert choose("auto", view) == IdRange(100)
     with pytest.raises(HostNotCapable, match="no range of 65536 ids is free"):
@@ -74,7 +74,7 @@ def test_with_entries_of_ours_only_those_are_used():
         choose("auto", IdsView("conductor:100:65536\n", ""))
 
 
-def test_the_last_range_of_the_default_is_the_end():
+def test_default_pool_can_be_exhausted():
     last = IdRange(DEFAULT.end - SIZE)
     assert choose("auto", IdsView(taken={"all": IdRange(524288, last.base - 524288)})) == last
     with pytest.raises(HostNotCapable):
@@ -82,7 +82,7 @@ def test_the_last_range_of_the_default_is_the_end():
     assert DEFAULT.end + 1000 * SIZE < 600100000, "useradd has room for its users behind it"
 
 
-def test_what_is_registered_is_what_nobody_has_yet():
+def test_only_missing_ranges_are_registered():
     auto, far = IdRange(524288), IdRange(3000000)
     assert unregistered(auto, IdsView()) == (DEFAULT,)
     assert unregistered(far, IdsView()) == (DEFAULT,), "it is in the default"
@@ -98,7 +98,7 @@ def test_what_is_registered_is_what_nobody_has_yet():
     assert unregistered(far, IdsView(own_pool, "")) == (far,)
 
 
-def test_a_range_that_somebody_has_is_a_conflict_that_names_him():
+def test_range_of_another_container_is_a_conflict_that_names_it():
     with pytest.raises(Conflict, match="container db has 700000 to 765535"):
         choose(IdRange(765535), IdsView(taken={"db": IdRange(700000)}))
     assert choose(IdRange(765536), IdsView(taken={"db": IdRange(700000)})) == IdRange(765536)
@@ -110,7 +110,7 @@ def test_a_range_that_somebody_has_is_a_conflict_that_names_him():
     ["yes", "", 5, None, [], {}, {"size": SIZE}, {"base": 0}, {"base": 65535}, {"base": "a"}, {"base": 1.5},
      {"base": True}, {"base": SIZE, "size": 1000}, {"base": END}, {"base": SIZE, "length": SIZE}],
 )  # fmt: skip
-def test_what_is_no_range_is_refused(value):
+def test_invalid_range_is_refused(value):
     with pytest.raises(InvalidInput, match="userns"):
         parse_userns(value, "userns")
 
@@ -120,11 +120,11 @@ def test_numbers_may_come_as_text():
 
 
 @pytest.mark.parametrize("release", ["5.10.0-28-amd64", "4.19", "5.18.99+deb12"])
-def test_a_kernel_that_is_too_old_is_told(release):
+def test_too_old_kernel_is_refused(release):
     with pytest.raises(HostNotCapable, match=f"Linux {re.escape(release)} has no overlayfs on idmapped.*userns: host"):
         check_kernel(release)
 
 
 @pytest.mark.parametrize("release", ["5.19.0", "6.1.0-18-amd64", "6.18+", "10.0-rc1"])
-def test_a_kernel_that_is_new_enough_is_not(release):
+def test_new_enough_kernel_is_accepted(release):
     check_kernel(release)

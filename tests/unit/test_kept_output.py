@@ -8,7 +8,7 @@ STREAM = st.lists(st.binary(min_size=1, max_size=9), max_size=20)
 
 
 @given(STREAM, st.integers(1, 60))
-def test_the_first_and_the_last_bytes_are_kept_and_what_is_cut_is_told(pieces, limit):
+def test_first_and_last_bytes_are_kept_and_truncation_is_reported(pieces, limit):
     first, last = First(limit), Last(limit)
     for piece in pieces:
         first.add(piece)

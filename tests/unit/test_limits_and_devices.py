@@ -30,7 +30,7 @@ def test_a_limit_is_read_as_it_is_written(name, one, other):
 
 
 @given(limits, limits)
-def test_of_two_limits_the_narrower_counts(one, other):
+def test_at_most_returns_the_smaller_limit(one, other):
     assert at_most(one, other) == at_most(other, one) in (one, other)
     assert at_most(-1, one) == one
 
@@ -69,7 +69,7 @@ def test_devices_do_not_hide_each_other_or_what_each_container_has(targets):
         parse_devices([f"/dev/fuse:{target}" for target in targets], "devices")
 
 
-def test_the_spec_keeps_them_and_gives_them_back_as_they_are_given():
+def test_spec_returns_devices_and_ulimits_as_given():
     options = {**NEW, "devices": ["/dev/fuse:/dev/fuse:rw"], "ulimits": ["core:1:unlimited"], "oom_score_adj": -5}
     spec = merge(None, parse_changes(options))
     written = spec.to_json()
@@ -79,14 +79,14 @@ def test_the_spec_keeps_them_and_gives_them_back_as_they_are_given():
         ContainerSpec.from_json({**written, "ulimits": ["nonsense"]}, "container.json")
 
 
-def test_devices_and_all_devices_of_the_host_exclude_each_other_also_over_two_runs():
+def test_devices_and_dev_host_are_mutually_exclusive_across_runs():
     old = merge(None, parse_changes({**NEW, "devices": ["/dev/fuse"]}))
     with pytest.raises(InvalidInput, match="are mutually exclusive"):
         merge(old, parse_changes({"name": "web", "dev": "host"}))
     assert merge(old, parse_changes({"name": "web", "dev": "host", "devices": []})).dev == "host"
 
 
-def test_what_processors_tell_of_other_containers_is_masked_for_each(tmp_path):
+def test_thermal_throttle_of_each_cpu_is_masked(tmp_path):
     import os
 
     for name in ("cpu0", "cpu11", "cpufreq", "online"):

@@ -9,7 +9,7 @@ from ansible_collections.conductor.containers.plugins.module_utils._errors impor
 from ansible_collections.conductor.containers.plugins.module_utils._kernel.processes import ProcessId
 
 
-def test_a_container_between_two_lives_without_a_process_is_waited_for(monkeypatch):
+def test_wait_continues_while_the_container_restarts(monkeypatch):
     # As a restart leaves it that could not read what ran before: a supervisor, and nobody under it.
     monkeypatch.setattr(readiness.store, "read_spec", lambda paths: ContainerSpec("web", "debian"))
     monkeypatch.setattr(readiness.store, "observe_process", lambda paths, spec: (None, ProcessId(1, 1), True))

@@ -145,7 +145,7 @@ def test_each_call_is_answered_as_the_profile_says(token, caps):
 
 
 @pytest.mark.parametrize("token", [AARCH64, ARM], ids=["aarch64", "arm"])
-def test_on_arm_too(token):
+def test_each_arm_call_is_answered_as_the_profile_says(token):
     programs = build(PROFILE.encode(), "default", capabilities.DEFAULT, "aarch64", (6, 1))
     wrong = [found for args in ARGUMENTS for found in differences(programs, token, capabilities.DEFAULT, "arm64", args)]
     assert not wrong
@@ -197,7 +197,7 @@ def test_calls_without_a_rule_and_calls_newer_than_the_profile(default, more, ol
     assert [verdict(programs, number, X86_64) for number in (0, 257, 2, 258)] == [ALLOW, ALLOW, older, newer]
 
 
-def test_a_list_of_what_is_refused_refuses_no_more():
+def test_denylist_refuses_only_its_calls():
     programs = small("SCMP_ACT_ALLOW", action="SCMP_ACT_ERRNO", names=("mkdir", "no_such_call"))
     assert [verdict(programs, number, X86_64) for number in (0, 83, 999)] == [ALLOW, EPERM, ALLOW]
 

@@ -71,7 +71,7 @@ SMALL = {
 
 
 @given(st.data(), st.sampled_from([path for path in places(SMALL) if path]), JSON)
-def test_whatever_stands_in_a_place_is_read_or_refused_by_name(data, path, value):
+def test_any_value_is_parsed_or_refused_with_its_path(data, path, value):
     broken = copy.deepcopy(SMALL)
     parent = broken
     for key in path[:-1]:
@@ -123,7 +123,7 @@ def test_any_text_is_a_profile_or_refused(text):
         ({**DENY, "syscalls": [rule(excludes={"minKernel": "4.8.1"})]}, "'4.8.1' is not a version"),
     ],
 )
-def test_what_is_wrong_is_named_with_its_place(profile, says):
+def test_error_names_the_path_of_the_invalid_value(profile, says):
     with pytest.raises(InvalidInput, match=says):
         parse(profile)
 
@@ -144,7 +144,7 @@ def test_the_option_is_a_word_or_an_absolute_path(value):
 
 
 @pytest.mark.parametrize("value", ["", "Default", "profile.json", "/etc/../profile.json", "/a\0b"])
-def test_the_option_is_nothing_else(value):
+def test_invalid_option_value_is_refused(value):
     with pytest.raises(InvalidInput, match="neither default nor unconfined nor a path"):
         parse_seccomp(value, "seccomp")
 

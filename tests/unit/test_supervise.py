@@ -6,7 +6,7 @@ from ansible_collections.conductor.containers.plugins.module_utils._container.su
 from ansible_collections.conductor.containers.plugins.module_utils._kernel.processes import ProcessId
 
 
-def test_a_process_that_has_the_pid_of_an_adopted_one_is_left_alone():
+def test_reused_pid_of_an_adopted_process_is_not_watched():
     parent = ProcessId.of(os.getppid())
     os.close(supervise._open(parent.pid, parent.start_time))
     assert supervise._open(parent.pid, parent.start_time + 1) is None
