@@ -1,4 +1,4 @@
-"""Input that cannot be right: one line that says what, where and what to do, and nothing changed."""
+"""Invalid input: one line with the option, the problem and the remedy, and no change."""
 
 import re
 
@@ -15,7 +15,7 @@ SRC = {"name": "new", "source": {"archive": "/run/no.tar"}}
 PASSWD, NO_SUM = {"archive": "/etc/passwd"}, "sha256:" + "0" * 64
 OUT = {"state": "exported", "archive": "/run/x.tar"}
 
-# module, options, what the message must say
+# Module, options, and a part of the message.
 CASES = [
     (CONTAINER, {"name": "", "image": "debian"}, "name '' is not a valid name"),
     (CONTAINER, {"name": "../up", "image": "debian"}, "name '../up' is not a valid name"),
@@ -198,7 +198,7 @@ def test_bad_input_is_one_clear_line_and_changes_nothing(host):
     wrong, warm = [], WarmModules(host)
     for module, options, message in CASES:
         for check in (True, False):
-            # What does not exist an earlier task of a play may make: check mode warns.
+            # An earlier task of a play may create a missing image or container: check mode warns.
             ahead = check and re.search(LACKING, message)
             result = warm.module(module, check=check, **options)
             told = str(result.get("warnings")) if ahead else str(result.get("msg"))

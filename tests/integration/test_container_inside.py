@@ -1,4 +1,4 @@
-"""What a container is like from the inside: namespaces, /proc, /sys, /dev, rights, mounts, systemd."""
+"""The view inside a container: namespaces, /proc, /sys, /dev, privileges, mounts, systemd."""
 
 import pytest
 
@@ -55,7 +55,7 @@ def test_dev_host_shows_the_devices_of_the_host(host):
 
 
 def test_file_modes_are_right_for_apt(host):
-    """apt's user _apt must be able to pass / and read below it."""
+    """apt's user _apt must be able to traverse / and read files below it."""
     start(host)
     assert inside(host, "stat -c %a /", user="nobody") == "755"
     assert inside(host, "cat /etc/debian_version && ls /usr/bin | wc -l", user="_apt").splitlines()[1] != "0"
@@ -163,7 +163,7 @@ def test_mounts_bind_read_only_and_tmpfs(host):
 
 @pytest.mark.parametrize("link", ["/run/victim", "../../../../../../../run/victim"])
 def test_symlink_as_mount_target_does_not_lead_to_the_host(host, link):
-    """A container that replaces the target by a link must not get the mount put on the host (CVE-2021-30465)."""
+    """A container that replaces the target by a symlink must not get the mount on the host (CVE-2021-30465)."""
     host.run("sh", "-c", "mkdir /run/data /run/victim; echo host > /run/victim/file; echo data > /run/data/file")
     start(host)
     inside(host, f"mkdir /spool; ln -s {link} /spool/in")

@@ -1,4 +1,4 @@
-"""kill -9 before every single effect of a run: the next run converges, and nothing is left when the container goes."""
+"""kill -9 before each effect of a run: the next run converges, and a removal leaves nothing behind."""
 
 import json
 
@@ -35,7 +35,7 @@ def test_a_start_converges_after_death_at_any_step(host, network, stride):
             assert host.module("conductor_network_info")["networks"][0]["drift"] == [], step
         host.module("conductor_container", name="web", state="absent")
         assert host.run("ls", "-A", "/var/lib/conductor/containers").stdout == "", step
-        # What the next round begins with alternates: nothing, or a container that was stopped.
+        # Rounds begin alternately with no container and with a stopped one.
         if step % 2:
             host.module("conductor_container", **WEB, state="stopped")
         step += stride
@@ -86,7 +86,7 @@ def test_a_change_of_a_running_container_converges_after_death_at_any_step(host,
 
 
 def test_start_cancels_a_stop_that_died_at_any_step(host):
-    """The mirror: what is stored is that it shall not run, while it runs. Its restart policy would be off for good."""
+    """The stored state says stopped while it runs, which would disable its restart policy."""
     wish = {**WEB, "restart_policy": "always"}
     host.module("conductor_container", **wish)
     step, taken_back = 0, 0

@@ -1,4 +1,4 @@
-"""A container's life: create, start, end by itself, start again, stop, remove; and how honestly it is told."""
+"""Life cycle of a container: create, start, exit, restart, stop, remove; and its reported state."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -72,7 +72,7 @@ def test_stop_is_graceful_where_the_first_process_handles_the_signal(host):
 
 
 def test_first_process_without_a_signal_handler_is_killed_at_once(host):
-    """The kernel drops SIGTERM for it, so waiting stop_timeout (here an hour) would be in vain: podman does wait."""
+    """The kernel drops SIGTERM for it, so that waiting for stop_timeout (here an hour) is useless; podman does wait."""
     container(host, stop_timeout=3600)
     assert container(host, state="stopped", stop_timeout=3600)["container"]["exit_code"] == 137
 
@@ -95,7 +95,7 @@ open("/saved", "w").close()
 
 @pytest.mark.parametrize("timed", [True, False], ids=["sigtimedwait", "sigwait"])
 def test_a_first_process_that_waits_for_the_signal_gets_it_and_the_time_it_needs(host, timed):
-    """As tini does. What it waits for is neither handled nor blocked meanwhile, as the kernel shows it."""
+    """Like tini. According to the kernel, a signal that is waited for is neither handled nor blocked meanwhile."""
     wish = {"command": ["/usr/bin/python3", "-c", SIGWAIT.format(timed=timed)], "stop_timeout": 3600}
     rootfs = container(host, **wish)["container"]["rootfs"]
     until(lambda: host.run("ls", f"{rootfs}/waits", check=False).stdout, "it waits")
@@ -151,7 +151,7 @@ def test_names_of_63_characters_work(host):
 
 
 def test_the_process_is_known_by_pid_and_start_time(host):
-    """A pid that another process has by now is not ours: nothing is killed, and the container starts anew."""
+    """A reused pid belongs to another process: nothing is killed, and the container is started again."""
     pid = container(host)["container"]["pid"]
     container(host, state="stopped")
     bystander = host.popen("sleep", "4242")
@@ -285,7 +285,7 @@ def test_the_log_cannot_act_on_a_terminal(host):
 
 
 def test_a_host_with_cgroups_of_version_2_only(bare_host, cached_image):
-    """Here its controllers belong to version 1, so there is nothing to limit with; the life of a container is whole."""
+    """The controllers of this host belong to version 1, so that no limits can be set; all else works."""
     host = bare_host
     mount_image(host, cached_image)
     host.run("umount", "--all", "--types", "cgroup")

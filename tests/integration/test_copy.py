@@ -1,4 +1,4 @@
-"""Files into containers and out of them, running or not."""
+"""Copies of files into and out of running and stopped containers."""
 
 import pytest
 from attacks import patched, start
@@ -100,7 +100,7 @@ def test_ids_beyond_the_containers_are_refused(host):
 
 
 def test_paths_of_a_running_container_include_its_mounts(host):
-    """With the container's ids, the host's, and on a file that is a mount itself."""
+    """Mounts with the container's ids and with the host's, and a file that is a mount point."""
     host.run("sh", "-c", "mkdir /run/shared /run/plain; echo mounted > /run/file")
     mounts = [
         {"source": "/run/shared", "target": "/shared"},
@@ -123,7 +123,7 @@ def test_paths_of_a_running_container_include_its_mounts(host):
 
 
 def test_full_disk_keeps_the_previous_file(cached_image):
-    """Also where the room was there when it was asked for."""
+    """Also if the free space is used up after the check."""
     with Host(size="8m") as host:
         mount_image(host, cached_image)
         start(host, "box")

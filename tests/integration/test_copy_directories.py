@@ -1,4 +1,4 @@
-"""Directories with all below them into containers and out of them, running or not."""
+"""Copies of directory trees into and out of running and stopped containers."""
 
 import os
 import subprocess
@@ -36,7 +36,7 @@ cd /run/got/site; chown 33:4 page; chmod 4644 page; chmod 755 .; echo x > extra;
 
 
 def look(path):
-    """A command that lists `path` and all below it: what it is, whose, and where a link leads."""
+    """A command that lists `path` and all below it: type, owner, and target of a symlink."""
     return ["find", path, "-printf", r"%P %M %U %G %l\n"]
 
 
@@ -45,7 +45,7 @@ def tree(printed):
 
 
 def tree_inside(host, path):
-    # Its last line's end, and a space before that, are stripped.
+    # The end of the last line, and a space before it, are stripped.
     return {name: f"{rest} ".replace("  ", " ") if len(rest.split()) == 3 else rest
             for name, rest in tree(inside(host, *look(path))).items()}  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Which devices a container can use, with the devices controller of version 1 and with version 2's BPF program."""
+"""Devices that a container can use, with the devices controller of version 1 and the BPF program of version 2."""
 
 import pathlib
 
@@ -6,7 +6,7 @@ import pytest
 from waiting import until
 
 WEB = {"name": "web", "image": "debian", "command": ["/bin/sleep", "infinity"]}
-# Nodes in /dev can be made with these, and so it is the cgroup alone that refuses to open them.
+# With these, nodes in /dev can be created, so that only the cgroup prevents opening them.
 MAKER = {"userns": "host", "capabilities": {"add": ["MKNOD"]}}
 V1 = "/sys/fs/cgroup/devices"
 REFUSED = "Operation not permitted"
@@ -14,7 +14,7 @@ REFUSED = "Operation not permitted"
 
 @pytest.fixture(params=["version 1", "version 2"] if pathlib.Path(V1).exists() else ["version 2"])
 def host(host, request):
-    """A host whose devices controller is that of version 1, or that has none, and so the program of version 2."""
+    """A host with the devices controller of version 1, and one without it, which uses the BPF program of version 2."""
     hidden = request.param == "version 2" and pathlib.Path(V1).exists()
     if hidden:
         host.run("umount", V1)
@@ -32,7 +32,7 @@ def inside(host, cmd, **params):
 
 
 def opens(host, path, how="<"):
-    """Whether a process inside can open `path`; else why not."""
+    """Whether a process inside can open `path`, or the error."""
     return inside(host, f"( : {how}{path} ) 2>&1 && echo yes || true").rpartition(": ")[2]
 
 
@@ -107,7 +107,7 @@ def test_devices_are_limited_again_after_a_restart_by_policy(host):
 
 
 def test_device_rules_of_a_killed_container_do_not_affect_the_next_start(host):
-    """Its cgroup is still there, with the devices that it was allowed."""
+    """Its cgroup still exists, with its device rules."""
 
     def killed():
         for process in (facts["supervisor"], facts["pid"]):

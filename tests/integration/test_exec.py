@@ -1,4 +1,4 @@
-"""conductor_exec: the command's result, its guards, its manners; ansible.builtin.command is the measure."""
+"""conductor_exec: results, creates and removes, check mode, timeout; compatible with ansible.builtin.command."""
 
 import sys
 
@@ -133,7 +133,7 @@ def test_container_that_does_not_run_is_an_error(web):
 
 
 def test_commands_that_fail_leave_no_descriptor_open(web):
-    """A ready check runs again and again for as long as it takes; it must not run out of descriptors."""
+    """A readiness check runs repeatedly; it must not run out of descriptors."""
 
     loop = """
 import os
@@ -154,7 +154,7 @@ print(len(os.listdir("/proc/self/fd")) - before)
 
 
 def test_commands_ignore_no_signals(host):
-    """Python ignores SIGPIPE, and what is ignored stays so over an exec: `yes | head` would never end."""
+    """Python ignores SIGPIPE, and ignored signals stay ignored across an exec: `yes | head` would never end."""
     look = ["grep", "SigIgn", "/proc/self/status"]
     host.module("conductor_container", name="web", image="debian", command=look)
     until(lambda: "SigIgn" in host.module("conductor_container_info", name=["web"])["containers"][0]["log"], "it ran")

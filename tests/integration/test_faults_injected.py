@@ -1,4 +1,4 @@
-"""What goes wrong: killed processes, damaged files, a full disk, two at once. The next run converges or tells."""
+"""Faults: killed processes, damaged files, a full disk, parallel runs. The next run converges or reports them."""
 
 import json
 import subprocess
@@ -48,7 +48,7 @@ def test_the_supervisor_killed_leaves_the_container_running_and_is_replaced(host
 
 
 def test_a_command_that_meets_the_end_of_its_container_is_told_so(host):
-    """Whatever it meets first: no root, no users, no process, no namespace that could take another process."""
+    """With any first error: no root, no users, no process, no namespace that accepts a new process."""
     modules = WarmModules(host)
     said = set()
     for number in range(40):
@@ -97,7 +97,7 @@ def test_a_damaged_run_state_is_told_and_force_clears_it(host):
 
 
 def test_a_reboot_leaves_containers_stopped_and_they_start_again(host):
-    """After a reboot the run directory, mounts and processes are gone; specs and data are there."""
+    """After a reboot the run directory, mounts and processes are gone; specs and data still exist."""
     pid = host.module("conductor_container", **WEB)["container"]["pid"]
     host.module("conductor_exec", container="web", argv=["touch", "/kept"])
     host.run("kill", "-9", str(run_state(host)["supervisor"]["pid"]), str(pid))

@@ -1,4 +1,4 @@
-"""Limits of processes inside: the same whoever runs the module, those that were asked for, and no core dumps."""
+"""Resource limits of processes inside: independent of the caller, options, and no core dumps."""
 
 import copy
 from pathlib import Path
@@ -59,7 +59,7 @@ def test_limits_do_not_depend_on_the_caller(host):
 
 
 def test_message_queues_do_not_depend_on_limits_of_the_caller(host):
-    """The kernel counts them for the whole namespace, too, against the limit of its maker."""
+    """The kernel also counts them for the whole namespace, against the limit of the process that created it."""
     start(through(host, "prlimit", "--msgqueue=1000:", "--"))
     script = "import ctypes; print(ctypes.CDLL(None).mq_open(b'/queue', 0o102, 0o600, None) >= 0)"
     assert inside(host, "python3", "-c", script) == "True"
@@ -147,7 +147,7 @@ USE = ["/usr/bin/python3", "-c", "import time; x = b'x' * (40 << 20); print('has
 
 
 def cgroup_file(host, *names):
-    """Content of the first of these files of container box that this host has."""
+    """Content of the first of these cgroup files of container box that exists on this host."""
     wanted = " -o ".join(f"-name {name}" for name in names)
     shown = host.run("sh", "-c", f"cat $(find /sys/fs/cgroup -path '*/conductor/box/*' '(' {wanted} ')')")
     return shown.stdout.split()[0]

@@ -1,4 +1,4 @@
-"""Where mounts go: through the links of the container's own root, and what is found before anything is made."""
+"""Mount targets: symlinks of the container's root are followed, and errors are found before any change."""
 
 import json
 
@@ -23,7 +23,7 @@ def source(host):
 
 
 def test_targets_behind_links_of_the_image_are_in_the_root(host, source):
-    """A merged /usr, /var/run, and a file behind a link that leads nowhere yet."""
+    """A merged /usr, /var/run, and a file behind a dangling symlink."""
     file = {"source": "/run/source/file"}
     mounts = [
         {**source, "target": "/lib/modules"},
@@ -74,7 +74,7 @@ def test_directory_on_a_file_is_an_error_that_names_both(host, source):
 
 
 def test_paths_are_utf_8_whatever_the_locale(host, source):
-    """As with one of ISO-8859-1: Python's own encoding of paths is another one."""
+    """In a locale with ISO-8859-1, Python's encoding of paths is not UTF-8."""
     name = "b\N{LATIN SMALL LETTER U WITH DIAERESIS}cher"
     host.run("mkdir", f"/run/source/{name}")
     mounts = [{"source": f"/run/source/{name}", "target": f"/srv/{name}"}]
@@ -114,7 +114,7 @@ def test_image_without_init_is_refused_before_any_change(bare_host):
 
 
 def test_source_without_idmapped_mounts_is_refused_before_any_change(host):
-    """The test host's own root is an overlay, of which the kernel makes no idmapped mounts."""
+    """The test host's root is an overlay, which does not support idmapped mounts."""
     host.run("mkdir", "-p", "/etc/shared")
     wish = {"name": "box", "image": "debian", "mounts": [{"source": "/etc/shared", "target": "/srv"}]}
     for check in (True, False):

@@ -1,4 +1,4 @@
-"""Which system calls a container may make: by default as docker, by a profile of the user's, or all."""
+"""System calls that a container may make: by the default profile, by a custom one, and without a filter."""
 
 import ctypes
 import json
@@ -11,7 +11,7 @@ EPERM, ENOSYS = 1, 38
 LIB = ctypes.CDLL("libseccomp.so.2")
 
 # Makes the calls [[number, argument...], ...] one after the other and prints for each the error's number, or 0. Each in
-# a child of its own, for some would change the process.
+# its own child, since some would change the process.
 PROBE = """
 import ctypes, json, os, sys
 libc = ctypes.CDLL(None, use_errno=True)
@@ -31,7 +31,7 @@ for call in json.loads(sys.argv[1]):
 print(json.dumps(answers))
 """
 
-# With arguments wrong enough to do no harm: what the kernel says to them is not what the filter says.
+# With harmless invalid arguments: the kernel's error for them differs from the filter's.
 REFUSED = {
     "add_key": (0, 0, 0, 0, 0),
     "request_key": (0, 0, 0, 0),
@@ -52,7 +52,7 @@ REFUSED = {
     "pidfd_getfd": (-1, -1, 0),
     "move_pages": (0, 0, 0, 0, 0, 0xFFFF),
 }
-# The kernel, too, refuses these to whom lacks the capability, or does not have them: no counter-run tells that apart.
+# The kernel, too, refuses these without the capability, or lacks them: a run without filter shows no difference.
 REFUSED_TWICE = {
     "kexec_load": (0, 0, 0, 0),
     "kexec_file_load": (-1, -1, 0, 0, 0),
@@ -172,7 +172,7 @@ def test_ordinary_programs_work(host):
     inside(host, "/usr/bin/python3", "-c", f"{program}; asyncio.run(asyncio.sleep(0))")
     inside(host, "/bin/sh", "-c", "chown nobody /srv; mkfifo /p; chroot / true; su -s /bin/sh nobody -c 'id -un'")
     assert "nobody" in inside(host, "/bin/sh", "-c", "setpriv --reuid=nobody --clear-groups id -un")
-    # apt's methods set a filter of their own where that is asked for.
+    # apt's methods set their own filter with this option.
     inside(host, "/bin/sh", "-c", "apt-get -o APT::Sandbox::Seccomp=true check && apt-cache policy apt")
 
 
@@ -329,7 +329,7 @@ def test_commands_are_refused_if_the_filter_is_lost(host):
 
 
 def test_without_the_library_nothing_is_made_and_unconfined_is_the_way_out(host):
-    # Where the loader looks (ld.so(8)): /lib* are links to them, or directories of their own.
+    # Directories of the loader (ld.so(8)): /lib* are symlinks to them, or separate directories.
     found = host.run("sh", "-c", "find /lib*/ /usr/lib*/ -name 'libseccomp.so*' -exec realpath {} + | sort -u")
     libraries = found.stdout.split()
     for path in libraries:

@@ -1,4 +1,4 @@
-"""Supervisors: in no session, and at SIGTERM, which a host that shuts down sends to all, they stop their containers."""
+"""Supervisors: they belong to no session, and stop their containers on SIGTERM, as at shutdown of the host."""
 
 import json
 import signal
@@ -10,11 +10,11 @@ from testhost import PYTHON, module_environment
 from waiting import until
 
 SLEEP = ["/bin/sleep", "infinity"]
-# SIGTERM is not among what they hear: that is for supervisors.
+# They do not handle SIGTERM, which is for supervisors.
 POLITE = ["/bin/sh", "-c", "trap 'echo bye; exit 5' USR1; echo up; while :; do sleep 0.05; done"]
 STUBBORN = ["/bin/sh", "-c", "trap 'echo no' USR1; echo up; while :; do sleep 0.05; done"]
 SUPERVISORS = "/conductor/.supervisors"
-# A restart as the supervisor does it, whose first process cannot join one of its cgroups.
+# A restart by the supervisor, in which the first process cannot join one of its cgroups.
 RESTART_OUTSIDE = """
 import os
 from ansible_collections.conductor.containers.plugins.module_utils._container.supervisor.restart import restart
@@ -26,7 +26,7 @@ restart("/var/lib/conductor/containers", "web")
 
 
 def container(host, command=SLEEP, **params):
-    """Start it with the policy that starts it again whatever happens."""
+    """Start it with restart policy always."""
     wish = {"name": "web", "image": "debian", "restart_policy": "always", "command": command, "stop_signal": "USR1"}
     return host.module("conductor_container", **{**wish, **params})["container"]
 
@@ -40,12 +40,12 @@ def log(host):
 
 
 def is_up(host):
-    """Wait until the program inside hears signals."""
+    """Wait until the program inside handles signals."""
     until(lambda: log(host) == "up\n", "it hears")
 
 
 def hears_requests(host):
-    """Wait until the supervisor, which has executed its program when the container runs already, has loaded that."""
+    """Wait until the supervisor has loaded its program, which it executes while the container runs already."""
     mask = ["sed", "-n", "s/^SigCgt:.//p", f"/proc/{supervisor(host)}/status"]
     until(lambda: int(host.run(*mask).stdout, 16) >> (signal.SIGTERM - 1) & 1, "the supervisor hears SIGTERM")
 
@@ -69,12 +69,12 @@ def terminate(host, pid):
 
 
 def groups(host, pid):
-    """In which cgroups a process is, of all hierarchies that there are."""
+    """The cgroups of a process in all hierarchies."""
     return {line.split(":", 2)[2] for line in host.run("cat", f"/proc/{pid}/cgroup").stdout.splitlines()}
 
 
 def adopted(host, command):
-    """A container whose supervisor is not the one that started it."""
+    """A container with a new supervisor, which did not start it."""
     container(host, command)
     is_up(host)
     first = supervisor(host)
@@ -119,7 +119,7 @@ def test_supervisor_reads_stop_options_at_the_time_of_the_stop(host):
 def test_sigterm_in_the_pause_before_a_restart_is_the_end(host):
     pid = container(host)["pid"]
     kill(host, supervisor(host))
-    # After so many short lives, the next pause lasts a minute. Its next supervisor reads that.
+    # After so many short runs, the next pause lasts a minute. The next supervisor reads this.
     state = {**run_state(host), "restarts": 20, "started_at": run_state(host)["started_at"] + 3600}
     host.run("tee", "/run/conductor/containers/web.json", stdin=json.dumps(state))
     container(host)
@@ -130,7 +130,7 @@ def test_sigterm_in_the_pause_before_a_restart_is_the_end(host):
 
 
 def test_sigterm_while_a_restart_is_made_ends_what_it_has_started(host):
-    """It waits in a copy of the program, which is told to go on when the signal has come."""
+    """The supervisor waits in a copy of the program, and continues after the signal."""
     started = container(host, POLITE)
     is_up(host)
     hears_requests(host)
@@ -203,16 +203,16 @@ def test_a_supervisor_is_in_no_session_where_cgroups_are_of_version_2_only(bare_
 
 
 def test_first_process_that_cannot_join_its_cgroup_is_reported_once(host):
-    """It must not go on as the supervisor that it was forked from."""
+    """The forked process must not continue as a supervisor."""
     container(host, state="present")
-    # It goes on as the supervisor, of which there is no program here.
+    # It would continue as the supervisor, whose program is missing here.
     host.run(PYTHON, "-c", RESTART_OUTSIDE, env=module_environment(), check=False)
     assert log(host).count("restart failed: ") == 1 and "restart failed: Bad file descriptor" in log(host)
     assert info(host)["state"] != "running"
 
 
 def test_failed_restart_is_logged_and_tried_again(host):
-    """The source of a mount is away for a while."""
+    """The source of a mount is missing for some time."""
     host.run("mkdir", "/run/source")
     mounts = [{"source": "/run/source", "target": "/srv"}]
     pid = container(host, SLEEP, mounts=mounts)["pid"]
@@ -252,14 +252,14 @@ def test_removed_interpreter_is_replaced_by_the_hosts(host):
 
 
 def test_after_a_good_run_pauses_and_retries_begin_anew(host):
-    """As if it had crashed twelve times, and has run for a minute since."""
+    """The run state says that it has crashed twelve times and then run for a minute."""
     wish = {"restart_policy": "on-failure", "restart_retries": 3}
     for ran, expected in ((60, 1), (1, None)):
         pid = container(host, SLEEP, **wish)["pid"]
         uptime = float(host.run("cat", "/proc/uptime").stdout.split()[0])
         state = {**run_state(host), "restarts": 12, "began": uptime - ran}
         host.run("tee", "/run/conductor/containers/web.json", stdin=json.dumps(state))
-        # It has read the state when it began to watch: another one reads this.
+        # The present supervisor has read the run state already; a new one reads this.
         kill(host, supervisor(host))
         container(host, SLEEP, **wish)
         host.run("kill", "-9", str(pid))
@@ -272,7 +272,7 @@ def test_after_a_good_run_pauses_and_retries_begin_anew(host):
 
 
 def test_oom_kill_is_logged_and_reported(host):
-    """Named in the log, and in what is known of its end."""
+    """In the log and in the facts of its exit."""
     command = ["/usr/bin/python3", "-c", "x = b'x' * (200 << 20)"]
     wish = {"name": "web", "image": "debian", "restart_policy": "no", "memory": "40m"}
     host.module("conductor_container", **wish, command=command)
@@ -286,7 +286,7 @@ def test_oom_kill_is_logged_and_reported(host):
 
 
 def test_command_that_exits_at_once_is_exited_with_its_status(host):
-    """Neither `restarting` nor another life's status."""
+    """Neither `restarting` nor the status of an earlier run."""
     for number in range(12):
         command = ["/bin/sh", "-c", f"exit {number}"]
         wish = {"name": "web", "image": "debian", "restart_policy": "no", "command": command}
@@ -299,13 +299,13 @@ def test_command_that_exits_at_once_is_exited_with_its_status(host):
 
 
 def kill_cgroup(host, name):
-    """As oomd does, or somebody at a shell."""
+    """As by oomd or a user."""
     found = f"find /sys/fs/cgroup -path '*/conductor/{name}/cgroup.kill'"
     assert host.run("sh", "-c", f"for file in $({found}); do echo 1 > $file; echo killed; done").stdout == "killed\n"
 
 
 def test_a_container_whose_cgroup_was_killed_is_started_again_and_entered(host):
-    """Linux takes the number of kills of the caller's cgroup for that of a child's own (cgroup_css_set_fork)."""
+    """Linux compares the kill count of the caller's cgroup with that of the child's (cgroup_css_set_fork)."""
     first = container(host)["pid"]
     kill_cgroup(host, "web")
     until(lambda: info(host)["state"] == "running" and info(host)["pid"] != first, "its policy has started it again")

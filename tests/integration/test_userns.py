@@ -1,4 +1,4 @@
-"""Root inside is nobody outside: ranges of ids, whose files are whose, and what that costs nobody."""
+"""User namespaces: ranges of ids, and the owners of files inside and on the host."""
 
 import json
 import subprocess
@@ -85,7 +85,7 @@ def test_files_on_disk_belong_to_the_range_and_the_image_to_root(host):
     assert host.run("stat", "-c", "%a", f"{IMAGE}/usr/bin/touch").stdout == "755\n"
     owners = host.run("sh", "-c", f"find {DIRECTORY}/upper -printf '%U\\n' | sort -u").stdout.split()
     assert all(524288 <= int(uid) < 524288 + 65536 for uid in owners)
-    # 0711 at most on the way: what is setuid in there is out of reach of the host's users.
+    # 0711 at most in the path: users of the host cannot reach setuid programs in it.
     assert host.run("stat", "-c", "%a", DIRECTORY).stdout == "700\n"
 
 
@@ -127,7 +127,7 @@ def test_no_device_can_be_made(host):
 
 
 def test_programs_that_log_to_standard_output_by_name_can(host):
-    """As many images have it: a log file that is a link to /dev/stdout."""
+    """Many images have a log file that is a symlink to /dev/stdout."""
     script = "echo named >> /dev/stdout; echo error >> /dev/stderr; exec sleep infinity"
     for user in ("root", "nobody"):
         start(host, name=user, user=user, command=["/bin/sh", "-c", script])
@@ -226,7 +226,7 @@ def test_mounts_within_mounts_get_their_targets_made(host):
 
 
 def test_file_system_without_idmapped_mounts_is_refused(host):
-    """A FUSE-like one is not at hand; procfs cannot either."""
+    """procfs, as an example of a file system without idmapped mounts."""
     mounts = [{"source": "/proc/sys", "target": "/data"}]
     refused = host.module("conductor_container", **WEB, mounts=mounts, fails=True)
     assert "the file system of /proc/sys" in refused["msg"] and "idmap: false for /data" in refused["msg"]
@@ -245,7 +245,7 @@ def test_a_restart_by_policy_keeps_everything(host):
 
 
 def test_a_foreign_network_namespace_of_its_name_is_not_used(host):
-    """Owned by the host's user namespace, it would be out of reach for root inside."""
+    """Root inside has no rights in a network namespace of the host's user namespace."""
     host.module("conductor_container", **WEB, state="present")
     host.run("ip", "netns", "add", "conductor-web")
     assert ids_of(host, start(host, capabilities={"add": ["NET_ADMIN"]})["pid"]) == ["524288"]
@@ -264,7 +264,7 @@ def test_a_spec_without_its_ids_is_damaged_and_does_not_start_as_root(host):
 
 @pytest.mark.parametrize("left", ["lower", "rootfs"])
 def test_mounts_of_a_start_that_was_killed_are_not_used_as_the_root(host, left):
-    """Between the idmapped image and the overlay: the image must never become writable."""
+    """Killed between the idmapped mount and the overlay: the image must never become writable."""
     host.module("conductor_container", **WEB, state="present")
     if left == "lower":
         host.run("mount", "--bind", IMAGE, f"{DIRECTORY}/lower")
@@ -291,7 +291,7 @@ def test_a_container_of_an_older_release_goes_on_with_the_hosts_ids(host):
 
 
 def test_ranges_are_chosen_under_a_lock(host):
-    """Two at once would otherwise choose the same."""
+    """Two parallel runs would otherwise choose the same range."""
     host.run("mkdir", "-p", "/run/conductor/locks")
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     holder = host.popen("flock", "/run/conductor/locks/ids.lock", "sh", "-c", "echo held; cat", **pipes)
@@ -304,7 +304,7 @@ def test_ranges_are_chosen_under_a_lock(host):
 
 
 def test_image_dir_without_idmapped_mounts_is_refused_before_any_change(bare_host):
-    """Overlayfs itself is one."""
+    """For instance overlayfs."""
     image(bare_host, source=make_runnable_archive(bare_host))
     layers = "lowerdir=/var/lib/conductor/images,upperdir=/run/o/u,workdir=/run/o/w"
     bare_host.run("sh", "-ec", f"mkdir -p /run/o/u /run/o/w; mount -t overlay -o {layers} o /var/lib/conductor/images")
@@ -324,7 +324,7 @@ REGISTERED = "conductor:524288:268435456"
 
 @pytest.fixture
 def own_etc(host):
-    """The host with a copy of its /etc, which is gone after the test."""
+    """The host with a temporary copy of its /etc."""
     host.run("sh", "-c", "mount -t tmpfs tmpfs /media; cp -a /etc /media; mount --bind /media/etc /etc")
     yield host
     host.run("umount", "/etc", "/media")
@@ -335,7 +335,7 @@ def id_lines(host):
 
 
 def test_useradd_assigns_no_ids_of_a_container(own_etc):
-    """Six users fill the room before the ids of containers."""
+    """Six users use up the ids below those of containers."""
     host = own_etc
     host.run("sh", "-c", ": > /etc/subuid; : > /etc/subgid; chmod 640 /etc/subuid")
     wish = {"action": "register ids 524288 to 268959743 for the user conductor in /etc/subuid and /etc/subgid"}

@@ -1,4 +1,4 @@
-"""The planner of containers on a model of the host: a plan leads to what is wanted, and there is no second."""
+"""Plans of containers, carried out on a model of the host: they reach the wanted state, and a second plan is empty."""
 
 from dataclasses import replace
 
@@ -62,7 +62,7 @@ wishes = st.builds(
 
 
 def simulate(view, action):  # noqa: PLR0911, PLR0912
-    """What the host is like after one action: the specification that the effects are held to on a real kernel."""
+    """State of the host after one action: the specification of the effects on a real kernel."""
     if isinstance(action, plan.RegisterIds):
         return replace(view, unregistered=())
     if isinstance(action, plan.StopProcesses):
@@ -144,7 +144,7 @@ def test_next_run_converges_after_an_interrupted_plan(wanted, view, wish, steps)
     try:
         actions = planned(wanted, view, wish).actions
     except Conflict:
-        # It runs, and is to be left as it is.
+        # It runs, and stays unchanged.
         assert wish.state == "present" and view.running
         return
     for action in actions[:steps]:
@@ -155,7 +155,7 @@ def test_next_run_converges_after_an_interrupted_plan(wanted, view, wish, steps)
 
 
 def again(wish):
-    """What the second look of a run asks for."""
+    """The actions that remain when the engine observes again."""
     return replace(wish, state="started") if wish.state == "restarted" else wish
 
 

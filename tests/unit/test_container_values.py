@@ -1,4 +1,4 @@
-"""Options of containers: what is read, what is refused, and the way to disk and back."""
+"""Options of containers: valid and invalid values, and the specification on disk."""
 
 import json
 
@@ -117,7 +117,7 @@ def test_a_crash_loop_slows_down_to_a_minute(restarts):
 
 
 def test_missing_options_of_an_older_release_get_their_former_behavior():
-    """Its container went by the host's ids, and still has its files in those."""
+    """Such a container used the host's ids, to which its files still belong."""
     old = {
         "name": "web",
         "image": "debian",

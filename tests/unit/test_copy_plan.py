@@ -1,4 +1,4 @@
-"""What is copied, and what is shown of it."""
+"""Plans of copies, and their diffs."""
 
 from dataclasses import replace
 
@@ -28,7 +28,7 @@ def plan_file(found, wanted=WANTED):
 
 
 def diff(found, wanted=WANTED):
-    """Of content, and of attributes; None where that is the same."""
+    """Diffs of content and of attributes; None if they are the same."""
     pairs = {"": Pair(wanted, found)}
     shown = [diff for action in plan_file(found, wanted).actions for diff in differences(action, pairs)]
     content = [one for one in shown if one["after_header"] == "/srv/a"]

@@ -1,4 +1,4 @@
-"""Ranges of ids: which one a container gets."""
+"""Choice of a container's range of ids."""
 
 import re
 

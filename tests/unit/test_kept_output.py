@@ -1,4 +1,4 @@
-"""What is kept of output without end."""
+"""Bounded parts of endless output."""
 
 from ansible_collections.conductor.containers.plugins.module_utils._container.exec.bounded_output import First, Last
 from hypothesis import given

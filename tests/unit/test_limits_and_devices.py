@@ -1,4 +1,4 @@
-"""Limits and devices as a user writes them, and as they are on disk."""
+"""Resource limits and devices: options, and their form on disk."""
 
 import pytest
 from ansible_collections.conductor.containers.plugins.module_utils._container.mounts import MASKED

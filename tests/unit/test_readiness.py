@@ -1,4 +1,4 @@
-"""What is waited for after a start, where a container has no process for a while."""
+"""Waits after a start, while the container has no process."""
 
 import pytest
 from ansible_collections.conductor.containers.plugins.module_utils._container import readiness
@@ -10,7 +10,7 @@ from ansible_collections.conductor.containers.plugins.module_utils._kernel.proce
 
 
 def test_wait_continues_while_the_container_restarts(monkeypatch):
-    # As a restart leaves it that could not read what ran before: a supervisor, and nobody under it.
+    # The run state after a restart that could not read the previous one: a supervisor, and no first process.
     monkeypatch.setattr(readiness.store, "read_spec", lambda paths: ContainerSpec("web", "debian"))
     monkeypatch.setattr(readiness.store, "observe_process", lambda paths, spec: (None, ProcessId(1, 1), True))
     monkeypatch.setattr(readiness, "read_run_state", lambda paths: {})

@@ -1,4 +1,4 @@
-"""The programs that the kernel runs say what the profile says: each call of each architecture, by an interpreter."""
+"""Compiled seccomp filters agree with their profile for each call of each architecture, by an interpreter."""
 
 import json
 import struct
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 LIB = libseccomp.load()
 ALLOW, EPERM, ENOSYS = 0x7FFF0000, 0x00050001, 0x00050026
 KILL_THREAD = 0
-# libseccomp's token, and what seccomp_data.arch has in the kernel (linux/audit.h): x32 is one of x86_64's two tables.
+# libseccomp's token, and seccomp_data.arch of the kernel (linux/audit.h): x32 is one of x86_64's two tables.
 X86_64, X86, X32 = 0xC000003E, 0x40000003, 0x4000003E
 AARCH64, ARM, S390X = 0xC00000B7, 0x40000028, 0x80000016
 AUDIT = {X32: X86_64}
@@ -22,7 +22,7 @@ DEFAULT_PROFILE = json.loads(PROFILE)
 
 
 def run(program, nr, arch, args):
-    """What a classic BPF program returns for a system call (Documentation/networking/filter.rst, linux/seccomp.h)."""
+    """Return value of a BPF program for a system call (Documentation/networking/filter.rst, linux/seccomp.h)."""
     data = struct.pack("<IIQ6Q", nr, arch, 0, *args)
     instructions = list(struct.iter_unpack("<HBBI", program))
     accumulator, at = 0, 0
@@ -54,7 +54,7 @@ def strictness(action):
 
 
 def verdict(programs, nr, token, args=()):
-    """As the kernel does it: all programs, the last one loaded first; the strictest counts, and of equals the first."""
+    """Like the kernel: runs all programs, the last one first; the strictest action counts, the first of equal ones."""
     args = [*args, *[0] * (6 - len(args))]
     answers = [run(program, nr, AUDIT.get(token, token), args) for program in reversed(programs)]
     return min(answers, key=strictness)
@@ -98,9 +98,9 @@ def expected(name, args, caps, arch):
 
 
 def differences(programs, token, caps, arch, args):
-    """Calls for which the filter does not say what it should."""
+    """Calls for which the filter disagrees with the profile."""
     if token not in (X86_64, AARCH64):
-        # Registers of 32 bits. Those of x32 have 64, of which libseccomp looks at the lower ones, as its calls do.
+        # Registers of 32 bits. Those of x32 have 64, of which libseccomp and the calls use the lower 32.
         args = tuple(arg & 0xFFFFFFFF for arg in args)
     calls = table(token)
     profiled = {name for rule in DEFAULT_PROFILE["syscalls"] for name in rule["names"]}

@@ -1,4 +1,4 @@
-"""Profiles in docker's format: what is read, what is refused, and which rules are for which container."""
+"""Profiles in docker's format: valid and invalid ones, and the rules that apply to a container."""
 
 import copy
 import json

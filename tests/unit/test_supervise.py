@@ -1,4 +1,4 @@
-"""The supervisor: whom it watches, and would end."""
+"""The supervisor: the process that it watches."""
 
 import os
 
