@@ -5,7 +5,7 @@
 
 A request is a length (32 bits, network byte order) and that many bytes: the kind of streams, the container's name, the
 user inside and the arguments of the command, separated by NUL. The agent accepts it with one byte, after which the
-client must not repeat it, and then answers with the exit status as a number, or "!" and the reason why there is none.
+client must not repeat it, and then answers with the exit status as a number, or with "!" and the error.
 
 The streams are `own`, the standard streams of the client process, which must be pipes; the answer then goes to the end
 of the connection. Or they are `relayed` over the connection itself, for clients on other machines: relayed_streams.py.

@@ -53,7 +53,7 @@ class Reception:
     def receive(self, timeout: float, also: list[socket.socket]) -> tuple[bool, list[tuple[socket.socket, list[str]]]]:
         """Wait up to `timeout` seconds for an event, also on the sockets `also`.
 
-        Return whether there was one, and the complete requests with their connections.
+        Return whether there was an event, and the complete requests with their connections.
         """
         listening = [self._listener] if len(self._pending) < _MOST else []
         connections = [pending.connection for pending in self._pending]

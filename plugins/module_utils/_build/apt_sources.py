@@ -106,7 +106,7 @@ def _looks_like_debian(source: Source, updating: bool) -> tuple[bool, ...]:
 
 
 def _address(uri: str) -> str | None:
-    """Return the URI of a mirror that is valid in an image, too, or None if there is none.
+    """Return the URI of a mirror that is valid in an image, too, or None.
 
     Cloud images keep a list of mirrors in a file (apt-transport-mirror(1)), which an image does not have.
     """

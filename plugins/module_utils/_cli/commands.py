@@ -31,7 +31,7 @@ def _change(args: Namespace, case: UseCase) -> dict:
 
 
 def _show_change(args: Namespace, result: dict, otherwise: str = "nothing to do") -> int:
-    """Print the actions, or `otherwise` if there are none, and the warnings. Return exit status 0."""
+    """Print the actions, or `otherwise` if nothing was done, and the warnings. Return exit status 0."""
     if args.json:
         print_json({key: value for key, value in result.items() if key != "diff" or args.diff})
         return 0

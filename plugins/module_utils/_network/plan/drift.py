@@ -18,7 +18,7 @@ from .view import NetworkView
 
 
 def drift_of(view: NetworkView, name: str) -> list[str]:
-    """Return the drift of container `name`, [] if there is none."""
+    """Return the drift of container `name`, [] without drift."""
     container = view.containers.get(name)
     if container is None:
         return []
