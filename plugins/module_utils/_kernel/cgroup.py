@@ -176,7 +176,7 @@ class Cgroup:
         return EffectFailed(f"{container}: the kernel refused the limit {value!r} in {name} ({error.strerror})")
 
     def oom_file(self) -> str:
-        """Return the file that counts the processes of this cgroup that the OOM killer killed; "" without a cgroup of memory."""
+        """Return the file that counts the processes here that the OOM killer killed; "" without cgroups of memory."""
         if "memory" in self._v1:
             return os.path.join(self._v1["memory"], "memory.oom_control")
         return os.path.join(self._v2, "memory.events") if self._v2 else ""
