@@ -110,7 +110,7 @@ def test_limit_above_the_hosts_is_refused_before_any_change(host):
 def test_a_limit_changes_with_the_next_start(host):
     start(host)
     refused = host.module("conductor_container", **WEB, ulimits=["nofile:77"], fails=True)["msg"]
-    assert "ulimits cannot change while container 'web' runs" in refused and "stop it first" in refused
+    assert "web: ulimits cannot change while the container runs" in refused and "stop it first" in refused
     host.module("conductor_container", name="web", state="stopped", ulimits=["nofile:77"], oom_score_adj=5)
     start(host)
     assert both(host)[0]["Max open files"] == ("77", "77")

@@ -50,14 +50,14 @@ def test_a_link_that_leads_to_the_kernels_own_files_or_in_a_circle_is_refused(ho
     host.run("ln", "-s", link, f"{UPPER}/loop")
     mounts = [{**source, "target": "/loop/sys" if link != "/" else "/loop"}]
     refused = host.module("conductor_container", **WISH, mounts=mounts, fails=True)["msg"]
-    assert "mounts: target /loop" in refused and "choose another target" in refused
+    assert "mounts: target /loop" in refused and "Choose another target" in refused
 
 
 def test_target_in_a_read_only_mount_is_refused_before_any_change(host, source):
     below = {"type": "tmpfs", "target": "/srv/missing"}
     for mounts, remedy in (
-        ([{**source, "target": "/srv", "read_only": True}, below], "make /run/source/missing on the host"),
-        ([{"type": "tmpfs", "target": "/srv", "read_only": True}, below], "mount /srv writable"),
+        ([{**source, "target": "/srv", "read_only": True}, below], "Create /run/source/missing on the host"),
+        ([{"type": "tmpfs", "target": "/srv", "read_only": True}, below], "Set read_only: false for /srv"),
     ):
         for check in (True, False):
             refused = host.module("conductor_container", **WISH, mounts=mounts, check=check, fails=True)
@@ -119,7 +119,7 @@ def test_source_without_idmapped_mounts_is_refused_before_any_change(host):
     wish = {"name": "box", "image": "debian", "mounts": [{"source": "/etc/shared", "target": "/srv"}]}
     for check in (True, False):
         failed = host.module("conductor_container", check=check, fails=True, **wish)
-        assert "/etc/shared" in failed["msg"] and "set idmap: false" in failed["msg"]
+        assert "/etc/shared" in failed["msg"] and "Set idmap: false" in failed["msg"]
         assert not failed.get("changed")
     assert not host.run("ls", "/var/lib/conductor/containers", check=False).stdout
     wish["mounts"][0]["idmap"] = False
