@@ -142,7 +142,8 @@ def _with_byte_code(name: str) -> ModuleType:
         path = os.path.join(os.path.dirname(os.path.dirname(__file__)), "plugin_utils", f"{name}.py")
         spec = importlib.util.spec_from_file_location(full_name, path)
         # Not None for the path of a .py file.
-        assert spec is not None and spec.loader is not None
+        if spec is None or spec.loader is None:
+            raise AssertionError("a .py file has no import spec")
         sys.modules[full_name] = module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
     return sys.modules[full_name]

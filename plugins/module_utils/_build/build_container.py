@@ -115,7 +115,8 @@ def run_command(build: BuildContainer, command: Command, log: str, environment: 
     confinement = Confinement.of(spec, filter_for(spec))
     userns_fd = network_namespace.owner(build.paths.netns)
     # prepare_build has created it with its own user namespace.
-    assert userns_fd is not None
+    if userns_fd is None:
+        raise AssertionError("the network namespace has no user namespace")
     if build.base:
         os.mkdir(build.image.work)
     try:

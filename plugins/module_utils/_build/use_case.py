@@ -142,7 +142,8 @@ class ImageCase(UseCase[ImageView]):
         if source is not None:
             base = check_container(self.settings, source.container) if source.container else source.image
             # parse_recipe requires exactly one of archive, container and image.
-            assert base is not None
+            if base is None:
+                raise AssertionError("the base image is unknown")
             check_layers(base, image_layers(self.settings.image_dir, base))
             return recipe
         recipe = bootstrap.complete(recipe)
@@ -248,7 +249,8 @@ class ImageCase(UseCase[ImageView]):
             make_directory(rootfs)
         base = read_image(self.settings.image_dir, self.base)
         # `_complete` has checked that it exists, and its lock is held.
-        assert base is not None
+        if base is None:
+            raise AssertionError("the base image is unknown")
         return base
 
     def _check_ids(self, image: Image, runner: CommandRunner) -> None:
@@ -264,7 +266,8 @@ class ImageCase(UseCase[ImageView]):
     def _export(self) -> None:
         image = read_image(self.settings.image_dir, self.wish.name)
         # The plan has checked that it exists, and its lock is held.
-        assert image is not None
+        if image is None:
+            raise AssertionError("the image is unknown")
         log = staging.start_log(self.settings.image_dir, self.wish.name)
         newest = int(datetime.fromisoformat(image.created).timestamp())
         base = image_layers(self.settings.image_dir, self.wish.name)[1:]

@@ -207,7 +207,8 @@ class ContainerCase(UseCase[ContainerView]):
 
     def stage(self, stage: Stage) -> contextlib.AbstractContextManager[Iterable[Action]]:
         # plan_container plans no other stages.
-        assert isinstance(stage, NetworkStage)
+        if not isinstance(stage, NetworkStage):
+            raise AssertionError(f"an unknown stage: {stage!r}")
         return staged(self.settings, stage)
 
     def apply(self, action: Action, run: Run[ContainerView]) -> None:

@@ -22,9 +22,9 @@ _SETTINGS = {
     "container_dir": {"type": "path"},
     "lock_timeout": {"type": "float"},
 }
-# From the action plugin: the hash of its bundle, and the bundle as a zip file for a host that lacks it. It replaces
-# _options, which roles use, by the options in it.
-_BUNDLE = {"_bundle": {"type": "str"}, "_bundle_file": {"type": "path"}, "_options": {"type": "raw"}}
+# Not options, but added by the action plugin: the hash of its bundle, and the bundle as a zip file for a host that lacks
+# it. The action plugin replaces _options, which roles use, by the options in it.
+_OF_ACTION = ("_bundle", "_bundle_file", "_options")
 # The text that Ansible shows instead of no_log values.
 _HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 
@@ -36,6 +36,10 @@ class _Module(AnsibleModule):  # type: ignore[misc]  # it has no types
     """
 
     params: dict[str, Any]
+
+    def _load_params(self) -> None:
+        super()._load_params()
+        self.bundle, self.bundle_file, _ = (self.params.pop(name, None) for name in _OF_ACTION)
 
     def _log_invocation(self) -> None:
         params = self.params
@@ -51,7 +55,7 @@ class _Module(AnsibleModule):  # type: ignore[misc]  # it has no types
 
 def without_secrets(params: dict[str, Any]) -> dict[str, Any]:
     """Return the parameters of a module with secrets hidden."""
-    shown = {name: value for name, value in params.items() if name not in _BUNDLE}
+    shown = dict(params)
     for name in ("stdin", "content"):
         if shown.get(name) is not None:
             shown[name] = _HIDDEN
@@ -65,11 +69,10 @@ def run_module(spec: dict[str, Any], use_case: str, **module_options: Any) -> No
 
     `use_case`: as in run_use_case.
     """
-    module = _Module(argument_spec={**_SETTINGS, **_BUNDLE, **spec}, supports_check_mode=True, **module_options)
+    module = _Module(argument_spec={**_SETTINGS, **spec}, supports_check_mode=True, **module_options)
     if os.geteuid():
         module.fail_json(msg="this module needs root on the managed host. Set become: true.")
-    params = dict(module.params)
-    bundle, file, _ = (params.pop(name) for name in _BUNDLE)
+    bundle, file = module.bundle, module.bundle_file
     try:
         if file and not module.check_mode:
             install(bundle, file)
@@ -81,7 +84,7 @@ def run_module(spec: dict[str, Any], use_case: str, **module_options: Any) -> No
     except (OSError, ValueError) as error:
         module.fail_json(msg=f"{path_of(bundle)} cannot be installed: {error}")
     try:
-        result = run(use_case, params, only_check=module.check_mode)
+        result = run(use_case, module.params, only_check=module.check_mode)
     except (ImportError, SyntaxError) as error:
         module.fail_json(msg=f"{path_of(bundle or '')} is damaged ({error}). Delete that directory and run this again.")
     for text in result.pop("warnings", ()):

@@ -32,7 +32,8 @@ class ProcessId:
         """Return the identity of this process."""
         found = cls.of(os.getpid())
         # This process runs, so it is neither dead nor a zombie.
-        assert found is not None
+        if found is None:
+            raise AssertionError("this process has no /proc/PID/stat")
         return found
 
     def alive(self) -> bool:

@@ -70,7 +70,8 @@ class CommandCase(UseCase["dict[str, File | None]"]):
 
     def apply(self, action: Action, run: Run[dict[str, File | None]]) -> None:
         # plan_files returns no other actions.
-        assert isinstance(action, (WriteFile, RemoveFile))
+        if not isinstance(action, (WriteFile, RemoveFile)):
+            raise AssertionError(f"an unknown action: {action!r}")
         directory = os.path.dirname(action.path)
         if isinstance(action, WriteFile):
             content = self.contents[action.path]

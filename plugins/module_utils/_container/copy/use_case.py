@@ -89,7 +89,8 @@ class CopyCase(UseCase[Observed]):
 
     def apply(self, action: Action, run: Run[Observed]) -> None:
         # plan_copy plans no other action.
-        assert isinstance(action, Copy)
+        if not isinstance(action, Copy):
+            raise AssertionError(f"an unknown action: {action!r}")
         with about_container(self.name), self._opened(writable=True) as (_root_fd, source, place):
             done = {path: place.put(path, wanted, source, f"copy/{self.name}") for path, wanted in action.entries}
         run.outcome = {**{path: pair.wanted for path, pair in run.observed.pairs.items()}, **done}
