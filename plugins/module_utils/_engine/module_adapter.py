@@ -22,8 +22,8 @@ _SETTINGS = {
     "container_dir": {"type": "path"},
     "lock_timeout": {"type": "float"},
 }
-# Not options, but added by the action plugin: the hash of its bundle, and the bundle as a zip file for a host that lacks
-# it. The action plugin replaces _options, which roles use, by the options in it.
+# Added by the action plugin: the hash of its bundle, and the bundle as a zip file for a host that lacks it. It replaces
+# _options, which roles use, by the options in it.
 _OF_ACTION = ("_bundle", "_bundle_file", "_options")
 # The text that Ansible shows instead of no_log values.
 _HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
