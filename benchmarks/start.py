@@ -237,13 +237,13 @@ def inside(rounds: int) -> None:
 
     ours.create("idle", IDLE)
     ours.start("idle")
-    from ansible_collections.conductor.containers.plugins.plugin_utils.agent_client import request_of
+    from ansible_collections.conductor.containers.plugins.plugin_utils.agent_client import command_request
     from ansible_collections.conductor.containers.plugins.plugin_utils.host_bundle import install_command
     from ansible_collections.conductor.containers.plugins.plugin_utils.perl_client import Client
 
     put, content = install_command(sys.executable)
     subprocess.run(put, shell=True, input=content, check=True)
-    client = Client(["own", *request_of("idle", "root", "exec /bin/true")], sys.executable).command
+    client = Client(["own", *command_request("idle", "root", "exec /bin/true")], sys.executable).command
     # Its own streams are pipes, as those of ssh are.
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     contestants = {

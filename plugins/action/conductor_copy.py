@@ -16,7 +16,7 @@ from typing import BinaryIO
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.common.text.converters import to_bytes, to_text
 from ansible.module_utils.parsing.convert_bool import boolean
-from ansible_collections.conductor.containers.plugins.module_utils._errors import shown
+from ansible_collections.conductor.containers.plugins.module_utils._errors import one_line
 from ansible_collections.conductor.containers.plugins.plugin_utils.bundled_action import BundledAction
 
 
@@ -92,7 +92,7 @@ class ActionModule(BundledAction):
         command = f"mkdir {source} && tar -xpf {archive} --no-same-owner -C {source} && rm {archive}"
         done = self._low_level_execute_command(command)
         if done["rc"]:
-            raise AnsibleActionFail(f"src {given}: cannot unpack it on the managed host: {shown(done['stderr'])}")
+            raise AnsibleActionFail(f"src {given}: cannot unpack it on the managed host: {one_line(done['stderr'])}")
         there = shell.join_path(shell.tmpdir, ".source", _name(local))
         arguments["src"] = there + ("/" if given.endswith("/") else "")
         return there

@@ -10,7 +10,10 @@ import re
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.release import __version__ as core_version
-from ansible_collections.conductor.containers.plugins.plugin_utils.connection_vars import CONNECTION, way_into
+from ansible_collections.conductor.containers.plugins.plugin_utils.connection_vars import (
+    CONNECTION,
+    host_connection_vars,
+)
 from ansible_collections.conductor.containers.plugins.plugin_utils.templates import IN_RESULTS
 
 _LOCAL = ("local", "ansible.builtin.local")
@@ -80,7 +83,7 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(
                 f"{managed_host}: connection {kind} cannot reach containers. Use connection ssh or local for this host."
             )
-        way = way_into(managed_host, {**variables, "ansible_connection": kind}, {}, by_value=not IN_RESULTS)
+        way = host_connection_vars(managed_host, {**variables, "ansible_connection": kind}, {}, by_value=not IN_RESULTS)
         if context.become:
             # Keywords of a play or a task are not in its variables.
             way.setdefault("conductor_host_become", True)

@@ -164,15 +164,15 @@ def _own_options(ssh: dict) -> dict:
 # Ansible would parse our documentation, with all options of ssh, in the process of each task. If ansible-playbook has
 # parsed those of ssh, as it does before its first task (PlaybookExecutor), derive ours from them instead.
 if _ssh_options := C.config.get_configuration_definitions("connection", "ssh"):
-    _options = run_cache.found_once("options", lambda: _own_options(_ssh_options))
+    _options = run_cache.cached_value("options", lambda: _own_options(_ssh_options))
     C.config.initialize_plugin_configuration_definitions("connection", __name__, _options)
 
 
 def _shown(said: bytes | str) -> str:
     """Return text of a host or a container as one safe line. Imported here, so only tasks with an error load it."""
-    from ansible_collections.conductor.containers.plugins.module_utils._errors import shown
+    from ansible_collections.conductor.containers.plugins.module_utils._errors import one_line
 
-    return shown(said)
+    return one_line(said)
 
 
 def _of_delegated_host(name: str, variables: dict) -> dict:
@@ -228,8 +228,8 @@ class Connection(ConnectionBase):
 
     def reset(self) -> None:
         """Close the connection to the host, for instance after a change of the user's groups there."""
-        socket = run_cache.served()[1]
-        path = agent_client.path_to(socket, self.get_option)
+        socket = run_cache.agent_paths()[1]
+        path = agent_client.local_socket_path(socket, self.get_option)
         if path not in (None, socket):
             # The agent's socket leads through the old connection.
             with contextlib.suppress(FileNotFoundError):
@@ -269,14 +269,14 @@ class Connection(ConnectionBase):
     def _enter(self, cmd: str, data: bytes | None = None) -> tuple[int, bytes, bytes]:
         """Run `cmd` as it is, as the container's user. Raises AnsibleConnectionFailure if it was not run."""
         container, host = self.get_option("container"), self.get_option("host")
-        where = container if agent_client.is_here(host) else f"{container} on {host}"
+        where = container if agent_client.is_controller(host) else f"{container} on {host}"
         display.vvv(f"ENTER {where}: {cmd}", host=container)
-        request = agent_client.request_of(container, self.get_option("remote_user"), cmd)
+        request = agent_client.command_request(container, self.get_option("remote_user"), cmd)
         try:
             rc, stdout, stderr = self._outcome(request, data)
         except agent_client.NotRun as error:
             raise AnsibleConnectionFailure(f"container {where}: {_shown(str(error))}") from None
-        except agent_client.Lost as error:
+        except agent_client.ConnectionLost as error:
             why = f"the connection was lost while a command was running: {_shown(str(error))}"
             raise AnsibleConnectionFailure(f"container {where}: {why}") from None
         missing = re.search(_NO_PYTHON, stderr) if rc == 127 else None
@@ -293,28 +293,28 @@ class Connection(ConnectionBase):
 
         Raises NotRun, Lost, AnsibleConnectionFailure.
         """
-        socket = run_cache.served()[1]
-        path = agent_client.path_to(socket, self.get_option)
+        socket = run_cache.agent_paths()[1]
+        path = agent_client.local_socket_path(socket, self.get_option)
         if path is not None:
-            with contextlib.suppress(agent_client.NotTaken):
+            with contextlib.suppress(agent_client.NotAccepted):
                 return agent_client.run(path, request, data or b"")
         outcome = self._outcome_of_client(request, data)
         # An agent is running now. For root on the controller itself, its own socket is enough.
         if path not in (None, socket):
-            from ansible_collections.conductor.containers.plugins.plugin_utils.open_agent import open_way
+            from ansible_collections.conductor.containers.plugins.plugin_utils.open_agent import open_agent_socket
 
-            open_way(self.managed_host, socket, path, self.get_option("host_python"))
+            open_agent_socket(self.managed_host, socket, path, self.get_option("host_python"))
         return outcome
 
     def _outcome_of_client(self, request: list[str], data: bytes | None) -> tuple[int, bytes, bytes]:
         """Send `request` with the client on the host, which starts the agent if none is running."""
-        from ansible_collections.conductor.containers.plugins.plugin_utils.perl_client import Client, ProgramMissing
+        from ansible_collections.conductor.containers.plugins.plugin_utils.perl_client import BundleMissing, Client
 
         host, client = self.managed_host, Client(["own", *request], self.get_option("host_python"))
         for _ in range(2):
             try:
                 return client.outcome(*host.run(client.command, data))
-            except ProgramMissing:
+            except BundleMissing:
                 from ansible_collections.conductor.containers.plugins.plugin_utils.host_bundle import install_command
 
                 command, content = install_command(self.get_option("host_python"))

@@ -116,16 +116,19 @@ from ansible.playbook.play_context import PlayContext
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 from ansible.plugins.loader import connection_loader
 from ansible.utils.vars import combine_vars
-from ansible_collections.conductor.containers.plugins.module_utils._errors import shown
+from ansible_collections.conductor.containers.plugins.module_utils._errors import one_line
 from ansible_collections.conductor.containers.plugins.plugin_utils.bounded_calls import CallFailed, bounded_calls
-from ansible_collections.conductor.containers.plugins.plugin_utils.connection_vars import CONNECTION, way_into
+from ansible_collections.conductor.containers.plugins.plugin_utils.connection_vars import (
+    CONNECTION,
+    host_connection_vars,
+)
 from ansible_collections.conductor.containers.plugins.plugin_utils.host_answer import (
     LONGEST,
     BadAnswer,
     parse_answer,
     parse_containers,
 )
-from ansible_collections.conductor.containers.plugins.plugin_utils.list_containers import list_containers
+from ansible_collections.conductor.containers.plugins.plugin_utils.query_containers import query_containers
 from ansible_collections.conductor.containers.plugins.plugin_utils.templates import template, untrusted
 
 _NAME = template("{{ name }}.{{ managed_host }}")
@@ -155,7 +158,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         self._added: dict[str, str] = {}
         # Errors of containers in the answer of each host.
         self._unread: dict[str, list[str]] = {}
-        ways = {name: way_into(name, self._variables(name), way_options) for name in hosts}
+        ways = {name: host_connection_vars(name, self._variables(name), way_options) for name in hosts}
         if cache and self.get_option("cache") and known is not None:
             found = known
         else:
@@ -170,7 +173,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                     try:
                         self._add(name, untrusted(facts), ways[name])
                     except (AnsibleError, ValueError) as error:
-                        self._problems[name].append(f"{facts['name']}: {shown(str(error), 200)}")
+                        self._problems[name].append(f"{facts['name']}: {one_line(str(error), 200)}")
         self._remove_ambiguous()
         for name in hosts:
             problems = [*self._unread.get(name, []), *self._problems[name]]
@@ -210,7 +213,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             try:
                 connection = self._connection(name, way)
                 python = connection.get_option("host_python")
-                calls[name] = functools.partial(list_containers, connection.managed_host, python)
+                calls[name] = functools.partial(query_containers, connection.managed_host, python)
             except AnsibleError as error:
                 failures[name] = CallFailed(str(error))
         limits = {"parallel": self.get_option("parallel"), "timeout": self.get_option("timeout"), "most": LONGEST}
@@ -224,7 +227,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 found[name], self._unread[name] = parse_answer(answer)
             except (CallFailed, BadAnswer) as error:
                 kept = f"keeping {len(known[name])} from the cache" if name in known else "and none are cached"
-                self.display.warning(f"{name}: listing containers failed, {kept}: {shown(str(error), 500)}")
+                self.display.warning(f"{name}: listing containers failed, {kept}: {one_line(str(error), 500)}")
                 found[name] = known.get(name, [])
         return found
 
@@ -297,7 +300,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def _ensure_free(self, name: str, own: dict) -> None:
         """Raise ValueError if a container cannot have `name`. `own` are variables that identify the same container."""
         if not name or len(name) > _LONGEST_NAME or _INVALID_IN_NAME.search(name) or not name.isprintable():
-            raise ValueError(f"{shown(name, 80)!r} is not a valid name of a host")
+            raise ValueError(f"{one_line(name, 80)!r} is not a valid name of a host")
         if (
             name in _RESERVED
             or re.fullmatch("conductor(_.*)?", name)

@@ -14,7 +14,7 @@ def printable(text: str, keep: str = "") -> str:
     return "".join(c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in text)
 
 
-def shown(data: bytes | str, most: int = 1000) -> str:
+def one_line(data: bytes | str, most: int = 1000) -> str:
     """Return output of a program, a container or a host as one line of at most `most` characters, for a message."""
     text = data.decode(errors="replace") if isinstance(data, bytes) else data
     # Cut first, so that a text of any length costs little.
@@ -35,7 +35,7 @@ class ConductorError(Exception):
         self.hint = hint
         self.facts = facts
         # In check mode: an earlier task of the play may create or start the missing object.
-        self.may_come = False
+        self.is_pending = False
 
     def __str__(self) -> str:
         if not self.hint:
@@ -71,7 +71,7 @@ class LockTimeout(ConductorError):
     """Another process held a lock for longer than the timeout."""
 
 
-def not_yet(error: ConductorError) -> ConductorError:
+def mark_pending(error: ConductorError) -> ConductorError:
     """Mark `error` and return it: in check mode an earlier task of the play may create or start the missing object."""
-    error.may_come = True
+    error.is_pending = True
     return error

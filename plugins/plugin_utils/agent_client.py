@@ -42,40 +42,40 @@ class NotRun(Exception):
     """The command was not run; the message is the reason."""
 
 
-class NotTaken(Exception):
+class NotAccepted(Exception):
     """No agent accepted the request, so it was not carried out."""
 
 
-class Lost(Exception):
+class ConnectionLost(Exception):
     """The connection ended while the command was running."""
 
 
-def request_of(container: str, user: str, command: str) -> list[str]:
+def command_request(container: str, user: str, command: str) -> list[str]:
     """Return the request to run the shell command `command` as `user` in `container`."""
     return [container, user, "/bin/sh", "-c", command]
 
 
-def is_here(host: str | None) -> bool:
+def is_controller(host: str | None) -> bool:
     """Return whether the value of option `host` means the controller itself."""
     return host in _HERE
 
 
-def path_to(socket_there: str, option: Callable[[str], Any]) -> str | None:
+def local_socket_path(socket_there: str, option: Callable[[str], Any]) -> str | None:
     """Return the local path of the socket that leads to `socket_there`, the agent's on the host.
 
     None if an earlier task found that there cannot be one. The path need not exist yet. `option` is get_option of a
     plugin with the options of the host.
     """
-    here = is_here(option("host"))
+    here = is_controller(option("host"))
     if here and not option("host_become"):
         return socket_there
     identity = [socket_there, *(str(option(name)) for name in _CONNECTION_OPTIONS)]
     name = f"conductor-{hashlib.sha256(repr(identity).encode()).hexdigest()[:10]}"
     path = os.path.join(C.DEFAULT_LOCAL_TMP if here else unfrackpath(option("control_path_dir")), name)
-    return None if os.path.exists(refused_mark(path)) else path
+    return None if os.path.exists(no_forward_mark(path)) else path
 
 
-def refused_mark(path: str) -> str:
+def no_forward_mark(path: str) -> str:
     """Return the file whose existence means that in this run of Ansible no socket can be forwarded to `path`."""
     return os.path.join(C.DEFAULT_LOCAL_TMP, f"{os.path.basename(path)}-refused")
 
@@ -85,11 +85,11 @@ def secret_file(path: str) -> str:
     return os.path.join(C.DEFAULT_LOCAL_TMP, f"{os.path.basename(path)}-secret")
 
 
-def is_answered(path: str, at: str | None = None) -> bool:
+def accepts_requests(path: str, at: str | None = None) -> bool:
     """Return whether an agent accepts requests at `path`, or at `at`, its temporary name. Runs no command."""
     try:
         _ask(path, [], at).close()
-    except NotTaken:
+    except NotAccepted:
         return False
     return True
 
@@ -116,7 +116,7 @@ def run(path: str, request: list[str], data: bytes) -> tuple[int, bytes, bytes]:
                         if not to_send:
                             selector.modify(connection, selectors.EVENT_READ)
             except OSError as error:
-                raise Lost(error.strerror) from None
+                raise ConnectionLost(error.strerror) from None
     return received.outcome()
 
 
@@ -141,7 +141,7 @@ def _ask(path: str, request: list[str], at: str | None = None) -> socket.socket:
     except OSError:
         pass
     connection.close()
-    raise NotTaken
+    raise NotAccepted
 
 
 def _secret(path: str) -> list[str]:
@@ -184,5 +184,5 @@ class _Received:
         if end is not None and end.startswith("!"):
             raise NotRun(end[1:])
         if end is None or not (end.isascii() and end.isdigit() and len(end) <= 3):
-            raise Lost("invalid answer from the agent")
+            raise ConnectionLost("invalid answer from the agent")
         return int(end), b"".join(self._output[_STDOUT]), b"".join(self._output[_STDERR])

@@ -12,7 +12,7 @@ from typing import Any
 from ansible import constants as C
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.conductor.containers.plugins.plugin_utils.run_cache import served
+from ansible_collections.conductor.containers.plugins.plugin_utils.run_cache import agent_paths
 
 
 class BundledAction(ActionBase):
@@ -46,7 +46,7 @@ class BundledAction(ActionBase):
 
     def execute(self, arguments: dict, task_vars: dict | None, is_async: bool = False) -> dict:
         """Run the module with `arguments`; return its result."""
-        arguments["_bundle"] = os.path.basename(served()[0])
+        arguments["_bundle"] = os.path.basename(agent_paths()[0])
         answer = self._execute(arguments, task_vars, is_async)
         if not answer.get("bundle_missing"):
             return answer
@@ -80,10 +80,10 @@ class BundledAction(ActionBase):
 
     def _install_ahead(self, task_vars: dict | None) -> None:
         """Install the bundle before an asynchronous task, whose module cannot request it later."""
-        directory = shlex.quote(served()[0])
+        directory = shlex.quote(agent_paths()[0])
         if self._low_level_execute_command(f"test -d {directory}")["rc"] == 0:
             return
-        arguments = {"_bundle": os.path.basename(served()[0]), "_bundle_file": self._send_bundle()}
+        arguments = {"_bundle": os.path.basename(agent_paths()[0]), "_bundle_file": self._send_bundle()}
         answer = self._execute_module(
             module_name="conductor.containers.conductor_image_info", module_args=arguments, task_vars=task_vars
         )

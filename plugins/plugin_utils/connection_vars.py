@@ -25,7 +25,7 @@ _BECOME = {
 }
 
 
-def way_into(name: str, variables: dict, options: dict, by_value: bool = False) -> dict:
+def host_connection_vars(name: str, variables: dict, options: dict, by_value: bool = False) -> dict:
     """Return variables by which the connection plugin reaches the managed host `name`, which has `variables`.
 
     The result refers to the host's variables by templates instead of copying them, so that secrets stay in one place;

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.conductor.containers.plugins.module_utils._engine.names import parse_name
-from ansible_collections.conductor.containers.plugins.module_utils._errors import InvalidInput, shown
+from ansible_collections.conductor.containers.plugins.module_utils._errors import InvalidInput, one_line
 
 # Maximum bytes of an answer: 10,000 containers with some labels each.
 LONGEST = 16 << 20
@@ -41,7 +41,7 @@ def parse_answer(data: bytes) -> tuple[list[dict], list[str]]:
     except RecursionError:
         raise BadAnswer("nested too deeply") from None
     except ValueError as error:
-        raise BadAnswer(f"not the expected JSON ({shown(str(error), 200)})") from None
+        raise BadAnswer(f"not the expected JSON ({one_line(str(error), 200)})") from None
     if not isinstance(answer, dict) or "containers" not in answer:
         raise BadAnswer("the key containers is missing")
     return parse_containers(answer["containers"])
@@ -62,7 +62,7 @@ def parse_containers(containers: Any) -> tuple[list[dict], list[str]]:
                 raise ValueError("listed twice")
         except (ValueError, InvalidInput) as error:
             name = container.get("name", "?") if isinstance(container, dict) else container
-            problems.append(f"{shown(str(name)[:200], 80)}: {shown(str(error), 200)}")
+            problems.append(f"{one_line(str(name)[:200], 80)}: {one_line(str(error), 200)}")
         else:
             found[facts["name"]] = facts
     return list(found.values()), problems

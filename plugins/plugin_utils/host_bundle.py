@@ -11,7 +11,7 @@ from ansible_collections.conductor.containers.plugins.module_utils._engine.bundl
 from ansible_collections.conductor.containers.plugins.module_utils._engine.paths import RUN_DIR
 
 
-def served_paths() -> tuple[str, str]:
+def find_agent_paths() -> tuple[str, str]:
     """Return the directory of the bundle on a host, and the agent's socket there. run_cache.served caches them."""
     bundle = digest()
     return path_of(bundle), f"{RUN_DIR}/entry/{bundle}"

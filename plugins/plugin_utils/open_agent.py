@@ -14,11 +14,11 @@ from ansible.errors import AnsibleError
 from ansible.utils.path import makedirs_safe
 from ansible_collections.conductor.containers.plugins.plugin_utils.agent_client import (
     NotRun,
-    is_answered,
-    refused_mark,
+    accepts_requests,
+    no_forward_mark,
     secret_file,
 )
-from ansible_collections.conductor.containers.plugins.plugin_utils.perl_client import Client, ProgramMissing
+from ansible_collections.conductor.containers.plugins.plugin_utils.perl_client import BundleMissing, Client
 from ansible_collections.conductor.containers.plugins.plugin_utils.ssh_host import ManagedHost
 
 # The answer to `admit` (module_utils/_agent/handler.py), a secret and a socket. A shell may print text before it.
@@ -26,7 +26,7 @@ _ADMITTED = re.compile(rb"(?:^|\s)([0-9a-f]{64}) (/run/conductor/admitted/[0-9a-
 _LONGEST = 4096
 
 
-def open_way(host: ManagedHost, socket: str, path: str, python: str) -> None:
+def open_agent_socket(host: ManagedHost, socket: str, path: str, python: str) -> None:
     """Make the agent's `socket` on `host` available at the local `path`. The agent must be running.
 
     If the login user must become root, the agent admits the user (`python` is the host's), and the user's own socket is
@@ -34,11 +34,11 @@ def open_way(host: ManagedHost, socket: str, path: str, python: str) -> None:
     of Ansible.
     """
     makedirs_safe(os.path.dirname(path), 0o700)
-    mark = refused_mark(path)
+    mark = no_forward_mark(path)
     with open(f"{mark}.lock", "w", encoding="ascii") as lock:
         # Without the lock, tasks that start at the same time would each open a socket.
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if os.path.exists(mark) or is_answered(path) or _is_opened(host, socket, path, python):
+        if os.path.exists(mark) or accepts_requests(path) or _is_opened(host, socket, path, python):
             return
         with open(mark, "w", encoding="ascii"):
             pass
@@ -49,17 +49,17 @@ def _is_opened(host: ManagedHost, socket: str, path: str, python: str) -> bool:
         try:
             socket = _admitted(host, path, python)
         # The task itself has succeeded, so this must not fail it.
-        except (NotRun, ProgramMissing, AnsibleError):
+        except (NotRun, BundleMissing, AnsibleError):
             return False
         # An earlier run of Ansible may have opened the socket.
-        if is_answered(path):
+        if accepts_requests(path):
             return True
     # Renamed only if it works. ssh does not replace a socket that an earlier connection left at `path`.
     new = f"{path}.{os.getpid()}"
-    if host.bring(socket, new) and is_answered(path, new):
+    if host.forward_socket(socket, new) and accepts_requests(path, new):
         os.rename(new, path)
         return True
-    host.drop(socket, new)
+    host.cancel_forward(socket, new)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(new)
     return False
@@ -68,7 +68,7 @@ def _is_opened(host: ManagedHost, socket: str, path: str, python: str) -> bool:
 def _admitted(host: ManagedHost, path: str, python: str) -> str:
     """Have the agent admit the login user; save the secret, and return the user's socket on the host. Raises NotRun."""
     client = Client(["admit", host.user_id()], python)
-    rc, stdout, _ = client.outcome(*host.run_unshown(client.command))
+    rc, stdout, _ = client.outcome(*host.run_with_secret_output(client.command))
     admitted = _ADMITTED.search(stdout[-_LONGEST:])
     if rc or not admitted:
         raise NotRun("the answer of the host has no secret and socket")

@@ -14,7 +14,7 @@ import secrets
 import shlex
 
 from ansible_collections.conductor.containers.plugins.plugin_utils.agent_client import NotRun
-from ansible_collections.conductor.containers.plugins.plugin_utils.run_cache import served
+from ansible_collections.conductor.containers.plugins.plugin_utils.run_cache import agent_paths
 
 _MISSING = "?"
 _STATUS = "="
@@ -49,7 +49,7 @@ nay("!the agent at $s does not answer");
 """
 
 
-class ProgramMissing(Exception):
+class BundleMissing(Exception):
     """The host does not have the bundle."""
 
 
@@ -60,7 +60,7 @@ class Client:
         """Prepare the command for `request` (see module_utils/_agent/handler.py); `python` is the host's."""
         # Random, so that processes inside cannot imitate messages of the client.
         self._token = f"conductor-{secrets.token_hex(8)}"
-        program, socket = served()
+        program, socket = agent_paths()
         perl = ["/usr/bin/perl", "-e", _CLIENT.replace("\n", "")]
         # For a shell on the host.
         self.command = shlex.join([*perl, socket, program, python, self._token, *request])
@@ -74,7 +74,7 @@ class Client:
             return rc, stdout, stderr
         stderr, text = before + after, message.decode(errors="replace")
         if text == _MISSING:
-            raise ProgramMissing
+            raise BundleMissing
         if text.startswith(_STATUS):
             return _SSH_ERROR, stdout, stderr
         raise NotRun(text[1:])

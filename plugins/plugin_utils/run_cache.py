@@ -17,7 +17,7 @@ from typing import Any
 from ansible import constants as C
 
 
-def found_once(name: str, find: Callable[[], Any]) -> Any:
+def cached_value(name: str, find: Callable[[], Any]) -> Any:
     """Return the cached value `name`, else compute it with `find` and cache it in Ansible's temporary directory.
 
     The value must be serializable as JSON.
@@ -36,13 +36,13 @@ def found_once(name: str, find: Callable[[], Any]) -> Any:
     return found
 
 
-def served() -> tuple[str, str]:
+def agent_paths() -> tuple[str, str]:
     """Return the directory of the bundle on a host, and the socket of its agent. They depend on the bundle's digest."""
-    program, socket = found_once("served", _served)
+    program, socket = cached_value("served", _served)
     return program, socket
 
 
 def _served() -> tuple[str, str]:
-    from ansible_collections.conductor.containers.plugins.plugin_utils.host_bundle import served_paths
+    from ansible_collections.conductor.containers.plugins.plugin_utils.host_bundle import find_agent_paths
 
-    return served_paths()
+    return find_agent_paths()

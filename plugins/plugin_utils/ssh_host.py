@@ -12,8 +12,8 @@ from typing import Any
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.loader import become_loader, connection_loader
-from ansible_collections.conductor.containers.plugins.module_utils._errors import printable, shown
-from ansible_collections.conductor.containers.plugins.plugin_utils.agent_client import is_here
+from ansible_collections.conductor.containers.plugins.module_utils._errors import one_line, printable
+from ansible_collections.conductor.containers.plugins.plugin_utils.agent_client import is_controller
 from ansible_collections.conductor.containers.plugins.plugin_utils.become_prompts import without_prompt
 from ansible_collections.conductor.containers.plugins.plugin_utils.forward import cancel, forward
 
@@ -25,13 +25,13 @@ class ManagedHost:
 
     def __init__(self, play_context: Any, options: Any, task_keys: dict | None, variables: dict | None) -> None:
         self.name = options("host")
-        self.is_here = is_here(self.name)
+        self.is_controller = is_controller(self.name)
         self._become = _host_become(options)
         self.has_become = self._become is not None
         play_context = play_context.copy()
         # By short names: ansible-playbook has read the options of these before it starts workers. With full names,
         # each task would read them again.
-        if self.is_here:
+        if self.is_controller:
             self._connection = connection_loader.get("local", play_context)
             self._connection.set_options(task_keys=task_keys, var_options=variables)
         else:
@@ -57,7 +57,7 @@ class ManagedHost:
             stdout, stderr = self._stripped(stdout), without_prompt(self._become, stderr)
         return rc, stdout, stderr
 
-    def run_unshown(self, command: str) -> tuple[int, bytes, bytes]:
+    def run_with_secret_output(self, command: str) -> tuple[int, bytes, bytes]:
         """Do the same for a command whose output is a secret, which the ssh plugin would print with -vvv."""
         play_context = self._connection._play_context
         no_log, play_context.no_log = play_context.no_log, True
@@ -78,21 +78,21 @@ class ManagedHost:
         # The last word; the agent refuses it if it is not a number.
         return "".join(stdout[-4096:].decode(errors="replace").split()[-1:])
 
-    def bring(self, socket: str, path: str) -> bool:
+    def forward_socket(self, socket: str, path: str) -> bool:
         """Make `socket` of the host available at the local `path`, which must not exist; return whether it worked."""
-        if self.is_here:
+        if self.is_controller:
             os.symlink(socket, path)
             return True
         return forward(self._connection, socket, path)
 
-    def drop(self, socket: str, path: str) -> None:
-        """Undo `bring`, without removing `path`."""
-        if not self.is_here:
+    def cancel_forward(self, socket: str, path: str) -> None:
+        """Undo `forward_socket`, without removing `path`."""
+        if not self.is_controller:
             cancel(self._connection, socket, path)
 
     def reset(self) -> None:
         """Close the persistent connection, so that the next command makes a new one."""
-        if not self.is_here:
+        if not self.is_controller:
             self._connection.reset()
 
     def close(self) -> None:
@@ -108,7 +108,7 @@ def _shown_errors() -> Iterator[None]:
         message = str(error)
         if printable(message, keep="\n\t") == message:
             raise
-        raise type(error)(shown(message)) from None
+        raise type(error)(one_line(message)) from None
 
 
 def _host_become(options: Any) -> Any:

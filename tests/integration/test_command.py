@@ -46,7 +46,7 @@ def test_images_lists_users_of_each_image(command):
     command.host.run("rm", "-r", f"{STATE}/images/.logs")
 
 
-def test_a_life_of_containers_as_in_the_shell_tool(command):
+def test_life_cycle_of_containers(command):
     # The first container of a host registers its id range in the host's files.
     assert actions(command("run", "debian", "box")) == [
         "register ids 524288 to 268959743 for the user conductor in /etc/subuid and /etc/subgid",

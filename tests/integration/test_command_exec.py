@@ -100,7 +100,7 @@ def test_blocked_output_does_not_block_other_streams(box):
     assert pour.wait(20) == 128 + signal.SIGTERM
 
 
-def test_nothing_that_the_caller_has_open_is_inside(box):
+def test_command_inherits_no_descriptors_of_the_caller(box):
     look = "for n in 0 1 2; do readlink /proc/self/fd/$n; done; ls /proc/self/fd | wc -l"
     box.host.run("sh", "-c", f"{PROGRAM} exec box -- sh -c '{look}' < /etc/passwd > /run/test 9< /etc/shadow")
     found = box.host.run("cat", "/run/test").stdout.split()

@@ -90,7 +90,7 @@ def test_control_d_exits_and_typed_ahead_keys_are_kept(shell):
 
 
 @pytest.mark.parametrize("userns", ["auto", "host"])
-def test_the_terminal_is_the_containers_own_and_none_of_the_hosts_is_inside(command, shell, userns):
+def test_terminal_belongs_to_the_container(command, shell, userns):
     """CVE-2025-52565 and others: input can be injected into the host's terminal, and a mount of it redirected."""
     command.host.module("conductor_container", name="own", image="debian", userns=userns)
     hosts = at(shell, "stat -c %d /dev/pts")

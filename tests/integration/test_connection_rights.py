@@ -126,7 +126,7 @@ def test_secret_is_not_kept_after_a_run(host, box):
     box.variables["conductor_host_become"] = True
     box.playbook(RAW)
     (path,) = box.forwarded()
-    assert stream.is_answered(str(path)) is False
+    assert stream.accepts_requests(str(path)) is False
     kept = host.run("sh", "-c", "cat /run/conductor/entry/*-[0-9]*").stdout
     assert len(kept) == 64
     for file in box.directory.rglob("*"):
@@ -232,7 +232,7 @@ def test_only_pipes_are_passed_to_a_command(host, box):
     allow(host)
     box.variables["conductor_host_become"] = True
     box.playbook(WHO)
-    client = Client(["own", *stream.request_of("box", "root", "ls -l /proc/self/fd")], "/usr/bin/python3").command
+    client = Client(["own", *stream.command_request("box", "root", "ls -l /proc/self/fd")], "/usr/bin/python3").command
     for given in ("< /", "< /etc/passwd", "< /dev/null", "> /run/output"):
         told = host.run("sh", "-c", f"{{ {client} {given}; }} 2>&1 | cat", check=False).stdout
         assert "standard input, output and error must be pipes" in told, given

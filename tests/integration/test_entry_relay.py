@@ -138,7 +138,7 @@ def answered(*request):
     os.rename(file.name, "/run/audited/seen")
 libc.setns, serve.answer = watched, answered
 {weaken}
-serve.start("{path}")
+serve.start_agent("{path}")
 """
 WEAKEN = """
 original = relay.send
@@ -198,7 +198,7 @@ def looked_at(fd):
         json.dump(links, file)
     enter(fd)
 userns.enter = looked_at
-serve.start("/run/audited/socket")
+serve.start_agent("/run/audited/socket")
 """
 
 

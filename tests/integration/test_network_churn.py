@@ -42,7 +42,7 @@ for number in range(1000):
             torn += bool(wanted - {network for network, _link in host.networks()})
             torn += set(host.names("still")) != links
             torn += host.index("lan0") is None or "198.51.100.1/24" not in host.interface("lan0").addresses
-            host.learned_default()
+            host.router_advertisement_interfaces()
     except ConductorError as error:
         failed.append(str(error))
 print(json.dumps({"failed": failed, "torn": torn, "repeated": bool(repeated)}))
@@ -62,7 +62,7 @@ def restless(bare_host):
     churn.communicate()
 
 
-def test_each_look_is_whole_and_none_fails_while_links_come_and_go(restless):
+def test_dumps_are_complete_while_links_change(restless):
     found = json.loads(restless.run(PYTHON, "-c", LOOKS, env=module_environment()).stdout)
     assert found == {"failed": [], "torn": 0, "repeated": True}
 
@@ -78,7 +78,7 @@ def besides_the_fence(lines):
     return [line for line in lines if not any(words in line for words in of_the_fence)]
 
 
-def test_modules_run_while_links_come_and_go(restless):
+def test_modules_succeed_while_links_change(restless):
     boxes = [Box(restless, name) for name in ("one", "two")]
     for box in boxes:
         assert box.network()["changed"]

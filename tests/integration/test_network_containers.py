@@ -80,7 +80,7 @@ def test_a_container_without_a_network_reaches_nothing(host, start):
     assert lone.run("ip", "-o", "link").stdout.count("\n") == 1
 
 
-def test_a_changed_hostname_is_in_its_callers_hosts_at_once(host, start):
+def test_changed_hostname_is_written_to_hosts_of_callers(host, start):
     start("web")
     host.module("conductor_container", name="db", image="debian", state="present")
     for name in ("web", "db"):
@@ -100,7 +100,7 @@ def test_a_changed_hostname_is_in_its_callers_hosts_at_once(host, start):
     assert "store.example" not in run(host, "web", "cat", "/etc/hosts")
 
 
-def test_what_a_start_and_a_stop_do_to_the_network_is_announced(host):
+def test_check_mode_predicts_network_actions_of_start_and_stop(host):
     """Compares the host's state before and after with the actions of check mode."""
     host.module("conductor_container", name="web", image="debian", state="present")
     host.module("conductor_network", container="web", internet=True, expose=["8080-80"])
@@ -128,7 +128,7 @@ def test_what_a_start_and_a_stop_do_to_the_network_is_announced(host):
     assert not state()["write the firewall table inet conductor"]
 
 
-def test_a_start_where_forwarding_is_required_says_so_in_check_mode(host):
+def test_check_mode_of_a_start_fails_if_required_forwarding_is_off(host):
     host.module("conductor_container", name="web", image="debian", state="present")
     host.module("conductor_network", container="web")
     host.run("tee", "/etc/conductor/conductor.json", stdin='{"forwarding": "require"}')
@@ -160,7 +160,7 @@ def test_start_without_a_link_leaves_nothing_behind(host):
     refuse = """
 def refused(*_):
     raise OSError(28, "No space left on device")
-module_utils("_network.veth").guard = refused
+module_utils("_network.veth").attach_guard = refused
 """
     failed = patched(host, "conductor_container", refuse, **web, fails=True)
     assert "container web: No space left" in failed["msg"] and not failed["changed"]

@@ -46,14 +46,14 @@ def test_expose_alone_answers_clients_outside_with_their_own_address(bare_host, 
 
 @PROTOCOLS
 @pytest.mark.parametrize("address", [HOST4, HOST6, "127.0.0.1", "127.0.0.5", "::1", GATEWAY4, GATEWAY6])
-def test_the_host_itself_calls_it_by_its_addresses_and_by_localhost(bare_host, web, protocol, address):
+def test_host_reaches_exposed_ports_by_its_addresses_and_localhost(bare_host, web, protocol, address):
     web.network(expose=expose(protocol))
     assert reaches(bare_host, address, 80, protocol)
 
 
 @PROTOCOLS
 @pytest.mark.parametrize("address", [HOST4, HOST6, GATEWAY4, GATEWAY6])
-def test_a_container_calls_its_own_exposed_port_by_the_hosts_address(web, protocol, address):
+def test_container_reaches_its_own_exposed_port_by_host_address(web, protocol, address):
     web.network(expose=expose(protocol))
     assert reaches(web, address, 80, protocol)
 
@@ -109,7 +109,7 @@ def test_a_range_keeps_its_offset(bare_host, web):
 
 
 @PROTOCOLS
-def test_ten_thousand_ports_keep_their_numbers_and_end_at_both_ends(bare_host, web, protocol):
+def test_range_of_ten_thousand_ports_is_exposed_unchanged(bare_host, web, protocol):
     serve(web, 10000, protocol)
     serve(web, 20000, protocol)
     serve(web, 20001, protocol)
@@ -143,7 +143,7 @@ def test_a_pair_that_looks_like_a_range_is_one_port_and_warns(bare_host, web):
     assert is_refused(bare_host.outside, HOST4, 10000, "udp")
 
 
-def test_ranges_that_meet_inside_are_one(bare_host, web):
+def test_overlapping_container_ranges_are_merged(bare_host, web):
     ports = [{"container_port": "8080-8090", "host_port": "8080-8090"}, "8085-81", {"container_port": "8090-8095"}]
     said = bare_host.module("conductor_network", container="web", expose=ports, fails=True)["msg"]
     assert "twice" in said
@@ -208,7 +208,7 @@ def test_constant_udp_sender_reaches_a_newly_exposed_port(bare_host, web, addres
     assert sender.communicate()[0] == "answered\n"
 
 
-def test_a_service_that_binds_an_exposed_port_later_is_named_until_it_ends(bare_host, web):
+def test_service_that_binds_an_exposed_port_later_is_reported(bare_host, web):
     Box(bare_host, "other").network(expose=["70-70"])
     web.network(expose=["8080-80", "10000-10010:10000-10010/udp"])
     assert [n["drift"] for n in bare_host.module("conductor_network_info")["networks"]] == [[], [], []]
@@ -226,7 +226,7 @@ def test_a_service_that_binds_an_exposed_port_later_is_named_until_it_ends(bare_
     assert bare_host.module("conductor_network_info", name=["web"])["networks"][0]["drift"] == []
 
 
-def test_a_socket_of_the_host_that_takes_no_packet_of_the_exposed_address_is_no_conflict(bare_host, web):
+def test_host_socket_on_another_address_is_no_conflict(bare_host, web):
     web.network(expose=[{"container_port": 8080, "host_port": 80, "host_ip": HOST4}])
     serve(bare_host, 80, address="127.0.0.1")
     serve(bare_host, 80, "udp", "0.0.0.0")

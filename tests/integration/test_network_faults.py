@@ -106,7 +106,7 @@ def test_absent_leaves_nothing_and_frees_the_address(bare_host, web):
     assert other.network()["network"]["ipv4"] == "10.87.0.2"
 
 
-def test_others_rules_namespaces_and_resolv_conf_stay(bare_host):
+def test_other_rules_namespaces_and_resolv_conf_are_kept(bare_host):
     def others():
         ruleset = bare_host.run("nft", "list", "table", "inet", "bystander").stdout
         files = bare_host.run("sha256sum", "/etc/resolv.conf", "/etc/hosts").stdout
@@ -162,7 +162,7 @@ def test_a_loopback_resolver_of_the_host_is_replaced_by_the_one_behind_it(bare_h
     assert box.file("/etc/resolv.conf") == block
 
 
-def test_twenty_at_once_get_twenty_addresses(bare_host):
+def test_twenty_concurrent_runs_get_distinct_addresses(bare_host):
     names = [f"c{number}" for number in range(20)]
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda name: Box(bare_host, name), names))
@@ -176,7 +176,7 @@ def test_twenty_at_once_get_twenty_addresses(bare_host):
     assert "cdtr-" not in bare_host.run("ip", "link").stdout
 
 
-def test_a_host_port_of_another_container_is_a_conflict_that_names_it(bare_host, web):
+def test_host_port_of_another_container_is_a_conflict(bare_host, web):
     other = Box(bare_host, "other")
     before = take(bare_host)
     for expose in ("9090-80", {"container_port": 1, "host_port": 80, "host_ip": HOST4}, {"container_port": "70-90"}):
@@ -198,9 +198,7 @@ def test_a_host_port_of_another_container_is_a_conflict_that_names_it(bare_host,
         ("0.0.0.0", "tcp", {"container_port": 8080, "host_port": 7000, "host_ip": "::"}, False),
     ],
 )
-def test_a_port_that_the_host_listens_on_is_a_conflict_that_names_the_process(
-    bare_host, address, protocol, expose, clash
-):
+def test_host_port_in_use_is_a_conflict_that_names_the_process(bare_host, address, protocol, expose, clash):
     box = Box(bare_host, "web")
     serve(bare_host, 7000, protocol, address)
     before = take(bare_host)
@@ -224,7 +222,7 @@ def test_a_pool_that_overlaps_the_hosts_networks_is_refused_and_names_them(bare_
         assert "overlaps" in said and clash in said and option in said
 
 
-def test_routes_that_a_pool_takes_nothing_from_do_not_stand_in_its_way(bare_host):
+def test_unrelated_routes_do_not_conflict_with_a_pool(bare_host):
     """A VPN that takes all (openvpn's def1, WireGuard's AllowedIPs in pieces), discarded networks, other tables."""
     for route in (
         "0.0.0.0/1 via 192.0.2.1", "128.0.0.0/1 via 192.0.2.1", "8.0.0.0/7 via 192.0.2.1",

@@ -66,7 +66,7 @@ def try_everything(box) -> list:
     return found
 
 
-def test_nothing_that_a_container_begins_arrives_at_any_address_of_the_host(bare_host):
+def test_without_host_access_no_packet_reaches_the_host(bare_host):
     box = Box(bare_host, "web")
     for protocol in ("tcp", "udp"):
         serve(bare_host, 9090, protocol)
@@ -80,7 +80,7 @@ def test_nothing_that_a_container_begins_arrives_at_any_address_of_the_host(bare
     assert arrived(bare_host) == 0
 
 
-def test_what_the_host_begins_goes_on_without_host_access(bare_host):
+def test_host_reaches_container_without_host_access(bare_host):
     box = Box(bare_host, "web")
     for protocol in ("tcp", "udp"):
         serve(box, 8080, protocol)

@@ -17,7 +17,7 @@ def settled(host):
 
 
 @pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.long)])
-def test_networks_converge_after_death_at_any_step(bare_host, every):
+def test_killed_run_converges_on_next_run(bare_host, every):
     box = Box(bare_host, "web")
     serve(box, 8080)
     step = every - 1

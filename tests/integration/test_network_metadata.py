@@ -26,7 +26,7 @@ def cloud(bare_host):
     return bare_host
 
 
-def test_the_internet_does_not_include_the_clouds_metadata(cloud):
+def test_internet_excludes_metadata_services(cloud):
     box = Box(cloud, "web")
     box.network(internet=True)
     for address in (*METADATA, LINK_LOCAL):
@@ -77,7 +77,7 @@ def test_a_name_server_on_the_metadata_address_answers(cloud):
 
 
 @pytest.mark.parametrize("address", METADATA[:2])
-def test_a_metadata_proxy_on_the_host_itself_is_out_of_reach_too(bare_host, address):
+def test_metadata_proxy_on_the_host_is_not_reachable(bare_host, address):
     box = Box(bare_host, "web")
     give(bare_host, address)
     serve(bare_host, 80)
@@ -90,7 +90,7 @@ def test_a_metadata_proxy_on_the_host_itself_is_out_of_reach_too(bare_host, addr
     assert is_refused(box, address, 80)
 
 
-def test_others_rules_that_lead_metadata_to_a_proxy_do_not_lead_containers_there(bare_host):
+def test_redirect_of_metadata_to_a_proxy_excludes_containers(bare_host):
     box = Box(bare_host, "web")
     serve(bare_host, 9090)
     bare_host.run("nft", "add table ip proxy")

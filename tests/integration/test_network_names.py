@@ -9,7 +9,7 @@ def append(box: Box, path: str, line: str) -> None:
     box.host.run("tee", "-a", f"{box.root}{path}", stdin=f"{line}\n")
 
 
-def test_lines_that_are_added_inside_stay_and_are_no_change(bare_host):
+def test_lines_added_in_the_container_are_kept(bare_host):
     """Lines as written by ansible.builtin.lineinfile."""
     box, db = Box(bare_host, "web"), Box(bare_host, "db")
     db.network()
@@ -36,7 +36,7 @@ def test_hosts_of_the_image_is_kept_and_a_resolv_conf_symlink_is_replaced(bare_h
     assert box.file(RESOLV) == "# BEGIN conductor\nnameserver 192.0.2.53\n# END conductor\n"
 
 
-def test_name_servers_that_it_does_not_reach_are_left_out_and_named(bare_host):
+def test_unreachable_name_servers_are_left_out_and_reported(bare_host):
     box = Box(bare_host, "web")
     lines = ["fe80::1%2", "127.0.0.1", "::1", "192.0.2.53"]
     bare_host.run("tee", RESOLV, stdin="".join(f"nameserver {server}\n" for server in lines))
@@ -51,7 +51,7 @@ def test_name_servers_that_it_does_not_reach_are_left_out_and_named(bare_host):
     assert result["network"]["dns"] == ["192.0.2.7"] and "warnings" not in result
 
 
-def test_a_name_server_on_an_address_of_the_host_is_taken_exactly_if_the_host_may_be_called(bare_host):
+def test_name_server_on_the_host_requires_host_access(bare_host):
     """Also an address on lo, as of an anycast server, which replies through the gateway."""
     box = Box(bare_host, "web")
     bare_host.run("ip", "addr", "add", "198.18.0.53/32", "dev", "lo")
@@ -63,7 +63,7 @@ def test_a_name_server_on_an_address_of_the_host_is_taken_exactly_if_the_host_ma
     assert result["network"]["dns"] == [] and "198.18.0.53" in str(result["warnings"])
 
 
-def test_extra_hosts_and_options_of_dns_are_shown_and_stay(bare_host):
+def test_extra_hosts_and_dns_options_are_returned_and_kept(bare_host):
     box = Box(bare_host, "web")
     options = {"extra_hosts": {"db": "192.0.2.7"}, "dns_search": ["example.org"], "dns_options": ["ndots:2"]}
     result = box.network(**options)

@@ -10,7 +10,7 @@ TEMPLATE = Path(__file__).parents[2] / "roles/host/templates/nftables.conf.j2"
 
 
 @pytest.mark.parametrize("when", ["ExecStartPost", "ExecReload"])
-def test_exposed_ports_come_back_by_the_command_of_the_drop_in(bare_host, when):
+def test_drop_in_command_restores_exposed_ports(bare_host, when):
     box = Box(bare_host, "web")
     serve(box, 8080)
     bare_host.module("conductor_command")

@@ -110,7 +110,7 @@ def test_a_setting_that_is_unknown_is_refused(bare_host, web):
     assert "firewall 'open' is not one of report, accept" in said and "/etc/conductor/conductor.json" in said
 
 
-def test_our_rules_come_behind_theirs_so_that_what_they_deny_stays_denied(bare_host, web):
+def test_accept_rules_come_after_rules_of_the_other_firewall(bare_host, web):
     """As with `ufw route deny` and ufw's own rules: only packets for its policy are accepted."""
     drop_in(bare_host, "ip filter")
     bare_host.run("nft", "insert", "rule", "ip", "filter", "FORWARD", "ip", "daddr", INTERNET4, "drop")
@@ -128,7 +128,7 @@ ENDINGS = {
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_chain_that_ends_in_drop_without_a_policy_is_named_and_passed(bare_host, web, ending):
+def test_chain_with_a_final_drop_rule_is_reported_and_passed(bare_host, web, ending):
     before, last = ENDINGS[ending]
     bare_host.run("nft", f"add table inet theirs; {before}")
     bare_host.run("nft", "add chain inet theirs end { type filter hook forward priority 10; }")
@@ -145,7 +145,7 @@ def test_chain_that_ends_in_drop_without_a_policy_is_named_and_passed(bare_host,
     assert text_of(bare_host, "inet theirs") == theirs
 
 
-def test_table_that_another_program_owns_is_a_warning_and_not_the_end_of_other_work(bare_host, web):
+def test_table_owned_by_another_program_is_a_warning(bare_host, web):
     """As with firewalld 2: only the owner of such a table, the process with its socket open, can change it."""
     owner = bare_host.popen("nft", "-i", stdin=-1, stdout=-1, text=True)
     try:

@@ -22,7 +22,7 @@ def peer(host, **options):
     return host.module("conductor_peer", **options)
 
 
-def test_peers_reach_each_other_by_address_and_name_and_then_not_again(bare_host, pair):
+def test_peers_reach_each_other_until_state_absent(bare_host, pair):
     web, _db = pair
     assert "db" not in web.file("/etc/hosts")
     assert peer(bare_host, container="web", peer="db")["changed"]

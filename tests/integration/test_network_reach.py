@@ -79,7 +79,7 @@ def test_datagrams_arrive_whole_and_in_fragments(bare_host):
         assert answers_ping(box, address)
 
 
-def test_with_internet_it_goes_out_behind_the_hosts_address(bare_host):
+def test_internet_uses_the_host_address(bare_host):
     box = Box(bare_host, "web")
     serve(bare_host.internet, 7000)
     serve(bare_host.internet, 7000, "udp")
@@ -103,7 +103,7 @@ def test_interface_limits_internet_to_one_uplink(bare_host):
     assert call(box, "198.51.100.2", 7000) == HOST4
 
 
-def test_nobody_outside_reaches_a_container_by_routing_through_the_host(bare_host):
+def test_container_is_not_reachable_by_routing_through_the_host(bare_host):
     box = Box(bare_host, "web")
     serve(box, 8080)
     for options in ({}, {"internet": True}, {"expose": ["8080-80"]}):
@@ -171,7 +171,7 @@ def test_a_container_does_not_reach_the_hosts_loopback(bare_host):
     assert "packets 0 " not in bare_host.run("nft", "list", "table", "netdev", "seen").stdout, "it did arrive"
 
 
-def test_internet_is_what_default_routes_lead_to_and_no_other_programs_network(bare_host):
+def test_internet_covers_uplinks_only(bare_host):
     """Like docker0 or virbr0: a network of the host that other hosts do not reach."""
     box, member = Box(bare_host, "web"), Box(bare_host, "member")
     netns = "conductor-member"
@@ -230,7 +230,7 @@ def watch(node, port):
     return lambda: int(node.run("nft", "list", "table", "inet", "watch").stdout.split("packets ")[1].split()[0])
 
 
-def test_what_is_forbidden_does_not_even_arrive(bare_host):
+def test_forbidden_packets_do_not_arrive(bare_host):
     one, two = Box(bare_host, "one"), Box(bare_host, "two")
     one.network(internet=True, uplink="wan0")
     two.network()

@@ -38,12 +38,12 @@ def views(draw):
     networked = spec is not None and draw(st.booleans())
     namespace = running or NAMESPACE in left
     return plan.ContainerView(
-        networked=networked,
-        linked=networked and namespace and (running or draw(st.booleans())),
-        namespace=namespace,
+        has_network=networked,
+        has_network_or_link=networked and namespace and (running or draw(st.booleans())),
+        has_network_namespace=namespace,
         spec=spec,
         running=running,
-        to_run=spec is not None and draw(st.booleans()),
+        should_run=spec is not None and draw(st.booleans()),
         supervised=draw(st.booleans()),
         leftovers=left,
         limits_applied=draw(st.booleans()),
@@ -53,7 +53,7 @@ def views(draw):
 
 
 wishes = st.builds(
-    plan.Wish,
+    plan.Request,
     state=st.sampled_from(["present", "started", "restarted", "stopped", "absent"]),
     restart=st.booleans(),
     recreate=st.booleans(),
@@ -67,21 +67,21 @@ def simulate(view, action):  # noqa: PLR0911, PLR0912
         return replace(view, unregistered=())
     if isinstance(action, plan.StopProcesses):
         left = ("cgroup", "run state", NAMESPACE) if view.running else view.leftovers
-        return replace(view, running=False, to_run=False, leftovers=left)
+        return replace(view, running=False, should_run=False, leftovers=left)
     if isinstance(action, plan.CleanUp):
         assert not view.running, "cleaned up under a running process"
-        assert not view.linked, "the namespace went before the link's elements"
-        return replace(view, leftovers=(), namespace=False)
-    if isinstance(action, plan.MakeNetworkNamespace):
-        assert view.networked and not view.namespace
-        return replace(view, namespace=True, leftovers=(*view.leftovers, NAMESPACE))
+        assert not view.has_network_or_link, "the namespace went before the link's elements"
+        return replace(view, leftovers=(), has_network_namespace=False)
+    if isinstance(action, plan.CreateNetworkNamespace):
+        assert view.has_network and not view.has_network_namespace
+        return replace(view, has_network_namespace=True, leftovers=(*view.leftovers, NAMESPACE))
     if isinstance(action, stages.AttachNetwork):
-        assert view.namespace and not view.running, "the first process ran before its network"
-        return replace(view, linked=True)
+        assert view.has_network_namespace and not view.running, "the first process ran before its network"
+        return replace(view, has_network_or_link=True)
     if isinstance(action, stages.DetachNetwork):
         assert not view.running
-        return replace(view, linked=False)
-    if isinstance(action, (stages.ForgetName, stages.TellName)):
+        return replace(view, has_network_or_link=False)
+    if isinstance(action, (stages.RemoveNameFromCallers, stages.UpdateNameInCallers)):
         return view
     if isinstance(action, plan.CreateContainer):
         assert view.spec is None and not view.running
@@ -96,16 +96,16 @@ def simulate(view, action):  # noqa: PLR0911, PLR0912
         return view
     if isinstance(action, plan.StartProcess):
         assert view.spec == action.spec and not view.running
-        assert view.linked == view.networked
-        started = replace(view, running=True, to_run=True, supervised=True, leftovers=(), limits_applied=True)
-        return replace(started, namespace=True)
-    if isinstance(action, plan.Supervise):
+        assert view.has_network_or_link == view.has_network
+        started = replace(view, running=True, should_run=True, supervised=True, leftovers=(), limits_applied=True)
+        return replace(started, has_network_namespace=True)
+    if isinstance(action, plan.StartSupervisor):
         return replace(view, supervised=True)
-    if isinstance(action, plan.TakeBackStop):
+    if isinstance(action, plan.CancelStop):
         assert view.running
-        return replace(view, to_run=True)
+        return replace(view, should_run=True)
     assert isinstance(action, plan.RemoveContainer) and not view.running and not view.leftovers
-    return replace(view, spec=None, to_run=False, incomplete=False, damage="", networked=False)
+    return replace(view, spec=None, should_run=False, incomplete=False, damage="", has_network=False)
 
 
 def planned(wanted, view, wish):
@@ -120,7 +120,7 @@ def test_plan_reaches_the_wanted_state_and_second_plan_is_empty(wanted, view, wi
     try:
         first = planned(wanted, view, wish)
     except Conflict:
-        assert not (wish.recreate and wish.may_restart), "with both nothing is refused"
+        assert not (wish.recreate and wish.allows_restart), "with both nothing is refused"
         return
     if wish.state == "restarted" and view.running:
         assert any(isinstance(action, plan.StopProcesses) for action in first.actions)
@@ -131,8 +131,8 @@ def test_plan_reaches_the_wanted_state_and_second_plan_is_empty(wanted, view, wi
         assert view.spec is None and not view.running and not view.leftovers
         return
     assert view.spec == wanted
-    assert (view.running and view.to_run) or wish.state not in ("started", "restarted")
-    assert not (view.running or view.to_run) or wish.state != "stopped"
+    assert (view.running and view.should_run) or wish.state not in ("started", "restarted")
+    assert not (view.running or view.should_run) or wish.state != "stopped"
 
 
 @settings(deadline=None, max_examples=400)
@@ -164,33 +164,37 @@ def test_live_options_never_need_a_restart(option):
     values = {"restart_policy": "always", "cpus": 1.0, "stop_timeout": 3.0, "labels": (("tier", "front"),)}
     value = values.get(option, 5)
     wanted = replace(SPEC, **{option: value})
-    view = plan.ContainerView(spec=SPEC, running=True, to_run=True)
-    actions = plan.plan_container(wanted, "web", view, plan.Wish("started")).actions
+    view = plan.ContainerView(spec=SPEC, running=True, should_run=True)
+    actions = plan.plan_container(wanted, "web", view, plan.Request("started")).actions
     assert actions[-1] == plan.UpdateSpec(wanted, (option,)), "written down when the kernel has taken it"
 
 
 def test_other_options_of_a_running_container_are_refused_by_name():
     wanted = replace(SPEC, env=(("A", "1"),), read_only=True)
-    view = plan.ContainerView(spec=SPEC, running=True, to_run=True)
-    for wish in (plan.Wish("started"), plan.Wish("started", recreate=True), plan.Wish("present", restart=True)):
+    view = plan.ContainerView(spec=SPEC, running=True, should_run=True)
+    for wish in (
+        plan.Request("started"),
+        plan.Request("started", recreate=True),
+        plan.Request("present", restart=True),
+    ):
         with pytest.raises(Conflict, match=r"web: env, read_only cannot change while the container runs\. Set restart"):
             plan.plan_container(wanted, "web", view, wish)
 
 
-@pytest.mark.parametrize("wish", [plan.Wish("started", restart=True), plan.Wish("restarted")])
+@pytest.mark.parametrize("wish", [plan.Request("started", restart=True), plan.Request("restarted")])
 def test_a_restart_keeps_the_root_file_system(wish):
     wanted = replace(SPEC, env=(("A", "1"),))
-    view = plan.ContainerView(spec=SPEC, running=True, to_run=True)
+    view = plan.ContainerView(spec=SPEC, running=True, should_run=True)
     kinds = [type(action) for action in plan.plan_container(wanted, "web", view, wish).actions]
     assert kinds == [plan.StopProcesses, plan.CleanUp, plan.UpdateSpec, plan.StartProcess]
 
 
 def test_allowed_restart_is_not_done_if_no_option_requires_it():
-    view = plan.ContainerView(spec=SPEC, running=True, to_run=True)
-    assert plan.plan_container(SPEC, "web", view, plan.Wish("started", restart=True)).actions == ()
+    view = plan.ContainerView(spec=SPEC, running=True, should_run=True)
+    assert plan.plan_container(SPEC, "web", view, plan.Request("started", restart=True)).actions == ()
 
 
 def test_missing_image_is_an_error_of_the_plan():
     view = plan.ContainerView(image_exists=False)
     with pytest.raises(NotFound, match="there is no image 'debian'"):
-        plan.plan_container(SPEC, "web", view, plan.Wish("started"))
+        plan.plan_container(SPEC, "web", view, plan.Request("started"))

@@ -12,7 +12,7 @@ from ansible_collections.conductor.containers.plugins.module_utils._container.sp
 from ansible_collections.conductor.containers.plugins.module_utils._container.spec.signals import parse_signal
 from ansible_collections.conductor.containers.plugins.module_utils._container.supervisor.supervise import (
     backoff,
-    wants_restart,
+    should_restart,
 )
 from ansible_collections.conductor.containers.plugins.module_utils._engine.names import parse_name
 from ansible_collections.conductor.containers.plugins.module_utils._engine.sizes import parse_size
@@ -108,7 +108,7 @@ def test_bounding_sets():
 )
 def test_restart_policies(policy, retries, wanted, code, restarts, again):
     spec = {"restart_policy": policy, "restart_retries": retries, "wanted": wanted}
-    assert wants_restart(spec, code, restarts) is again
+    assert should_restart(spec, code, restarts) is again
 
 
 @given(st.integers(0, 10000))

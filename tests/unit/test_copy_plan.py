@@ -4,19 +4,19 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.conductor.containers.plugins.module_utils._container.copy.plan import (
-    SHOWN,
+    MAX_DIFF_SIZE,
     FileView,
     Pair,
-    below,
     differences,
     plan_copy,
+    printable_path,
 )
 from ansible_collections.conductor.containers.plugins.module_utils._errors import Conflict
 
 WANTED = FileView("file", 3, "digest", b"new", 0o644, 0, 0)
 MISSING = FileView("missing")
 DIRECTORY = FileView("directory", mode=0o755)
-LINK = FileView("link", to="a")
+LINK = FileView("link", link_target="a")
 
 
 def plan(pairs, room=None):
@@ -76,7 +76,7 @@ def test_non_directory_is_not_replaced_by_a_directory(kind):
 
 def test_symlinks_are_compared_by_target_and_owner():
     assert plan_file(LINK, LINK).actions == ()
-    assert diff(LINK, replace(LINK, to="b", owner=33)) == (
+    assert diff(LINK, replace(LINK, link_target="b", owner=33)) == (
         None,
         ({"owner": 0, "to": "a"}, {"owner": 33, "to": "b"}),
     )
@@ -105,11 +105,13 @@ def test_free_space_is_required_only_for_files_to_copy():
 
 def test_diff_of_binary_and_large_files_has_the_keys_of_ansible():
     """ansible-core's callbacks know these keys (CallbackBase._get_diff)."""
-    shown, _attributes = diff(replace(WANTED, digest="x", text=b"\0"), replace(WANTED, size=SHOWN + 1, text=None))
-    assert {key: shown[key] for key in shown if "header" not in key} == {"dst_binary": 1, "src_larger": SHOWN}
+    shown, _attributes = diff(
+        replace(WANTED, digest="x", text=b"\0"), replace(WANTED, size=MAX_DIFF_SIZE + 1, text=None)
+    )
+    assert {key: shown[key] for key in shown if "header" not in key} == {"dst_binary": 1, "src_larger": MAX_DIFF_SIZE}
     assert diff(replace(WANTED, digest="x", text=b"\xff"))[0]["before"] == "�"
 
 
 def test_names_that_are_not_utf_8_are_displayed():
-    assert below("box:/etc", b"a/\xff".decode(errors="surrogateescape")) == "box:/etc/a/�"
-    assert below("/srv/a", "") == "/srv/a"
+    assert printable_path("box:/etc", b"a/\xff".decode(errors="surrogateescape")) == "box:/etc/a/�"
+    assert printable_path("/srv/a", "") == "/srv/a"

@@ -32,5 +32,5 @@ def test_cleanup_keeps_files_of_live_writers_and_other_programs(tmp_path):
     names = [f".spec.json.{os.getpid()}.0123abcd.tmp", ".spec.json.tmp", "notes.tmp"]
     for name in names:
         (tmp_path / name).touch()
-    files.clear_abandoned(str(tmp_path))
+    files.remove_stale_temporaries(str(tmp_path))
     assert sorted(os.listdir(tmp_path)) == sorted(names)

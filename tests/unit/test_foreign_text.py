@@ -3,7 +3,7 @@
 import pytest
 from ansible_collections.conductor.containers.plugins.filter.status_table import status_table
 from ansible_collections.conductor.containers.plugins.module_utils._engine import run_use_case as run
-from ansible_collections.conductor.containers.plugins.module_utils._errors import printable, shown
+from ansible_collections.conductor.containers.plugins.module_utils._errors import one_line, printable
 from ansible_collections.conductor.containers.plugins.plugin_utils import agent_client as stream
 from ansible_collections.conductor.containers.plugins.plugin_utils.open_agent import _ADMITTED
 
@@ -19,9 +19,10 @@ def test_terminal_control_characters_are_escaped():
 
 def test_text_in_a_message_is_one_line_of_limited_length():
     assert (
-        shown(f"  a\n b{HOSTILE}").startswith("a b\\x1b[2J") and shown(HOSTILE.encode("utf-8", "replace")).isprintable()
+        one_line(f"  a\n b{HOSTILE}").startswith("a b\\x1b[2J")
+        and one_line(HOSTILE.encode("utf-8", "replace")).isprintable()
     )
-    assert len(shown("x" * 10_000_000)) == 1000 and len(shown(b"\x1b" * 10_000_000, 100)) == 100
+    assert len(one_line("x" * 10_000_000)) == 1000 and len(one_line(b"\x1b" * 10_000_000, 100)) == 100
 
 
 def test_status_table_is_escaped():
@@ -50,7 +51,7 @@ def test_invalid_frames_are_errors(data):
 def test_invalid_status_is_an_error(end):
     received = stream._Received()
     received.add(b"." + len(end.encode()).to_bytes(4, "big") + end.encode())
-    with pytest.raises(stream.Lost, match="invalid answer from the agent"):
+    with pytest.raises(stream.ConnectionLost, match="invalid answer from the agent"):
         received.outcome()
 
 

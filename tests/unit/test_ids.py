@@ -6,9 +6,9 @@ import pytest
 from ansible_collections.conductor.containers.plugins.module_utils._container.plan.id_ranges import (
     DEFAULT,
     IdsView,
-    choose,
-    lines_of,
-    unregistered,
+    choose_ids,
+    subid_lines,
+    unregistered_ids,
 )
 from ansible_collections.conductor.containers.plugins.module_utils._container.rootfs import check_kernel
 from ansible_collections.conductor.containers.plugins.module_utils._engine.id_range import (
@@ -34,7 +34,7 @@ def text(entries):
 def test_chosen_range_overlaps_no_other(subuid, subgid, taken):
     view = IdsView(text(subuid), text(subgid), {f"c{number}": ids for number, ids in enumerate(taken)})
     try:
-        found = choose("auto", view)
+        found = choose_ids("auto", view)
     except HostNotCapable:
         return
     assert found.size == SIZE and found.end <= END
@@ -49,60 +49,60 @@ def test_chosen_range_overlaps_no_other(subuid, subgid, taken):
 def test_released_ranges_are_reused_first(gone, count):
     taken = {}
     for number in range(31):
-        taken[f"c{number}"] = choose("auto", IdsView(taken=taken))
+        taken[f"c{number}"] = choose_ids("auto", IdsView(assigned=taken))
     free = sorted(taken.pop(f"c{number}").base for number in gone)
     for _ in range(min(count, len(free))):
-        ids = choose("auto", IdsView(taken=taken))
+        ids = choose_ids("auto", IdsView(assigned=taken))
         assert ids.base == free.pop(0)
         taken[str(ids.base)] = ids
 
 
 def test_ranges_begin_at_524288_without_entries_of_conductor():
-    assert choose("auto", IdsView("alice:100000:65536\n", "alice:100000:65536\n")) == IdRange(524288)
+    assert choose_ids("auto", IdsView("alice:100000:65536\n", "alice:100000:65536\n")) == IdRange(524288)
 
 
 def test_ranges_of_other_users_are_skipped():
-    assert choose("auto", IdsView("alice:524288:65537\n")) == IdRange(524288 + 2 * SIZE)
+    assert choose_ids("auto", IdsView("alice:524288:65537\n")) == IdRange(524288 + 2 * SIZE)
 
 
 def test_only_entries_of_conductor_are_used_if_it_has_any():
     view = IdsView("conductor:100:65536\n", "x\nconductor:100:65536\nconductor:y:1\n")
-    assert choose("auto", view) == IdRange(100)
+    assert choose_ids("auto", view) == IdRange(100)
     with pytest.raises(HostNotCapable, match="no range of 65536 ids is free"):
-        choose("auto", IdsView(view.subuid, view.subgid, {"web": IdRange(100)}))
+        choose_ids("auto", IdsView(view.subuid, view.subgid, {"web": IdRange(100)}))
     with pytest.raises(HostNotCapable, match="/etc/subuid and /etc/subgid"):
-        choose("auto", IdsView("conductor:100:65536\n", ""))
+        choose_ids("auto", IdsView("conductor:100:65536\n", ""))
 
 
 def test_default_pool_can_be_exhausted():
     last = IdRange(DEFAULT.end - SIZE)
-    assert choose("auto", IdsView(taken={"all": IdRange(524288, last.base - 524288)})) == last
+    assert choose_ids("auto", IdsView(assigned={"all": IdRange(524288, last.base - 524288)})) == last
     with pytest.raises(HostNotCapable):
-        choose("auto", IdsView(taken={"all": DEFAULT}))
+        choose_ids("auto", IdsView(assigned={"all": DEFAULT}))
     assert DEFAULT.end + 1000 * SIZE < 600100000, "useradd has room for its users behind it"
 
 
 def test_only_missing_ranges_are_registered():
     auto, far = IdRange(524288), IdRange(3000000)
-    assert unregistered(auto, IdsView()) == (DEFAULT,)
-    assert unregistered(far, IdsView()) == (DEFAULT,), "it is in the default"
+    assert unregistered_ids(auto, IdsView()) == (DEFAULT,)
+    assert unregistered_ids(far, IdsView()) == (DEFAULT,), "it is in the default"
     outside = IdRange(DEFAULT.end)
-    assert unregistered(outside, IdsView()) == (DEFAULT, outside)
-    ours = lines_of([DEFAULT])
+    assert unregistered_ids(outside, IdsView()) == (DEFAULT, outside)
+    ours = subid_lines([DEFAULT])
     assert ours == "conductor:524288:268435456\n"
-    assert unregistered(auto, IdsView(ours, ours)) == ()
+    assert unregistered_ids(auto, IdsView(ours, ours)) == ()
     own_pool = "alice:100000:65536\nconductor:3000000:131072\n"
-    assert unregistered(far, IdsView(own_pool, own_pool)) == ()
-    assert unregistered(auto, IdsView(own_pool, own_pool)) == (auto,), "of an older release, or asked for"
-    assert unregistered(IdRange(100000), IdsView(own_pool, own_pool)) == (), "somebody has them already"
-    assert unregistered(far, IdsView(own_pool, "")) == (far,)
+    assert unregistered_ids(far, IdsView(own_pool, own_pool)) == ()
+    assert unregistered_ids(auto, IdsView(own_pool, own_pool)) == (auto,), "of an older release, or asked for"
+    assert unregistered_ids(IdRange(100000), IdsView(own_pool, own_pool)) == (), "somebody has them already"
+    assert unregistered_ids(far, IdsView(own_pool, "")) == (far,)
 
 
 def test_range_of_another_container_is_a_conflict_that_names_it():
     with pytest.raises(Conflict, match="container db has 700000 to 765535"):
-        choose(IdRange(765535), IdsView(taken={"db": IdRange(700000)}))
-    assert choose(IdRange(765536), IdsView(taken={"db": IdRange(700000)})) == IdRange(765536)
-    assert choose("host", IdsView(taken={"db": IdRange(1, END)})) is None
+        choose_ids(IdRange(765535), IdsView(assigned={"db": IdRange(700000)}))
+    assert choose_ids(IdRange(765536), IdsView(assigned={"db": IdRange(700000)})) == IdRange(765536)
+    assert choose_ids("host", IdsView(assigned={"db": IdRange(1, END)})) is None
 
 
 @pytest.mark.parametrize(

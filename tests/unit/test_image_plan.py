@@ -7,9 +7,9 @@ from ansible_collections.conductor.containers.plugins.module_utils._build.plan i
     BuildImage,
     ClearStaging,
     ExportImage,
+    ImageRequest,
     ImageView,
     RemoveImage,
-    Wish,
     check_layers,
     plan_image,
 )
@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 recipes = st.builds(Recipe, suite=st.sampled_from([None, "trixie", "sid"]), packages=st.sampled_from([None, ("a",)]))
 builders = st.sampled_from([None, "mmdebstrap", "debootstrap"])
 wishes = st.builds(
-    Wish,
+    ImageRequest,
     name=st.just("web"),
     state=st.sampled_from(["present", "absent", "exported"]),
     recipe=recipes,
@@ -111,7 +111,7 @@ BUILT = ImageView(recipe=with_defaults(Recipe(packages=("a",)), "trixie", "amd64
 @pytest.mark.parametrize("state", ["present", "exported"])
 def test_different_recipe_is_a_conflict_with_a_diff(state):
     with pytest.raises(Conflict, match="other values of suite, builder") as caught:
-        plan_image(Wish("web", state, Recipe(suite="sid"), builder="debootstrap"), BUILT)
+        plan_image(ImageRequest("web", state, Recipe(suite="sid"), builder="debootstrap"), BUILT)
     before, after = caught.value.facts["diff"]["before"], caught.value.facts["diff"]["after"]
     assert before == {"suite": "trixie", "builder": "mmdebstrap"} and after == {
         "suite": "sid",
@@ -120,12 +120,12 @@ def test_different_recipe_is_a_conflict_with_a_diff(state):
 
 
 def test_builder_is_not_compared_if_not_given():
-    assert plan_image(Wish("web"), replace(BUILT, builder="debootstrap")).actions == ()
+    assert plan_image(ImageRequest("web"), replace(BUILT, builder="debootstrap")).actions == ()
 
 
 def test_diff_of_a_forced_build_shows_the_new_recipe():
     complete = with_defaults(Recipe(), "sid", "amd64")
-    plan = plan_image(Wish("web", force=True), replace(BUILT, complete=complete))
+    plan = plan_image(ImageRequest("web", force=True), replace(BUILT, complete=complete))
     assert plan.before["packages"] == ("a",) and plan.after["packages"] == () and plan.after["suite"] == "sid"
 
 
@@ -133,17 +133,17 @@ def test_diff_of_a_forced_build_shows_the_new_recipe():
 def test_damaged_image_is_an_error_without_force(state):
     damaged = ImageView(damage="image.json is damaged")
     with pytest.raises(Damaged):
-        plan_image(Wish("web", state), damaged)
+        plan_image(ImageRequest("web", state), damaged)
     if state == "exported":
         with pytest.raises(Damaged):
-            plan_image(Wish("web", state, force=True), damaged)
+            plan_image(ImageRequest("web", state, force=True), damaged)
     else:
-        assert len(plan_image(Wish("web", state, force=True), damaged).actions) == 1
+        assert len(plan_image(ImageRequest("web", state, force=True), damaged).actions) == 1
 
 
 def test_export_of_a_missing_image_is_an_error():
     with pytest.raises(NotFound, match="image web: cannot be exported"):
-        plan_image(Wish("web", "exported", archive="/a.tar"), ImageView())
+        plan_image(ImageRequest("web", "exported", archive="/a.tar"), ImageView())
 
 
 def test_too_many_layers_are_a_conflict():

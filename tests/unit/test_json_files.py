@@ -103,7 +103,7 @@ SETTINGS = {"container_dir": "/c", "lock_timeout": 1, "uplink": None, "firewall"
 def read_all_of_container(directory):
     paths = ContainerPaths.of(str(directory), "box")
     store.read_spec(paths)
-    kept = container_records.read_kept(paths)
+    kept = container_records.read_common_spec(paths)
     read_ids(paths)
     stored = read_network(str(directory), "box")
     assert stored.damage is not None or kept["id"]

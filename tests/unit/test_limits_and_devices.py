@@ -12,8 +12,8 @@ from ansible_collections.conductor.containers.plugins.module_utils._container.sp
 from ansible_collections.conductor.containers.plugins.module_utils._container.spec.ulimits import (
     NAMES,
     Ulimit,
-    at_most,
     parse_ulimits,
+    smaller_limit,
 )
 from ansible_collections.conductor.containers.plugins.module_utils._errors import Damaged, InvalidInput
 from hypothesis import given
@@ -25,14 +25,14 @@ limits = st.integers(-1, 2**63 - 1)
 
 @given(st.sampled_from(sorted(NAMES)), limits, limits)
 def test_a_limit_is_read_as_it_is_written(name, one, other):
-    limit = Ulimit(name, at_most(one, other), other)
+    limit = Ulimit(name, smaller_limit(one, other), other)
     assert Ulimit.parse(str(limit), "ulimits") == limit
 
 
 @given(limits, limits)
 def test_at_most_returns_the_smaller_limit(one, other):
-    assert at_most(one, other) == at_most(other, one) in (one, other)
-    assert at_most(-1, one) == one
+    assert smaller_limit(one, other) == smaller_limit(other, one) in (one, other)
+    assert smaller_limit(-1, one) == one
 
 
 def test_limits_are_in_one_order_and_unlimited_has_two_names():

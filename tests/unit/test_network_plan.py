@@ -8,7 +8,10 @@ from ansible_collections.conductor.containers.plugins.module_utils._network.plan
     wanted_spec,
     without_dangling_peers,
 )
-from ansible_collections.conductor.containers.plugins.module_utils._network.plan.drift import drift_of, host_drift
+from ansible_collections.conductor.containers.plugins.module_utils._network.plan.drift import (
+    container_drift,
+    host_drift,
+)
 from ansible_collections.conductor.containers.plugins.module_utils._network.plan.firewall_table import ALL_SETS as SETS
 from ansible_collections.conductor.containers.plugins.module_utils._network.plan.firewall_table import (
     BASE,
@@ -285,7 +288,7 @@ def test_applied_plan_leaves_no_actions(view):
     after = simulate(view, plan_projection(view, NAMES))
     assert plan_projection(after, NAMES) == ()
     assert host_drift(after) == []
-    assert [drift_of(after, name) for name in NAMES] == [[]] * len(NAMES)
+    assert [container_drift(after, name) for name in NAMES] == [[]] * len(NAMES)
 
 
 @settings(max_examples=100, deadline=None)
@@ -449,7 +452,7 @@ lines_of_hosts = st.lists(
 
 
 @given(lines_of_hosts, st.sampled_from([b"", b"\n", b"\r\n"]))
-def test_a_block_written_twice_is_written_once(lines, end):
+def test_writing_a_block_is_idempotent(lines, end):
     content = b"\n".join(lines) + end
     once = with_block(content, ["10.87.0.2 a"])
     assert with_block(once, ["10.87.0.2 a"]) == once
@@ -480,7 +483,7 @@ def asked_with(**params) -> NetworkOptions:
     (Resolver("2001:db8::53", False, "wan0"), {}, True),
     (Resolver("192.0.2.53"), {"uplink": "wan0"}, True),
 ])  # fmt: skip
-def test_only_name_servers_in_reach_are_taken_and_the_others_are_named(server, more, taken):
+def test_unreachable_name_servers_are_left_out_with_a_warning(server, more, taken):
     other = Resolver("192.0.2.7", False, "wan0")
     view = NetworkView(containers={"a": ContainerView("a", "a", "a")}, host_dns=HostDns((server, other)))
     view = view.with_spec("a", wanted_spec(view, "a", asked_with(internet=True, **more)))

@@ -36,7 +36,7 @@ ports = st.integers(1, 65535)
 
 @settings(deadline=None)
 @given(inner=ports, outer=ports, protocol=st.sampled_from(["", "/tcp", "/udp"]))
-def test_the_short_form_has_the_containers_port_first(inner, outer, protocol):
+def test_short_form_has_the_container_port_first(inner, outer, protocol):
     expose = Expose.parse(f"{inner}-{outer}{protocol}")
     assert (expose.container_port, expose.host_port) == (inner, outer)
     assert expose.protocol == (protocol[1:] or "tcp")
@@ -96,7 +96,7 @@ def test_range_with_different_host_ports_is_limited():
     ("5353-15353/udp", False), ("10000-10100:10000-10100", False),
     ({"container_port": 10000, "host_port": 20000}, False),
 ])  # fmt: skip
-def test_a_pair_that_looks_like_a_range_warns_with_the_remedy(text, warns):
+def test_pair_that_looks_like_a_range_is_a_warning(text, warns):
     found = expose_warnings([text])
     assert bool(found) == warns
     if warns:
@@ -184,13 +184,13 @@ def test_default_routes_do_not_overlap_a_pool_but_others_do():
         ("fd87::/64", ["::/0", "8000::/1", "2000::/3", "fc00::/6"]),
     ],
 )
-def test_a_way_out_in_pieces_takes_no_pool(pool, way_out):
+def test_split_default_routes_do_not_overlap_a_pool(pool, way_out):
     assert overlapping(ipaddress.ip_network(pool), [(network, "tun0") for network in way_out]) is None
 
 
 @settings(deadline=None)
 @given(st.data())
-def test_a_network_within_the_private_block_is_a_conflict_exactly_if_it_shares_addresses(data):
+def test_network_in_the_private_block_overlaps_if_it_shares_addresses(data):
     block, least = data.draw(st.sampled_from([("10.0.0.0/8", 8), ("192.168.0.0/16", 16), ("fc00::/7", 7)]))
     base = ipaddress.ip_network(block)
 

@@ -3,11 +3,11 @@
 import pytest
 from ansible_collections.conductor.containers.plugins.module_utils._network.plan.foreign_firewalls import (
     _RULES,
-    LetThrough,
-    OtherChain,
+    AddAcceptRules,
+    ForeignChain,
     commands_for,
-    other_chains,
-    plan_other_firewalls,
+    foreign_chains,
+    plan_foreign_firewalls,
     with_rules,
 )
 from hypothesis import given
@@ -27,11 +27,11 @@ CHAINS = [
 
 
 def test_dropping_base_chains_of_others_are_reported():
-    assert [c.label for c in other_chains(CHAINS, "forward") if c.blocks] == [
+    assert [c.label for c in foreign_chains(CHAINS, "forward") if c.blocks] == [
         "ip filter FORWARD",
         "inet firewalld filter_FORWARD",
     ]
-    assert [c.label for c in other_chains(CHAINS, "input") if c.blocks] == ["ip filter INPUT"]
+    assert [c.label for c in foreign_chains(CHAINS, "input") if c.blocks] == ["ip filter INPUT"]
 
 
 def carried_out(rules, commands):
@@ -59,14 +59,14 @@ def test_one_plan_converges_and_keeps_the_order_of_other_rules(chain, rules, wan
     before = dict(enumerate(rules))
 
     def look(found):
-        chain_found = other_chains([chain], "forward")[0]
+        chain_found = foreign_chains([chain], "forward")[0]
         return with_rules(chain_found, {chain["name"]: [{"handle": h, "expr": expr} for h, expr in found.items()]})
 
-    actions = plan_other_firewalls([look(before)], wanted)
+    actions = plan_foreign_firewalls([look(before)], wanted)
     after = before
     for action in actions:
         after = carried_out(after, commands_for(action))
-    assert plan_other_firewalls([look(after)], wanted) == []
+    assert plan_foreign_firewalls([look(after)], wanted) == []
     assert [r for r in after.values() if r in (THEIRS, LAST)] == [r for r in rules if r in (THEIRS, LAST)]
     if wanted and LAST not in rules and look(after).passed and not look(before).passed:
         assert list(after.values())[-2:] == list(_RULES), "their own rules come first"
@@ -88,17 +88,17 @@ REJECT = {"reject": {"type": "icmpx", "expr": "admin-prohibited"}}
         ({"c": [[{"goto": {"target": "c"}}]]}, None),
     ],
 )
-def test_chain_whose_last_rule_drops_is_blocking_whatever_its_policy(rules, before):
+def test_chain_with_a_final_drop_rule_is_reported(rules, before):
     listed = {name: [{"handle": i, "expr": expr} for i, expr in enumerate(r)] for name, r in rules.items()}
-    chain = with_rules(OtherChain("ip", "t", "c", ""), listed)
+    chain = with_rules(ForeignChain("ip", "t", "c", ""), listed)
     assert (chain.blocks, chain.before) == (before is not None, before)
     if before is not None:
-        placed = [command["insert"]["rule"]["handle"] for command in commands_for(LetThrough(chain))]
+        placed = [command["insert"]["rule"]["handle"] for command in commands_for(AddAcceptRules(chain))]
         assert placed == [before, before]
 
 
 def test_chain_that_refuses_changes_is_reported_and_not_changed():
-    chain = OtherChain("inet", "firewalld", "filter_FORWARD", "policy drop", refused="Operation not permitted")
-    assert plan_other_firewalls([chain], True) == []
+    chain = ForeignChain("inet", "firewalld", "filter_FORWARD", "policy drop", refused="Operation not permitted")
+    assert plan_foreign_firewalls([chain], True) == []
     assert chain.blocks
     assert str(chain) == "inet firewalld filter_FORWARD (policy drop; it cannot be changed: Operation not permitted)"

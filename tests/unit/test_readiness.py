@@ -16,4 +16,4 @@ def test_wait_continues_while_the_container_restarts(monkeypatch):
     monkeypatch.setattr(readiness, "read_run_state", lambda paths: {})
     monkeypatch.setattr(readiness, "container_facts", lambda settings, name: {"name": name})
     with pytest.raises(EffectFailed, match="was not ready"):
-        readiness.wait_ready(Settings(), ContainerPaths.of("/nowhere", "web"), ("true",), 0.0)
+        readiness.wait_until_ready(Settings(), ContainerPaths.of("/nowhere", "web"), ("true",), 0.0)

@@ -11,7 +11,7 @@ from ansible_collections.conductor.containers.plugins.module_utils._kernel.secco
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-LIB = libseccomp.load()
+LIB = libseccomp.load_library()
 ALLOW, EPERM, ENOSYS = 0x7FFF0000, 0x00050001, 0x00050026
 KILL_THREAD = 0
 # libseccomp's token, and seccomp_data.arch of the kernel (linux/audit.h): x32 is one of x86_64's two tables.

@@ -14,9 +14,9 @@ import os
 import socket
 from collections.abc import Callable
 
-from .._container.exec.privileges import close_others
+from .._container.exec.privileges import close_other_descriptors
 from .._engine.paths import ADMITTED_DIR, RUN_DIR
-from .listener import is_answered, listen, serve
+from .listener import is_listening, listen, serve
 
 
 def admit(
@@ -28,7 +28,7 @@ def admit(
     """Start a process that serves the socket of user `uid`; return the user's secret and the path of the socket.
 
     While that process runs, each call returns the same secret and path. `path_of_root` is the socket of the agent.
-    `admits` is called with `uid` and the secret in front of the arguments of `request_reader.Admits`.
+    `admits` is called with `uid` and the secret in front of the arguments of `request_reader.AcceptRequest`.
     """
     name = f"{os.path.basename(path_of_root)}-{uid}"
     path = os.path.join(ADMITTED_DIR, name)
@@ -42,7 +42,7 @@ def admit(
         fcntl.flock(kept, fcntl.LOCK_EX)
         kept.seek(0)
         secret = kept.read()
-        if secret and is_answered(path):
+        if secret and is_listening(path):
             return secret, path
         secret = os.urandom(32).hex().encode()
         listener = listen(path, uid)
@@ -50,7 +50,7 @@ def admit(
         kept.write(secret)
     if os.fork() == 0:
         try:
-            close_others({listener.fileno()})
+            close_other_descriptors({listener.fileno()})
             serve(listener, lambda connection, request: admits(uid, secret, connection, request), answer)
         finally:
             os._exit(0)

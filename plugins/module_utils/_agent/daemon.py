@@ -13,33 +13,33 @@ import fcntl
 import os
 import signal
 
-from .._container.cgroup_paths import cgroup_of_entry
-from .._container.exec.privileges import close_others
-from .._kernel.process_memory import forget_environment
-from .handler import admits_root, answer
-from .listener import is_answered, listen, serve
+from .._container.cgroup_paths import agents_cgroup
+from .._container.exec.privileges import close_other_descriptors
+from .._kernel.process_memory import erase_environment
+from .handler import accept_root, answer
+from .listener import is_listening, listen, serve
 
 
-def start(path: str) -> None:
+def start_agent(path: str) -> None:
     """Start an agent at the socket `path`; return when it listens. Does nothing if an agent listens already."""
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
     with open(f"{path}.lock", "w", encoding="ascii") as lock:
         # Without the lock, agents that start at the same time would replace each other's socket.
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if is_answered(path):
+        if is_listening(path):
             return
         _leave_session()
         listener = listen(path)
     if os.fork():
         return
     _detach(listener.fileno())
-    serve(listener, admits_root, answer)
+    serve(listener, accept_root, answer)
     os._exit(0)
 
 
 def _leave_session() -> None:
     """Move to a cgroup outside of the first client's session, whose end would kill the commands of other clients."""
-    cgroup = cgroup_of_entry()
+    cgroup = agents_cgroup()
     cgroup.create()
     cgroup.join()
 
@@ -49,10 +49,10 @@ def _detach(keep: int) -> None:
     os.setsid()
     os.chdir("/")
     os.umask(0o022)
-    forget_environment()
+    erase_environment()
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     null = os.open("/dev/null", os.O_RDWR)
     for fd in (0, 1, 2):
         os.dup2(null, fd)
-    close_others({keep})
+    close_other_descriptors({keep})

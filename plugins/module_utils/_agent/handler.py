@@ -27,8 +27,8 @@ import struct
 from collections.abc import Callable
 
 from .._container import store
-from .._container.cgroup_paths import cgroup_of
-from .._container.exec.enter import Command, step_in_and_start
+from .._container.cgroup_paths import container_cgroup
+from .._container.exec.enter import Command, enter_and_start
 from .._container.exec.privileges import Confinement
 from .._container.seccomp.filters import filter_at
 from .._container.spec.values import parse_user
@@ -41,17 +41,17 @@ from .._kernel.cgroup import Cgroup
 from .._kernel.processes import ProcessId
 from . import admission, relayed_streams
 
-TAKEN = b"+"
+ACCEPTED = b"+"
 # Maximum bytes of an answer.
 _LONGEST_ANSWER = 1 << 13
 
 
-def admits_root(connection: socket.socket, request: list[str]) -> list[str] | None:
+def accept_root(connection: socket.socket, request: list[str]) -> list[str] | None:
     """Return the request if it is from root, else None."""
     return request if _peer(connection)[1] == 0 else None
 
 
-def admits_user(uid: int, secret: bytes, connection: socket.socket, request: list[str]) -> list[str] | None:
+def accept_admitted_user(uid: int, secret: bytes, connection: socket.socket, request: list[str]) -> list[str] | None:
     """Return the request of the admitted user `uid` if it begins with `secret` and is `relayed`, else None."""
     given = request[0].encode(errors="surrogateescape")
     if _peer(connection)[1] != uid or not hmac.compare_digest(given, secret) or request[1:2] != ["relayed"]:
@@ -85,12 +85,12 @@ def _admit(arguments: list[str], connection: socket.socket) -> str:
     """Admit the user whose id is the only argument; return the answer. Raises InvalidInput."""
     if len(arguments) != 1 or not arguments[0].isascii() or not arguments[0].isdigit():
         raise InvalidInput("admit requires one numeric user id")
-    secret, path = admission.admit(int(arguments[0]), connection.getsockname(), admits_user, answer)
+    secret, path = admission.admit(int(arguments[0]), connection.getsockname(), accept_admitted_user, answer)
     return f"={secret.decode()} {path}"
 
 
 def _enter_relayed(arguments: list[str], connection: socket.socket) -> None:
-    connection.sendall(TAKEN)
+    connection.sendall(ACCEPTED)
     size = relayed_streams.data_size(connection)
     if size is not None:
         run = functools.partial(relayed_streams.run_relayed, connection, size)
@@ -110,13 +110,13 @@ def _outcome(carry_out: Callable[[], int | str]) -> bytes:
 
 def _enter_with_streams_of(pid: int, arguments: list[str], connection: socket.socket) -> int:
     streams = _streams(pid)
-    connection.sendall(TAKEN)
+    connection.sendall(ACCEPTED)
     return _enter(arguments, functools.partial(_run_with, streams))
 
 
 def _run_with(streams: tuple[int, int, int], process: ProcessId, cgroup: Cgroup, command: Command) -> int:
     """Run `command` with `streams`, which are closed here; return its exit code, negative for a signal."""
-    pid = step_in_and_start(process, cgroup, command, streams)
+    pid = enter_and_start(process, cgroup, command, streams)
     # Otherwise the writer of its input would not get EPIPE if the command closes it.
     for fd in streams:
         os.close(fd)
@@ -176,7 +176,7 @@ def _enter(arguments: list[str], run: Callable[[ProcessId, Cgroup, Command], int
     if spec is None:
         raise NotFound(f"container {name}: does not exist on this host", "create it with conductor_container")
     process = process_in(state)
-    if process is None or not process.wait_executed():
+    if process is None or not process.wait_for_exec():
         raise Conflict(f"container {name} is not running", "start it with conductor_container state=started")
     command = Command(
         argv=tuple(argv),
@@ -185,5 +185,5 @@ def _enter(arguments: list[str], run: Callable[[ProcessId, Cgroup, Command], int
         working_dir=spec.working_dir,
         confinement=Confinement.of(spec, filter_at(state.get("seccomp", ""), spec)),
     )
-    code = run(process, cgroup_of(name), command)
+    code = run(process, container_cgroup(name), command)
     return code if code >= 0 else 128 - code

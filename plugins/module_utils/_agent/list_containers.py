@@ -28,7 +28,7 @@ _KEYS = (
 )
 
 
-def show() -> None:
+def print_containers() -> None:
     """Print {"containers": [...]}. Exits with a message and status 1 if the host's settings cannot be read."""
     try:
         found = ContainerInfoCase({"name": []}, Settings.load({})).observe()

@@ -14,14 +14,14 @@ import sys
 import time
 from collections.abc import Callable
 
-from .._kernel.process_memory import copy_all
-from .request_reader import Admits, Reception
+from .._kernel.process_memory import copy_shared_memory
+from .request_reader import AcceptRequest, RequestReader
 
 # Seconds without a request after which the server ends.
 _IDLE = 600
 
 
-def is_answered(path: str) -> bool:
+def is_listening(path: str) -> bool:
     """Return whether a process listens at `path`."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         return probe.connect_ex(path) == 0
@@ -40,7 +40,7 @@ def listen(path: str, uid: int = 0) -> socket.socket:
     return listener
 
 
-def serve(listener: socket.socket, admits: Admits, answer: Callable[[socket.socket, list[str]], None]) -> None:
+def serve(listener: socket.socket, admits: AcceptRequest, answer: Callable[[socket.socket, list[str]], None]) -> None:
     """Run `answer` in a new process for each request that `admits` accepts; return after some time without a request.
 
     The next worker is forked in advance and copies its memory first, because page faults for that take as long as the
@@ -48,7 +48,7 @@ def serve(listener: socket.socket, admits: Admits, answer: Callable[[socket.sock
     """
     # Workers are not waited for.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    reception = Reception(listener, admits)
+    reception = RequestReader(listener, admits)
     worker, is_busy = _start(listener, reception, answer), False
     ends, is_ending = time.monotonic() + _IDLE, False
     while True:
@@ -87,7 +87,7 @@ def _give(worker: socket.socket, connection: socket.socket, request: list[str]) 
 
 
 def _start(
-    listener: socket.socket, reception: Reception, answer: Callable[[socket.socket, list[str]], None]
+    listener: socket.socket, reception: RequestReader, answer: Callable[[socket.socket, list[str]], None]
 ) -> socket.socket:
     """Start a process that waits for one request and answers it; return our end of a socket pair.
 
@@ -99,7 +99,7 @@ def _start(
             ours.close()
             reception.close()
             if not _comes(listener, 0):
-                copy_all()
+                copy_shared_memory()
             # The other end also closes if the server ends.
             head, fds, _, _ = socket.recv_fds(its, 4, 1)
             if fds:

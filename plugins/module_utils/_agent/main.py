@@ -25,13 +25,13 @@ def main() -> None:
         container_dir, name, flaps = arguments
         restart(container_dir, name, int(flaps))
     elif verb == "serve":
-        from .daemon import start
+        from .daemon import start_agent
 
-        start(*arguments)
+        start_agent(*arguments)
     elif verb == "list":
-        from .list_containers import show
+        from .list_containers import print_containers
 
-        show()
+        print_containers()
     elif verb == "install":
         from .._engine.bundle import install
 

@@ -16,8 +16,8 @@ import os
 import selectors
 import socket
 
-from .._container.exec.enter import Command, pipes, step_in_and_start
-from .._container.exec.privileges import close_others
+from .._container.exec.enter import Command, enter_and_start, pipes
+from .._container.exec.privileges import close_other_descriptors
 from .._kernel.cgroup import Cgroup
 from .._kernel.processes import ProcessId
 
@@ -41,18 +41,18 @@ def run_relayed(connection: socket.socket, size: int, process: ProcessId, cgroup
     """Run `command` with the next `size` bytes of `connection` as input; return its exit code, negative for a signal.
 
     As with ssh(1), the command has ended when its output streams are closed, too, so background processes that write
-    are waited for. Call this in a process of its own. Raises the errors of `step_in_and_start`, and BrokenPipeError if
+    are waited for. Call this in a process of its own. Raises the errors of `enter_and_start`, and BrokenPipeError if
     the client has disconnected.
     """
     streams, (stdin, stdout, stderr) = pipes()
-    pid = step_in_and_start(process, cgroup, command, streams)
+    pid = enter_and_start(process, cgroup, command, streams)
     for fd in streams:
         os.close(fd)
     try:
         _relay(connection, _Source(connection, size, stdin), {stdout: STDOUT, stderr: STDERR}, pid)
     except (BrokenPipeError, ConnectionResetError):
         # The command notices by its streams. It is our child, so wait for it: the container's init may not reap it.
-        close_others(set())
+        close_other_descriptors(set())
         os.waitpid(pid, 0)
         raise
     _, status = os.waitpid(pid, 0)

@@ -22,7 +22,7 @@ _TIMEOUT = 10.0
 _MOST = 64
 
 # Called with a connection and the parts of its request; returns the parts to answer, or None to refuse the request.
-Admits = Callable[[socket.socket, list[str]], "list[str] | None"]
+AcceptRequest = Callable[[socket.socket, list[str]], "list[str] | None"]
 
 
 @dataclass
@@ -32,10 +32,10 @@ class _Pending:
     received: bytearray = field(default_factory=bytearray)
 
 
-class Reception:
+class RequestReader:
     """The connections of a listener whose requests are incomplete."""
 
-    def __init__(self, listener: socket.socket, admits: Admits) -> None:
+    def __init__(self, listener: socket.socket, admits: AcceptRequest) -> None:
         self._listener = listener
         self._listener.setblocking(False)
         self._admits = admits

@@ -22,7 +22,7 @@ from .._kernel.run_program import require_program
 from .isolated_program import run_logged
 from .layers import make_directory
 from .read_and_hash import read_once
-from .sanitize import opened
+from .sanitize import opened_root
 
 # By suffix: the program (also its Debian package), and options for reproducible output.
 _COMPRESSORS = {(".zst", ".tzst"): ("zstd", "-T0 -10"), (".gz", ".tgz"): ("gzip", "-n")}
@@ -86,7 +86,7 @@ def unpack(path: str, checksum: str | None, rootfs: str, log: str) -> tuple[Sour
                 found = f"sha256:{reading.digest()}"
                 _check_checksum(path, checksum, found)
         identity = _identity(os.fstat(fd))
-    with opened(rootfs) as root:
+    with opened_root(rootfs) as root:
         if not (exists_inside(root, "/bin/sh") or exists_inside(root, "/usr/bin/sh")):
             raise InvalidInput(
                 f"source: archive {path} has no root file system: /bin/sh is missing",

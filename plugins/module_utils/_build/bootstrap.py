@@ -21,7 +21,7 @@ from .apt_sources import debian_archive, host_codename, host_sources
 from .builder_mount import ROOT, mount_for_builder
 from .isolated_program import run_logged
 from .layers import make_directory
-from .sanitize import drop_caches, opened
+from .sanitize import drop_caches, opened_root
 
 _FALLBACK_SUITE = "trixie"
 # Name of the file with apt settings for mmdebstrap.
@@ -65,7 +65,7 @@ def _takes_packages(builder: str, recipe: Recipe) -> bool:
     return builder != "debootstrap" or not any(set(package) & set(":=") for package in recipe.packages or ())
 
 
-def complete(recipe: Recipe) -> Recipe:
+def with_host_defaults(recipe: Recipe) -> Recipe:
     """Return `recipe` with this host's defaults for the options that are not given.
 
     Raises HostNotCapable if the host cannot run programs of the architecture, NotFound if the keyring does not exist.
@@ -122,7 +122,7 @@ def bootstrap(builder: str, recipe: Recipe, rootfs: str, log: str) -> None:
         run_logged(_debootstrap(recipe, lines), log, what, prepare=show, environment=proxies())
         if lines:
             # debootstrap writes only the first line, which has no updates.
-            with opened(rootfs) as root:
+            with opened_root(rootfs) as root:
                 write_files(root, {"/etc/apt/sources.list": "".join(f"{line}\n" for line in lines).encode()})
     drop_caches(rootfs)
 

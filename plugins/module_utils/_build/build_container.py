@@ -16,11 +16,11 @@ from functools import partial
 from typing import NoReturn
 
 from .._container import stop
-from .._container.cgroup_paths import cgroup_of
+from .._container.cgroup_paths import container_cgroup
 from .._container.devices import device_rules
 from .._container.exec.privileges import Confinement
 from .._container.init_process import exec_first_process
-from .._container.rootfs import shown_layers
+from .._container.rootfs import idmapped_layers
 from .._container.seccomp.filters import filter_for
 from .._container.spec.container import ContainerSpec
 from .._container.spec.mounts import Mount
@@ -35,7 +35,7 @@ from .._kernel.cgroup import Cgroup
 from .._kernel.files.atomic_write import remove_tree
 from .._kernel.idmapped_mount import mount_idmapped
 from .._kernel.overlayfs import mount_overlay
-from .._network.stages import take_away_network
+from .._network.stages import detach_network
 from .isolated_program import run_logged
 
 # podman's default limit of processes per container.
@@ -75,13 +75,13 @@ def build_spec(image: str) -> ContainerSpec:
 
 def has_leftovers(paths: ContainerPaths) -> bool:
     """Return whether a killed build left parts of its container."""
-    return os.path.lexists(paths.directory) or has_staging(paths) or bool(stop.leftovers(paths))
+    return os.path.lexists(paths.directory) or has_staging(paths) or bool(stop.find_leftovers(paths))
 
 
 def remove_build(settings: Settings, paths: ContainerPaths) -> None:
     """Remove the container and its resources on the host. The caller holds the image's lock."""
-    stop.kill_all(cgroup_of(paths.name))
-    take_away_network(settings, paths.name)
+    stop.kill_all(container_cgroup(paths.name))
+    detach_network(settings, paths.name)
     stop.clean_up(paths)
     remove_directory(paths)
     clear_staging(paths)
@@ -89,7 +89,7 @@ def remove_build(settings: Settings, paths: ContainerPaths) -> None:
 
 def prepare_build(paths: ContainerPaths, spec: ContainerSpec, ids: IdRange) -> None:
     """Create the cgroup and the network namespace. Raises HostNotCapable, EffectFailed."""
-    cgroup = cgroup_of(spec.name)
+    cgroup = container_cgroup(spec.name)
     cgroup.create()
     _limit(cgroup, spec)
     cgroup.allow_devices(device_rules(spec))
@@ -144,7 +144,7 @@ def _mount_root(build: BuildContainer, userns_fd: int) -> None:
     # overlayfs requires the upper layer and its work directory in one mount.
     upper = build.paths.upper
     mount_idmapped(build.image.directory, upper, userns_fd, syscalls.MOUNT_ATTR_NODEV)
-    with shown_layers(build.base, build.paths.lower, userns_fd) as lower:
+    with idmapped_layers(build.base, build.paths.lower, userns_fd) as lower:
         mount_overlay(target, lower, os.path.join(upper, "rootfs"), os.path.join(upper, "work"))
 
 
@@ -164,7 +164,7 @@ def _run_first_process(
     errors, error_writer = os.pipe()
     wait_go, go = os.pipe()
     os.close(nobody)
-    entry = cgroup_of(spec.name).open()
+    entry = container_cgroup(spec.name).open()
     child = entry.fork(syscalls.CLONE_NEWPID)
     if child == 0:
         streams = (empty, writer, writer)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from .._engine.paths import RUN_DIR
 from .._kernel import syscalls
-from .isolated_program import own_proc
+from .isolated_program import mount_proc
 
 # Below RUN_DIR, which exists as soon as a lock is held. Every user can traverse the new tmpfs that is mounted there.
 ROOT = os.path.join(RUN_DIR, "rootfs")
@@ -24,7 +24,7 @@ def mount_for_builder(rootfs: str, files: Mapping[str, str]) -> None:
 
     The caller is in its own mount namespace and executes the builder afterward.
     """
-    own_proc()
+    mount_proc()
     tree = syscalls.open_tree(rootfs, recursive=False)
     syscalls.mount(
         "tmpfs", RUN_DIR, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC, "mode=755,size=1m"

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from .._container.id_ranges import SUBGID, SUBUID, id_files, taken_ids
-from .._container.plan.id_ranges import IdsView, choose_range, unregistered
+from .._container.id_ranges import SUBGID, SUBUID, assigned_ids, subid_files
+from .._container.plan.id_ranges import IdsView, choose_range, unregistered_ids
 from .._container.rootfs import check_idmap
 from .._container.seccomp import filters as seccomp_filters
 from .._container.spec.container import ContainerSpec
@@ -29,14 +29,14 @@ from .._image.spec import Command
 from .._kernel.files.atomic_write import read_text
 from .._kernel.files.within_root import directory_inside, exists_inside, write_files
 from .._kernel.flock import Lock, locked
-from .._kernel.loopback_relay import Address, relayed
+from .._kernel.loopback_relay import Address, relay_loopback
 from .._network.hosts_files import inside_files
 from .._network.plan.view import ContainerView
 from .._network.use_case import NetworkCase
 from .build_container import BuildContainer, build_paths, build_spec, prepare_build, remove_build, run_command
 from .isolated_program import PROXIES
-from .layers import whole
-from .sanitize import opened
+from .layers import mounted_layers
+from .sanitize import opened_root
 
 _RESOLV, _POLICY = "/etc/resolv.conf", "/usr/sbin/policy-rc.d"
 _NETWORK = {"state": "present", "internet": True, "host_access": False}
@@ -101,12 +101,12 @@ class CommandRunner:
         given = {name: os.environ[name] for name in PROXIES if name in os.environ}
         environment = {**_ENVIRONMENT, **given, **proxies}
         build = BuildContainer(self.paths, self.spec, self.ids, image, base)
-        with whole(image, base, writable=True):
+        with mounted_layers(image, base, writable=True):
             link = self._write_files(image.rootfs)
-        with relayed(loopback_addresses(environment), self.paths.netns):
+        with relay_loopback(loopback_addresses(environment), self.paths.netns):
             for command in commands:
                 run_command(build, command, log, environment)
-        with whole(image, base, writable=True):
+        with mounted_layers(image, base, writable=True):
             _restore_link(image.rootfs, link)
 
     def _write_files(self, rootfs: str) -> str | None:
@@ -114,12 +114,12 @@ class CommandRunner:
 
         Return the target of resolv.conf if it was a symlink.
         """
-        with opened(rootfs) as root:
+        with opened_root(rootfs) as root:
             files = inside_files(self.settings, self.spec.name, self.spec.hostname, root)
             link = _link(root)
             write_files(root, {_RESOLV: files.get(_RESOLV, b"")})
             if exists_inside(root, os.path.dirname(_POLICY)):
-                # invoke-rc.d(8): 101 forbids the action. `neutralise` removes the file.
+                # invoke-rc.d(8): 101 forbids the action. `remove_machine_identity` removes the file.
                 write_files(root, {_POLICY: b"#!/bin/sh\nexit 101\n"}, 0o755)
         return link
 
@@ -132,8 +132,8 @@ def command_runner(settings: Settings, image: str) -> Iterator[CommandRunner]:
         with locked(LOCK_DIR, ids_lock(), settings.lock_timeout):
             view = _ids_view(settings, spec.name)
             ids = choose_range("auto", view)
-            if id_files():
-                register_ids(unregistered(ids, view), settings.lock_timeout)
+            if subid_files():
+                register_ids(unregistered_ids(ids, view), settings.lock_timeout)
             create_directory(paths, spec, ids)
         prepare_build(paths, spec, ids)
         done = perform(BuildNetwork(settings, spec.name))
@@ -160,7 +160,7 @@ def loopback_addresses(environment: Mapping[str, str]) -> set[Address]:
 
 
 def _ids_view(settings: Settings, name: str) -> IdsView:
-    return IdsView(read_text(SUBUID), read_text(SUBGID), taken_ids(settings.container_dir, name))
+    return IdsView(read_text(SUBUID), read_text(SUBGID), assigned_ids(settings.container_dir, name))
 
 
 def _link(root: int) -> str | None:
@@ -177,7 +177,7 @@ def _restore_link(rootfs: str, link: str | None) -> None:
     if link is None:
         return
     directory, name = os.path.split(_RESOLV)
-    with opened(rootfs) as root, directory_inside(root, directory) as fd:
+    with opened_root(rootfs) as root, directory_inside(root, directory) as fd:
         if fd is not None:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=fd)

@@ -26,7 +26,7 @@ _SAYS_NOTHING = re.compile(r"tar: (Exiting with failure status due to previous e
 PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy")
 
 
-def own_proc() -> None:
+def mount_proc() -> None:
     """Mount a /proc of the new pid namespace."""
     syscalls.mount("proc", "/proc", "proc", syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC)
 
@@ -36,7 +36,7 @@ def run_logged(
     log: str,
     what: str,
     *,
-    prepare: Callable[[], None] = own_proc,
+    prepare: Callable[[], None] = mount_proc,
     environment: Mapping[str, str] | None = None,
     stdin: int | None = None,
     stdout: int | None = None,

@@ -20,11 +20,11 @@ from .._container.store import observe_process, read_spec
 from .._engine.id_range import IdRange
 from .._engine.paths import ContainerPaths, ImagePaths
 from .._engine.settings import Settings
-from .._errors import Conflict, NotFound, not_yet
+from .._errors import Conflict, NotFound, mark_pending
 from .._kernel import user_namespace
 from .._kernel.files.atomic_write import remove_tree
 from .._kernel.idmapped_mount import mount_idmapped
-from .._kernel.mount_namespace import own_mounts
+from .._kernel.mount_namespace import private_mount_namespace
 from .._kernel.overlayfs import mount_overlay
 from .._kernel.run_program import require_program
 from .isolated_program import run_logged
@@ -38,7 +38,7 @@ def check_container(settings: Settings, name: str) -> str:
     paths = ContainerPaths.of(settings.container_dir, name)
     spec = read_spec(paths)
     if spec is None:
-        raise not_yet(NotFound(f"source: container {name}: does not exist", "create it with conductor_container"))
+        raise mark_pending(NotFound(f"source: container {name}: does not exist", "create it with conductor_container"))
     if observe_process(paths, spec)[2]:
         raise Conflict(f"source: container {name} is running", "stop it first (conductor_container state=stopped)")
     read_ids(paths)
@@ -62,7 +62,7 @@ def copy_layer(settings: Settings, name: str, rootfs: str, log: str) -> None:
     if ids is None:
         run_logged([*copy, paths.upper, rootfs], log, what)
         return
-    with user_namespace.new(_back(ids)) as process:
+    with user_namespace.create(_back(ids)) as process:
         fd = os.open(f"/proc/{process}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
     try:
         show = partial(mount_idmapped, paths.upper, paths.lower, fd)
@@ -83,7 +83,7 @@ def _back(ids: IdRange) -> str:
 
 
 @contextlib.contextmanager
-def whole(paths: ImagePaths, base: Sequence[str], writable: bool) -> Iterator[None]:
+def mounted_layers(paths: ImagePaths, base: Sequence[str], writable: bool) -> Iterator[None]:
     """Mount the image's layer above the layers `base` at `paths.rootfs` for the block.
 
     Only this process and its children see the mount. If `writable`, writes go into the layer. Raises EffectFailed.
@@ -93,7 +93,7 @@ def whole(paths: ImagePaths, base: Sequence[str], writable: bool) -> Iterator[No
         return
     if writable:
         os.mkdir(paths.work)
-    with own_mounts():
+    with private_mount_namespace():
         if writable:
             mount_overlay(paths.rootfs, base, paths.rootfs, paths.work)
         else:

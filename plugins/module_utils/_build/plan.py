@@ -44,7 +44,7 @@ class ImageView:
 
 
 @dataclass(frozen=True)
-class Wish:
+class ImageRequest:
     """The options of the module. `builder` is None for any builder."""
 
     name: str
@@ -66,10 +66,10 @@ class ClearStaging(Action):
 @dataclass(frozen=True)
 class BuildImage(Action):
     name: str
-    again: bool = False
+    rebuild: bool = False
 
     def describe(self) -> str:
-        return f"build image {self.name}{' again' if self.again else ''}"
+        return f"build image {self.name}{' again' if self.rebuild else ''}"
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class ExportImage(Action):
         return f"export image {self.name} to {self.archive}"
 
 
-def needs_build(wish: Wish, view: ImageView) -> bool:
+def needs_build(wish: ImageRequest, view: ImageView) -> bool:
     """Return whether `plan_image` builds the image, if there is no conflict."""
     return wish.state == "present" and (wish.force or not view.exists)
 
@@ -103,7 +103,7 @@ def check_layers(base: str, layers: Sequence[str]) -> None:
         )
 
 
-def plan_image(wish: Wish, view: ImageView) -> Plan:
+def plan_image(wish: ImageRequest, view: ImageView) -> Plan:
     """Return the actions from `view` to `wish`. Raises Conflict, NotFound, Damaged."""
     if view.damage and not (wish.force and wish.state != "exported"):
         raise Damaged(view.damage)
@@ -111,14 +111,14 @@ def plan_image(wish: Wish, view: ImageView) -> Plan:
     return {"absent": _absent, "exported": _exported, "present": _present}[wish.state](wish, view, clearing)
 
 
-def _absent(wish: Wish, view: ImageView, clearing: tuple[Action, ...]) -> Plan:
+def _absent(wish: ImageRequest, view: ImageView, clearing: tuple[Action, ...]) -> Plan:
     if not view.exists:
         return Plan(clearing, _shown(view.recipe), {"state": "absent"})
     _refuse_if_used(wish, view, "removed")
     return Plan((*clearing, RemoveImage(wish.name)), _shown(view.recipe, view.damage), {"state": "absent"})
 
 
-def _exported(wish: Wish, view: ImageView, clearing: tuple[Action, ...]) -> Plan:
+def _exported(wish: ImageRequest, view: ImageView, clearing: tuple[Action, ...]) -> Plan:
     if view.recipe is None:
         raise NotFound(f"image {wish.name}: cannot be exported because it does not exist", "build it first")
     _refuse_if_other(wish, view, view.recipe)
@@ -127,19 +127,19 @@ def _exported(wish: Wish, view: ImageView, clearing: tuple[Action, ...]) -> Plan
     return Plan(actions, {"exported": view.exported}, {"exported": True})
 
 
-def _present(wish: Wish, view: ImageView, clearing: tuple[Action, ...]) -> Plan:
+def _present(wish: ImageRequest, view: ImageView, clearing: tuple[Action, ...]) -> Plan:
     before = _shown(view.recipe, view.damage)
     if needs_build(wish, view):
         if view.exists:
             _refuse_if_used(wish, view, "built again")
-        build = BuildImage(wish.name, again=view.exists)
+        build = BuildImage(wish.name, rebuild=view.exists)
         return Plan((*clearing, build), before, _shown(view.complete or wish.recipe))
     if view.recipe is not None:
         _refuse_if_other(wish, view, view.recipe)
     return Plan(clearing, before, before)
 
 
-def _refuse_if_other(wish: Wish, view: ImageView, built: Recipe) -> None:
+def _refuse_if_other(wish: ImageRequest, view: ImageView, built: Recipe) -> None:
     options = differing(built, wish.recipe, view.archive_checksum)
     had, wanted = built.to_json(), wish.recipe.to_json()
     if wish.builder is not None and wish.builder != view.builder:
@@ -153,7 +153,7 @@ def _refuse_if_other(wish: Wish, view: ImageView, built: Recipe) -> None:
         )
 
 
-def _refuse_if_used(wish: Wish, view: ImageView, what: str) -> None:
+def _refuse_if_used(wish: ImageRequest, view: ImageView, what: str) -> None:
     if view.users:
         raise Conflict(
             f"image {wish.name}: cannot be {what} because it is used by {', '.join(view.users)}",

@@ -30,7 +30,7 @@ _OF_UPDATES = {
 
 
 @contextlib.contextmanager
-def opened(rootfs: str) -> Iterator[int]:
+def opened_root(rootfs: str) -> Iterator[int]:
     """Open the root directory for the block."""
     fd = os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -39,9 +39,9 @@ def opened(rootfs: str) -> Iterator[int]:
         os.close(fd)
 
 
-def neutralise(rootfs: str) -> None:
+def remove_machine_identity(rootfs: str) -> None:
     """Remove the machine id (machine-id(5)), host name, name servers, ssh host keys, and leftovers of builders."""
-    with opened(rootfs) as root:
+    with opened_root(rootfs) as root:
         for path in (*_OF_ONE_MACHINE, *_OF_THE_BUILD):
             directory, name = os.path.split(path)
             _remove_files(root, directory, {name}.__contains__)
@@ -54,7 +54,7 @@ def neutralise(rootfs: str) -> None:
 
 def drop_caches(rootfs: str) -> None:
     """Empty apt's lists and caches, which are outdated when the image is used."""
-    with opened(rootfs) as root:
+    with opened_root(rootfs) as root:
         for directory in _CACHES:
             _remove_files(root, directory, lambda name: name != "lock")
 

@@ -28,7 +28,7 @@ def leftovers(image_dir: str, name: str) -> list[str]:
 
 
 def clear(image_dir: str, name: str, timeout: float = 10.0) -> None:
-    """Delete `leftovers`. Retry for `timeout` seconds while a killed builder still writes to them."""
+    """Delete leftovers. Retry for `timeout` seconds while a killed builder still writes to them."""
     deadline = time.monotonic() + timeout
     for directory in leftovers(image_dir, name):
         while True:

@@ -24,10 +24,10 @@ from .._image.facts import image_facts
 from .._image.spec import Base, Image, Recipe, Source, parse_recipe
 from .._image.store import (
     check_ids,
+    derived_images,
+    has_image_json,
     image_layers,
     image_users,
-    images_on,
-    is_ours,
     read_image,
     require_ids,
     write_image,
@@ -38,19 +38,19 @@ from . import archive, bootstrap, staging
 from .apt_settings import proxies
 from .build_container import build_paths, has_leftovers, remove_build
 from .commands import CommandRunner, check_commands, command_runner
-from .layers import check_container, copy_layer, make_directory, whole
+from .layers import check_container, copy_layer, make_directory, mounted_layers
 from .plan import (
     BuildImage,
     ClearStaging,
     ExportImage,
+    ImageRequest,
     ImageView,
     RemoveImage,
-    Wish,
     check_layers,
     needs_build,
     plan_image,
 )
-from .sanitize import neutralise
+from .sanitize import remove_machine_identity
 
 # Seconds to wait for another build of the same image, after which this one finds it done.
 _BUILD_TIMEOUT = 3600.0
@@ -65,22 +65,22 @@ class ImageCase(UseCase[ImageView]):
         self.settings = replace(settings, lock_timeout=_BUILD_TIMEOUT) if patient else settings
         name = parse_name(params["name"], "name")
         self.paths = ImagePaths.of(settings.image_dir, name)
-        self.wish = Wish(
+        self.request = ImageRequest(
             name, params["state"], parse_recipe(params), _parse_builder(params), params["force"], _parse_archive(params)
         )
-        if self.wish.recipe.source is not None and self.wish.recipe.source.image == name:
+        if self.request.recipe.source is not None and self.request.recipe.source.image == name:
             raise InvalidInput(f"source: image {name} cannot be its own base", "give the new image another name")
         self.base: str | None = None
         # A build reports a damaged container. An image that exists does not need the container.
         with contextlib.suppress(Damaged):
-            self.base = self._find_base(self.wish.recipe.source or Source())
+            self.base = self._find_base(self.request.recipe.source or Source())
 
     def locks(self) -> Iterable[Lock]:
-        source = self.wish.recipe.source or Source()
+        source = self.request.recipe.source or Source()
         # The base must not be removed during the build, and the container must not start while it is copied.
-        bases = [image_lock(self.base, shared=True)] if self.base and self.base != self.wish.name else []
+        bases = [image_lock(self.base, shared=True)] if self.base and self.base != self.request.name else []
         containers = [container_lock(source.container)] if source.container else []
-        return [*sorted([image_lock(self.wish.name), *bases]), *containers]
+        return [*sorted([image_lock(self.request.name), *bases]), *containers]
 
     def _find_base(self, source: Source) -> str | None:
         """Return the name of the base image, or None."""
@@ -90,13 +90,13 @@ class ImageCase(UseCase[ImageView]):
         return None if spec is None else spec.image
 
     def observe(self) -> ImageView:
-        return self._observe(self.wish)
+        return self._observe(self.request)
 
-    def _observe(self, wish: Wish) -> ImageView:
-        name, image_dir = self.wish.name, self.settings.image_dir
+    def _observe(self, wish: ImageRequest) -> ImageView:
+        name, image_dir = self.request.name, self.settings.image_dir
         image, damage = self._read()
         users, unknown = image_users(self.settings.container_dir)
-        derived, damaged = images_on(image_dir)
+        derived, damaged = derived_images(image_dir)
         unknown = "; ".join(filter(None, (unknown, *(why for other, why in damaged.items() if other != name))))
         view = ImageView(
             recipe=None if image is None else image.recipe,
@@ -108,14 +108,14 @@ class ImageCase(UseCase[ImageView]):
             stale=self._has_leftovers(),
             exported=image is not None and self._is_exported(image),
         )
-        if self.wish.state == "exported":
-            archive.require_compressor(self.wish.archive)
+        if self.request.state == "exported":
+            archive.require_compressor(self.request.archive)
         if needs_build(wish, view):
             return replace(view, complete=self._complete())
         return replace(view, archive_checksum=self._changed_checksum(image))
 
     def _has_leftovers(self) -> bool:
-        name, partial = self.wish.name, self._partial()
+        name, partial = self.request.name, self._partial()
         return (
             bool(staging.leftovers(self.settings.image_dir, name))
             or has_leftovers(build_paths(self.settings, name))
@@ -124,17 +124,17 @@ class ImageCase(UseCase[ImageView]):
 
     def _read(self) -> tuple[Image | None, str]:
         try:
-            return read_image(self.settings.image_dir, self.wish.name), ""
+            return read_image(self.settings.image_dir, self.request.name), ""
         except Damaged as error:
-            if not is_ours(self.settings.image_dir, self.wish.name):
+            if not has_image_json(self.settings.image_dir, self.request.name):
                 raise
             return None, str(error)
 
     def _complete(self) -> Recipe:
         """Return the recipe of a build now. Raises the errors with which that build would fail."""
-        recipe = self.wish.recipe
+        recipe = self.request.recipe
         if recipe.commands:
-            check_commands(self.settings, self.wish.name)
+            check_commands(self.settings, self.request.name)
         source = recipe.source
         if source is not None and source.archive:
             checksum = archive.check_source(source.archive, source.checksum)
@@ -146,59 +146,59 @@ class ImageCase(UseCase[ImageView]):
                 raise AssertionError("the base image is unknown")
             check_layers(base, image_layers(self.settings.image_dir, base))
             return recipe
-        recipe = bootstrap.complete(recipe)
-        bootstrap.check_keyring(bootstrap.choose_builder(self.wish.builder, recipe), recipe)
+        recipe = bootstrap.with_host_defaults(recipe)
+        bootstrap.check_keyring(bootstrap.choose_builder(self.request.builder, recipe), recipe)
         return recipe
 
     def _changed_checksum(self, image: Image | None) -> str | None:
         """Return the checksum of the source archive if it is not the file that the image was imported from."""
-        source = self.wish.recipe.source
+        source = self.request.recipe.source
         if image is None or image.recipe.source is None or source is None or not source.archive or source.checksum:
             return None
         known = image.archive_stat if source.archive == image.recipe.source.archive else ()
         return archive.changed_checksum(source.archive, known)
 
     def plan(self, observed: ImageView) -> Plan:
-        return plan_image(self.wish, observed)
+        return plan_image(self.request, observed)
 
     def apply(self, action: Action, run: Run[ImageView]) -> None:
         run.warnings += _EFFECTS[type(action)](self) or ()
 
-    def again(self, run: Run[ImageView]) -> tuple[ImageView, Iterable[Action]]:
+    def observe_again(self, run: Run[ImageView]) -> tuple[ImageView, Iterable[Action]]:
         # `force` applies to the first plan only.
-        wish = replace(self.wish, force=False)
+        wish = replace(self.request, force=False)
         observed = self._observe(wish)
         return observed, plan_image(wish, observed).actions
 
     def result(self, observed: ImageView, run: Run[ImageView]) -> dict:
         image, _ = self._read()
         facts = image and image_facts(image, self.settings.image_dir, observed.users, observed.derived)
-        more = {"archive": self.wish.archive} if self.wish.archive else {}
+        more = {"archive": self.request.archive} if self.request.archive else {}
         return {"image": facts, **more, **({"warnings": run.warnings} if run.warnings else {})}
 
-    def ahead(self) -> dict:
+    def predicted_result(self) -> dict:
         """Return the check-mode result if an earlier task of the play creates what this task needs."""
-        return {"actions": [f"build image {self.wish.name}"], "image": None}
+        return {"actions": [f"build image {self.request.name}"], "image": None}
 
     def _clear(self) -> None:
-        staging.clear(self.settings.image_dir, self.wish.name)
-        build = build_paths(self.settings, self.wish.name)
+        staging.clear(self.settings.image_dir, self.request.name)
+        build = build_paths(self.settings, self.request.name)
         if has_leftovers(build):
             remove_build(self.settings, build)
         if self._partial():
             archive.remove_partial(self._partial())
 
     def _build(self) -> Iterable[str]:
-        if not self.wish.recipe.commands:
+        if not self.request.recipe.commands:
             self._make(None)
             return ()
         # Created first, so that an error in the container is found before the long build.
-        with command_runner(self.settings, self.wish.name) as runner:
+        with command_runner(self.settings, self.request.name) as runner:
             self._make(runner)
             return runner.warnings
 
     def _make(self, runner: CommandRunner | None) -> None:
-        image_dir, name = self.settings.image_dir, self.wish.name
+        image_dir, name = self.settings.image_dir, self.request.name
         paths = staging.new_staging(image_dir, name)
         try:
             log = staging.start_log(image_dir, name)
@@ -209,8 +209,8 @@ class ImageCase(UseCase[ImageView]):
             if runner is not None:
                 self._check_ids(image, runner)
                 runner.run(image.recipe.commands or (), paths, base, log, proxies())
-            with whole(paths, base, writable=True):
-                neutralise(paths.rootfs)
+            with mounted_layers(paths, base, writable=True):
+                remove_machine_identity(paths.rootfs)
             write_image(paths, replace(image, size=staging.tree_size(paths.rootfs)))
             staging.put_in_place(paths, self.paths)
         except BaseException:
@@ -219,7 +219,7 @@ class ImageCase(UseCase[ImageView]):
 
     def _fill(self, rootfs: str, log: str) -> Image:
         """Create the root file system in `rootfs`; return the content of image.json, without its size."""
-        recipe, source, builder = self.wish.recipe, self.wish.recipe.source, "archive"
+        recipe, source, builder = self.request.recipe, self.request.recipe.source, "archive"
         stat: tuple[int, ...] = ()
         base_record = None
         if source is not None and source.archive:
@@ -231,11 +231,11 @@ class ImageCase(UseCase[ImageView]):
             recipe = replace(recipe, suite=base.recipe.suite, architecture=base.recipe.architecture)
             base_record = Base(base.name, base.id)
         else:
-            recipe = bootstrap.complete(recipe)
-            builder = bootstrap.choose_builder(self.wish.builder, recipe)
+            recipe = bootstrap.with_host_defaults(recipe)
+            builder = bootstrap.choose_builder(self.request.builder, recipe)
             bootstrap.bootstrap(builder, recipe, rootfs, log)
         created = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        return Image(self.wish.name, os.urandom(8).hex(), created, recipe, builder, 0, {}, stat, base_record)
+        return Image(self.request.name, os.urandom(8).hex(), created, recipe, builder, 0, {}, stat, base_record)
 
     def _fill_on_base(self, source: Source, rootfs: str, log: str) -> Image:
         """Create the layer in `rootfs`; return the base image. Raises Conflict if the container's image has changed."""
@@ -264,24 +264,24 @@ class ImageCase(UseCase[ImageView]):
         staging.remove_image(self.paths)
 
     def _export(self) -> None:
-        image = read_image(self.settings.image_dir, self.wish.name)
+        image = read_image(self.settings.image_dir, self.request.name)
         # The plan has checked that it exists, and its lock is held.
         if image is None:
             raise AssertionError("the image is unknown")
-        log = staging.start_log(self.settings.image_dir, self.wish.name)
+        log = staging.start_log(self.settings.image_dir, self.request.name)
         newest = int(datetime.fromisoformat(image.created).timestamp())
-        base = image_layers(self.settings.image_dir, self.wish.name)[1:]
-        with whole(self.paths, base, writable=False):
-            written = archive.export(self.paths.rootfs, self.wish.archive, self._partial(), newest, log)
-        exports = {**image.exports, self.wish.archive: written}
+        base = image_layers(self.settings.image_dir, self.request.name)[1:]
+        with mounted_layers(self.paths, base, writable=False):
+            written = archive.export(self.paths.rootfs, self.request.archive, self._partial(), newest, log)
+        exports = {**image.exports, self.request.archive: written}
         write_image(self.paths, replace(image, exports=exports))
 
     def _partial(self) -> str:
-        return archive.partial_export(self.wish.archive, self.wish.name) if self.wish.archive else ""
+        return archive.partial_export(self.request.archive, self.request.name) if self.request.archive else ""
 
     def _is_exported(self, image: Image) -> bool:
-        found = archive.file_stat(self.wish.archive) if self.wish.archive else ()
-        return bool(found) and image.exports.get(self.wish.archive) == found
+        found = archive.file_stat(self.request.archive) if self.request.archive else ()
+        return bool(found) and image.exports.get(self.request.archive) == found
 
 
 _EFFECTS: dict[type[Action], Callable[[ImageCase], Iterable[str] | None]] = {

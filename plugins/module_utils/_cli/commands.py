@@ -10,7 +10,7 @@ import sys
 from argparse import Namespace
 
 from .._container import store
-from .._engine.container_records import require_one_directory
+from .._engine.container_records import require_one_container_dir
 from .._engine.engine import UseCase, check, perform
 from .._engine.names import parse_name
 from .._engine.paths import ContainerPaths, ImagePaths
@@ -21,7 +21,7 @@ from .output import local_time, one_line, print_json, shortened, size, table
 
 def _settings() -> Settings:
     settings = Settings.load({})
-    require_one_directory(settings.container_dir)
+    require_one_container_dir(settings.container_dir)
     return settings
 
 

@@ -38,7 +38,7 @@ class LiveExec(ExecCase):
         run = _on_terminal if self.on_terminal else _on_streams
         return run(process, cgroup, command)
 
-    def settle(self, run: Run[Observed]) -> None:
+    def wait_for_completion(self, run: Run[Observed]) -> None:
         """Accept every exit status: the command has run."""
 
     def result(self, observed: Observed, run: Run[Observed]) -> dict:

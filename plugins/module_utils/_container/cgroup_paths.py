@@ -14,16 +14,16 @@ from .._kernel.cgroup import Cgroup
 _PARENT = "conductor"
 
 
-def cgroup_of(container: str) -> Cgroup:
+def container_cgroup(container: str) -> Cgroup:
     """The cgroup of the container with this name."""
     return Cgroup(f"{_PARENT}/{container}")
 
 
-def cgroup_of_supervisors() -> Cgroup:
+def supervisors_cgroup() -> Cgroup:
     """The cgroup of all supervisors."""
     return Cgroup(f"{_PARENT}/.supervisors")
 
 
-def cgroup_of_entry() -> Cgroup:
+def agents_cgroup() -> Cgroup:
     """The cgroup of the agents, which enter containers for the connection plugin (_agent/daemon.py)."""
     return Cgroup(f"{_PARENT}/.entry")

@@ -40,7 +40,7 @@ def device_rules(spec: ContainerSpec) -> list[DeviceRule] | None:
     return [*_STANDARD, *asked, *mounted]
 
 
-def node_of(device: Device) -> os.stat_result:
+def stat_device(device: Device) -> os.stat_result:
     """Status of the host's device node; symlinks are followed, since names in /dev/disk/by-id are symlinks.
 
     Raises InvalidInput if the path does not exist or is not a device.
@@ -60,11 +60,11 @@ def node_of(device: Device) -> os.stat_result:
 def check_devices(spec: ContainerSpec) -> None:
     """Check that the host has the devices of `spec`. Changes nothing. Raises InvalidInput if it lacks one."""
     for device in spec.devices:
-        node_of(device)
+        stat_device(device)
 
 
 def _rule(source: str, access: str) -> DeviceRule:
-    found = node_of(Device(source, source, access))
+    found = stat_device(Device(source, source, access))
     kind = "c" if stat.S_ISCHR(found.st_mode) else "b"
     return DeviceRule(kind, os.major(found.st_rdev), os.minor(found.st_rdev), access)
 

@@ -18,7 +18,7 @@ def about_container(name: str) -> Iterator[None]:
     try:
         yield
     except ConductorError as error:
-        # The same object is raised again, so that its other attributes, like `may_come`, are kept.
+        # The same object is raised again, so that its other attributes, like `is_pending`, are kept.
         if not re.search(rf"\b{re.escape(name)}\b", error.message):
             error.message = f"container {name}: {error.message}"
         raise

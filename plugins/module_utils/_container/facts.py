@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from datetime import datetime, timezone
 
-from .._engine.container_records import process_in, read_kept, read_run_state
+from .._engine.container_records import process_in, read_common_spec, read_run_state
 from .._engine.paths import ContainerPaths
 from .._engine.settings import Settings
 from .._errors import Damaged, printable
@@ -29,8 +29,8 @@ def container_facts(settings: Settings, name: str) -> dict | None:
         return None
     state = read_run_state(paths) or {}
     process, supervisor = process_in(state), process_in(state, "supervisor")
-    running = process is not None and process.alive()
-    kept = read_kept(paths) or {}
+    running = process is not None and process.is_alive()
+    kept = read_common_spec(paths) or {}
     if not running:
         # Waits for a supervisor that is just writing the exit status.
         store.observe_process(paths, spec)
@@ -63,7 +63,7 @@ def container_facts(settings: Settings, name: str) -> dict | None:
 def _state(running: bool, supervisor: ProcessId | None, state: dict, ended: dict) -> str:
     if running:
         return "running"
-    if supervisor is not None and supervisor.alive():
+    if supervisor is not None and supervisor.is_alive():
         return "restarting"
     if state:
         return "exited"
@@ -89,7 +89,7 @@ def _addresses(settings: Settings, name: str) -> tuple[list[str], list[str]]:
 
 def _log(paths: ContainerPaths) -> tuple[str, list[str]]:
     try:
-        return log_tail(paths.log), []
+        return read_log_tail(paths.log), []
     except OSError as error:
         return "", [f"{paths.log} cannot be read ({error.strerror})"]
 
@@ -98,7 +98,7 @@ def _iso(seconds: float | None) -> str | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds")
 
 
-def log_from(path: str, begin: int) -> str:
+def read_log_from(path: str, begin: int) -> str:
     """Text that was written to the log from byte `begin` on, at most its last MiB."""
     try:
         with open(open_log(path), "rb") as file:
@@ -111,7 +111,7 @@ def log_from(path: str, begin: int) -> str:
         return ""
 
 
-def log_tail(path: str) -> str:
+def read_log_tail(path: str) -> str:
     """The last lines of the log, at most 4 KiB; control characters for terminals are escaped.
 
     Raises OSError, for instance if a process inside holds a lease on the log.

@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Iterator
 
-from .._engine.container_records import build_names, container_names, read_kept
+from .._engine.container_records import build_names, container_names, read_common_spec
 from .._engine.id_range import IdRange
 from .._engine.paths import ContainerPaths
 from .._errors import Damaged, HostNotCapable, LockTimeout
@@ -24,7 +24,7 @@ _PASSWD_LOCK = "/etc/.pwd.lock"
 
 def read_ids(paths: ContainerPaths) -> IdRange | None:
     """The container's range; None if it uses the host's ids or does not exist. Raises Damaged."""
-    kept = read_kept(paths)
+    kept = read_common_spec(paths)
     if kept is None or kept.get("userns", "host") == "host":
         return None
     ids = kept.get("ids")
@@ -35,7 +35,7 @@ def read_ids(paths: ContainerPaths) -> IdRange | None:
     return IdRange(ids["base"], ids["size"])
 
 
-def taken_ids(container_dir: str, but: str) -> dict[str, IdRange]:
+def assigned_ids(container_dir: str, but: str) -> dict[str, IdRange]:
     """Ranges of all containers and image builds except `but`, by name."""
     found = {}
     for name in (*container_names(container_dir), *build_names(container_dir)):
@@ -46,13 +46,13 @@ def taken_ids(container_dir: str, but: str) -> dict[str, IdRange]:
     return found
 
 
-def id_files() -> list[str]:
+def subid_files() -> list[str]:
     """Those of /etc/subuid and /etc/subgid that exist. Without them, useradd(8) assigns no such ids."""
     return [path for path in (SUBUID, SUBGID) if os.path.exists(path)]
 
 
 @contextlib.contextmanager
-def id_files_locked(timeout: float) -> Iterator[None]:
+def lock_subid_files(timeout: float) -> Iterator[None]:
     """Hold the lock of programs that change users (lckpwdf(3)) during the block.
 
     Raises LockTimeout after `timeout` seconds, HostNotCapable if /etc is not writable.
@@ -83,7 +83,7 @@ def id_files_locked(timeout: float) -> Iterator[None]:
 
 
 def append_ids(path: str, lines: str) -> None:
-    """Append `lines` to /etc/subuid or /etc/subgid, under `id_files_locked`. Raises HostNotCapable."""
+    """Append `lines` to /etc/subuid or /etc/subgid, under `lock_subid_files`. Raises HostNotCapable."""
     text = read_text(path)
     if text and not text.endswith("\n"):
         text += "\n"

@@ -10,7 +10,7 @@ from .._engine.engine import Run
 from .._engine.info_use_case import InfoCase, parse_names
 from .._engine.settings import Settings
 from .._errors import ConductorError
-from .cgroup_paths import cgroup_of
+from .cgroup_paths import container_cgroup
 from .facts import container_facts
 
 # Network interfaces that are reported, and bytes that are read of the kernel's table of them.
@@ -41,7 +41,7 @@ class ContainerInfoCase(InfoCase[list[dict]]):
     def _usage(self, name: str, facts: dict) -> dict | None:
         if facts["state"] != "running":
             return None
-        return {**cgroup_of(name).usage(), "network": _traffic(facts["pid"])}
+        return {**container_cgroup(name).usage(), "network": _traffic(facts["pid"])}
 
     def result(self, observed: list[dict], run: Run[list[dict]]) -> dict:
         return {"containers": observed}

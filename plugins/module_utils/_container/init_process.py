@@ -13,7 +13,7 @@ from .._errors import EffectFailed
 from .._kernel import syscalls, user_namespace
 from .._kernel.cgroup import CgroupEntry
 from .._kernel.rlimits import set_oom_score
-from .exec.privileges import Confinement, become_and_exec, close_others, report
+from .exec.privileges import Confinement, become_and_exec, close_other_descriptors, error_line
 from .limits import raise_limits
 from .mounts import mount_all
 from .spec.container import ContainerSpec
@@ -40,7 +40,7 @@ def exec_first_process(
     try:
         entry.join()
         # Among them are locks of the module, which must not be held for the container's lifetime.
-        close_others({go_fd, error_fd, *(streams or ())})
+        close_other_descriptors({go_fd, error_fd, *(streams or ())})
         set_oom_score(confinement.oom_score_adj)
         # Requires root on the host, which this process no longer is when the limits are set.
         limits = raise_limits(confinement.ulimits)
@@ -87,7 +87,7 @@ def exec_first_process(
             limits=limits,
         )
     except BaseException as error:
-        os.write(error_fd, report(error))
+        os.write(error_fd, error_line(error))
     finally:
         sys.stderr = sys.stdout = None
         os._exit(127)

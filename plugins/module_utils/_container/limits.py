@@ -28,7 +28,7 @@ def raise_limits(ulimits: Iterable[Ulimit]) -> rlimits.Limits:
     asked = _asked(ulimits)
     _check(asked)
     limits = {**rlimits.first_process_limits(), **_DEFAULTS, **asked}
-    rlimits.raise_hard(limits)
+    rlimits.raise_hard_limits(limits)
     return limits
 
 
@@ -45,8 +45,8 @@ def has_cgroup_limits(cgroup: Cgroup, spec: ContainerSpec) -> bool:
 def check_limits(spec: ContainerSpec) -> None:
     """Check that this host can set the requested limits. Changes nothing. Raises HostNotCapable if it cannot."""
     _check(_asked(spec.ulimits))
-    if not rlimits.may_have_oom_score(spec.oom_score_adj):
-        raise HostNotCapable(*rlimits.oom_score_refused(spec.oom_score_adj))
+    if not rlimits.can_set_oom_score(spec.oom_score_adj):
+        raise HostNotCapable(*rlimits.oom_score_error(spec.oom_score_adj))
 
 
 def _asked(ulimits: Iterable[Ulimit]) -> dict[str, tuple[int, int]]:
@@ -54,7 +54,7 @@ def _asked(ulimits: Iterable[Ulimit]) -> dict[str, tuple[int, int]]:
 
 
 def _check(asked: rlimits.Limits) -> None:
-    for name, wanted, most in rlimits.not_raisable(asked):
+    for name, wanted, most in rlimits.unraisable_limits(asked):
         shown = "unlimited" if wanted == UNLIMITED else wanted
         raise HostNotCapable(
             f"ulimits: hard limit {shown} of {name} exceeds {most}, which root on this host cannot raise",

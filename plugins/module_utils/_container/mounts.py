@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from .._engine.id_range import IdRange
 from .._errors import EffectFailed, HostNotCapable
 from .._kernel import syscalls, user_namespace
-from .._kernel.execute import native, shown
-from .devices import node_of
+from .._kernel.execute import display_path, native_path
+from .devices import stat_device
 from .spec.container import ContainerSpec
 from .spec.devices import DIRECTORIES, LINKS, STANDARD_NODES, Device
 from .spec.mounts import Mount
@@ -95,7 +95,7 @@ def _resolve(root_fd: int, path: str) -> list[str]:
     Components that do not exist are kept. The result is opened later without following symlinks. Raises EffectFailed if
     it is in /proc, /sys or /dev, which are not part of the root.
     """
-    todo, links = native(path).split("/"), 0
+    todo, links = native_path(path).split("/"), 0
     done: list[str] = []
     while todo:
         part = todo.pop(0)
@@ -118,9 +118,10 @@ def _resolve(root_fd: int, path: str) -> list[str]:
                 raise EffectFailed(f"mounts: target {path}: too many symlinks in the path", "choose another target")
             done = [] if to.startswith("/") else done[:-1]
             todo = [*to.split("/"), *todo]
-    if not done or (done[0] in _RESERVED and done != native(path).strip("/").split("/")):
+    if not done or (done[0] in _RESERVED and done != native_path(path).strip("/").split("/")):
         raise EffectFailed(
-            f"mounts: target {path} leads through a symlink to /{shown('/'.join(done))}, which conductor mounts itself",
+            f"mounts: target {path} leads through a symlink to /{display_path('/'.join(done))}, which conductor "
+            "mounts itself",
             "choose another target",
         )
     return done
@@ -160,7 +161,7 @@ def _open(root_fd: int, path: str) -> int:
         raise
     except OSError as error:
         raise EffectFailed(
-            f"mount target /{shown(path)}: {error.strerror}", "choose a target without symlinks in its path"
+            f"mount target /{display_path(path)}: {error.strerror}", "choose a target without symlinks in its path"
         ) from error
 
 
@@ -202,7 +203,7 @@ def _private_dev(inside: _Inside, devices: tuple[Device, ...]) -> None:
 
 def _host_device(dev_fd: int, device: Device) -> None:
     """Create the node of `device`, owned by root inside, with its mode on the host."""
-    found = node_of(device)
+    found = stat_device(device)
     *parents, name = device.target.split("/")[2:]
     path = ""
     for parent in parents:
@@ -284,10 +285,10 @@ def _mask(fd: int) -> None:
 
 def _bind(inside: _Inside, mount: Mount, target: list[str]) -> None:
     try:
-        tree = syscalls.open_tree(native(mount.source))
+        tree = syscalls.open_tree(native_path(mount.source))
     except OSError as error:
         raise EffectFailed(
-            f"mounts: source {mount.source} of {mount.target}: {syscalls.reason(error)}",
+            f"mounts: source {mount.source} of {mount.target}: {syscalls.strerror(error)}",
             "create it, or correct the path",
         ) from error
     try:
@@ -312,7 +313,7 @@ def check_idmapped(mounts: Iterable[Mount], ids: IdRange) -> None:
 
     Raises HostNotCapable if a file system does not support idmapped mounts.
     """
-    with user_namespace.new(ids.map_line) as process:
+    with user_namespace.create(ids.map_line) as process:
         userns_fd = os.open(f"/proc/{process}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
         try:
             for mount in mounts:
@@ -338,7 +339,7 @@ def _mount_errors(mount: Mount) -> Iterator[None]:
             # move_mount(2) fails with this for a file on a directory and vice versa.
             errno.EINVAL: "make both a directory, or both a file",
         }.get(error.errno or 0, "choose another target")
-        raise EffectFailed(f"mounts: {both}: {syscalls.reason(error)}", remedy) from error
+        raise EffectFailed(f"mounts: {both}: {syscalls.strerror(error)}", remedy) from error
 
 
 def _set_attributes(tree: int, attributes: int, mount: Mount, userns_fd: int | None) -> None:

@@ -15,11 +15,11 @@ from .._engine.settings import Settings
 from .._errors import Conflict, EffectFailed
 from .._image.store import image_layers
 from .._kernel import syscalls, user_namespace
-from .._kernel.mount_namespace import own_mounts
+from .._kernel.mount_namespace import private_mount_namespace
 from .._kernel.mountinfo import mount_points_below
 from .._kernel.overlayfs import mount_overlay
 from .id_ranges import read_ids
-from .rootfs import mount_rootfs, shown_layers
+from .rootfs import idmapped_layers, mount_rootfs
 from .spec.container import ContainerSpec
 
 
@@ -45,14 +45,14 @@ def open_root(settings: Settings, paths: ContainerPaths, spec: ContainerSpec, wr
 def _open_running(paths: ContainerPaths) -> int | None:
     process = process_in(read_run_state(paths))
     # Until it has executed its program, its root is the host's.
-    if process is None or not process.wait_executed():
+    if process is None or not process.wait_for_exec():
         return None
     try:
         fd = os.open(f"/proc/{process.pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     except (FileNotFoundError, ProcessLookupError):
         return None
     # Checked after opening: if the pid was reused meanwhile, this is the root of another process.
-    if process.alive():
+    if process.is_alive():
         return fd
     os.close(fd)
     return None
@@ -72,10 +72,10 @@ def _open_stopped(settings: Settings, paths: ContainerPaths, spec: ContainerSpec
     with contextlib.ExitStack() as stack:
         userns_fd = None
         if ids is not None:
-            process = stack.enter_context(user_namespace.new(ids.map_line))
+            process = stack.enter_context(user_namespace.create(ids.map_line))
             userns_fd = os.open(f"/proc/{process}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
             stack.callback(os.close, userns_fd)
-        stack.enter_context(own_mounts())
+        stack.enter_context(private_mount_namespace())
         if writable:
             mount_rootfs(paths, layers, userns_fd, ids.base if ids else 0)
         else:
@@ -96,7 +96,7 @@ def _mount_read_only(paths: ContainerPaths, layers: Sequence[str], userns_fd: in
             return
         # Holds the mount points of the layers; visible in this mount namespace only.
         syscalls.mount("tmpfs", paths.lower, "tmpfs", syscalls.MS_NODEV | syscalls.MS_NOSUID, "size=64k,mode=700")
-        with shown_layers(layers, paths.lower, userns_fd) as shown:
+        with idmapped_layers(layers, paths.lower, userns_fd) as shown:
             mount_overlay(paths.rootfs, [paths.upper, *shown])
     except (OSError, EffectFailed) as error:
         reason = error.strerror if isinstance(error, OSError) else error.message

@@ -14,14 +14,14 @@ from .._engine.container_records import process_in, read_run_state
 from .._engine.paths import ContainerPaths
 from .._engine.settings import Settings
 from .._errors import ConductorError, EffectFailed
-from .._kernel.terminate import wait_ended
+from .._kernel.terminate import wait_for_exit
 from . import store
-from .cgroup_paths import cgroup_of
-from .exec.bounded_output import Last
-from .exec.enter import Command, ended_before
+from .cgroup_paths import container_cgroup
+from .exec.bounded_output import Tail
+from .exec.enter import Command, container_stopped_error
 from .exec.privileges import Confinement
 from .exec.run_inside import run_inside
-from .facts import container_facts, log_from
+from .facts import container_facts, read_log_from
 from .seccomp import filters as seccomp_filters
 
 # Seconds within which an init that cannot boot has exited.
@@ -30,36 +30,36 @@ _BOOT = 1.0
 _MAX_OUTPUT = 4096
 
 
-class Ended(NamedTuple):
+class ExitedCommand(NamedTuple):
     """Exit status and output of a command that has exited."""
 
     rc: int
     stdout: str
 
 
-def run_to_end(settings: Settings, paths: ContainerPaths) -> Ended:
+def run_until_exit(settings: Settings, paths: ContainerPaths) -> ExitedCommand:
     """Wait until the first process has exited. Raises EffectFailed with `rc` if it is not 0 or not known."""
     state = read_run_state(paths) or {}
     process = process_in(state)
     pidfd = process.open() if process else None
     if pidfd is not None:
         try:
-            wait_ended(pidfd, math.inf)
+            wait_for_exit(pidfd, math.inf)
         finally:
             os.close(pidfd)
     facts = container_facts(settings, paths.name)
     if facts is None:
         raise EffectFailed(f"container {paths.name} was removed while its command ran", container=None, rc=None)
-    output = log_from(paths.log, state.get("log_begin", 0))
+    output = read_log_from(paths.log, state.get("log_begin", 0))
     if facts["exit_code"] != 0:
         raise EffectFailed(
             f"{paths.name}: the command exited with status {facts['exit_code']}",
             _see(output), container=facts, rc=facts["exit_code"], stdout=output,
         )  # fmt: skip
-    return Ended(0, output)
+    return ExitedCommand(0, output)
 
 
-def check_boots(settings: Settings, paths: ContainerPaths) -> None:
+def check_init_boots(settings: Settings, paths: ContainerPaths) -> None:
     """Check that an init that was just started does not exit within a second. Raises EffectFailed if it does."""
     spec, process = store.read_spec(paths), process_in(read_run_state(paths))
     if spec is None or not spec.init:
@@ -67,7 +67,7 @@ def check_boots(settings: Settings, paths: ContainerPaths) -> None:
     pidfd = process.open() if process else None
     if pidfd is not None:
         try:
-            if not wait_ended(pidfd, _BOOT):
+            if not wait_for_exit(pidfd, _BOOT):
                 return
         finally:
             os.close(pidfd)
@@ -80,7 +80,7 @@ def check_boots(settings: Settings, paths: ContainerPaths) -> None:
         )
 
 
-def wait_ready(settings: Settings, paths: ContainerPaths, argv: tuple[str, ...], timeout: float) -> None:
+def wait_until_ready(settings: Settings, paths: ContainerPaths, argv: tuple[str, ...], timeout: float) -> None:
     """Run `argv` inside repeatedly until it exits with 0.
 
     Raises EffectFailed after `timeout` seconds, or if the container stops before.
@@ -99,11 +99,11 @@ def wait_ready(settings: Settings, paths: ContainerPaths, argv: tuple[str, ...],
         try:
             if process is None:
                 # The supervisor failed to restart it, and will try again.
-                raise ended_before()
+                raise container_stopped_error()
             seccomp = seccomp_filters.filter_at((read_run_state(paths) or {}).get("seccomp", ""), spec)
             command = Command(argv, spec.user, spec.env, spec.working_dir, Confinement.of(spec, seccomp))
             until = time.monotonic() + max(left, 0.1)
-            outcome = run_inside(process, cgroup_of(paths.name), command, b"", until, lambda: Last(_MAX_OUTPUT))
+            outcome = run_inside(process, container_cgroup(paths.name), command, b"", until, lambda: Tail(_MAX_OUTPUT))
             if outcome.rc == 0:
                 return
             output = (outcome.stderr or outcome.stdout).decode(errors="replace")

@@ -48,12 +48,12 @@ def mount_rootfs(paths: ContainerPaths, layers: Sequence[str], userns_fd: int | 
     if userns_fd is None:
         mount_overlay(paths.rootfs, layers, paths.upper, paths.work)
         return
-    with shown_layers(layers, paths.lower, userns_fd) as shown:
+    with idmapped_layers(layers, paths.lower, userns_fd) as shown:
         mount_overlay(paths.rootfs, shown, paths.upper, paths.work)
 
 
 @contextlib.contextmanager
-def shown_layers(layers: Sequence[str], place: str, userns_fd: int) -> Iterator[list[str]]:
+def idmapped_layers(layers: Sequence[str], place: str, userns_fd: int) -> Iterator[list[str]]:
     """Paths in `place` at which the layers are mounted during the block, idmapped to the user namespace `userns_fd`.
 
     An overlay that is mounted from them holds its own references. Raises HostNotCapable.
@@ -96,7 +96,7 @@ def check_kernel(release: str) -> None:
 def check_idmap(layers: Sequence[str], ids: IdRange) -> None:
     """Check that this host can idmap the layers of an image to `ids`. Changes nothing. Raises HostNotCapable if not."""
     check_kernel(os.uname().release)
-    with user_namespace.new(ids.map_line) as process:
+    with user_namespace.create(ids.map_line) as process:
         fd = os.open(f"/proc/{process}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
         try:
             for layer in layers:

@@ -22,10 +22,10 @@ from .._kernel.cgroup import CgroupEntry
 from .._kernel.files.within_root import try_write_files
 from .._kernel.processes import ProcessId, has_executed
 from .._network.hosts_files import inside_files
-from .cgroup_paths import cgroup_of
+from .cgroup_paths import container_cgroup
 from .console_log import log_size
 from .devices import device_rules
-from .exec.privileges import Confinement, report
+from .exec.privileges import Confinement, error_line
 from .id_ranges import read_ids
 from .init_process import exec_first_process
 from .limits import set_cgroup_limits
@@ -72,13 +72,13 @@ def prepare(settings: Settings, paths: ContainerPaths, spec: ContainerSpec, secc
     """Create the cgroup, the network namespace, the root mount and files inside, each if it is missing."""
     ids = read_ids(paths)
     root_id = ids.base if ids else 0
-    cgroup = cgroup_of(spec.name)
+    cgroup = container_cgroup(spec.name)
     cgroup.create()
     set_cgroup_limits(cgroup, spec)
     cgroup.allow_devices(device_rules(spec))
     if spec.cgroup_writable:
         cgroup.delegate(root_id)
-    make_network_namespace(paths)
+    create_network_namespace(paths)
     userns_fd = network_namespace.owner(paths.netns)
     try:
         mount_rootfs(paths, image_layers(settings.image_dir, spec.image), userns_fd, root_id)
@@ -98,7 +98,7 @@ def prepare(settings: Settings, paths: ContainerPaths, spec: ContainerSpec, secc
     return Prepared(cgroup.open(), root_id, seccomp, bundle.current(), tuple(warnings))
 
 
-def make_network_namespace(paths: ContainerPaths) -> None:
+def create_network_namespace(paths: ContainerPaths) -> None:
     """Create the container's network namespace, and the user namespace that owns it, if they are missing.
 
     The two always exist together: the user namespace is found through the network namespace, which has a path.
@@ -160,7 +160,7 @@ def _silent_failure(spec: ContainerSpec, code: int) -> str:
 
 
 def _write_run_state(paths: ContainerPaths, child: int, seccomp: SeccompFilter, counts: dict) -> None:
-    oom_file = cgroup_of(paths.name).oom_file()
+    oom_file = container_cgroup(paths.name).oom_file()
     process, supervisor = ProcessId.of(child), ProcessId.of(os.getpid())
     write_run_state(
         paths,
@@ -195,4 +195,4 @@ def _supervisor(paths: ContainerPaths, spec: ContainerSpec, prepared: Prepared, 
         # All descriptors are close-on-exec.
         exec_supervisor(paths, prepared.bundle)
     except BaseException as error:
-        os.write(status, report(error))
+        os.write(status, error_line(error))

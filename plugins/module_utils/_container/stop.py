@@ -13,10 +13,10 @@ from .._engine.paths import ContainerPaths
 from .._errors import EffectFailed
 from .._kernel import network_namespace
 from .._kernel.cgroup import Cgroup
-from .._kernel.files.atomic_write import clear_abandoned
+from .._kernel.files.atomic_write import remove_stale_temporaries
 from .._kernel.processes import ProcessId
-from .._kernel.terminate import ask_to_end, send, wait_ended
-from .cgroup_paths import cgroup_of
+from .._kernel.terminate import send_signal, terminate, wait_for_exit
+from .cgroup_paths import container_cgroup
 from .rootfs import is_mounted, unmount_rootfs
 
 # Seconds. A killed process ends when the kernel has freed its resources; a hanging disk delays that without limit.
@@ -27,15 +27,15 @@ _SEE_DISK = "check the host for a hanging disk or mount"
 def stop_process(process: ProcessId, stop_signal: int, timeout: float) -> None:
     """End the first process, and with it all other processes inside, since it is pid 1.
 
-    Sends `stop_signal`, then SIGKILL after `timeout` seconds; see `ask_to_end`. Raises EffectFailed if the process does
+    Sends `stop_signal`, then SIGKILL after `timeout` seconds; see `terminate`. Raises EffectFailed if the process does
     not end within 30 seconds after SIGKILL.
     """
     pidfd = process.open()
     if pidfd is None:
         return
     try:
-        ask_to_end(pidfd, process.pid, stop_signal, timeout)
-        if not wait_ended(pidfd, _KILL_TIMEOUT):
+        terminate(pidfd, process.pid, stop_signal, timeout)
+        if not wait_for_exit(pidfd, _KILL_TIMEOUT):
             raise EffectFailed(f"process {process.pid} does not end after SIGKILL", _SEE_DISK)
     finally:
         os.close(pidfd)
@@ -52,32 +52,32 @@ def kill_all(cgroup: Cgroup) -> None:
         try:
             # Still in the cgroup now that the descriptor holds the process: the pid was not reused.
             if pid in cgroup.processes():
-                send(pidfd, signal.SIGKILL)
-                if not wait_ended(pidfd, _KILL_TIMEOUT):
+                send_signal(pidfd, signal.SIGKILL)
+                if not wait_for_exit(pidfd, _KILL_TIMEOUT):
                     raise EffectFailed(f"process {pid} does not end after SIGKILL", _SEE_DISK)
         finally:
             os.close(pidfd)
 
 
-def wait_supervisor(supervisor: ProcessId | None) -> None:
+def wait_for_supervisor(supervisor: ProcessId | None) -> None:
     """Wait until the supervisor has written the exit record and exited; kill it after 2 seconds (it may be stopped)."""
     pidfd = supervisor.open() if supervisor else None
     if pidfd is None:
         return
     try:
-        if not wait_ended(pidfd, 2.0):
-            send(pidfd, signal.SIGKILL)
-            wait_ended(pidfd, _KILL_TIMEOUT)
+        if not wait_for_exit(pidfd, 2.0):
+            send_signal(pidfd, signal.SIGKILL)
+            wait_for_exit(pidfd, _KILL_TIMEOUT)
     finally:
         os.close(pidfd)
 
 
-def leftovers(paths: ContainerPaths) -> tuple[str, ...]:
+def find_leftovers(paths: ContainerPaths) -> tuple[str, ...]:
     """Names, for users, of what a start has prepared or a process has left behind."""
     found = {
         "root file system": is_mounted(paths),
         "network namespace": os.path.lexists(paths.netns),
-        "cgroup": cgroup_of(paths.name).exists(),
+        "cgroup": container_cgroup(paths.name).exists(),
         "run state": os.path.lexists(paths.run_state),
     }
     return tuple(name for name, exists in found.items() if exists)
@@ -87,7 +87,7 @@ def clean_up(paths: ContainerPaths) -> None:
     """Remove all that `leftovers` finds. Requires that the container has no process and no link (DetachNetwork)."""
     network_namespace.remove(paths.netns)
     unmount_rootfs(paths)
-    cgroup_of(paths.name).remove()
+    container_cgroup(paths.name).remove()
     with contextlib.suppress(FileNotFoundError):
         os.unlink(paths.run_state)
-        clear_abandoned(os.path.dirname(paths.run_state))
+        remove_stale_temporaries(os.path.dirname(paths.run_state))

@@ -8,23 +8,23 @@ from __future__ import annotations
 import os
 from dataclasses import asdict
 
-from .._engine.container_records import PROCESS_KINDS, process_in, read_kept, read_run_state
+from .._engine.container_records import PROCESS_KINDS, process_in, read_common_spec, read_run_state
 from .._engine.id_range import IdRange
 from .._engine.json_files import read_json, write_json
 from .._engine.paths import STAGING_PREFIX, ContainerPaths
-from .._engine.typed_values import flag, maybe, moment, whole
+from .._engine.typed_values import boolean, integer, nullable, timestamp
 from .._errors import Damaged
 from .._kernel.files.atomic_write import remove_tree, sync_directory
 from .._kernel.processes import ProcessId
-from .._kernel.terminate import wait_ended
+from .._kernel.terminate import wait_for_exit
 from .spec.container import ContainerSpec
 
 _EXIT = {
     **PROCESS_KINDS,
-    "exit_code": maybe(whole(0, 255)),
-    "signal": maybe(whole(1, 64)),
-    "oom_killed": flag,
-    "finished_at": moment,
+    "exit_code": nullable(integer(0, 255)),
+    "signal": nullable(integer(1, 64)),
+    "oom_killed": boolean,
+    "finished_at": timestamp,
 }
 
 
@@ -48,19 +48,19 @@ def write_spec(paths: ContainerPaths, spec: ContainerSpec, *, running: bool | No
 
     The container keeps its id, to which peers and leases are bound, and its id range.
     """
-    old = read_kept(paths) or {}
+    old = read_common_spec(paths) or {}
     wanted = old.get("wanted", "stopped") if running is None else ("running" if running else "stopped")
     _write(paths, spec, old.get("id") or os.urandom(8).hex(), wanted, old.get("ids"))
 
 
-def is_to_run(paths: ContainerPaths) -> bool:
+def should_run(paths: ContainerPaths) -> bool:
     """Whether container.json says that the container should run. Raises Damaged."""
-    return (read_kept(paths) or {}).get("wanted") == "running"
+    return (read_common_spec(paths) or {}).get("wanted") == "running"
 
 
 def write_spec_and_ids(paths: ContainerPaths, spec: ContainerSpec, ids: IdRange | None) -> None:
     """Write the spec and the id range (for `spec.userns`) of a container that does not run."""
-    old = read_kept(paths) or {}
+    old = read_common_spec(paths) or {}
     _write(paths, spec, old.get("id") or os.urandom(8).hex(), "stopped", None if ids is None else asdict(ids))
 
 
@@ -121,7 +121,7 @@ def observe_process(
     """First process, supervisor, and whether the container runs (waiting for a restart counts as running)."""
     state = read_run_state(paths)
     process, supervisor = process_in(state), process_in(state, "supervisor")
-    if process is not None and process.alive():
+    if process is not None and process.is_alive():
         return process, supervisor, True
     pidfd = supervisor.open() if supervisor else None
     if pidfd is None:
@@ -129,6 +129,6 @@ def observe_process(
     try:
         # The first process has ended: the supervisor may need a moment to write the exit record.
         restarts = spec is not None and spec.restart_policy != "no"
-        return process, supervisor, not wait_ended(pidfd, 0.05 if restarts else 2.0)
+        return process, supervisor, not wait_for_exit(pidfd, 0.05 if restarts else 2.0)
     finally:
         os.close(pidfd)

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 
 from .._engine.id_range import IdRange
 from .._kernel.files.atomic_write import read_text
-from .id_ranges import append_ids, id_files, id_files_locked
-from .plan.id_ranges import lines_of
+from .id_ranges import append_ids, lock_subid_files, subid_files
+from .plan.id_ranges import subid_lines
 
 
 def register_ids(ranges: Iterable[IdRange], timeout: float) -> None:
@@ -22,6 +22,6 @@ def register_ids(ranges: Iterable[IdRange], timeout: float) -> None:
     wanted = tuple(ranges)
     if not wanted:
         return
-    with id_files_locked(timeout):
-        for path in id_files():
-            append_ids(path, lines_of(found for found in wanted if lines_of([found]) not in read_text(path)))
+    with lock_subid_files(timeout):
+        for path in subid_files():
+            append_ids(path, subid_lines(found for found in wanted if subid_lines([found]) not in read_text(path)))

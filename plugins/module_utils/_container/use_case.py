@@ -23,33 +23,33 @@ from .._image.store import check_ids, image_layers
 from .._kernel.files.atomic_write import read_text, remove_tree
 from .._kernel.flock import Lock, locked
 from .._network.plan.stages import AttachNetwork, NetworkStage
-from .._network.stages import check_attachable, is_linked, is_networked, staged, take_away_network
+from .._network.stages import check_attachable, detach_network, has_network, has_network_or_link, staged
 from .._network.stages import look as look_at_network
 from . import start, stop, store
-from .cgroup_paths import cgroup_of
+from .cgroup_paths import container_cgroup
 from .error_context import about_container
 from .facts import container_facts
-from .id_ranges import SUBGID, SUBUID, id_files, read_ids, taken_ids
+from .id_ranges import SUBGID, SUBUID, assigned_ids, read_ids, subid_files
 from .limits import has_cgroup_limits, set_cgroup_limits
 from .plan.container import (
     ApplyLimits,
+    CancelStop,
     CleanUp,
     ContainerView,
     CreateContainer,
-    MakeNetworkNamespace,
+    CreateNetworkNamespace,
     RegisterIds,
     RemoveContainer,
+    Request,
     ResetRoot,
     StartProcess,
+    StartSupervisor,
     StopProcesses,
-    Supervise,
-    TakeBackStop,
     UpdateSpec,
-    Wish,
     plan_container,
 )
-from .plan.id_ranges import IdsView, choose, choose_range, unregistered
-from .readiness import check_boots, run_to_end, wait_ready
+from .plan.id_ranges import IdsView, choose_ids, choose_range, unregistered_ids
+from .readiness import check_init_boots, run_until_exit, wait_until_ready
 from .rootfs import check_idmap
 from .seccomp import filters as seccomp_filters
 from .spec.container import ContainerSpec, merge, parse_changes
@@ -57,10 +57,10 @@ from .spec.request import RUNNING
 from .spec.values import parse_argv
 from .start_checks import check_startable
 from .subid_files import register_ids
-from .supervisor.spawn import adopt
+from .supervisor.spawn import start_new_supervisor
 
 # Actions of a start, in this order.
-_STARTING = (MakeNetworkNamespace, AttachNetwork, StartProcess)
+_STARTING = (CreateNetworkNamespace, AttachNetwork, StartProcess)
 
 
 class ContainerCase(UseCase[ContainerView]):
@@ -71,13 +71,13 @@ class ContainerCase(UseCase[ContainerView]):
         self.changes = parse_changes(params)
         self.name = self.changes["name"]
         self.paths = ContainerPaths.of(settings.container_dir, self.name)
-        self.wish = Wish(
+        self.request = Request(
             params["state"], bool(params.get("restart")), bool(params.get("recreate")), bool(params.get("force"))
         )
         self.wait = parse_argv(params["wait"], "wait") if params.get("wait") else ()
         self.wait_timeout = params["wait_timeout"]
         self.detach = params.get("detach") is not False
-        runs = self.wish.state in RUNNING
+        runs = self.request.state in RUNNING
         if not self.detach and self.wait:
             raise InvalidInput(f"{self.name}: detach: false and wait are mutually exclusive", "leave out one of them")
         if not runs and (self.wait or not self.detach):
@@ -97,16 +97,16 @@ class ContainerCase(UseCase[ContainerView]):
             spec = store.read_spec(self.paths)
         except Damaged as error:
             damage = str(error)
-            if self.wish.state != "absent" or not self.wish.force:
+            if self.request.state != "absent" or not self.request.force:
                 raise
         try:
             _, supervisor, running = store.observe_process(self.paths, spec)
         except Damaged as error:
-            if self.wish.state != "absent" or not self.wish.force:
+            if self.request.state != "absent" or not self.request.force:
                 raise
             damage = str(error)
-            supervisor, running = None, bool(cgroup_of(self.name).processes())
-        leftovers = () if running else stop.leftovers(self.paths)
+            supervisor, running = None, bool(container_cgroup(self.name).processes())
+        leftovers = () if running else stop.find_leftovers(self.paths)
         if store.has_staging(self.paths):
             leftovers = (*leftovers, "incomplete directory")
         image = self.changes.get("image") or (spec.image if spec else "")
@@ -114,33 +114,37 @@ class ContainerCase(UseCase[ContainerView]):
         view = ContainerView(
             spec=spec,
             running=running,
-            to_run=spec is not None and store.is_to_run(self.paths),
-            supervised=supervisor is not None and supervisor.alive(),
+            should_run=spec is not None and store.should_run(self.paths),
+            supervised=supervisor is not None and supervisor.is_alive(),
             leftovers=leftovers,
             image_exists=bool(image) and os.path.exists(ImagePaths.of(self.settings.image_dir, image).spec),
-            limits_applied=spec is None or not running or has_cgroup_limits(cgroup_of(self.name), spec),
-            memory_needed=cgroup_of(self.name).memory_needed() if running and "memory" in self.changes else 0,
+            limits_applied=spec is None or not running or has_cgroup_limits(container_cgroup(self.name), spec),
+            unreclaimable_memory=container_cgroup(self.name).unreclaimable_memory()
+            if running and "memory" in self.changes
+            else 0,
             damage=damage,
             ids=ids,
             unregistered=self._unregistered(spec, ids),
             incomplete=spec is None and os.path.lexists(self.paths.directory),
-            networked=is_networked(self.settings, self.name),
-            linked=is_linked(self.settings, self.name),
-            namespace=not damage and start.has_network_namespace(self.paths),
+            has_network=has_network(self.settings, self.name),
+            has_network_or_link=has_network_or_link(self.settings, self.name),
+            has_network_namespace=not damage and start.has_network_namespace(self.paths),
         )
         return replace(view, problem=self._problem(view))
 
     def _problem(self, view: ContainerView) -> ConductorError | None:
         """The error with which a start would fail, found before anything is changed; None if nothing is started."""
-        if self.wish.state == "absent" or view.incomplete:
+        if self.request.state == "absent" or view.incomplete:
             return None
-        starts = self.wish.state in RUNNING and (not view.running or self.wish.recreate or self.wish.may_restart)
+        starts = self.request.state in RUNNING and (
+            not view.running or self.request.recreate or self.request.allows_restart
+        )
         try:
             with about_container(self.name):
                 wanted = merge(view.spec, self.changes)
                 if starts or view.spec is None:
                     check_startable(self.settings, self.paths, wanted)
-                if starts and view.networked:
+                if starts and view.has_network:
                     check_attachable(self.settings, self.name)
                 if not starts and "seccomp" in self.changes:
                     seccomp_filters.check(wanted)
@@ -151,7 +155,7 @@ class ContainerCase(UseCase[ContainerView]):
     def _observe_ids(self, spec: ContainerSpec | None, image: str) -> IdsView | None:
         """Facts for choosing a range of ids; None if no range is to be chosen. Raises HostNotCapable."""
         userns = self._userns(spec)
-        if self.wish.state == "absent" or (spec is not None and userns == spec.userns):
+        if self.request.state == "absent" or (spec is not None and userns == spec.userns):
             return None
         view = self._ids_view()
         if userns != "host" and image and os.path.exists(ImagePaths.of(self.settings.image_dir, image).spec):
@@ -164,29 +168,29 @@ class ContainerCase(UseCase[ContainerView]):
         return self.changes.get("userns", spec.userns if spec else ContainerSpec.userns)
 
     def _unregistered(self, spec: ContainerSpec | None, view: IdsView | None) -> tuple[IdRange, ...]:
-        """Ranges to register for this container, whose ids exist or are to be chosen. Raises the errors of `choose`."""
-        if self.wish.state == "absent" or self._userns(spec) == "host" or not id_files():
+        """Ranges to register for this container, whose ids exist or are to be chosen. Raises as `choose_ids`."""
+        if self.request.state == "absent" or self._userns(spec) == "host" or not subid_files():
             return ()
-        ids = read_ids(self.paths) if view is None else choose(self._userns(spec), view)
+        ids = read_ids(self.paths) if view is None else choose_ids(self._userns(spec), view)
         texts = view or IdsView(read_text(SUBUID), read_text(SUBGID))
-        return unregistered(ids, texts) if ids else ()
+        return unregistered_ids(ids, texts) if ids else ()
 
     def _ids_view(self) -> IdsView:
-        taken = taken_ids(self.settings.container_dir, self.name)
+        taken = assigned_ids(self.settings.container_dir, self.name)
         return IdsView(read_text(SUBUID), read_text(SUBGID), taken)
 
     def plan(self, observed: ContainerView) -> Plan:
         with about_container(self.name):
-            return self._plan(observed, self.wish)
+            return self._plan(observed, self.request)
 
-    def _plan(self, view: ContainerView, wish: Wish) -> Plan:
-        wanted = None if self.wish.state == "absent" else merge(view.spec, self.changes)
+    def _plan(self, view: ContainerView, wish: Request) -> Plan:
+        wanted = None if self.request.state == "absent" else merge(view.spec, self.changes)
         if view.incomplete and wanted is not None:
             raise Damaged(
                 f"{self.paths.directory} exists, but has no container.json",
                 "move it away, or remove it with state=absent and force=true",
             )
-        if view.incomplete and not self.wish.force:
+        if view.incomplete and not self.request.force:
             raise Damaged(f"{self.paths.directory} has no container.json", "remove it with state=absent and force=true")
         if wanted is not None and not self.detach and wanted.restart_policy != "no":
             raise InvalidInput(
@@ -195,15 +199,15 @@ class ContainerCase(UseCase[ContainerView]):
             )
         return plan_container(wanted, self.name, view, wish)
 
-    def foresee(self, planned: Plan, observed: ContainerView) -> Iterable[Action]:
+    def predict(self, planned: Plan, observed: ContainerView) -> Iterable[Action]:
         if not any(isinstance(action, NetworkStage) for action in planned.actions):
             return planned.actions
         view = look_at_network(self.settings, self.name, observed.running)
         if view is None:
             return [action for action in planned.actions if not isinstance(action, NetworkStage)]
-        from .._network.plan.foresight import foresee
+        from .._network.plan.foresight import predict_actions
 
-        return foresee(planned.actions, view, self.settings.forwarding, self.settings.firewall)
+        return predict_actions(planned.actions, view, self.settings.forwarding, self.settings.firewall)
 
     def stage(self, stage: Stage) -> contextlib.AbstractContextManager[Iterable[Action]]:
         # plan_container plans no other stages.
@@ -222,35 +226,35 @@ class ContainerCase(UseCase[ContainerView]):
         with about_container(self.name):
             run.warnings += effect(self, action) or ()
 
-    def take_back(self, action: Action, run: Run[ContainerView]) -> None:
+    def undo(self, action: Action, run: Run[ContainerView]) -> None:
         """Undo a start that failed."""
         if not isinstance(action, _STARTING):
             return
         spec = store.read_spec(self.paths)
         if spec is not None:
             store.write_spec(self.paths, spec, running=False)
-        take_away_network(self.settings, self.name)
+        detach_network(self.settings, self.name)
         stop.clean_up(self.paths)
         while run.done and (isinstance(run.done[-1], _STARTING) or type(run.done[-1]) not in _EFFECTS):
             run.done.pop()
 
-    def again(self, run: Run[ContainerView]) -> tuple[ContainerView, Iterable[Action]]:
+    def observe_again(self, run: Run[ContainerView]) -> tuple[ContainerView, Iterable[Action]]:
         observed = self.observe()
         # The restart has been done.
-        wish = replace(self.wish, state="started") if self.wish.state == "restarted" else self.wish
+        wish = replace(self.request, state="started") if self.request.state == "restarted" else self.request
         left = self._plan(observed, wish).actions
         if _has_started(run):
             # Started in this run and exited since: the command did so by itself, so it is not started again.
             left = tuple(action for action in left if not isinstance(action, _STARTING))
         return observed, left
 
-    def settle(self, run: Run[ContainerView]) -> None:
+    def wait_for_completion(self, run: Run[ContainerView]) -> None:
         if self.wait:
-            wait_ready(self.settings, self.paths, self.wait, self.wait_timeout)
+            wait_until_ready(self.settings, self.paths, self.wait, self.wait_timeout)
         elif not self.detach:
-            run.outcome = run_to_end(self.settings, self.paths)
+            run.outcome = run_until_exit(self.settings, self.paths)
         elif _has_started(run):
-            check_boots(self.settings, self.paths)
+            check_init_boots(self.settings, self.paths)
 
     def result(self, observed: ContainerView, run: Run[ContainerView]) -> dict:
         facts, warnings = container_facts(self.settings, self.name), run.all_warnings()
@@ -264,7 +268,7 @@ class ContainerCase(UseCase[ContainerView]):
     def _register(self, action: RegisterIds) -> None:
         register_ids(action.ranges, self.settings.lock_timeout)
 
-    def ahead(self) -> dict:
+    def predicted_result(self) -> dict:
         """The result in check mode if an earlier task of the play would create what this one needs."""
         return {"actions": [f"create container {self.name} from image {self.changes.get('image')}"], "container": None}
 
@@ -283,10 +287,10 @@ class ContainerCase(UseCase[ContainerView]):
     def _chosen_ids(self, spec: ContainerSpec) -> Iterator[IdRange | None]:
         """The range of ids of the container, reserved until the block has written it."""
         with locked(LOCK_DIR, ids_lock(), self.settings.lock_timeout):
-            yield choose(spec.userns, self._ids_view())
+            yield choose_ids(spec.userns, self._ids_view())
 
     def _limit(self, action: ApplyLimits) -> None:
-        set_cgroup_limits(cgroup_of(self.name), action.spec)
+        set_cgroup_limits(container_cgroup(self.name), action.spec)
 
     def _stop(self, _action: StopProcesses) -> None:
         with contextlib.suppress(Damaged):
@@ -299,9 +303,9 @@ class ContainerCase(UseCase[ContainerView]):
             if process is not None:
                 timeout = spec.stop_timeout if spec is not None else 0
                 stop.stop_process(process, spec.stop_signal if spec else ContainerSpec.stop_signal, timeout)
-            stop.wait_supervisor(process_in(state, "supervisor"))
+            stop.wait_for_supervisor(process_in(state, "supervisor"))
         # For a damaged run state, which the plan allows with force only.
-        stop.kill_all(cgroup_of(self.name))
+        stop.kill_all(container_cgroup(self.name))
 
     def _clean(self, _action: CleanUp) -> None:
         stop.clean_up(self.paths)
@@ -313,20 +317,20 @@ class ContainerCase(UseCase[ContainerView]):
             os.mkdir(directory)
             os.chmod(directory, 0o755)
 
-    def _make_namespace(self, _action: MakeNetworkNamespace) -> None:
-        start.make_network_namespace(self.paths)
+    def _make_namespace(self, _action: CreateNetworkNamespace) -> None:
+        start.create_network_namespace(self.paths)
 
     def _start(self, action: StartProcess) -> Iterable[str]:
         store.write_spec(self.paths, action.spec, running=True)
         return start.start(self.settings, self.paths, action.spec)
 
-    def _take_back(self, _action: TakeBackStop) -> None:
+    def _take_back(self, _action: CancelStop) -> None:
         spec = store.read_spec(self.paths)
         if spec is not None:
             store.write_spec(self.paths, spec, running=True)
 
-    def _supervise(self, _action: Supervise) -> None:
-        adopt(self.paths, read_run_state(self.paths) or {})
+    def _supervise(self, _action: StartSupervisor) -> None:
+        start_new_supervisor(self.paths, read_run_state(self.paths) or {})
 
     def _remove(self, _action: RemoveContainer) -> None:
         store.remove_directory(self.paths)
@@ -341,10 +345,10 @@ _EFFECTS: dict[type[Action], Callable[[ContainerCase, Any], Iterable[str] | None
     StopProcesses: ContainerCase._stop,
     CleanUp: ContainerCase._clean,
     ResetRoot: ContainerCase._reset,
-    MakeNetworkNamespace: ContainerCase._make_namespace,
+    CreateNetworkNamespace: ContainerCase._make_namespace,
     StartProcess: ContainerCase._start,
-    TakeBackStop: ContainerCase._take_back,
-    Supervise: ContainerCase._supervise,
+    CancelStop: ContainerCase._take_back,
+    StartSupervisor: ContainerCase._supervise,
     RemoveContainer: ContainerCase._remove,
 }
 

@@ -26,7 +26,7 @@ class Stage(Action):
     """
 
 
-class LeftOut(Exception):
+class ActionSkipped(Exception):
     """An action was skipped in `container` for a reason that only its processes can cause. The run continues."""
 
     def __init__(self, reason: str, container: str) -> None:

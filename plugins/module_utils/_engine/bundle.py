@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from types import ModuleType
 
 from .._kernel.files.atomic_write import remove_tree
-from .._kernel.processes import is_argument
+from .._kernel.processes import is_argument_of_any_process
 from .paths import LIBRARY_DIR
 
 # Directory of module_utils, or of its copy in a bundle; this file is _engine/bundle.py in it.
@@ -242,5 +242,9 @@ def _remove_unused() -> None:
     for directory in _bundles():
         with contextlib.suppress(FileNotFoundError):
             is_old = time.time() - os.stat(directory).st_mtime > _MAX_AGE
-            if is_old and not os.path.exists(os.path.join(directory, _PINNED)) and not is_argument(directory):
+            if (
+                is_old
+                and not os.path.exists(os.path.join(directory, _PINNED))
+                and not is_argument_of_any_process(directory)
+            ):
                 remove_tree(directory)

@@ -13,25 +13,25 @@ from .._kernel.processes import ProcessId
 from .id_range import RANGE_KIND, userns_kind
 from .json_files import read_json, write_json
 from .paths import BUILD_PREFIX, RUN_DIR, STAGING_PREFIX, ContainerPaths
-from .typed_values import flag, maybe, moment, number, object_with, one_of, text, whole
+from .typed_values import boolean, integer, nullable, number, object_with, one_of, text, timestamp
 
 _STATES = os.path.join(RUN_DIR, "containers")
 _STOP_IT = "stop the container with force: true"
 
 # The greatest pid is 2^22 (proc(5), pid_max).
-PROCESS_KINDS = {"pid": whole(0, 1 << 22), "start_time": whole(0)}
+PROCESS_KINDS = {"pid": integer(0, 1 << 22), "start_time": integer(0)}
 _RUN_STATE = {
     **PROCESS_KINDS,
     "supervisor": object_with(PROCESS_KINDS, PROCESS_KINDS),
-    "started_at": moment,
+    "started_at": timestamp,
     "began": number(0, 1 << 40),
-    "restarts": whole(0),
-    "steady": whole(-(1 << 40)),
-    "failed": flag,
+    "restarts": integer(0),
+    "steady": integer(-(1 << 40)),
+    "failed": boolean,
     "oom_file": text,
-    "oom_kills": whole(0),
+    "oom_kills": integer(0),
     "seccomp": text,
-    "log_begin": whole(0),
+    "log_begin": integer(0),
     "container_dir": text,
 }
 _KEPT = {
@@ -40,7 +40,7 @@ _KEPT = {
     "image": text,
     "wanted": one_of("running", "stopped"),
     "userns": userns_kind,
-    "ids": maybe(RANGE_KIND),
+    "ids": nullable(RANGE_KIND),
 }
 
 
@@ -62,7 +62,7 @@ def build_names(container_dir: str) -> list[str]:
     return sorted(entry for entry in entries if entry.startswith(BUILD_PREFIX))
 
 
-def read_kept(paths: ContainerPaths) -> dict[str, Any] | None:
+def read_common_spec(paths: ContainerPaths) -> dict[str, Any] | None:
     """Return {id, hostname, image, wanted, userns, ids} of container.json, or None. Raises Damaged.
 
     All modules need these values. Only _container/store.py reads the rest.
@@ -80,7 +80,7 @@ def write_run_state(paths: ContainerPaths, state: dict[str, Any]) -> None:
     write_json(paths.run_state, state)
 
 
-def require_one_directory(container_dir: str) -> None:
+def require_one_container_dir(container_dir: str) -> None:
     """Raise Conflict if containers of another directory run: run states, links and firewall use only their names."""
     try:
         entries = sorted(entry for entry in os.listdir(_STATES) if not entry.startswith(STAGING_PREFIX))

@@ -13,7 +13,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from .._errors import ConductorError, EffectFailed
 from .._kernel.flock import Lock, locked
 from . import paths
-from .action import Action, LeftOut, Plan, Stage
+from .action import Action, ActionSkipped, Plan, Stage
 from .settings import Settings
 
 # The state of the host that a use case observes and plans from.
@@ -24,19 +24,19 @@ Observed = TypeVar("Observed")
 class Run(Generic[Observed]):
     """The state of a run. The use case itself holds only the request.
 
-    `observed`: the first observation; `left_out`: reasons of skipped actions by the container's name; `outcome`: values
+    `observed`: the first observation; `skipped`: reasons of skipped actions by the container's name; `outcome`: values
     for the result from an action or from the wait at the end.
     """
 
     observed: Observed
     done: list[Action] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    left_out: dict[str, str] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
     outcome: Any = None
 
     def all_warnings(self) -> list[str]:
         """Return `warnings` and the skipped actions."""
-        return [*self.warnings, *(f"container {name}: {reason}" for name, reason in self.left_out.items())]
+        return [*self.warnings, *(f"container {name}: {reason}" for name, reason in self.skipped.items())]
 
 
 class UseCase(Protocol[Observed]):
@@ -53,7 +53,7 @@ class UseCase(Protocol[Observed]):
     def plan(self, observed: Observed) -> Plan:
         """Return the plan; a pure function. Raises InvalidInput, Conflict or NotFound if the request is impossible."""
 
-    def foresee(self, planned: Plan, observed: Observed) -> Iterable[Action]:
+    def predict(self, planned: Plan, observed: Observed) -> Iterable[Action]:
         """Return the actions of a run of `planned`, including those of its stages. Changes nothing."""
         return planned.actions
 
@@ -67,16 +67,16 @@ class UseCase(Protocol[Observed]):
     def apply(self, action: Action, run: Run[Observed]) -> None:
         """Apply one action. Raises LeftOut if only this action must be skipped."""
 
-    def take_back(self, action: Action, run: Run[Observed]) -> None:
+    def undo(self, action: Action, run: Run[Observed]) -> None:
         """Undo the parts of the failed `action` that must not remain."""
         return None
 
-    def again(self, run: Run[Observed]) -> tuple[Observed, Iterable[Action]]:
+    def observe_again(self, run: Run[Observed]) -> tuple[Observed, Iterable[Action]]:
         """Observe again; return the observation and the remaining actions."""
         observed = self.observe()
         return observed, self.plan(observed).actions
 
-    def settle(self, run: Run[Observed]) -> None:
+    def wait_for_completion(self, run: Run[Observed]) -> None:
         """Wait for the effects of the last action, with no lock held. Changes nothing."""
         return None
 
@@ -88,7 +88,7 @@ def check(case: UseCase[Observed]) -> dict[str, Any]:
     """Return the report of `perform` without changing anything."""
     run = Run(case.observe())
     plan = case.plan(run.observed)
-    run.done += case.foresee(plan, run.observed)
+    run.done += case.predict(plan, run.observed)
     return _report(case, run.observed, plan, run)
 
 
@@ -109,13 +109,13 @@ def perform(case: UseCase[Observed]) -> dict[str, Any]:
                 _apply(case, action, run)
         if plan.actions:
             with _with_progress(case, plan, run):
-                observed, left = case.again(run)
+                observed, left = case.observe_again(run)
                 if left:
                     remaining = "; ".join(action.describe() for action in left)
                     raise EffectFailed(f"did not converge: these actions are still required: {remaining}")
     # Without a lock: the wait may take any time, and another run may have to stop the container meanwhile.
     with _with_progress(case, plan, run):
-        case.settle(run)
+        case.wait_for_completion(run)
     return _report(case, observed, plan, run)
 
 
@@ -126,12 +126,12 @@ def _apply(case: UseCase[Observed], action: Action, run: Run[Observed]) -> None:
                 try:
                     case.apply(each, run)
                     run.done.append(each)
-                except LeftOut as error:
-                    run.left_out[error.container] = error.reason
+                except ActionSkipped as error:
+                    run.skipped[error.container] = error.reason
     except (ConductorError, OSError):
         # The lock of the stage is released here. If the undo fails, the next run finds the rest; report this error.
         with contextlib.suppress(ConductorError, OSError):
-            case.take_back(action, run)
+            case.undo(action, run)
         raise
 
 

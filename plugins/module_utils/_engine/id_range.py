@@ -9,14 +9,14 @@ import contextlib
 from dataclasses import dataclass
 
 from .._errors import InvalidInput
-from .typed_values import object_with, whole
+from .typed_values import integer, object_with
 
 # Ids of Debian, including nobody (65534), have 16 bits.
 SIZE = 65536
 # The last two 32-bit ids mean "none" and "no change" in system calls, so the last whole range is excluded.
 END = (1 << 32) - SIZE
 
-_ID = whole(0, (1 << 32) - 1)
+_ID = integer(0, (1 << 32) - 1)
 # A range in the JSON files.
 RANGE_KIND = object_with({"base": _ID, "size": _ID}, ("base", "size"))
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from .._errors import Damaged
 from .._kernel.files.atomic_write import write_atomic
-from .typed_values import Kind, wrong
+from .typed_values import Kind, find_problem
 
 # Increased if an older release would misread the files. A new key that an older release may ignore needs no increase.
 VERSION = 1
@@ -50,7 +50,7 @@ def read_json(
     if value is None:
         return None
     _check_version(path, value.pop("version", None), remedy)
-    problem = wrong(value, kinds or {}, required)
+    problem = find_problem(value, kinds or {}, required)
     if problem:
         raise Damaged(f"{path} is damaged ({problem})", remedy)
     return value

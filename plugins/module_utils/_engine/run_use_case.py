@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .._errors import ConductorError, printable
-from .container_records import require_one_directory
+from .container_records import require_one_container_dir
 from .engine import UseCase, check, perform
 from .settings import Settings
 
@@ -26,7 +26,7 @@ def run_use_case(use_case: str, params: dict[str, Any], only_check: bool) -> dic
     )
     try:
         settings = Settings.load(params)
-        require_one_directory(settings.container_dir)
+        require_one_container_dir(settings.container_dir)
         case = build(params, settings)
         result = _check(case) if only_check else perform(case)
     except ConductorError as error:
@@ -46,15 +46,15 @@ def run_use_case(use_case: str, params: dict[str, Any], only_check: bool) -> dic
 def _check(case: UseCase[Any]) -> dict[str, Any]:
     """Return the result in check mode. An object that an earlier task of the play would have created is only a warning.
 
-    The method `ahead` of the use case, if it has one, gives the result in that case.
+    The method `predicted_result` of the use case, if it has one, gives the result in that case.
     """
     try:
         return check(case)
     except ConductorError as error:
-        if not error.may_come or not hasattr(case, "ahead"):
+        if not error.is_pending or not hasattr(case, "predicted_result"):
             raise
         warning = f"{error.message}. In check mode, earlier tasks of the play have not created or started it."
-        return {"changed": True, "diff": {"before": {}, "after": {}}, "warnings": [warning], **case.ahead()}
+        return {"changed": True, "diff": {"before": {}, "after": {}}, "warnings": [warning], **case.predicted_result()}
 
 
 def _escaped(text: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from .._errors import Damaged, InvalidInput
 from . import paths
 from .json_files import read_object
-from .typed_values import maybe, number, text, wrong
+from .typed_values import find_problem, nullable, number, text
 
 _CHOICES = {"forwarding": ("enable", "require"), "firewall": ("report", "accept")}
 
@@ -49,7 +49,7 @@ class Settings:
 
 
 _KINDS = {**dict.fromkeys((field.name for field in fields(Settings)), text), "lock_timeout": number(0, 1e6)}
-_KINDS["uplink"] = maybe(text)
+_KINDS["uplink"] = nullable(text)
 
 
 def _read_config(path: str, known: list[str]) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def _read_config(path: str, known: list[str]) -> dict[str, Any]:
     unknown = sorted(set(values) - set(known))
     if unknown:
         raise Damaged(f"{path} has unknown settings: {', '.join(unknown)}", f"use only {', '.join(known)}")
-    problem = wrong(values, _KINDS)
+    problem = find_problem(values, _KINDS)
     if problem:
         raise Damaged(f"{path} is damaged ({problem})", remedy)
     return values

@@ -18,11 +18,11 @@ def text(value: object) -> bool:
     return isinstance(value, str) and "\0" not in value
 
 
-def flag(value: object) -> bool:
+def boolean(value: object) -> bool:
     return isinstance(value, bool)
 
 
-def whole(least: int, most: int = (1 << 63) - 1) -> Kind:
+def integer(least: int, most: int = (1 << 63) - 1) -> Kind:
     """Integers from `least` to `most`."""
     return lambda value: isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
@@ -37,7 +37,7 @@ def number(least: float, most: float) -> Kind:
     return fits
 
 
-def moment(value: object) -> bool:
+def timestamp(value: object) -> bool:
     """Seconds since 1970."""
     return number(0, _LAST_SECOND)(value)
 
@@ -46,7 +46,7 @@ def one_of(*values: object) -> Kind:
     return lambda value: any(type(value) is type(known) and value == known for known in values)
 
 
-def maybe(kind: Kind) -> Kind:
+def nullable(kind: Kind) -> Kind:
     """A value of that kind, or null."""
     return lambda value: value is None or kind(value)
 
@@ -65,12 +65,12 @@ def object_with(kinds: Mapping[str, Kind], required: Collection[str] = ()) -> Ki
     """Objects that have all `required` keys and whose known keys have values of these `kinds`."""
 
     def fits(value: object) -> bool:
-        return isinstance(value, dict) and not wrong(value, kinds, required)
+        return isinstance(value, dict) and not find_problem(value, kinds, required)
 
     return fits
 
 
-def wrong(value: Mapping[str, Any], kinds: Mapping[str, Kind], required: Collection[str] = ()) -> str:
+def find_problem(value: Mapping[str, Any], kinds: Mapping[str, Kind], required: Collection[str] = ()) -> str:
     """Return the problem of an object as text, or "". Keys without a kind are ignored."""
     for name in required:
         if name not in value:

@@ -10,7 +10,7 @@ from .._engine.info_use_case import InfoCase, parse_names
 from .._engine.settings import Settings
 from .._errors import ConductorError
 from .facts import image_facts
-from .store import image_names, image_users, images_on, read_image
+from .store import derived_images, image_names, image_users, read_image
 
 
 class ImageInfoCase(InfoCase[list[dict]]):
@@ -22,7 +22,7 @@ class ImageInfoCase(InfoCase[list[dict]]):
 
     def observe(self) -> list[dict]:
         users, unknown = image_users(self.settings.container_dir)
-        derived, _unknown = images_on(self.settings.image_dir)
+        derived, _unknown = derived_images(self.settings.image_dir)
         found = []
         for name in self.names or image_names(self.settings.image_dir):
             try:

@@ -11,7 +11,7 @@ from typing import Any, Union
 
 from .._engine.id_range import SIZE
 from .._engine.names import parse_name
-from .._engine.typed_values import list_of, map_of, maybe, object_with, text, whole, wrong
+from .._engine.typed_values import find_problem, integer, list_of, map_of, nullable, object_with, text
 from .._errors import Damaged, InvalidInput
 
 # A string for the image's shell, or a program with its arguments.
@@ -121,7 +121,7 @@ class Image:
     @classmethod
     def from_json(cls, value: dict[str, Any], where: str) -> Image:
         """Return the image that the JSON object `value` describes. Raises Damaged, naming the file `where`."""
-        problem = wrong(value, _IMAGE_FIELDS, ("name", "id", "created", "recipe", "builder", "size"))
+        problem = find_problem(value, _IMAGE_FIELDS, ("name", "id", "created", "recipe", "builder", "size"))
         if problem:
             raise Damaged(f"{where} is damaged ({problem})", "set force: true to rebuild or remove the image")
         base = value.get("base")
@@ -246,8 +246,8 @@ def with_defaults(recipe: Recipe, suite: str, architecture: str) -> Recipe:
     )
 
 
-_TEXTS, _STAT = list_of(text), list_of(whole(-(1 << 63)))
-_SOURCE = {name: maybe(text) for name in ("archive", "checksum", "container", "digest", "image")}
+_TEXTS, _STAT = list_of(text), list_of(integer(-(1 << 63)))
+_SOURCE = {name: nullable(text) for name in ("archive", "checksum", "container", "digest", "image")}
 _RECIPE = {
     **dict.fromkeys(("suite", "mirror", "variant", "architecture", "keyring"), text),
     **dict.fromkeys(("components", "packages"), _TEXTS),
@@ -256,7 +256,7 @@ _RECIPE = {
 }
 # The type of each key of image.json.
 _IMAGE_FIELDS = {
-    "name": text, "id": text, "created": text, "builder": text, "size": whole(0), "recipe": object_with(_RECIPE),
+    "name": text, "id": text, "created": text, "builder": text, "size": integer(0), "recipe": object_with(_RECIPE),
     "exports": map_of(_STAT), "archive_stat": _STAT,
-    "base": maybe(object_with({"name": text, "id": text}, ("name", "id"))),
+    "base": nullable(object_with({"name": text, "id": text}, ("name", "id"))),
 }  # fmt: skip

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 
-from .._engine.container_records import container_names, read_kept
+from .._engine.container_records import container_names, read_common_spec
 from .._engine.id_range import IdRange
 from .._engine.json_files import read_json, write_json
 from .._engine.names import parse_name
 from .._engine.paths import ContainerPaths, ImagePaths
-from .._errors import ConductorError, Conflict, Damaged, InvalidInput, NotFound, not_yet
+from .._errors import ConductorError, Conflict, Damaged, InvalidInput, NotFound, mark_pending
 from .spec import Image
 
 
@@ -47,7 +47,7 @@ def write_image(paths: ImagePaths, image: Image) -> None:
     write_json(paths.spec, image.to_json())
 
 
-def is_ours(image_dir: str, name: str) -> bool:
+def has_image_json(image_dir: str, name: str) -> bool:
     """Return whether the directory of image `name` has an image.json, valid or not."""
     return os.path.lexists(ImagePaths.of(image_dir, name).spec)
 
@@ -59,7 +59,7 @@ def image_layers(image_dir: str, name: str) -> tuple[str, ...]:
     """
     image = read_image(image_dir, name)
     if image is None:
-        raise not_yet(NotFound(f"image {name}: does not exist", "build it with conductor_image"))
+        raise mark_pending(NotFound(f"image {name}: does not exist", "build it with conductor_image"))
     layers = [ImagePaths.of(image_dir, name).rootfs]
     while image.base is not None:
         wanted, image = image.base, read_image(image_dir, image.base.name)
@@ -91,12 +91,12 @@ def require_ids(image: Image, ids: IdRange, where: str) -> None:
         )
 
 
-def images_on(image_dir: str) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+def derived_images(image_dir: str) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
     """Map each base image to the images based on it; map each unreadable image to the error of reading it."""
     found: dict[str, tuple[str, ...]] = {}
     unknown = {}
     for name in image_names(image_dir):
-        if not is_ours(image_dir, name):
+        if not has_image_json(image_dir, name):
             continue
         try:
             image = read_image(image_dir, name)
@@ -123,7 +123,7 @@ def image_users(container_dir: str) -> tuple[dict[str, tuple[str, ...]], str]:
 
 
 def _image_of(paths: ContainerPaths) -> str:
-    kept = read_kept(paths)
+    kept = read_common_spec(paths)
     image = None if kept is None else kept.get("image")
     if image is None:
         raise Damaged(f"{paths.spec} is {'missing' if kept is None else 'damaged (it has no image)'}")

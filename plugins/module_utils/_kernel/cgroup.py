@@ -172,7 +172,7 @@ class Cgroup:
     def _refused(self, name: str, value: str, error: OSError) -> EffectFailed:
         container, file = os.path.basename(self.path), os.path.basename(name)
         if file.startswith("memory.") and error.errno == errno.EBUSY:
-            return EffectFailed(*below_use(container, int(value), self._memory_used() or 0))
+            return EffectFailed(*memory_limit_error(container, int(value), self._memory_used() or 0))
         return EffectFailed(f"{container}: the kernel refused the limit {value!r} in {name} ({error.strerror})")
 
     def oom_file(self) -> str:
@@ -181,7 +181,7 @@ class Cgroup:
             return os.path.join(self._v1["memory"], "memory.oom_control")
         return os.path.join(self._v2, "memory.events") if self._v2 else ""
 
-    def memory_needed(self) -> int:
+    def unreclaimable_memory(self) -> int:
         """Return the bytes in use that the kernel cannot reclaim without swap (memory.stat)."""
         v1 = "memory" in self._v1
         keys = (
@@ -348,7 +348,7 @@ class CgroupEntry:
             os.close(fd)
 
 
-def below_use(container: str, limit: int, used: int) -> tuple[str, str]:
+def memory_limit_error(container: str, limit: int, used: int) -> tuple[str, str]:
     """Return message and hint for a memory limit below the memory in use, both in bytes."""
     return (
         f"{container}: memory cannot be limited to {limit} bytes because its processes use {used} bytes",

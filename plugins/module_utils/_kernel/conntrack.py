@@ -17,7 +17,7 @@ _CTA_TUPLE_ORIG, _CTA_TUPLE_PROTO, _CTA_PROTO_NUM, _CTA_PROTO_DST_PORT = 1, 2, 1
 _HEADER = struct.Struct("=IHHII")
 
 
-def forget_udp(ports: Collection[tuple[int, int]]) -> None:
+def delete_udp_flows(ports: Collection[tuple[int, int]]) -> None:
     """Delete the entry of every UDP flow that was opened to one of `ports` (first, last), for any addresses.
 
     The kernel decides about address translation with the first packet of a flow, and a sender that keeps sending keeps

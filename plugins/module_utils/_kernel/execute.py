@@ -44,13 +44,13 @@ def to_bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def native(path: str) -> str:
+def native_path(path: str) -> str:
     """Convert a path for Python's own functions, so that the kernel gets UTF-8, independent of the locale."""
     return os.fsdecode(to_bytes(path))
 
 
-def shown(path: str) -> str:
-    """Convert a path from `native` or from Python's own functions to text for messages."""
+def display_path(path: str) -> str:
+    """Convert a path from `native_path` or from Python's own functions to text for messages."""
     return os.fsencode(path).decode("utf-8", "replace")
 
 

@@ -17,7 +17,7 @@ import struct
 import sys
 from collections.abc import Iterable
 
-from .interfaces import IFF_UP, RTN_UNICAST, Interface, Route, entered
+from .interfaces import IFF_UP, RTN_UNICAST, Interface, Route, in_network_namespace
 from .rtnetlink import MOST_OF_ONE, RTM_GETADDR, RTM_GETLINK, RTM_GETROUTE, Reader, attribute, parse_attributes
 
 # include/uapi/linux/rtnetlink.h, if_link.h, if_addr.h
@@ -30,13 +30,13 @@ _TIMEOUT = 5.0
 _REMOTE = {4: "192.0.2.1", 6: "2001:db8::1"}
 
 
-def look_at_interface(netns_fd: int, name: str, routes: Iterable[Route]) -> Interface | None:
+def query_interface(netns_fd: int, name: str, routes: Iterable[Route]) -> Interface | None:
     """Return the interface `name` of the namespace, or None; of its routes only those in `routes` that are effective.
 
     A default route also counts as effective if processes inside have added more specific routes. Raises OSError.
     """
     with contextlib.ExitStack() as stack:
-        with entered(netns_fd):
+        with in_network_namespace(netns_fd):
             # One socket for each dump: on one socket the kernel starts the next dump only after the end of the last.
             asking, *listing = [stack.enter_context(Reader(_TIMEOUT)) for _ in range(3)]
         link = _answer(asking, RTM_GETLINK, bytes(16) + attribute(_IFLA_IFNAME, name.encode() + b"\0"))
@@ -64,7 +64,7 @@ def _addresses(listing: Iterable[Reader], index: int) -> set[str]:
     found: set[str] = set()
     for family, asking in zip((socket.AF_INET, socket.AF_INET6), listing):
         # The kernel filters by this link.
-        for message in asking.first(RTM_GETADDR, struct.pack("=BBBBI", family, 0, 0, 0, index), MOST_OF_ONE):
+        for message in asking.first_payloads(RTM_GETADDR, struct.pack("=BBBBI", family, 0, 0, 0, index), MOST_OF_ONE):
             _, prefix, _, _, link = struct.unpack_from("=BBBBI", message)
             address = dict(parse_attributes(message[8:])).get(_IFA_ADDRESS)
             if link == index and address:

@@ -80,7 +80,7 @@ class Interface:
 
 
 @contextlib.contextmanager
-def entered(netns_fd: int) -> Iterator[None]:
+def in_network_namespace(netns_fd: int) -> Iterator[None]:
     """Run the block in the network namespace `netns_fd`, and return to the caller's namespace in any case.
 
     A netlink socket stays in the namespace that it was opened in; /proc/sys/net shows the namespace of the caller.
@@ -97,7 +97,7 @@ def entered(netns_fd: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def routing(netns_fd: int | None = None) -> Iterator[Routing]:
+def open_rtnetlink(netns_fd: int | None = None) -> Iterator[Rtnetlink]:
     """Open rtnetlink in the caller's network namespace, or in `netns_fd`, for the block.
 
     Raises HostNotCapable if pyroute2 is missing. An error of the kernel in the block is raised as EffectFailed.
@@ -112,11 +112,11 @@ def routing(netns_fd: int | None = None) -> Iterator[Routing]:
             "run apt-get install python3-pyroute2, or pip install pyroute2 for Ansible's interpreter",
         ) from None
     with contextlib.ExitStack() as stack:
-        with entered(netns_fd) if netns_fd is not None else contextlib.nullcontext():
+        with in_network_namespace(netns_fd) if netns_fd is not None else contextlib.nullcontext():
             reader = stack.enter_context(Reader())
             ipr = stack.enter_context(contextlib.closing(IPRoute()))
         try:
-            yield Routing(reader, ipr, NetlinkError)
+            yield Rtnetlink(reader, ipr, NetlinkError)
         except NetlinkError as error:
             if error.code == errno.ENODEV:
                 raise EffectFailed(
@@ -135,7 +135,7 @@ def _find_libraries() -> None:
         site.main()
 
 
-class Routing:
+class Rtnetlink:
     """rtnetlink(7) in one network namespace."""
 
     def __init__(self, reader: Reader, ipr: Any, refusal: type[NetlinkError]) -> None:
@@ -239,7 +239,7 @@ class Routing:
                     tables.add(_table(rule, FRA_TABLE))
         return tables
 
-    def learned_default(self) -> list[str]:
+    def router_advertisement_interfaces(self) -> list[str]:
         """Return the interfaces with an IPv6 default route from a router advertisement (RTPROT_RA)."""
         names = self._names()
         defaults = (r for r in self._routes() if r.fixed[0] == socket.AF_INET6 and not r.fixed[1])
@@ -294,7 +294,7 @@ class Routing:
                 raise
 
 
-def ways_to(addresses: Iterable[str]) -> dict[str, tuple[bool, str | None]]:
+def lookup_routes(addresses: Iterable[str]) -> dict[str, tuple[bool, str | None]]:
     """Return for each address whether it is local to this host, and the interface of the route to it.
 
     Addresses without a route are omitted. Works without pyroute2.

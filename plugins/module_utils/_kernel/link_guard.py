@@ -69,13 +69,13 @@ def _name(code: bytes) -> str:
     return f"conductor-{hashlib.sha256(code).hexdigest()[:12]}"
 
 
-def guard(index: int, mark: int) -> None:
+def attach_guard(index: int, mark: int) -> None:
     """Attach the guard to the interface `index`, which must be down and have no guard.
 
     Raises HostNotCapable if the kernel does not support such programs, and OSError.
     """
     try:
-        qdisc = _TCMSG.pack(0, index, _CLSACT_HANDLE, _CLSACT, 0) + rtnetlink.text(_KIND, "clsact")
+        qdisc = _TCMSG.pack(0, index, _CLSACT_HANDLE, _CLSACT, 0) + rtnetlink.text_attribute(_KIND, "clsact")
         rtnetlink.change(_NEWQDISC, qdisc, rtnetlink.CREATE | rtnetlink.EXCLUSIVE)
         for parent, code in _programs(mark).items():
             _attach(index, parent, code)
@@ -93,12 +93,12 @@ def _attach(index: int, parent: int, code: bytes) -> None:
     try:
         options = [
             rtnetlink.attribute(_FD, struct.pack("=I", loaded)),
-            rtnetlink.text(_NAME, _name(code)),
+            rtnetlink.text_attribute(_NAME, _name(code)),
             rtnetlink.attribute(_FLAGS, struct.pack("=I", _DIRECT_ACTION)),
         ]
         info = _PRIORITY << 16 | socket.htons(_ALL_PROTOCOLS)
         message = _TCMSG.pack(0, index, 0, parent, info)
-        message += rtnetlink.text(_KIND, "bpf") + rtnetlink.attribute(_OPTIONS, b"".join(options))
+        message += rtnetlink.text_attribute(_KIND, "bpf") + rtnetlink.attribute(_OPTIONS, b"".join(options))
         rtnetlink.change(_NEWTFILTER, message, rtnetlink.CREATE | rtnetlink.EXCLUSIVE)
     finally:
         os.close(loaded)

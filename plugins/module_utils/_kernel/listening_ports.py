@@ -14,7 +14,7 @@ from collections.abc import Iterable
 TCP_LISTEN, UDP_UNCONNECTED = "0A", "07"
 
 
-def listeners(ports: Iterable[tuple[str, int, int]]) -> list[tuple[str, str, int, str]]:
+def find_listeners(ports: Iterable[tuple[str, int, int]]) -> list[tuple[str, str, int, str]]:
     """Return the sockets that listen on one of `ports`, each a protocol ("tcp", "udp") and first and last of a range.
 
     Each socket is (protocol, address, port, process). The unspecified address stands for any address; the process is

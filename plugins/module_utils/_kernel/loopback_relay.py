@@ -17,7 +17,7 @@ import socket
 from collections.abc import Collection, Iterator
 
 from . import syscalls
-from .interfaces import entered
+from .interfaces import in_network_namespace
 
 # Maximum of concurrent connections, and bytes of the buffer of each direction of a connection.
 _MOST, _BUFFER = 128, 1 << 16
@@ -28,7 +28,7 @@ Address = tuple[str, int]
 
 
 @contextlib.contextmanager
-def relayed(addresses: Collection[Address], netns: str) -> Iterator[None]:
+def relay_loopback(addresses: Collection[Address], netns: str) -> Iterator[None]:
     """Relay connections to `addresses` in the network namespace `netns` to the same addresses in this one.
 
     `addresses`: IP address and port. The relay runs for the block, in a child process. Raises OSError.
@@ -56,7 +56,7 @@ def relayed(addresses: Collection[Address], netns: str) -> Iterator[None]:
 def _listen(addresses: Collection[Address], netns: str) -> dict[socket.socket, Address]:
     fd = os.open(netns, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        with entered(fd):
+        with in_network_namespace(fd):
             # A socket belongs to the namespace in which it is created.
             created = [(_listener(address), address) for address in sorted(addresses)]
             return {listener: address for listener, address in created if listener is not None}

@@ -13,7 +13,7 @@ from . import syscalls
 
 
 @contextlib.contextmanager
-def own_mounts() -> Iterator[None]:
+def private_mount_namespace() -> Iterator[None]:
     """Run the block, and the processes that it starts, in a new mount namespace with private propagation."""
     own = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
     working_dir = os.open(".", os.O_PATH | os.O_CLOEXEC)

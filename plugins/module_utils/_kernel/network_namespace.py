@@ -45,7 +45,7 @@ def _new(id_map: str | None) -> Iterator[int | str]:
             _loopback_up()
             yield "self"
             return
-        with user_namespace.new(id_map, syscalls.CLONE_NEWNET) as process:
+        with user_namespace.create(id_map, syscalls.CLONE_NEWNET) as process:
             entered = os.open(f"/proc/{process}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
             try:
                 syscalls.setns(entered, syscalls.CLONE_NEWNET)

@@ -20,7 +20,7 @@ def apply_batch(commands: list[dict]) -> None:
         run([nft, "-j", "-f", "-"], stdin=json.dumps({"nftables": commands}).encode())
 
 
-def refusal(commands: list[dict]) -> str:
+def check_batch(commands: list[dict]) -> str:
     """Return the reason why the kernel would refuse `commands`, in one line, or "". Changes nothing."""
     nft = require_program("nft", "nftables")
     try:
@@ -38,7 +38,7 @@ class Listing(NamedTuple):
     chains: list[dict]
 
 
-def look(tables: Iterable[tuple[str, str]]) -> Listing:
+def list_tables(tables: Iterable[tuple[str, str]]) -> Listing:
     """List `tables` (family, name), with protocols and ports as numbers (-n), and the chains of all tables.
 
     Runs nft once and lists whole families: nft 1.0.6 lists only the last of two tables in a run, and sometimes aborts

@@ -13,7 +13,7 @@ from . import syscalls
 _MADV_POPULATE_WRITE = 23
 
 
-def copy_all() -> None:
+def copy_shared_memory() -> None:
     """Copy all memory that this process shares with its parent since the fork (madvise(2), Linux 5.14).
 
     Otherwise each page is copied at the first write, and Python also writes to objects that it reads, to count
@@ -27,7 +27,7 @@ def copy_all() -> None:
             syscalls.madvise(start, end - start, _MADV_POPULATE_WRITE)
 
 
-def forget_environment() -> None:
+def erase_environment() -> None:
     """Clear the environment, and the initial environment that the kernel shows in /proc/PID/environ.
 
     That is the memory from env_start to env_end (fields 50 and 51 of proc_pid_stat(5)), which is unreferenced then.

@@ -28,7 +28,7 @@ class ProcessId:
         return None if stat is None or stat[0] in "ZX" else cls(pid, stat[1])
 
     @classmethod
-    def own(cls) -> ProcessId:
+    def of_self(cls) -> ProcessId:
         """Return the identity of this process."""
         found = cls.of(os.getpid())
         # This process runs, so it is neither dead nor a zombie.
@@ -36,21 +36,21 @@ class ProcessId:
             raise AssertionError("this process has no /proc/PID/stat")
         return found
 
-    def alive(self) -> bool:
+    def is_alive(self) -> bool:
         """Return whether the process still runs. A zombie, which may stay unreaped, does not."""
         return ProcessId.of(self.pid) == self
 
-    def wait_executed(self, timeout: float = 10.0) -> bool:
+    def wait_for_exec(self, timeout: float = 10.0) -> bool:
         """Wait until the process has executed its program; return False if it ended before.
 
         Until then it is a copy of its parent, and may not have entered its namespaces and its root yet. Raises
         EffectFailed after `timeout` seconds.
         """
         deadline = time.monotonic() + timeout
-        while self.alive():
+        while self.is_alive():
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 if has_executed(self.pid):
-                    return self.alive()
+                    return self.is_alive()
             if time.monotonic() > deadline:
                 raise EffectFailed(f"process {self.pid} has not executed its program after {timeout:g} s")
             time.sleep(0.001)
@@ -63,7 +63,7 @@ class ProcessId:
         except ProcessLookupError:
             return None
         # The pid may have been reused before pidfd_open: check again now that the descriptor holds the process.
-        if self.alive():
+        if self.is_alive():
             return fd
         os.close(fd)
         return None
@@ -104,7 +104,7 @@ def _stat_fields(pid: int) -> list[bytes]:
         return file.read().rpartition(b")")[2].split()
 
 
-def is_argument(word: str) -> bool:
+def is_argument_of_any_process(word: str) -> bool:
     """Return whether `word` is an argument of any process of this host (/proc/PID/cmdline)."""
     for pid in os.listdir("/proc"):
         try:

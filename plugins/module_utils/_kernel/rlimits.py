@@ -45,7 +45,7 @@ def first_process_limits() -> dict[str, tuple[int, int]]:
     }
 
 
-def not_raisable(limits: Limits) -> list[tuple[str, int, int]]:
+def unraisable_limits(limits: Limits) -> list[tuple[str, int, int]]:
     """Return (name, requested hard limit, highest allowed hard limit) of each limit that this process cannot raise.
 
     Changes nothing.
@@ -59,7 +59,7 @@ def not_raisable(limits: Limits) -> list[tuple[str, int, int]]:
     return [(name, hard, most) for name, hard, _ in above if name == "nofile" and _above(hard, most)]
 
 
-def raise_hard(limits: Limits) -> None:
+def raise_hard_limits(limits: Limits) -> None:
     """Raise each hard limit that is lower than in `limits`, if this process may."""
     for name, (_, hard) in limits.items():
         soft, present = _get(name)
@@ -77,10 +77,10 @@ def set_limits(limits: Limits) -> None:
 
 
 @contextlib.contextmanager
-def lifted_for_namespaces() -> Iterator[None]:
+def unlimited_for_namespaces() -> Iterator[None]:
     """Remove for the block the limits that a user namespace created in it would keep for its whole life."""
     before = {name: _get(name) for name in _OF_NAMESPACES}
-    raise_hard(dict.fromkeys(_OF_NAMESPACES, (_UNLIMITED, _UNLIMITED)))
+    raise_hard_limits(dict.fromkeys(_OF_NAMESPACES, (_UNLIMITED, _UNLIMITED)))
     set_limits(dict.fromkeys(_OF_NAMESPACES, (_UNLIMITED, _UNLIMITED)))
     try:
         yield
@@ -89,7 +89,7 @@ def lifted_for_namespaces() -> Iterator[None]:
             resource.setrlimit(_number(name), limits)
 
 
-def may_have_oom_score(score: int) -> bool:
+def can_set_oom_score(score: int) -> bool:
     """Return whether this process may set oom_score_adj to `score`. Changes nothing.
 
     A score below 0 requires CAP_SYS_RESOURCE, unless the present score is as low.
@@ -111,10 +111,10 @@ def set_oom_score(score: int) -> None:
             raise
         # 0 is the default and means: keep the inherited score.
         if score:
-            raise HostNotCapable(*oom_score_refused(score)) from None
+            raise HostNotCapable(*oom_score_error(score)) from None
 
 
-def oom_score_refused(score: int) -> tuple[str, str]:
+def oom_score_error(score: int) -> tuple[str, str]:
     """Return message and hint if that score is not allowed."""
     return (
         f"oom_score_adj cannot be {score}: root of this host lacks the capability SYS_RESOURCE",

@@ -93,7 +93,7 @@ def _names(indexes: Collection[int]) -> Iterator[str]:
             yield socket.if_indextoname(index)
 
 
-def networks_behind(interfaces: Collection[str]) -> set[str]:
+def networks_routed_by(interfaces: Collection[str]) -> set[str]:
     """Return the networks with a route by one of `interfaces`, without default routes and link-local IPv6."""
     found = set()
     for version in FAMILIES:
@@ -152,7 +152,7 @@ def set_fence(version: int, interface: str, present: bool) -> None:
     """
     for priority, action, table in zip(_priorities(), (_TO_TABLE, _TO_TABLE, _TO_NOWHERE), (FENCE_TABLE, _MAIN, None)):
         message = _MESSAGE.pack(FAMILIES[version], 0, 0, 0, 0, 0, 0, action, 0)
-        message += rtnetlink.text(_IIFNAME, interface)
+        message += rtnetlink.text_attribute(_IIFNAME, interface)
         message += rtnetlink.attribute(_RULE_PRIORITY, struct.pack("=I", priority))
         message += rtnetlink.attribute(_RULE_PROTOCOL, bytes([_KERNEL]))
         if table:

@@ -54,7 +54,7 @@ def attribute(number: int, value: bytes) -> bytes:
     return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), number) + value + bytes(-len(value) % 4)
 
 
-def text(number: int, value: str) -> bytes:
+def text_attribute(number: int, value: str) -> bytes:
     """Encode an attribute with a string value."""
     return attribute(number, value.encode() + b"\0")
 
@@ -79,7 +79,7 @@ def change(kind: int, payload: bytes, flags: int = 0) -> None:
 def dump(kind: int, payload: bytes) -> list[bytes]:
     """Return the payloads of a consistent dump. Raises as `Reader.dump` does."""
     with Reader() as netlink:
-        return netlink.whole(kind, payload)
+        return netlink.dump_payloads(kind, payload)
 
 
 class Reader:
@@ -121,16 +121,17 @@ class Reader:
         attempts were inconsistent or if there are more than `most` objects; OSError if the kernel refuses the request,
         with ENODEV if the interface does not exist.
         """
-        return [_message(layout, payload) for payload in self.whole(kind, _body(layout, fixed, attributes), most)]
+        payloads = self.dump_payloads(kind, _body(layout, fixed, attributes), most)
+        return [_message(layout, payload) for payload in payloads]
 
-    def whole(self, kind: int, payload: bytes, most: int | None = None) -> list[bytes]:
+    def dump_payloads(self, kind: int, payload: bytes, most: int | None = None) -> list[bytes]:
         """Return the payloads of a dump. Raises as `dump` does."""
-        found = self.first(kind, payload, None if most is None else most + 1)
+        found = self.first_payloads(kind, payload, None if most is None else most + 1)
         if most is not None and len(found) > most:
             raise EffectFailed(f"an interface has more than {most} addresses or routes", "remove some of them")
         return found
 
-    def first(self, kind: int, payload: bytes, most: int | None) -> list[bytes]:
+    def first_payloads(self, kind: int, payload: bytes, most: int | None) -> list[bytes]:
         """Return the first `most` payloads of a dump. Raises as `dump` does, but not for too many objects."""
         for _attempt in range(_ATTEMPTS):
             self.send(kind, _NLM_F_DUMP, payload)

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 
-from .._errors import EffectFailed, HostNotCapable, shown
+from .._errors import EffectFailed, HostNotCapable, one_line
 
 # The PATH of ssh and cron lacks the sbin directories, which hold the programs that are run here.
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -22,7 +22,7 @@ class ProgramFailed(EffectFailed):
     """A program exited with a status other than 0. `stderr` is the end of its standard error, with its lines."""
 
     def __init__(self, argv: Sequence[str], status: int, stderr: str) -> None:
-        said = f": {shown(stderr, _STDERR)}" if stderr else ""
+        said = f": {one_line(stderr, _STDERR)}" if stderr else ""
         super().__init__(f"{' '.join(argv)} failed with exit status {status}{said}", rc=status)
         self.stderr = stderr
 

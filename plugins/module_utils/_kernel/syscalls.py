@@ -87,7 +87,7 @@ class _CapData(ctypes.Structure):
     _fields_ = [("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32)]
 
 
-def reason(error: OSError) -> str:
+def strerror(error: OSError) -> str:
     """Return the text of the error number, without the name of the call."""
     return str(error) if error.errno is None else os.strerror(error.errno)
 

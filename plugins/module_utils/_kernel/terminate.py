@@ -31,7 +31,7 @@ class _Status(NamedTuple):
     sleeps: int
 
 
-def ask_to_end(pidfd: int, pid: int, stop_signal: int, timeout: float) -> None:
+def terminate(pidfd: int, pid: int, stop_signal: int, timeout: float) -> None:
     """Send `stop_signal` to process `pid`, which `pidfd` holds, and SIGKILL if it still runs after `timeout` seconds.
 
     If the kernel has certainly dropped the signal, as for a pid 1 that neither handles nor blocks it
@@ -39,10 +39,10 @@ def ask_to_end(pidfd: int, pid: int, stop_signal: int, timeout: float) -> None:
     """
     if timeout > 0:
         before, call = _sleeping(pid)
-        send(pidfd, stop_signal)
-        if not _is_dropped(before, call, _status(pid), stop_signal) and wait_ended(pidfd, timeout):
+        send_signal(pidfd, stop_signal)
+        if not _is_dropped(before, call, _status(pid), stop_signal) and wait_for_exit(pidfd, timeout):
             return
-    send(pidfd, signal.SIGKILL)
+    send_signal(pidfd, signal.SIGKILL)
 
 
 def _is_dropped(before: _Status | None, call: int | None, after: _Status | None, signum: int) -> bool:
@@ -94,7 +94,7 @@ def _status(pid: int) -> _Status | None:
         return None
 
 
-def send(pidfd: int, signum: int) -> None:
+def send_signal(pidfd: int, signum: int) -> None:
     """Send a signal by pidfd_send_signal(2). Does nothing if the process has ended."""
     try:
         signal.pidfd_send_signal(pidfd, signum)
@@ -102,7 +102,7 @@ def send(pidfd: int, signum: int) -> None:
         return
 
 
-def wait_ended(pidfd: int, timeout: float) -> bool:
+def wait_for_exit(pidfd: int, timeout: float) -> bool:
     """Wait up to `timeout` seconds for the end of the process `pidfd`. Return whether it has ended."""
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)

@@ -21,7 +21,7 @@ _LIFETIME = 5
 
 
 @contextlib.contextmanager
-def new(id_map: str, flags: int = 0) -> Iterator[int]:
+def create(id_map: str, flags: int = 0) -> Iterator[int]:
     """Yield the pid of a process in a new user namespace, and in the others of `flags`, which that one owns.
 
     `id_map`: a line of /proc/PID/uid_map, for users and groups alike. Root of the map owns the namespace, so the kernel
@@ -29,7 +29,7 @@ def new(id_map: str, flags: int = 0) -> Iterator[int]:
     Raises HostNotCapable.
     """
     try:
-        with rlimits.lifted_for_namespaces(), syscalls.effective_user(int(id_map.split()[1])):
+        with rlimits.unlimited_for_namespaces(), syscalls.effective_user(int(id_map.split()[1])):
             child = syscalls.clone_sleeping(syscalls.CLONE_NEWUSER | flags, _LIFETIME)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EINVAL, errno.EPERM):

@@ -8,18 +8,18 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Iterable, Mapping
 
-from .._engine.action import Action, LeftOut
+from .._engine.action import Action, ActionSkipped
 from .._engine.paths import ContainerPaths
 from .._engine.settings import Settings
 from .._errors import ConductorError, EffectFailed
-from .._kernel.conntrack import forget_udp
+from .._kernel.conntrack import delete_udp_flows
 from .._kernel.files.within_root import write_files
 from .._kernel.nft import apply_batch
 from .._kernel.sysctl import write_sysctl
-from .container_root import root_of
+from .container_root import open_container_root
 from .forwarding import disable_forwarding, enable_forwarding, set_fence
 from .plan.firewall_table import changed_udp_ports
-from .plan.foreign_firewalls import LetThrough, TakeBack, commands_for
+from .plan.foreign_firewalls import AddAcceptRules, RemoveAcceptRules, commands_for
 from .plan.forwarding import DisableForwarding, EnableForwarding, KeepAdvertisedRoute, SetFence
 from .plan.projection import Connect, Disconnect, RouteLocalnet, UpdateFirewall, WriteInsideFiles
 from .plan.veth import localnet_sysctl
@@ -39,19 +39,19 @@ def apply(settings: Settings, action: Action, required: Collection[str] = ()) ->
         reason = f"{error.strerror} ({error.filename})" if isinstance(error, OSError) else str(error)
         container = _affected_container(action, required)
         if container is not None:
-            raise LeftOut(reason, container) from error
+            raise ActionSkipped(reason, container) from error
         if isinstance(action, Connect):
             raise EffectFailed(f"container {action.container}: {reason}") from error
         raise
 
 
-def still_to_do(
+def remaining_actions(
     actions: Iterable[Action], done: Iterable[Action], left_out: dict[str, str], required: Collection[str] = ()
 ) -> tuple[Action, ...]:
     """Return the `actions` of a second plan, without those for containers that failed in the first run.
 
     An action that was `done` and is planned again is left out too, since processes in the container may revert it at
-    once; the reason is added to `left_out`, by container name.
+    once; the reason is added to `skipped`, by container name.
     """
     reverted = {_affected_container(action, required): action.describe() for action in done}
     left = []
@@ -88,8 +88,8 @@ def _dispatch(settings: Settings, action: Action) -> None:
         delete_link(action.outer)
     elif isinstance(action, UpdateFirewall):
         apply_batch(list(action.commands))
-        forget_udp(changed_udp_ports(action.commands))
-    elif isinstance(action, (LetThrough, TakeBack)):
+        delete_udp_flows(changed_udp_ports(action.commands))
+    elif isinstance(action, (AddAcceptRules, RemoveAcceptRules)):
         # A refusal by another firewall, which may have changed since the plan, must not end the run.
         with contextlib.suppress(EffectFailed):
             apply_batch(commands_for(action))
@@ -100,7 +100,7 @@ def _dispatch(settings: Settings, action: Action) -> None:
 
 
 def _write_container_files(paths: ContainerPaths, files: Mapping[str, bytes]) -> None:
-    with root_of(paths) as root:
+    with open_container_root(paths) as root:
         if root is None:
             return
         for path, content in files.items():

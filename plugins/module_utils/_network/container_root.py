@@ -16,7 +16,7 @@ _FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @contextlib.contextmanager
-def root_of(paths: ContainerPaths) -> Iterator[int | None]:
+def open_container_root(paths: ContainerPaths) -> Iterator[int | None]:
     """Yield a descriptor of the container's root, or None if it is not mounted: the next start writes the files."""
     try:
         parent = os.open(paths.directory, _FLAGS)

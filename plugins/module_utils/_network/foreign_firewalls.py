@@ -10,28 +10,28 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from .._errors import EffectFailed
-from .._kernel.nft import list_rules, refusal
-from .plan.foreign_firewalls import OtherChain, commands_for, other_chains, plan_chain, with_rules
+from .._kernel.nft import check_batch, list_rules
+from .plan.foreign_firewalls import ForeignChain, commands_for, foreign_chains, plan_chain, with_rules
 
 
-def look_at_others(chains: Iterable[dict], hook: str, accept: bool) -> tuple[OtherChain, ...]:
+def read_foreign_chains(chains: Iterable[dict], hook: str, accept: bool) -> tuple[ForeignChain, ...]:
     """Return the base chains at `hook` that belong to other firewalls, each with our rules in it.
 
     `chains` lists the base chains of all tables; `accept` says whether our rules are wanted there. A chain that cannot
     be listed is returned without its rules: it must never make other work fail.
     """
-    return tuple(_read_chain(chain, accept) for chain in other_chains(chains, hook))
+    return tuple(_read_chain(chain, accept) for chain in foreign_chains(chains, hook))
 
 
-def _read_chain(chain: OtherChain, accept: bool) -> OtherChain:
+def _read_chain(chain: ForeignChain, accept: bool) -> ForeignChain:
     with contextlib.suppress(EffectFailed):
         chain = with_rules(chain, list_rules(chain.family, chain.table))
     action = plan_chain(chain, accept)
     # firewalld owns its table: the kernel allows no other process to change it.
-    return replace(chain, refused=refusal(commands_for(action))) if action else chain
+    return replace(chain, refused=check_batch(commands_for(action))) if action else chain
 
 
-def blocked_by(chains: Iterable[OtherChain], hook: str) -> list[str]:
+def blocked_by(chains: Iterable[ForeignChain], hook: str) -> list[str]:
     """Return the chains and tables that may drop containers' packets at `hook`.
 
     `hook` is "forward", or "input" for packets to the host. The list has those of `chains` that drop by policy or by a

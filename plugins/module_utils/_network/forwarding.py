@@ -14,7 +14,7 @@ from __future__ import annotations
 import socket
 
 from .._kernel import routing_rules
-from .._kernel.interfaces import routing
+from .._kernel.interfaces import open_rtnetlink
 from .._kernel.sysctl import read_sysctl, write_sysctl
 from .plan.view import Fence, Forwarding
 from .spec.network import LINK_PREFIX
@@ -24,15 +24,17 @@ _REDIRECTS = {4: "net/ipv4/conf/all/accept_redirects", 6: "net/ipv6/conf/all/acc
 _OURS, _OURS_WITHOUT_REDIRECTS = "2", "3"
 
 
-def look_at_forwarding(has_ipv6: bool) -> Forwarding:
+def read_forwarding(has_ipv6: bool) -> Forwarding:
     """Return the kernel's forwarding settings, the fence found, and the fence required if forwarding is ours."""
     values = {4: read_sysctl(_ALL[4]), 6: read_sysctl(_ALL[6]) if has_ipv6 else "1"}
     ours = frozenset(v for v, value in values.items() if value in (_OURS, _OURS_WITHOUT_REDIRECTS))
     off = {v for v, value in values.items() if value == "0"}
     learned: tuple[str, ...] = ()
     if 6 in off:
-        with routing() as host:
-            learned = tuple(i for i in host.learned_default() if read_sysctl(f"net/ipv6/conf/{i}/accept_ra") == "1")
+        with open_rtnetlink() as host:
+            learned = tuple(
+                i for i in host.router_advertisement_interfaces() if read_sysctl(f"net/ipv6/conf/{i}/accept_ra") == "1"
+            )
     return Forwarding(
         4 not in off, 6 not in off, learned, ours, _found_fence(), _required_fence() if ours or off else Fence()
     )
@@ -51,7 +53,7 @@ def _required_fence() -> Fence:
     """
     names = [name for name in routing_rules.interfaces_up() if name != "lo" and not name.startswith(LINK_PREFIX)]
     interfaces = {(v, name) for v in _ALL for name in names if not (v == 4 and name in _forwarding_interfaces(4))}
-    return Fence(frozenset(interfaces), frozenset(routing_rules.networks_behind(names)))
+    return Fence(frozenset(interfaces), frozenset(routing_rules.networks_routed_by(names)))
 
 
 def _forwarding_interfaces(version: int) -> list[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from .._kernel.interfaces import ways_to
+from .._kernel.interfaces import lookup_routes
 from .plan.view import HostDns, Resolver
 
 # Upstream servers of a stub resolver on the loopback: systemd-resolved(8), NetworkManager(8).
@@ -24,7 +24,7 @@ def host_dns() -> HostDns:
     found = [lines for lines in map(_lines, UPSTREAM) if lines]
     lines = own if any(not _is_loopback(server) for server in _values(own, "nameserver")) or not found else found[0]
     servers = list(dict.fromkeys(server for server in _values(lines, "nameserver") if _is_address(server)))
-    ways = ways_to([server for server in servers if "%" not in server])
+    ways = lookup_routes([server for server in servers if "%" not in server])
     return HostDns(
         tuple(Resolver(server, *ways.get(server, (False, None))) for server in servers),
         # The last line wins (resolv.conf(5)); domain is the old name for a single search domain.

@@ -11,7 +11,7 @@ from .._engine.paths import BUILD_PREFIX
 from .._engine.settings import Settings
 from .foreign_firewalls import blocked_by
 from .observe import observe
-from .plan.drift import drift_of, host_drift
+from .plan.drift import container_drift, host_drift
 from .plan.result import network_result
 from .plan.view import NetworkView
 
@@ -32,7 +32,7 @@ class NetworkInfoCase(InfoCase[NetworkView]):
         networks = []
         for name in self.names or _users_containers(observed):
             found = network_result(observed, name)
-            drift = drift_of(observed, name)
+            drift = container_drift(observed, name)
             if found is not None or drift:
                 networks.append({"container": name, **(found or {}), "drift": drift})
         return {

@@ -13,20 +13,20 @@ from dataclasses import replace
 from .._engine.paths import ContainerPaths
 from .._engine.settings import Settings
 from .._kernel.files.within_root import read_files
-from .._kernel.listening_ports import listeners
-from .._kernel.nft import look as look_at_tables
+from .._kernel.listening_ports import find_listeners
+from .._kernel.nft import list_tables as look_at_tables
 from .._kernel.routing_rules import default_interfaces
 from .._kernel.sysctl import read_sysctl
-from .container_root import root_of
-from .foreign_firewalls import look_at_others
-from .forwarding import look_at_forwarding
+from .container_root import open_container_root
+from .foreign_firewalls import read_foreign_chains
+from .forwarding import read_forwarding
 from .host_resolvers import host_dns
 from .plan.firewall_table import FAMILIES, TABLE, parse_listing
 from .plan.hosts_files import HOSTS, RESOLV
 from .plan.view import ContainerView, Listening, NetworkView
 from .spec.network import LINK_PREFIX, Link, link_name
 from .store import StoredNetwork, read_networks
-from .veth import Inner, look_at_pairs
+from .veth import Inner, read_veth_pairs
 
 
 def observe_specs(settings: Settings, names: Iterable[str] | None = None) -> NetworkView:
@@ -52,7 +52,7 @@ def observe(
     view = observe_specs(settings)
     names = set(view.containers) if focus is None else set(focus(view))
     focused = [c for name, c in view.containers.items() if name in names]
-    pairs = look_at_pairs({link_name(c.name): _inner(settings, c) for c in focused})
+    pairs = read_veth_pairs({link_name(c.name): _inner(settings, c) for c in focused})
     containers = {
         **view.containers,
         **{c.name: _with_files(settings, replace(c, pair=pairs.get(link_name(c.name)))) for c in focused},
@@ -65,13 +65,13 @@ def observe(
         view,
         containers=containers,
         firewall=parse_listing(None if tables is None else {"nftables": tables}),
-        forwarding=look_at_forwarding(view.ipv6),
+        forwarding=read_forwarding(view.ipv6),
         links=links,
         listeners=_listening(focused),
         uplinks=tuple(sorted(name for name in default_interfaces() if not name.startswith(LINK_PREFIX))),
         stray_links=tuple(sorted(links - {link_name(name) for name in containers})) if focus is None else (),
         other_chains=tuple(
-            chain for hook in hooks for chain in look_at_others(chains, hook, accept and hook == "forward")
+            chain for hook in hooks for chain in read_foreign_chains(chains, hook, accept and hook == "forward")
         ),
     )
 
@@ -102,7 +102,7 @@ def _with_files(settings: Settings, container: ContainerView) -> ContainerView:
     if not container.attached:
         return container
     unwritable: dict[str, str] = {}
-    with root_of(ContainerPaths.of(settings.container_dir, container.name)) as root:
+    with open_container_root(ContainerPaths.of(settings.container_dir, container.name)) as root:
         if root is None:
             return container
         return replace(container, files=read_files(root, [HOSTS, RESOLV], unwritable), unwritable=unwritable)
@@ -112,7 +112,7 @@ def _listening(containers: Iterable[ContainerView]) -> tuple[Listening, ...]:
     """Return the host's own sockets on host ports that `containers` expose."""
     exposes = (expose for container in containers if container.spec for expose in container.spec.expose)
     ports = {(expose.protocol, *expose.host_ports) for expose in exposes}
-    return tuple(Listening(*found) for found in listeners(ports)) if ports else ()
+    return tuple(Listening(*found) for found in find_listeners(ports)) if ports else ()
 
 
 def _has_ipv6() -> bool:

@@ -12,10 +12,10 @@ from .._engine.engine import Run, UseCase
 from .._engine.locks import container_lock, network_lock
 from .._engine.settings import Settings
 from .._kernel.flock import Lock
-from .actions import apply, still_to_do
+from .actions import apply, remaining_actions
 from .observe import observe
 from .plan.change_spec import WriteNetworkSpec
-from .plan.drift import warnings_of
+from .plan.drift import unwritable_file_warnings
 from .plan.peers import PeerOptions, peer_result, plan_peer
 from .plan.projection import plan_projection
 from .plan.view import NetworkView
@@ -51,14 +51,14 @@ class PeerCase(UseCase[NetworkView]):
         else:
             apply(self.settings, action, self._focus)
 
-    def again(self, run: Run[NetworkView]) -> tuple[NetworkView, Iterable[Action]]:
+    def observe_again(self, run: Run[NetworkView]) -> tuple[NetworkView, Iterable[Action]]:
         observed = self.observe().fenced_as(run.observed)
-        return observed, still_to_do(self.plan(observed).actions, run.done, run.left_out, self._focus)
+        return observed, remaining_actions(self.plan(observed).actions, run.done, run.skipped, self._focus)
 
-    def ahead(self) -> dict:
+    def predicted_result(self) -> dict:
         """Return the result in check mode if an earlier task of the play would create the containers or networks."""
         return {"actions": [f"allow {self.options.container} to call {self.options.peer}"], "peers": []}
 
     def result(self, observed: NetworkView, run: Run[NetworkView]) -> dict:
-        warnings = [*run.all_warnings(), *warnings_of(observed, self._focus)]
+        warnings = [*run.all_warnings(), *unwritable_file_warnings(observed, self._focus)]
         return {"peers": peer_result(observed, self.options), **({"warnings": warnings} if warnings else {})}

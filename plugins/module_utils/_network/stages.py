@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .._engine.action import Action, LeftOut
+from .._engine.action import Action, ActionSkipped
 from .._engine.locks import network_lock
 from .._engine.paths import LOCK_DIR, ContainerPaths
 from .._engine.settings import Settings
@@ -49,26 +49,26 @@ def carry_out(settings: Settings, stage: NetworkStage, warn: Callable[[str], Non
         for action in actions:
             try:
                 apply(settings, action, {stage.container})
-            except LeftOut as error:
+            except ActionSkipped as error:
                 warn(f"container {error.container}: {error.reason}")
 
 
-def take_away_network(settings: Settings, name: str) -> None:
+def detach_network(settings: Settings, name: str) -> None:
     """Detach container `name` from its network, if it has one or a link. Raises the errors of `carry_out`."""
-    if is_linked(settings, name):
+    if has_network_or_link(settings, name):
         carry_out(settings, DetachNetwork(name))
 
 
-def is_networked(settings: Settings, name: str) -> bool:
+def has_network(settings: Settings, name: str) -> bool:
     """Return whether container `name` has a stored network. Needs neither pyroute2 nor nft."""
     return os.path.lexists(ContainerPaths.of(settings.container_dir, name).network)
 
 
-def is_linked(settings: Settings, name: str) -> bool:
+def has_network_or_link(settings: Settings, name: str) -> bool:
     """Return whether container `name` has a stored network, or a link without one. Needs neither pyroute2 nor nft."""
     from .veth import link_exists
 
-    return is_networked(settings, name) or link_exists(link_name(name))
+    return has_network(settings, name) or link_exists(link_name(name))
 
 
 def check_attachable(settings: Settings, name: str) -> None:
@@ -76,7 +76,7 @@ def check_attachable(settings: Settings, name: str) -> None:
 
     Raises Damaged, HostNotCapable.
     """
-    from .forwarding import look_at_forwarding
+    from .forwarding import read_forwarding
     from .observe import observe_specs
     from .plan.foresight import with_stage
     from .plan.forwarding import plan_enabling
@@ -89,7 +89,7 @@ def check_attachable(settings: Settings, name: str) -> None:
         raise Damaged(own.damage)
     if settings.forwarding == "require":
         view = with_stage(view, AttachNetwork(name, own.hostname))
-        plan_enabling(replace(view, forwarding=look_at_forwarding(view.ipv6)), settings.forwarding)
+        plan_enabling(replace(view, forwarding=read_forwarding(view.ipv6)), settings.forwarding)
 
 
 def look(settings: Settings, name: str, running: bool) -> NetworkView | None:
@@ -129,8 +129,8 @@ def _look(settings: Settings, stage: NetworkStage) -> NetworkView | None:
 def _with_link(view: NetworkView, name: str) -> NetworkView:
     """Return `view` with the host end of container `name`, even if the container has no spec."""
     from .plan.view import ContainerView
-    from .veth import look_at_pairs
+    from .veth import read_veth_pairs
 
-    pair = look_at_pairs({link_name(name): None}).get(link_name(name))
+    pair = read_veth_pairs({link_name(name): None}).get(link_name(name))
     container = replace(view.containers.get(name, ContainerView(name)), pair=pair)
     return replace(view, containers={**view.containers, name: container})

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .._engine.container_records import build_names, container_names, read_kept
+from .._engine.container_records import build_names, container_names, read_common_spec
 from .._engine.json_files import read_json, write_json
 from .._engine.paths import ContainerPaths
 from .._errors import Damaged
@@ -34,7 +34,7 @@ def read_network(container_dir: str, name: str) -> StoredNetwork | None:
     """
     paths = ContainerPaths.of(container_dir, name)
     try:
-        container = read_kept(paths)
+        container = read_common_spec(paths)
         if container is None:
             return None
         container_id = container.get("id")

@@ -15,9 +15,9 @@ from .._engine.names import parse_name
 from .._engine.settings import Settings
 from .._errors import InvalidInput
 from .._kernel.flock import Lock
-from .._kernel.interfaces import routing
-from .._kernel.listening_ports import listeners
-from .actions import apply, still_to_do
+from .._kernel.interfaces import open_rtnetlink
+from .._kernel.listening_ports import find_listeners
+from .actions import apply, remaining_actions
 from .foreign_firewalls import blocked_by
 from .observe import observe
 from .plan.change_spec import (
@@ -27,7 +27,7 @@ from .plan.change_spec import (
     wanted_spec,
     without_dangling_peers,
 )
-from .plan.drift import warnings_of
+from .plan.drift import unwritable_file_warnings
 from .plan.foresight import callers_of
 from .plan.port_conflicts import port_conflicts
 from .plan.projection import plan_projection
@@ -62,12 +62,12 @@ class NetworkCase(UseCase[NetworkView]):
         if not self.present:
             return view
         asked = {(e.protocol, *e.host_ports) for e in self.options.expose}
-        with routing() as host:
+        with open_rtnetlink() as host:
             networks = [(net, link) for net, link in host.networks() if not link.startswith(LINK_PREFIX)]
-        listening = {*view.listeners, *(Listening(*found) for found in (listeners(asked) if asked else ()))}
+        listening = {*view.listeners, *(Listening(*found) for found in (find_listeners(asked) if asked else ()))}
         return replace(view, networks=tuple(networks), listeners=tuple(sorted(listening)))
 
-    def ahead(self) -> dict:
+    def predicted_result(self) -> dict:
         """Return the result in check mode if an earlier task of the play would create the container."""
         return {"actions": [f"connect {self.name}"], "network": None, "blocked_by": []}
 
@@ -109,9 +109,9 @@ class NetworkCase(UseCase[NetworkView]):
         else:
             apply(self.settings, action, {self.name})
 
-    def again(self, run: Run[NetworkView]) -> tuple[NetworkView, Iterable[Action]]:
+    def observe_again(self, run: Run[NetworkView]) -> tuple[NetworkView, Iterable[Action]]:
         observed = self.observe().fenced_as(run.observed)
-        return observed, still_to_do(self.plan(observed).actions, run.done, run.left_out, {self.name})
+        return observed, remaining_actions(self.plan(observed).actions, run.done, run.skipped, {self.name})
 
     def result(self, observed: NetworkView, run: Run[NetworkView]) -> dict:
         blocked = blocked_by(observed.other_chains, "forward")
@@ -119,7 +119,7 @@ class NetworkCase(UseCase[NetworkView]):
         warnings = [
             *self._warned,
             *run.all_warnings(),
-            *warnings_of(observed, self._focus(observed)),
+            *unwritable_file_warnings(observed, self._focus(observed)),
             *name_server_warnings(observed, self.name),
             *port_conflicts(observed, self.name),
         ]
@@ -158,12 +158,12 @@ class ReconcileCase(UseCase[NetworkView]):
     def apply(self, action: Action, run: Run[NetworkView]) -> None:
         apply(self.settings, action)
 
-    def again(self, run: Run[NetworkView]) -> tuple[NetworkView, Iterable[Action]]:
+    def observe_again(self, run: Run[NetworkView]) -> tuple[NetworkView, Iterable[Action]]:
         observed = self.observe().fenced_as(run.observed)
-        return observed, still_to_do(self.plan(observed).actions, run.done, run.left_out)
+        return observed, remaining_actions(self.plan(observed).actions, run.done, run.skipped)
 
     def result(self, observed: NetworkView, run: Run[NetworkView]) -> dict:
-        warnings = [*run.all_warnings(), *warnings_of(observed, observed.containers)]
+        warnings = [*run.all_warnings(), *unwritable_file_warnings(observed, observed.containers)]
         warnings += [problem for name in sorted(observed.containers) for problem in port_conflicts(observed, name)]
         blocked = blocked_by(observed.other_chains, "forward")
         return {"blocked_by": blocked, **({"warnings": warnings} if warnings else {})}

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from .._errors import Conflict
-from .._kernel.interface_query import look_at_interface
-from .._kernel.interfaces import Interface, Route, Routing, entered, routing
-from .._kernel.link_guard import guard, is_guarded
+from .._kernel.interface_query import query_interface
+from .._kernel.interfaces import Interface, Route, Rtnetlink, in_network_namespace, open_rtnetlink
+from .._kernel.link_guard import attach_guard, is_guarded
 from .._kernel.nft import apply_batch
 from .._kernel.sysctl import read_sysctl, write_sysctl
 from .plan.firewall_rules import TO_CONTAINER_MARK
@@ -47,17 +47,17 @@ class Inner(NamedTuple):
         return cls(netns, tuple(Route(*route) for route in inner_routes(link)) if link else ())
 
 
-def look_at_pairs(names: Mapping[str, Inner | None]) -> dict[str, Pair]:
+def read_veth_pairs(names: Mapping[str, Inner | None]) -> dict[str, Pair]:
     """Return the existing pairs by host end. `names` maps each host end to the location of its container end."""
     present = {name: inner for name, inner in names.items() if link_exists(name)}
     if not present:
         return {}  # without importing pyroute2
-    with routing() as outside:
+    with open_rtnetlink() as outside:
         found = {name: _look_at_pair(outside, name, inner) for name, inner in present.items()}
     return {name: pair for name, pair in found.items() if pair is not None}
 
 
-def _look_at_pair(outside: Routing, name: str, where: Inner | None) -> Pair | None:
+def _look_at_pair(outside: Rtnetlink, name: str, where: Inner | None) -> Pair | None:
     outer = outside.interface(name)
     if outer is None:
         return None
@@ -66,7 +66,7 @@ def _look_at_pair(outside: Routing, name: str, where: Inner | None) -> Pair | No
     with contextlib.suppress(OSError):
         if where is not None:
             with _opened(where.netns) as netns_fd:
-                inner = look_at_interface(netns_fd, INNER_LINK, where.routes)
+                inner = query_interface(netns_fd, INNER_LINK, where.routes)
     sysctls = {key: read_sysctl(key) for key in sysctl_names(name)}
     return Pair(
         _end(outer), None if inner is None else _end(inner), sysctls, is_guarded(outer.index, TO_CONTAINER_MARK)
@@ -101,17 +101,17 @@ def make_link(link: Link, netns: str) -> None:
     The host end stays down, and no packet passes, until its guard and its firewall chain exist. Raises Conflict if the
     namespace has another interface with the name of the container end.
     """
-    with _opened(netns) as netns_fd, routing() as outside, routing(netns_fd) as inside:
+    with _opened(netns) as netns_fd, open_rtnetlink() as outside, open_rtnetlink(netns_fd) as inside:
         outside.delete(link.outer)
-        with entered(netns_fd):
+        with in_network_namespace(netns_fd):
             taken = link_exists(INNER_LINK)
         if taken:
             raise Conflict(
                 f"network namespace {netns} already has an interface {INNER_LINK}", "remove it in the container"
             )
         outside.add_veth(link.outer, INNER_LINK, netns_fd, mac=link.mac, mtu=link.mtu)
-        guard(_index(outside, link.outer), TO_CONTAINER_MARK)
-        with entered(netns_fd):
+        attach_guard(_index(outside, link.outer), TO_CONTAINER_MARK)
+        with in_network_namespace(netns_fd):
             for name, value in inner_sysctls(link).items():
                 write_sysctl(name, value)
         for name, value in {**outer_sysctls(link), localnet_sysctl(link.outer): "0"}.items():
@@ -122,7 +122,7 @@ def make_link(link: Link, netns: str) -> None:
         _add_neighbors(outside, inside, link)
 
 
-def _configure(side: Routing, name: str, altname: str, addresses: list, routes: list) -> None:
+def _configure(side: Rtnetlink, name: str, altname: str, addresses: list, routes: list) -> None:
     index = _index(side, name)
     side.add_altname(index, altname)
     side.set_up(index)
@@ -132,14 +132,14 @@ def _configure(side: Routing, name: str, altname: str, addresses: list, routes: 
         side.add_route(index, Route(*route))
 
 
-def _index(side: Routing, name: str) -> int:
+def _index(side: Rtnetlink, name: str) -> int:
     index = side.index(name)
     if index is None:
         raise Conflict(f"interface {name} vanished during setup", "run this again")
     return index
 
 
-def _add_neighbors(outside: Routing, inside: Routing, link: Link) -> None:
+def _add_neighbors(outside: Rtnetlink, inside: Rtnetlink, link: Link) -> None:
     """Add permanent neighbor entries at both ends, so that no full neighbor table separates them."""
     outer = outside.interface(link.outer)
     if outer is not None:
@@ -150,5 +150,5 @@ def _add_neighbors(outside: Routing, inside: Routing, link: Link) -> None:
 def delete_link(outer: str) -> None:
     """Delete the veth pair with the host end `outer`, if it exists, wherever its container end is."""
     if link_exists(outer):
-        with routing() as outside:
+        with open_rtnetlink() as outside:
             outside.delete(outer)

@@ -59,7 +59,7 @@ def test_cve_2018_15664_a_directory_on_the_way_that_becomes_a_link_leads_no_file
 
 def test_cve_2018_15664_a_directory_on_the_way_that_becomes_a_link_leads_no_file_onto_the_host(with_directory):
     host = with_directory
-    swap = f"SRV = {SRV!r}" + MEANWHILE + 'meanwhile(sides.Place, "put")\n'
+    swap = f"SRV = {SRV!r}" + MEANWHILE + 'meanwhile(sides.Destination, "write")\n'
     wish = {"container": "box", "src": "/run/mine/", "dest": "/srv"}
     patched(host, "conductor_copy", swap + FOLLOW_BELOW, **wish)
     assert host.run("cat", "/run/outside/secret").stdout == "mine\n"

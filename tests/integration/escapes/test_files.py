@@ -107,7 +107,7 @@ def test_cve_2019_19921_a_proc_that_the_image_has_made_a_link(host, name):
 module_utils("_container.mounts")._restrict = lambda fd: None
 module_utils("_container.mounts")._cgroup = lambda *arguments, **options: None
 process = module_utils("_container.exec.privileges")
-process.libc.permitted_capabilities = lambda: 0
+process.syscalls.permitted_capabilities = lambda: 0
 """
     make(host, "weak", FOLLOW_LINKS + weaken)
     pid = host.module("conductor_container_info", name=["weak"])["containers"][0]["pid"]
@@ -208,7 +208,7 @@ def test_a_device_node_in_a_containers_layer_is_dead(host, userns):
     assert inside(host, "box", body) == "EACCES"
     if userns == "host":
         prepare(host, "weak", script, userns=userns)
-        make(host, "weak", "module_utils('_container.rootfs').libc.MS_NODEV = 0", userns=userns)
+        make(host, "weak", "module_utils('_container.rootfs').syscalls.MS_NODEV = 0", userns=userns)
         assert inside(host, "weak", body) == "opened"
 
 

@@ -58,7 +58,7 @@ def shelled(field):
     return field
 
 
-def test_first_network_of_a_running_container_comes_and_goes_closed(field):
+def test_first_network_opens_nothing_while_it_is_added_and_removed(field):
     serve(field.host.internet, 7000)
     start_firing(field)
     for _ in range(6):
@@ -68,7 +68,7 @@ def test_first_network_of_a_running_container_comes_and_goes_closed(field):
     open_up(field)
 
 
-def test_another_address_comes_closed(shelled):
+def test_changed_address_opens_nothing(shelled):
     for _ in range(3):
         shelled.evil.network(ipv4="10.87.9.9", ipv6="fd87:c04d:c70::99", mtu=1400, **ALONE)
         shelled.evil.network(ipv4=EVIL4, ipv6=EVIL6, **ALONE)
@@ -77,7 +77,7 @@ def test_another_address_comes_closed(shelled):
 
 
 @pytest.mark.parametrize("change", ["add set inet conductor junk { type ipv4_addr; }", "delete table inet conductor"])
-def test_table_is_rewritten_without_a_gap(shelled, change):
+def test_rewritten_table_opens_nothing(shelled, change):
     for _ in range(6):
         shelled.host.run("nft", change)
         assert shelled.host.module("conductor_network", state="reconciled")["changed"]
@@ -96,7 +96,7 @@ def test_flushed_ruleset_leaves_containers_closed_until_they_are_repaired(shelle
     open_up(shelled)
 
 
-def test_flushed_ruleset_closes_what_was_open(field):
+def test_flushed_ruleset_closes_all_access(field):
     """A container that had permissions loses them too: without the table its packets cannot be told from others."""
     host = field.host
     field.evil.network(ipv4=EVIL4, ipv6=EVIL6, internet=True, expose=["8080-80"])
@@ -148,7 +148,7 @@ def test_no_packet_passes_after_death_at_any_step(field, to, every):
     open_up(field)
 
 
-def test_container_starts_and_stops_closed(host):
+def test_start_and_stop_open_nothing(host):
     """The sender is the first process of a real container."""
     field = Field(host)
     try:

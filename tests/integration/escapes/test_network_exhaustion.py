@@ -53,7 +53,7 @@ def send_frames(box, body):
     box.run("python3", "-c", program, outer(box.host, box.name)[1])
 
 
-def test_connections_of_a_container_fill_no_table_of_the_hosts(bare_host):
+def test_connections_of_a_container_are_limited(bare_host):
     box, other = Box(bare_host, "web"), Box(bare_host, "other")
     serve(bare_host, 9090)
     for each in (box, other):
@@ -93,7 +93,7 @@ for n in range(2000):
         assert answers_ping(bare_host, address)
 
 
-def test_nobody_inside_makes_up_neighbors_of_its_own(bare_host):
+def test_container_cannot_fill_the_neighbor_table(bare_host):
     """The kernel has one neighbor table for all namespaces. Without an on-link route no neighbor is looked up."""
     box = Box(bare_host, "web")
     box.network()
@@ -104,7 +104,7 @@ def test_nobody_inside_makes_up_neighbors_of_its_own(bare_host):
     assert "fe80::7:" not in box.run("ip", "-6", "neigh", "show", "nud", "all").stdout
 
 
-def test_fragments_of_a_forged_source_wait_in_no_queue_of_the_hosts(bare_host):
+def test_fragments_with_a_forged_source_are_dropped_before_defragmentation(bare_host):
     box = Box(bare_host, "web")
     box.network()
 
@@ -122,7 +122,7 @@ for n in range(300):
     assert waiting() > 0, "its own may"
 
 
-def test_icmp_error_about_somebody_elses_connection_is_dropped(bare_host):
+def test_icmp_error_about_another_connection_is_dropped(bare_host):
     """A forged "fragmentation needed" would slow down a connection of the host; a forged "unreachable" would end it."""
     box = Box(bare_host, "web")
     serve(bare_host.internet, 7000, "udp")

@@ -79,7 +79,7 @@ def test_no_packet_is_forwarded_between_others_before_during_and_after_the_first
 
 
 @pytest.mark.parametrize("gone", ["nft flush ruleset", "ip rule flush; ip rule add lookup main; ip -6 rule flush"])
-def test_without_the_table_or_without_the_rules_the_other_one_holds(lans, gone):
+def test_table_and_routing_rules_each_block_forwarding_alone(lans, gone):
     box = Box(lans.host, "web")
     box.network(internet=True, expose=["8080-80"])
     lans.host.run("sh", "-c", gone)
@@ -92,7 +92,7 @@ def test_without_the_table_or_without_the_rules_the_other_one_holds(lans, gone):
 
 
 @pytest.mark.parametrize("state", ["present", "absent"])
-def test_nothing_is_forwarded_after_death_at_any_step(lans, state):
+def test_killed_run_forwards_nothing(lans, state):
     box = Box(lans.host, "evil")
     step = 0
     while True:
@@ -111,7 +111,7 @@ def test_nothing_is_forwarded_after_death_at_any_step(lans, state):
     assert "iif" not in lans.host.run("sh", "-c", "ip rule; ip -6 rule").stdout
 
 
-def test_host_that_forwarded_before_goes_on_to(lans):
+def test_host_that_forwarded_before_keeps_forwarding(lans):
     switch(lans.host, 1)
     box = Box(lans.host, "web")
     box.network(internet=True)
@@ -122,7 +122,7 @@ def test_host_that_forwarded_before_goes_on_to(lans):
     assert {lans.host.run("sysctl", "-n", name).stdout for name in FORWARDING} == {"1\n"}
 
 
-def test_who_switches_forwarding_on_later_has_it_with_the_next_run_and_keeps_it(lans):
+def test_forwarding_enabled_later_by_another_program_is_kept(lans):
     box = Box(lans.host, "web")
     box.network(internet=True)
     assert lans.arrived() == []
@@ -135,7 +135,7 @@ def test_who_switches_forwarding_on_later_has_it_with_the_next_run_and_keeps_it(
     assert {lans.host.run("sysctl", "-n", name).stdout for name in FORWARDING} == {"1\n"}
 
 
-def test_another_program_that_begins_to_route_for_its_own_network_is_not_in_the_way(bare_host):
+def test_another_program_that_forwards_is_not_affected(bare_host):
     """Like docker: if the host does not forward, it enables forwarding with a drop policy, and adds a bridge."""
     box, member = Box(bare_host, "web"), Box(bare_host, "member")
     box.network(internet=True)
@@ -159,7 +159,7 @@ def test_another_program_that_begins_to_route_for_its_own_network_is_not_in_the_
     assert is_refused(bare_host.outside, "172.17.0.2", 7000)
 
 
-def test_change_of_forwarding_is_foretold(bare_host):
+def test_check_mode_predicts_forwarding_changes(bare_host):
     box = Box(bare_host, "web")
     foretold = bare_host.module("conductor_network", container="web", check=True)["actions"]
     assert {"enable IPv4 forwarding", "enable IPv6 forwarding"} < set(foretold)

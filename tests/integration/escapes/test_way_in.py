@@ -16,7 +16,7 @@ from small_image import IMAGES, make_runnable_archive
 from waiting import until
 
 LEAK = ["sh", "-c", 'exec 9</; exec "$@"', "sh"]
-KEPT = "module_utils('_container.{}').close_others = lambda keep: None"
+KEPT = "module_utils('_container.{}').close_other_descriptors = lambda keep: None"
 READ_SECRET = ["/bin/sh", "-c", "cat run/secret"]
 
 
@@ -71,7 +71,7 @@ def test_cve_2024_21626_commands_in_an_image_have_no_descriptor_of_the_modules(b
     wish = {"source": source, "commands": ["cat /proc/self/fd/9/run/secret > /got"], "wrapper": LEAK}
     weak = """
 module_utils("_build.isolated_program")._let_go = lambda: None
-module_utils("_container.init_process").close_others = lambda keep: None
+module_utils("_container.init_process").close_other_descriptors = lambda keep: None
 """
     patched(bare_host, "conductor_image", weak, name="weak", **wish)
     assert bare_host.run("cat", f"{IMAGES}/weak/rootfs/got").stdout == "text-of-the-host\n"
@@ -95,11 +95,11 @@ place.mount_all = held
 """
     ask = """
 processes = module_utils("_kernel.processes").ProcessId
-original = processes.wait_executed
+original = processes.wait_for_exec
 def asked(self):
     open("/run/asked", "w").close()
     return {answer}
-processes.wait_executed = asked
+processes.wait_for_exec = asked
 """
     wish = {"name": "box", "image": "debian", "command": ["/bin/sleep", "infinity"]}
     starting = threading.Thread(target=patched, args=(host, "conductor_container", hold), kwargs=wish)
@@ -107,7 +107,7 @@ processes.wait_executed = asked
     try:
         until(lambda: "box.json" in host.run("ls", "/run/conductor/containers", check=False).stdout, "it is forked")
         argv = ["/bin/cat", "/run/secret"]
-        assert execute(host, argv, ask.format(answer="self.alive()"))["stdout"] == secret
+        assert execute(host, argv, ask.format(answer="self.is_alive()"))["stdout"] == secret
         host.run("rm", "/run/asked")
         results = []
         command = threading.Thread(

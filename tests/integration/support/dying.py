@@ -29,12 +29,12 @@ EFFECTS = {
     },
     "network": {
         "_kernel.routing_rules": "set_fence",
-        "_kernel.interfaces": "Routing.add_neighbors Routing.add_veth "
-        "Routing.add_altname Routing.set_up Routing.add_address Routing.add_route "
-        "Routing.delete",
-        "_network.veth": "write_sysctl apply_batch guard",
+        "_kernel.interfaces": "Rtnetlink.add_neighbors Rtnetlink.add_veth "
+        "Rtnetlink.add_altname Rtnetlink.set_up Rtnetlink.add_address Rtnetlink.add_route "
+        "Rtnetlink.delete",
+        "_network.veth": "write_sysctl apply_batch attach_guard",
         "_network.forwarding": "write_sysctl",
-        "_network.actions": "write_sysctl apply_batch forget_udp write_files",
+        "_network.actions": "write_sysctl apply_batch delete_udp_flows write_files",
         "_network.use_case": "write_network remove_network",
         "_network.peer_use_case": "write_network",
     },

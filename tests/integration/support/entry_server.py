@@ -17,7 +17,7 @@ class EntryServer:
         self.python = python
         command, content = host_bundle.install_command(python)
         subprocess.run([*host.enter, "sh", "-c", command], input=content, check=True)
-        self.program, self.path_there = run_cache.served()
+        self.program, self.path_there = run_cache.agent_paths()
         self.start()
         self.path = self.outside(self.path_there)
 

@@ -15,7 +15,7 @@ from ..._engine.action import Action, Plan
 from ..._errors import Conflict
 
 # Bytes of a file that a diff shows at most, as in ansible.builtin.copy (MAX_FILE_SIZE_FOR_DIFF).
-SHOWN = 104448
+MAX_DIFF_SIZE = 104448
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class FileView:
     mode: int = 0
     owner: int = 0
     group: int = 0
-    to: str = ""
+    link_target: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def plan_copy(source: str, target: str, pairs: Mapping[str, Pair], room: int | N
     if it needs more than `room`.
     """
     for path, pair in pairs.items():
-        _check_replaceable(below(source, path), below(target, path), pair)
+        _check_replaceable(printable_path(source, path), printable_path(target, path), pair)
     todo = {path: pair for path, pair in pairs.items() if not _is_done(pair)}
     if not todo:
         return Plan()
@@ -85,16 +85,16 @@ def differences(copy: Copy, pairs: Mapping[str, Pair]) -> list[dict[str, Any]]:
     """Changes by `copy` in the format of ansible.builtin.copy: for each path its content, then its attributes."""
     diffs = []
     for path, wanted in copy.entries:
-        pair, target = pairs[path], below(copy.target, path)
+        pair, target = pairs[path], printable_path(copy.target, path)
         if wanted.kind == "file" and not same_content(pair):
-            diffs.append(_content_diff(below(copy.source, path), target, pair))
+            diffs.append(_content_diff(printable_path(copy.source, path), target, pair))
         before, after = _attributes_changed(pair)
         if after:
             diffs.append({"before_header": target, "after_header": target, "before": before, "after": after})
     return diffs
 
 
-def below(top: str, path: str) -> str:
+def printable_path(top: str, path: str) -> str:
     """`path` below `top` for messages; bytes that are not UTF-8 are replaced."""
     joined = os.path.join(top, path) if path else top
     return joined.encode(errors="surrogateescape").decode(errors="replace")
@@ -137,7 +137,7 @@ def _attributes(view: FileView) -> dict[str, Any]:
         return {}
     ids = {"owner": view.owner, "group": view.group}
     if view.kind == "link":
-        return {"state": "link", "to": view.to, **ids}
+        return {"state": "link", "to": view.link_target, **ids}
     return {"state": view.kind, "mode": f"{view.mode:04o}", **ids}
 
 
@@ -147,7 +147,7 @@ def _content_diff(source: str, target: str, pair: Pair) -> dict[str, Any]:
         if view.kind != "file":
             diff[name] = ""
         elif view.text is None:
-            diff[f"{short}_larger"] = SHOWN
+            diff[f"{short}_larger"] = MAX_DIFF_SIZE
         elif b"\0" in view.text:
             diff[f"{short}_binary"] = 1
         else:

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from ..._engine.id_range import IdRange
 from ..._errors import EffectFailed, InvalidInput, NotFound
 from ..._kernel.files import copy_source
-from ..._kernel.files.copy_target import Attributes, Spot
+from ..._kernel.files.copy_target import Attributes, TargetEntry
 from ..._kernel.files.within_root import KernelFile, kernel_file_system, reopen
-from .plan import SHOWN, FileView, below
+from .plan import MAX_DIFF_SIZE, FileView, printable_path
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 # Limit of files, so that a container cannot exhaust the host's memory with them.
@@ -32,7 +32,7 @@ class Source:
 
     fd: int
     shown: str
-    inside: str
+    container_suffix: str
 
     def views(self) -> dict[str, FileView]:
         """Each file, directory and symlink by its path below the source ("" for the source), each after its directory.
@@ -44,14 +44,14 @@ class Source:
         waiting = [""]
         while waiting:
             path = waiting.pop()
-            with copy_source.entry(self.fd, path) as (kind, path_fd):
+            with copy_source.open_entry(self.fd, path) as (kind, path_fd):
                 # Skips a file that was deleted since its directory was read.
                 if kind != "missing":
-                    with told(self._where(path)):
+                    with open_errors(self._where(path)):
                         self._refuse_kernel_files(path, path_fd)
                         views[path] = self._view(path, path_fd)
                         if views[path].kind == "directory":
-                            names = copy_source.names_in(path_fd, _MAX_FILES)
+                            names = copy_source.list_directory(path_fd, _MAX_FILES)
                             waiting += [os.path.join(path, name) for name in reversed(names)]
             if len(views) + len(waiting) > _MAX_FILES:
                 raise InvalidInput(
@@ -60,11 +60,11 @@ class Source:
         return views
 
     def _view(self, path: str, path_fd: int) -> FileView:
-        kind, mode = copy_source.kind_of(path_fd), os.fstat(path_fd).st_mode & 0o777
+        kind, mode = copy_source.file_type(path_fd), os.fstat(path_fd).st_mode & 0o777
         if kind == "directory":
             return FileView(kind, mode=mode)
         if kind == "link":
-            return FileView(kind, to=copy_source.read_link(path_fd))
+            return FileView(kind, link_target=copy_source.read_link(path_fd))
         if kind != "file":
             raise InvalidInput(
                 f"{self._where(path)} is a {kind}, and only files, directories and symlinks are copied", "leave it out"
@@ -79,17 +79,17 @@ class Source:
         """Raises KernelFile for files of kernel file systems, which root on the host reads with more rights than root
         inside.
         """
-        kind = kernel_file_system(fd) if self.inside else None
+        kind = kernel_file_system(fd) if self.container_suffix else None
         if kind:
             raise KernelFile(kind, path)
 
     @contextlib.contextmanager
     def opened(self, path: str) -> Iterator[int]:
         """A descriptor to read the file at `path` during the block. Raises NotFound, InvalidInput, EffectFailed."""
-        with told(self._where(path)):
+        with open_errors(self._where(path)):
             path_fd = copy_source.open_below(self.fd, path, os.O_PATH | os.O_NOFOLLOW)
             try:
-                if copy_source.kind_of(path_fd) != "file":
+                if copy_source.file_type(path_fd) != "file":
                     raise InvalidInput(f"{self._where(path)} is no longer a file", "run this again")
                 self._refuse_kernel_files(path, path_fd)
                 fd = reopen(path_fd)
@@ -107,17 +107,17 @@ class Source:
 
     def text(self, path: str, size: int) -> bytes | None:
         """Content of a file of `size` bytes, None if it is too large to show."""
-        if size > SHOWN:
+        if size > MAX_DIFF_SIZE:
             return None
         with self.opened(path) as fd:
             return os.pread(fd, size, 0)
 
     def _where(self, path: str) -> str:
-        return f"src {below(self.shown, path)}{self.inside}"
+        return f"src {printable_path(self.shown, path)}{self.container_suffix}"
 
 
 @dataclass(frozen=True)
-class Place:
+class Destination:
     """Destination of a copy: an open directory, the name of the copy in it ("" for the directory itself), and the ids
     of the container (None on the host). `path` is the path of the copy, `shown` the same for messages.
     """
@@ -128,9 +128,9 @@ class Place:
     path: str
     shown: str
 
-    def look(self, path: str, size: int) -> FileView:
+    def observe(self, path: str, size: int) -> FileView:
         """The present file at `path` below the copy, with its digest only if its size is `size`."""
-        with copy_source.entry(self.directory_fd, self._path(path)) as (kind, path_fd):
+        with copy_source.open_entry(self.directory_fd, self._path(path)) as (kind, path_fd):
             if kind not in ("file", "directory", "link"):
                 return FileView(kind)
             kernel = kernel_file_system(path_fd)
@@ -140,7 +140,7 @@ class Place:
             owner, group = self._inside(status.st_uid), self._inside(status.st_gid)
             view = FileView(kind, mode=status.st_mode & 0o7777, owner=owner, group=group)
             if kind == "link":
-                return replace(view, to=copy_source.read_link(path_fd))
+                return replace(view, link_target=copy_source.read_link(path_fd))
             if kind == "directory":
                 return view
             digest = ""
@@ -152,8 +152,8 @@ class Place:
 
     def text(self, path: str, size: int) -> bytes | None:
         """Content of the file at `path`, of `size` bytes; None if it is too large to show, or not a file."""
-        with copy_source.entry(self.directory_fd, self._path(path)) as (kind, path_fd):
-            if kind != "file" or size > SHOWN or kernel_file_system(path_fd):
+        with copy_source.open_entry(self.directory_fd, self._path(path)) as (kind, path_fd):
+            if kind != "file" or size > MAX_DIFF_SIZE or kernel_file_system(path_fd):
                 return None
             try:
                 fd = reopen(path_fd)
@@ -164,7 +164,7 @@ class Place:
         finally:
             os.close(fd)
 
-    def put(self, path: str, wanted: FileView, source: Source, purpose: str) -> FileView:
+    def write(self, path: str, wanted: FileView, source: Source, purpose: str) -> FileView:
         """Write `wanted` at `path` with the content of `source`; return it with size and digest as written.
 
         `purpose` names temporary files; see Spot. Raises EffectFailed.
@@ -178,12 +178,12 @@ class Place:
             kind = kernel_file_system(directory_fd)
             if kind:
                 raise KernelFile(kind, path)
-            spot = Spot(directory_fd, name, base, purpose)
+            spot = TargetEntry(directory_fd, name, base, purpose)
             if wanted.kind == "directory":
                 spot.put_directory(attributes)
                 return wanted
             if wanted.kind == "link":
-                spot.put_link(wanted.to, attributes)
+                spot.put_link(wanted.link_target, attributes)
                 return wanted
             source_fd = stack.enter_context(source.opened(path))
             digest, size = spot.put_file(source_fd, copy_source.size_of(source_fd), attributes)
@@ -195,7 +195,9 @@ class Place:
             yield
         except OSError as error:
             hint = "free space there; the previous file is unchanged" if error.errno in _NO_ROOM else ""
-            raise EffectFailed(f"{below(self.shown, path)} cannot be written ({error.strerror})", hint) from error
+            raise EffectFailed(
+                f"{printable_path(self.shown, path)} cannot be written ({error.strerror})", hint
+            ) from error
 
     def _path(self, path: str) -> str:
         return os.path.join(self.name, path) if path else self.name
@@ -207,7 +209,7 @@ class Place:
 
 
 @contextlib.contextmanager
-def told(where: str) -> Iterator[None]:
+def open_errors(where: str) -> Iterator[None]:
     """Turn errors of opening a file into errors of an option; `where` names the option and the path."""
     try:
         yield

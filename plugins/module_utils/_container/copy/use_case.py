@@ -19,7 +19,7 @@ from ..._engine.locks import container_lock
 from ..._engine.names import parse_name
 from ..._engine.paths import ContainerPaths
 from ..._engine.settings import Settings
-from ..._errors import InvalidInput, NotFound, not_yet
+from ..._errors import InvalidInput, NotFound, mark_pending
 from ..._kernel.files import copy_source
 from ..._kernel.files.within_root import open_inside
 from ..._kernel.flock import Lock
@@ -29,8 +29,8 @@ from ..id_ranges import read_ids
 from ..open_root import open_root
 from ..spec.mounts import parse_path
 from ..users import resolve_user
-from .plan import SHOWN, Copy, FileView, Pair, differences, plan_copy, same_content
-from .sides import Place, Source, told
+from .plan import MAX_DIFF_SIZE, Copy, FileView, Pair, differences, plan_copy, same_content
+from .sides import Destination, Source, open_errors
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Observed:
     room: int | None
 
 
-def _observed(place: Place, pairs: dict[str, Pair]) -> Observed:
+def _observed(place: Destination, pairs: dict[str, Pair]) -> Observed:
     return Observed(place.path, place.shown, pairs, copy_source.free_bytes(place.directory_fd))
 
 
@@ -92,17 +92,17 @@ class CopyCase(UseCase[Observed]):
         if not isinstance(action, Copy):
             raise AssertionError(f"an unknown action: {action!r}")
         with about_container(self.name), self._opened(writable=True) as (_root_fd, source, place):
-            done = {path: place.put(path, wanted, source, f"copy/{self.name}") for path, wanted in action.entries}
+            done = {path: place.write(path, wanted, source, f"copy/{self.name}") for path, wanted in action.entries}
         run.outcome = {**{path: pair.wanted for path, pair in run.observed.pairs.items()}, **done}
 
-    def again(self, run: Run[Observed]) -> tuple[Observed, Iterable[Action]]:
+    def observe_again(self, run: Run[Observed]) -> tuple[Observed, Iterable[Action]]:
         with about_container(self.name), self._opened(writable=False) as (_root_fd, _source, place):
             # Compared with the content that was copied, since the source may have changed.
             views = run.outcome.items()
-            observed = _observed(place, {path: Pair(view, place.look(path, view.size)) for path, view in views})
+            observed = _observed(place, {path: Pair(view, place.observe(path, view.size)) for path, view in views})
         return observed, self.plan(observed).actions
 
-    def ahead(self) -> dict:
+    def predicted_result(self) -> dict:
         """The result in check mode if an earlier task of the play would create what this one needs."""
         return {"actions": [f"copy {self.source}"], "container": self.name, "src": self.src or None}
 
@@ -125,16 +125,16 @@ class CopyCase(UseCase[Observed]):
         }
 
     @contextlib.contextmanager
-    def _opened(self, writable: bool) -> Iterator[tuple[int, Source, Place]]:
+    def _opened(self, writable: bool) -> Iterator[tuple[int, Source, Destination]]:
         """The container's root, source and destination, open during the block."""
         spec = store.read_spec(self.paths)
         if spec is None:
-            raise not_yet(NotFound(f"there is no container {self.name!r}", "create it with conductor_container"))
+            raise mark_pending(NotFound(f"there is no container {self.name!r}", "create it with conductor_container"))
         with contextlib.ExitStack() as stack:
             root_fd = stack.enter_context(open_root(self.settings, self.paths, spec, writable and self.into))
             source_fd = self._open_source(root_fd)
             stack.callback(os.close, source_fd)
-            place = self._open_place(root_fd, copy_source.kind_of(source_fd))
+            place = self._open_place(root_fd, copy_source.file_type(source_fd))
             stack.callback(os.close, place.directory_fd)
             yield root_fd, Source(source_fd, self.src, "" if self.into else f" in container {self.name}"), place
 
@@ -146,14 +146,14 @@ class CopyCase(UseCase[Observed]):
             os.fchmod(fd, 0o644)
             return fd
         where = f"src {self.src}" + ("" if self.into else f" in container {self.name}")
-        with told(where):
+        with open_errors(where):
             fd = _open(None if self.into else root_fd, self.src, os.O_PATH)
-        if self.contents and copy_source.kind_of(fd) != "directory":
+        if self.contents and copy_source.file_type(fd) != "directory":
             os.close(fd)
             raise InvalidInput(f"{where} is not a directory", "remove the / at its end")
         return fd
 
-    def _open_place(self, root_fd: int, kind: str) -> Place:
+    def _open_place(self, root_fd: int, kind: str) -> Destination:
         """The destination for a source of that `kind`."""
         own_name = os.path.basename(self.src)
         if kind == "directory":
@@ -172,22 +172,22 @@ class CopyCase(UseCase[Observed]):
             fd = self._open_directory(root_fd, directory)
         path = os.path.join(directory, name) if name else directory
         if not self.into:
-            return Place(fd, name, None, path, path)
-        return Place(fd, name, read_ids(self.paths), path, f"{self.name}:{path}")
+            return Destination(fd, name, None, path, path)
+        return Destination(fd, name, read_ids(self.paths), path, f"{self.name}:{path}")
 
     def _open_directory(self, root_fd: int, path: str) -> int:
-        with told(f"directory {path} of dest" + (f" in container {self.name}" if self.into else "")):
+        with open_errors(f"directory {path} of dest" + (f" in container {self.name}" if self.into else "")):
             return _open(root_fd if self.into else None, path, os.O_RDONLY | os.O_DIRECTORY)
 
-    def _compare(self, source: Source, place: Place, owner: int | None, group: int | None) -> dict[str, Pair]:
+    def _compare(self, source: Source, place: Destination, owner: int | None, group: int | None) -> dict[str, Pair]:
         pairs, shown = {}, 0
         for path, view in source.views().items():
-            found = place.look(path, view.size)
+            found = place.observe(path, view.size)
             wanted = self._with_attributes(view, found, owner, group)
             if wanted.kind == "file":
                 if found.digest:
                     wanted = replace(wanted, digest=source.digest(path, wanted.size))
-                if shown < SHOWN and not same_content(Pair(wanted, found)):
+                if shown < MAX_DIFF_SIZE and not same_content(Pair(wanted, found)):
                     wanted = replace(wanted, text=source.text(path, wanted.size))
                     found = replace(found, text=place.text(path, found.size))
                     shown += len(wanted.text or b"") + len(found.text or b"")

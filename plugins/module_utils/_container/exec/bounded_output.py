@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Protocol
 
 
-class Kept(Protocol):
+class BoundedOutput(Protocol):
     """A part of a stream, and whether the rest was discarded."""
 
     truncated: bool
@@ -20,7 +20,7 @@ class Kept(Protocol):
         """Add the next bytes of the stream."""
 
 
-class First:
+class Head:
     """The first `limit` bytes."""
 
     def __init__(self, limit: int) -> None:
@@ -43,7 +43,7 @@ class First:
             self._parts.append(data)
 
 
-class Last:
+class Tail:
     """The last `limit` bytes."""
 
     def __init__(self, limit: int) -> None:

@@ -19,7 +19,7 @@ from ..._kernel.cgroup import Cgroup
 from ..._kernel.processes import ProcessId
 from ..._kernel.rlimits import Limits, set_oom_score
 from ..limits import raise_limits
-from .privileges import Confinement, become_and_exec, close_others, report
+from .privileges import Confinement, become_and_exec, close_other_descriptors, error_line
 
 # Entered by the parent of the command, the mount namespace last, since /proc must be the host's until then.
 _NAMESPACES = ("ipc", "uts", "net", "pid", "mnt")
@@ -30,7 +30,7 @@ _LAST = ("cgroup", "user")
 # Seconds from the first step to the exec of the command's program. In between, processes inside can reach its process:
 # they can stop it, or freeze its cgroup.
 _ENTRY_TIMEOUT = 30.0
-# Seconds that `wait_executed` waits by default for the first process to execute its program.
+# Seconds that `wait_for_exec` waits by default for the first process to execute its program.
 _EXEC_TIMEOUT = 10.0
 
 
@@ -80,7 +80,7 @@ def spawn(
     if helper == 0:
         try:
             # Includes inherited descriptors: one of a directory would give access to the host (CVE-2024-21626).
-            close_others({*streams, *handles.namespaces.values(), error_w, pid_w})
+            close_other_descriptors({*streams, *handles.namespaces.values(), error_w, pid_w})
             # Signals from the caller's terminal must not reach the helper.
             os.setpgid(0, 0)
             inner = _step_in(handles, process, cgroup, command, streams, arrange, error_w)
@@ -89,7 +89,7 @@ def spawn(
                 os.close(fd)
             _exit_like(inner) if wait else os._exit(0)
         except BaseException as caught:
-            os.write(error_w, report(caught))
+            os.write(error_w, error_line(caught))
         finally:
             os._exit(127)
     os.close(error_w)
@@ -146,7 +146,7 @@ def _entry_timeout(cgroup: Cgroup) -> EffectFailed:
     )
 
 
-def step_in_and_start(process: ProcessId, cgroup: Cgroup, command: Command, streams: tuple[int, int, int]) -> int:
+def enter_and_start(process: ProcessId, cgroup: Cgroup, command: Command, streams: tuple[int, int, int]) -> int:
     """Enter the container, start `command` there with `streams`, leave it, and return the pid of the command, a child.
 
     It saves the fork of a helper. Requires a process with one thread that does nothing else: it gets the limits and the
@@ -161,7 +161,7 @@ def step_in_and_start(process: ProcessId, cgroup: Cgroup, command: Command, stre
     try:
         inner = _step_in(handles, process, cgroup, command, streams, None, error_w)
     except (ConductorError, OSError) as caught:
-        error = report(caught)
+        error = error_line(caught)
     os.close(error_w)
     for fd in own_namespaces:
         # Left at once: this process would keep the container's mounts busy until the output has been read.
@@ -197,8 +197,8 @@ class _EntryHandles:
         """Open the descriptors. Raises Conflict if the container has stopped."""
         # Until the first process has executed its program, some of its namespaces are the host's.
         left = deadline - time.monotonic()
-        if not (process.wait_executed() if left > _EXEC_TIMEOUT else process.wait_executed(max(0.0, left))):
-            raise ended_before()
+        if not (process.wait_for_exec() if left > _EXEC_TIMEOUT else process.wait_for_exec(max(0.0, left))):
+            raise container_stopped_error()
         opened: list[int] = []
         try:
             opened.append(os.open(f"/proc/{process.pid}", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
@@ -207,13 +207,13 @@ class _EntryHandles:
             for name in names:
                 opened.append(os.open(f"ns/{name}", os.O_RDONLY | os.O_CLOEXEC, dir_fd=opened[0]))
             # Checked after opening: if the pid was reused meanwhile, these belong to another process.
-            if process.alive():
+            if process.is_alive():
                 return cls(opened[0], dict(zip(names, opened[1:])), root_id)
         except (FileNotFoundError, ProcessLookupError):
             pass
         for fd in opened:
             os.close(fd)
-        raise ended_before()
+        raise container_stopped_error()
 
     @property
     def descriptors(self) -> list[int]:
@@ -224,7 +224,7 @@ class _EntryHandles:
         try:
             # A stopping container causes various errors, like ENOMEM for a fork into its PID namespace.
             if error and not _has_root(self.proc):
-                raise ended_before()
+                raise container_stopped_error()
             if error:
                 raise EffectFailed(error.decode(errors="replace"))
         finally:
@@ -266,14 +266,16 @@ def _step_in(
     if inner == 0:
         try:
             # First: inherited descriptors of directories and of the host's namespaces would lead out.
-            close_others({*streams, *(handles.namespaces[name] for name in _LAST), *entry.descriptors, error_fd})
+            close_other_descriptors(
+                {*streams, *(handles.namespaces[name] for name in _LAST), *entry.descriptors, error_fd}
+            )
             entry.join()
             syscalls.setns(handles.namespaces["cgroup"])
             if handles.root_id:
                 user_namespace.enter(handles.namespaces["user"])
             _command(command, streams, arrange, limits, error_fd)
         except BaseException as error:
-            os.write(error_fd, report(error))
+            os.write(error_fd, error_line(error))
         finally:
             os._exit(127)
     entry.close()
@@ -318,7 +320,7 @@ def is_ending(process: ProcessId) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return True
     try:
-        return not (process.alive() and _has_root(proc))
+        return not (process.is_alive() and _has_root(proc))
     finally:
         os.close(proc)
 
@@ -335,6 +337,6 @@ def _has_root(proc: int) -> bool:
     return True
 
 
-def ended_before() -> Conflict:
+def container_stopped_error() -> Conflict:
     """The error for a command whose container has stopped before the command could start."""
     return Conflict("the container stopped before the command could start", "start it with state=started")

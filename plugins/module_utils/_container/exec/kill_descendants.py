@@ -11,7 +11,7 @@ import signal
 
 from ..._kernel.cgroup import Cgroup
 from ..._kernel.processes import parent_and_session
-from ..._kernel.terminate import send
+from ..._kernel.terminate import send_signal
 
 # Number of searches for new children: a process that forks without pause would never be finished.
 _ROUNDS = 20
@@ -30,7 +30,7 @@ def kill_descendants(pid: int, cgroup: Cgroup) -> None:
         for member in found:
             with contextlib.suppress(ProcessLookupError):
                 pidfd = os.pidfd_open(member)
-                send(pidfd, signal.SIGKILL)
+                send_signal(pidfd, signal.SIGKILL)
                 os.close(pidfd)
         killed |= found
 

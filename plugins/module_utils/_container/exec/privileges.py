@@ -75,7 +75,7 @@ def become_and_exec(
     # Late, since they may be too low for the steps above; before seccomp, since a profile need not allow setting them.
     set_limits(limits)
     # While this process still has the right. The container's profile must allow all following system calls.
-    load_filter.load(confinement.seccomp)
+    load_filter.load_filters(confinement.seccomp)
     try:
         os.setgroups(list(who.groups))
         os.setresgid(who.gid, who.gid, who.gid)
@@ -83,7 +83,7 @@ def become_and_exec(
         if who.uid == 0:
             syscalls.capset(capabilities.mask(confinement.bounding) & permitted)
     except OSError as error:
-        raise EffectFailed(f"user {user}: {syscalls.reason(error)}", _hint(error, confinement)) from None
+        raise EffectFailed(f"user {user}: {syscalls.strerror(error)}", _hint(error, confinement)) from None
     environment = {"PATH": DEFAULT_PATH, "HOME": who.home, "container": "conductor", **dict(env)}
     try:
         os.chdir(to_bytes(working_dir))
@@ -120,7 +120,7 @@ def _give_streams(uid: int, gid: int) -> None:
             os.fchown(fd, uid, -1)
 
 
-def close_others(keep: set[int]) -> None:
+def close_other_descriptors(keep: set[int]) -> None:
     """Close every descriptor above 2 except those in `keep`."""
     first = 3
     for fd in sorted(keep):
@@ -142,7 +142,7 @@ def drop_bounding(keep: frozenset[str]) -> None:
             return
 
 
-def report(error: BaseException) -> bytes:
+def error_line(error: BaseException) -> bytes:
     """An error as one line, to be sent through a pipe. Never fails, and imports nothing."""
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, ConductorError):

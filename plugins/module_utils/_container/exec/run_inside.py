@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from ..._errors import EffectFailed
 from ..._kernel.cgroup import Cgroup
 from ..._kernel.processes import ProcessId
-from ..._kernel.terminate import send, wait_ended
+from ..._kernel.terminate import send_signal, wait_for_exit
 from ..console_log import open_log
-from .bounded_output import First, Kept
+from .bounded_output import BoundedOutput, Head
 from .enter import Command, pipes, spawn
 from .kill_descendants import kill_descendants
 
@@ -46,7 +46,7 @@ def run_inside(
     command: Command,
     stdin: bytes,
     deadline: float | None,
-    keep: Callable[[], Kept] = lambda: First(OUTPUT_LIMIT),
+    keep: Callable[[], BoundedOutput] = lambda: Head(OUTPUT_LIMIT),
 ) -> Outcome:
     """Run `command` to its end, or until `deadline` (time.monotonic()), and then kill it with its descendants.
 
@@ -71,8 +71,8 @@ def run_inside(
         timed_out = _pump(pidfd, in_w, {out_r: stdout, err_r: stderr}, stdin, deadline)
         if timed_out:
             kill_descendants(inner, cgroup)
-            if not wait_ended(pidfd, _KILL_TIMEOUT):
-                send(pidfd, signal.SIGKILL)
+            if not wait_for_exit(pidfd, _KILL_TIMEOUT):
+                send_signal(pidfd, signal.SIGKILL)
         _, status = os.waitpid(helper, 0)
     finally:
         os.close(pidfd)
@@ -101,7 +101,7 @@ def start_inside(process: ProcessId, cgroup: Cgroup, command: Command, log: str)
     return inner
 
 
-def _pump(helper: int, stdin_fd: int, output: dict[int, Kept], stdin: bytes, deadline: float | None) -> bool:
+def _pump(helper: int, stdin_fd: int, output: dict[int, BoundedOutput], stdin: bytes, deadline: float | None) -> bool:
     """Write `stdin` and collect `output` until the helper has ended; return whether the deadline came before that.
 
     Does not wait for background processes that keep a stream open, like ansible.builtin.command.
@@ -137,7 +137,7 @@ def _pump(helper: int, stdin_fd: int, output: dict[int, Kept], stdin: bytes, dea
     return timed_out
 
 
-def _drain(fd: int, kept: Kept) -> None:
+def _drain(fd: int, kept: BoundedOutput) -> None:
     """Read the present content of a pipe, with a limit: a background process may continue to fill it."""
     for _ in range(_PIPE_SIZE // _READ_SIZE):
         if not _read(fd, kept):
@@ -145,7 +145,7 @@ def _drain(fd: int, kept: Kept) -> None:
     os.close(fd)
 
 
-def _read(fd: int, kept: Kept) -> bool:
+def _read(fd: int, kept: BoundedOutput) -> bool:
     """Read once without blocking; return whether there may be more."""
     try:
         data = os.read(fd, _READ_SIZE)

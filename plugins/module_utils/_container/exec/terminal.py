@@ -17,7 +17,7 @@ import termios
 from ..._errors import EffectFailed
 from ..._kernel.cgroup import Cgroup
 from ..._kernel.processes import ProcessId
-from .enter import Command, ended_before, spawn
+from .enter import Command, container_stopped_error, spawn
 
 
 def start_on_terminal(process: ProcessId, cgroup: Cgroup, command: Command, size: bytes) -> tuple[int, int]:
@@ -36,7 +36,7 @@ def start_on_terminal(process: ProcessId, cgroup: Cgroup, command: Command, size
     if not received:
         # Killed with the container before it could send the descriptor.
         os.waitpid(helper, 0)
-        raise ended_before()
+        raise container_stopped_error()
     return helper, received[0]
 
 

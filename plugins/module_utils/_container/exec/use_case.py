@@ -21,13 +21,13 @@ from ..._engine.names import parse_name
 from ..._engine.paths import ContainerPaths
 from ..._engine.settings import Settings
 from ..._engine.sizes import parse_size
-from ..._errors import Conflict, EffectFailed, InvalidInput, NotFound, not_yet
+from ..._errors import Conflict, EffectFailed, InvalidInput, NotFound, mark_pending
 from ..._kernel.cgroup import Cgroup
-from ..._kernel.files.glob_within_root import TooMany, pattern_exists
+from ..._kernel.files.glob_within_root import TooManyEntries, pattern_exists
 from ..._kernel.flock import Lock
 from ..._kernel.processes import ProcessId
 from .. import store
-from ..cgroup_paths import cgroup_of
+from ..cgroup_paths import container_cgroup
 from ..error_context import about_container
 from ..id_ranges import read_ids
 from ..seccomp.filters import filter_at
@@ -35,8 +35,8 @@ from ..spec.container import ContainerSpec
 from ..spec.mounts import parse_path
 from ..spec.values import parse_argv, parse_env, parse_user
 from ..users import require_ids, resolve_user
-from .bounded_output import First
-from .enter import Command, ended_before, is_ending
+from .bounded_output import Head
+from .enter import Command, container_stopped_error, is_ending
 from .privileges import Confinement
 from .run_inside import OUTPUT_LIMIT, Outcome, run_inside, start_inside
 
@@ -63,11 +63,11 @@ class Observed:
     spec: ContainerSpec
     process: ProcessId
     seccomp: str
-    guard: str
+    skip_reason: str
 
 
 @dataclass(frozen=True)
-class Ran:
+class CommandRun:
     """The outcome of the command (its pid if it was detached), and the times at which it began and ended."""
 
     outcome: Outcome | int
@@ -115,11 +115,11 @@ class ExecCase(UseCase[Observed]):
     def _observe(self) -> Observed:
         spec = store.read_spec(self.paths)
         if spec is None:
-            raise not_yet(NotFound(f"there is no container {self.name!r}", "create it with conductor_container"))
+            raise mark_pending(NotFound(f"there is no container {self.name!r}", "create it with conductor_container"))
         state = read_run_state(self.paths) or {}
         process = process_in(state)
-        if process is None or not process.wait_executed(*self._left()):
-            raise not_yet(
+        if process is None or not process.wait_for_exec(*self._left()):
+            raise mark_pending(
                 Conflict(f"container {self.name} is not running", "start it with conductor_container state=started")
             )
         try:
@@ -127,7 +127,7 @@ class ExecCase(UseCase[Observed]):
         except (InvalidInput, OSError):
             # The root of a process that has just ended is empty.
             if is_ending(process):
-                raise ended_before() from None
+                raise container_stopped_error() from None
             raise
         return Observed(spec, process, state.get("seccomp", ""), guard)
 
@@ -145,7 +145,7 @@ class ExecCase(UseCase[Observed]):
         return ""
 
     def plan(self, observed: Observed) -> Plan:
-        if observed.guard:
+        if observed.skip_reason:
             return Plan()
         return Plan((RunCommand(self.name, self.argv),))
 
@@ -162,20 +162,20 @@ class ExecCase(UseCase[Observed]):
                 confinement=Confinement.of(spec, filter_at(observed.seccomp, spec)),
             )
             begin = datetime.now()
-            outcome = self.run(observed.process, cgroup_of(self.name), command)
-            run.outcome = Ran(outcome, begin, datetime.now())
+            outcome = self.run(observed.process, container_cgroup(self.name), command)
+            run.outcome = CommandRun(outcome, begin, datetime.now())
 
     def run(self, process: ProcessId, cgroup: Cgroup, command: Command) -> Outcome | int:
         """Run `command` in the container of `process` to its end; with detach, start it and return its pid."""
         if self.detach:
             return start_inside(process, cgroup, command, self.paths.log)
-        return run_inside(process, cgroup, command, self.stdin, self.deadline, partial(First, self.output_limit))
+        return run_inside(process, cgroup, command, self.stdin, self.deadline, partial(Head, self.output_limit))
 
-    def again(self, run: Run[Observed]) -> tuple[Observed, Iterable[Action]]:
+    def observe_again(self, run: Run[Observed]) -> tuple[Observed, Iterable[Action]]:
         # Not observed again: the command may have stopped the container, or created the path in `creates`.
         return run.observed, ()
 
-    def settle(self, run: Run[Observed]) -> None:
+    def wait_for_completion(self, run: Run[Observed]) -> None:
         """Raises EffectFailed, with all values of the result, if the command did not exit with 0."""
         if run.outcome is None or self.detach or run.outcome.outcome.rc == 0:
             return
@@ -188,15 +188,15 @@ class ExecCase(UseCase[Observed]):
             )
         raise EffectFailed(f"container {self.name}: non-zero return code", **facts)
 
-    def ahead(self) -> dict:
+    def predicted_result(self) -> dict:
         """The result in check mode if an earlier task of the play would create what this one needs."""
         return {"actions": [RunCommand(self.name, self.argv).describe()], "cmd": list(self.argv), **self._facts(None)}
 
     def result(self, observed: Observed, run: Run[Observed]) -> dict:
-        reason = {"msg": observed.guard} if observed.guard else {}
+        reason = {"msg": observed.skip_reason} if observed.skip_reason else {}
         return {"cmd": list(self.argv), **self._facts(run.outcome), **reason}
 
-    def _facts(self, ran: Ran | None) -> dict:
+    def _facts(self, ran: CommandRun | None) -> dict:
         if ran is None:
             return {
                 "rc": 0 if not self.detach else None,
@@ -262,7 +262,7 @@ def _exists_inside(root: str, pattern: str, option: str) -> bool:
     root_fd = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         return pattern_exists(root_fd, pattern)
-    except TooMany:
+    except TooManyEntries:
         raise InvalidInput(f"{option} {pattern}: too many files to search", "give a path without a pattern") from None
     finally:
         os.close(root_fd)

@@ -11,11 +11,11 @@ from typing import Any
 from ..._engine.action import Action, Plan
 from ..._engine.id_range import IdRange
 from ..._engine.option import RECREATE, RESTART
-from ..._errors import ConductorError, Conflict, NotFound, not_yet
-from ..._network.plan.stages import AttachNetwork, DetachNetwork, ForgetName, TellName
+from ..._errors import ConductorError, Conflict, NotFound, mark_pending
+from ..._network.plan.stages import AttachNetwork, DetachNetwork, RemoveNameFromCallers, UpdateNameInCallers
 from ..spec.container import ContainerSpec, applies
 from ..spec.request import RUNNING
-from .id_ranges import OWNER, IdsView, choose
+from .id_ranges import OWNER, IdsView, choose_ids
 
 _LIMITS = {"memory", "memory_swap", "cpus", "pids"}
 
@@ -24,34 +24,34 @@ _LIMITS = {"memory", "memory_swap", "cpus", "pids"}
 class ContainerView:
     """The present state. `spec`: None if the container does not exist; `leftovers`: names of what a start has prepared.
 
-    `to_run`: container.json says that it should run. `networked`: it has a network by its spec; `linked`: it has a
-    network or a link; `namespace`: it has a network namespace that a start can use. `problem`: the error with which a
-    start would fail.
+    `should_run`: container.json says that it should run. `has_network`: it has a network by its spec.
+    `has_network_namespace`: it has a network namespace that a start can use. `problem`: the error with which a start
+    would fail.
     """
 
     spec: ContainerSpec | None = None
     running: bool = False
-    to_run: bool = False
+    should_run: bool = False
     supervised: bool = True
     leftovers: tuple[str, ...] = ()
     image_exists: bool = True
     limits_applied: bool = True
     # Bytes in use that cannot be reclaimed.
-    memory_needed: int = 0
+    unreclaimable_memory: int = 0
     damage: str = ""
     incomplete: bool = False
     # Set if a range of ids is to be chosen.
     ids: IdsView | None = None
     # Ranges to register for the user conductor, so that useradd(8) assigns them to no user.
     unregistered: tuple[IdRange, ...] = ()
-    networked: bool = False
-    linked: bool = False
-    namespace: bool = False
+    has_network: bool = False
+    has_network_or_link: bool = False
+    has_network_namespace: bool = False
     problem: ConductorError | None = None
 
 
 @dataclass(frozen=True)
-class Wish:
+class Request:
     """Options of the request that are not part of the spec."""
 
     state: str
@@ -60,7 +60,7 @@ class Wish:
     force: bool = False
 
     @property
-    def may_restart(self) -> bool:
+    def allows_restart(self) -> bool:
         """Whether a running container may be restarted."""
         return self.state == "restarted" or (self.restart and self.state == "started")
 
@@ -126,7 +126,7 @@ class ResetRoot(Action):
 
 
 @dataclass(frozen=True)
-class MakeNetworkNamespace(Action):
+class CreateNetworkNamespace(Action):
     name: str
 
     def describe(self) -> str:
@@ -142,7 +142,7 @@ class StartProcess(Action):
 
 
 @dataclass(frozen=True)
-class TakeBackStop(Action):
+class CancelStop(Action):
     name: str
 
     def describe(self) -> str:
@@ -150,7 +150,7 @@ class TakeBackStop(Action):
 
 
 @dataclass(frozen=True)
-class Supervise(Action):
+class StartSupervisor(Action):
     name: str
 
     def describe(self) -> str:
@@ -165,7 +165,7 @@ class RemoveContainer(Action):
         return f"remove container {self.name}"
 
 
-def plan_container(wanted: ContainerSpec | None, name: str, view: ContainerView, wish: Wish) -> Plan:
+def plan_container(wanted: ContainerSpec | None, name: str, view: ContainerView, wish: Request) -> Plan:
     """Plan the actions from `view` to `wanted` (None: absent). Raises Conflict, NotFound, `view.problem`."""
     actions = _absent(name, view) if wanted is None else _present(wanted, view, wish)
     if view.problem is not None and any(map(_requires_start, actions)):
@@ -186,7 +186,7 @@ def _absent(name: str, view: ContainerView) -> list[Action]:
     # The first process can still run if the container's directory was deleted by hand.
     actions = _down(name, view)
     if view.spec is not None or view.incomplete or view.damage:
-        actions += [RemoveContainer(name), ForgetName(name)]
+        actions += [RemoveContainer(name), RemoveNameFromCallers(name)]
     return actions
 
 
@@ -199,14 +199,14 @@ def _requires_start(action: Action) -> bool:
 
 def _start(wanted: ContainerSpec, view: ContainerView, renewed: bool) -> list[Action]:
     actions: list[Action] = []
-    if view.networked:
+    if view.has_network:
         # Firewall first: its elements exist before the link, and the link before the first process.
-        actions += [] if view.namespace and not renewed else [MakeNetworkNamespace(wanted.name)]
+        actions += [] if view.has_network_namespace and not renewed else [CreateNetworkNamespace(wanted.name)]
         actions.append(AttachNetwork(wanted.name, wanted.hostname))
     return [*actions, StartProcess(wanted)]
 
 
-def _present(wanted: ContainerSpec, view: ContainerView, wish: Wish) -> list[Action]:
+def _present(wanted: ContainerSpec, view: ContainerView, wish: Request) -> list[Action]:
     if view.spec is None:
         _require_image(wanted, view)
         _require_ids(wanted, view)
@@ -218,7 +218,7 @@ def _present(wanted: ContainerSpec, view: ContainerView, wish: Wish) -> list[Act
             actions += _down(wanted.name, view)
         is_down = any(isinstance(action, CleanUp) for action in actions)
         running, leftovers = view.running and not is_down, bool(view.leftovers) and not is_down
-        to_run = view.to_run and not any(isinstance(action, StopProcesses) for action in actions)
+        to_run = view.should_run and not any(isinstance(action, StopProcesses) for action in actions)
     if wish.state == "stopped":
         # Also if its command has exited: the stored state must say that it is stopped, or it would be restarted.
         actions += [StopProcesses(wanted.name)] if running or to_run else []
@@ -229,13 +229,13 @@ def _present(wanted: ContainerSpec, view: ContainerView, wish: Wish) -> list[Act
         actions += _start(wanted, view, is_down)
     elif wish.state == "started":
         # An interrupted stop has stored that it is stopped, which disables its restart policy.
-        actions += [] if view.to_run else [TakeBackStop(wanted.name)]
-        actions += [] if view.supervised else [Supervise(wanted.name)]
+        actions += [] if view.should_run else [CancelStop(wanted.name)]
+        actions += [] if view.supervised else [StartSupervisor(wanted.name)]
     # First, so that useradd(8) cannot assign them meanwhile.
     return [RegisterIds(view.unregistered), *actions] if view.unregistered else actions
 
 
-def _changes(present: ContainerSpec, wanted: ContainerSpec, view: ContainerView, wish: Wish) -> list[Action]:
+def _changes(present: ContainerSpec, wanted: ContainerSpec, view: ContainerView, wish: Request) -> list[Action]:
     """Actions for options that differ."""
     options = tuple(present.changed_by(wanted))
     actions: list[Action] = []
@@ -252,10 +252,10 @@ def _changes(present: ContainerSpec, wanted: ContainerSpec, view: ContainerView,
         actions.append(ResetRoot(wanted.name))
     limits_differ = bool(set(options) & _LIMITS) or not view.limits_applied
     if limits_differ and view.running and not (renew or restart) and wish.state != "stopped":
-        if 0 < wanted.memory < view.memory_needed:
+        if 0 < wanted.memory < view.unreclaimable_memory:
             raise Conflict(
                 f"{wanted.name}: memory cannot be limited to {wanted.memory} bytes, since its processes use "
-                f"{view.memory_needed}",
+                f"{view.unreclaimable_memory}",
                 "set memory to more than that, or stop the container first",
             )
         # First, so that limits that the kernel refuses are not stored.
@@ -263,7 +263,7 @@ def _changes(present: ContainerSpec, wanted: ContainerSpec, view: ContainerView,
     if options:
         actions.append(UpdateSpec(wanted, options))
     if "hostname" in options:
-        actions.append(TellName(wanted.name, wanted.hostname))
+        actions.append(UpdateNameInCallers(wanted.name, wanted.hostname))
     return actions
 
 
@@ -275,19 +275,19 @@ def _down(name: str, view: ContainerView) -> list[Action]:
 
 def _clean(name: str, view: ContainerView) -> list[Action]:
     """Actions that remove what remains after the end of all processes."""
-    return [*([DetachNetwork(name)] if view.linked else []), CleanUp(name, view.leftovers)]
+    return [*([DetachNetwork(name)] if view.has_network_or_link else []), CleanUp(name, view.leftovers)]
 
 
 def _require_image(wanted: ContainerSpec, view: ContainerView) -> None:
     if not view.image_exists:
-        raise not_yet(
+        raise mark_pending(
             NotFound(f"there is no image {wanted.image!r}", "build it with conductor_image, or correct image")
         )
 
 
 def _require_ids(wanted: ContainerSpec, view: ContainerView) -> None:
-    """Check that a range of ids can be chosen. The action chooses it, under a lock. Raises the errors of `choose`."""
-    choose(wanted.userns, view.ids or IdsView())
+    """Check that a range of ids can be chosen; the action chooses it, under a lock. Raises as `choose_ids`."""
+    choose_ids(wanted.userns, view.ids or IdsView())
 
 
 def _of(options: tuple[str, ...], when: str) -> list[str]:
@@ -295,14 +295,14 @@ def _of(options: tuple[str, ...], when: str) -> list[str]:
     return [option for option in options if applies(option) == when]
 
 
-def _require_allowed(name: str, options: tuple[str, ...], wish: Wish, renew: bool, restart: bool) -> None:
+def _require_allowed(name: str, options: tuple[str, ...], wish: Request, renew: bool, restart: bool) -> None:
     """Raises Conflict if a changed option requires a restart or recreation that the task does not allow."""
     if renew and not wish.recreate:
         raise Conflict(
             f"{name}: {', '.join(_of(options, RECREATE))} cannot change while the container keeps its root file system",
             "set recreate: true to create it anew; all data in its root file system is lost",
         )
-    if restart and not renew and not wish.may_restart:
+    if restart and not renew and not wish.allows_restart:
         raise Conflict(
             f"{name}: {', '.join(_of(options, RESTART))} cannot change while the container runs",
             "set restart: true and state: started to restart it, or stop it first",
@@ -317,7 +317,7 @@ def _state(view: ContainerView) -> str:
     return "exited" if view.leftovers else "stopped"
 
 
-def _after(wanted: ContainerSpec | None, view: ContainerView, wish: Wish, actions: list[Action]) -> dict[str, Any]:
+def _after(wanted: ContainerSpec | None, view: ContainerView, wish: Request, actions: list[Action]) -> dict[str, Any]:
     if wish.state == "absent":
         return {"state": "absent"}
     state = {"started": "running", "restarted": "running", "stopped": "stopped"}.get(wish.state)

@@ -23,10 +23,10 @@ class IdsView:
 
     subuid: str = ""
     subgid: str = ""
-    taken: Mapping[str, IdRange] = field(default_factory=dict)
+    assigned: Mapping[str, IdRange] = field(default_factory=dict)
 
 
-def choose(userns: str | IdRange, view: IdsView) -> IdRange | None:
+def choose_ids(userns: str | IdRange, view: IdsView) -> IdRange | None:
     """The range for a container with this `userns`; None for the host's ids. Raises the errors of `choose_range`."""
     return None if userns == "host" else choose_range(userns, view)
 
@@ -37,7 +37,7 @@ def choose_range(userns: str | IdRange, view: IdsView) -> IdRange:
     Raises Conflict if another container has ids of that range, HostNotCapable if no range is free.
     """
     if isinstance(userns, IdRange):
-        for name, other in view.taken.items():
+        for name, other in view.assigned.items():
             if userns.overlaps(other):
                 raise Conflict(
                     f"userns: ids {userns.base} to {userns.end - 1} are not free: container {name} has {other.base} "
@@ -45,7 +45,7 @@ def choose_range(userns: str | IdRange, view: IdsView) -> IdRange:
                     "choose another base, or auto",
                 )
         return userns
-    blocked = [*view.taken.values(), *_of_others(view)]
+    blocked = [*view.assigned.values(), *_of_others(view)]
     for pool in _pools(view):
         found = _first_free(pool, blocked)
         if found is not None:
@@ -56,7 +56,7 @@ def choose_range(userns: str | IdRange, view: IdsView) -> IdRange:
     )
 
 
-def unregistered(ids: IdRange, view: IdsView) -> tuple[IdRange, ...]:
+def unregistered_ids(ids: IdRange, view: IdsView) -> tuple[IdRange, ...]:
     """Ranges to register for the user conductor, so that useradd(8) assigns the `ids` of a container to no user.
 
     The default if conductor has no range in either file, and `ids` if they are not within a registered range.
@@ -72,7 +72,7 @@ def unregistered(ids: IdRange, view: IdsView) -> tuple[IdRange, ...]:
     return tuple(missing)
 
 
-def lines_of(ranges: Iterable[IdRange]) -> str:
+def subid_lines(ranges: Iterable[IdRange]) -> str:
     """Lines of subuid(5) that give `ranges` to the user conductor."""
     return "".join(f"{OWNER}:{found.base}:{found.size}\n" for found in ranges)
 

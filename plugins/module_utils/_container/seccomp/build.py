@@ -12,7 +12,7 @@ from ..._errors import InvalidInput
 from ..._kernel.seccomp import libseccomp
 from ..._kernel.seccomp.load_filter import INSTRUCTION, MOST_INSTRUCTIONS
 from ..._kernel.seccomp.unknown_calls import refuse_unknown
-from ..spec.seccomp import ERRNO, Resolved, resolve
+from ..spec.seccomp import ERRNO, ResolvedProfile, resolve
 from .parse_profile import parse_profile
 
 
@@ -22,7 +22,7 @@ def build(text: bytes, path: str, bounding: frozenset[str], machine: str, kernel
     `path` is for messages. Raises InvalidInput, HostNotCapable.
     """
     resolved = resolve(parse_profile(text, path), bounding, machine, kernel)
-    lib = libseccomp.load()
+    lib = libseccomp.load_library()
     with libseccomp.Filter(lib, resolved.default, resolved.architectures) as profile:
         for rule in resolved.rules:
             for name in rule.names:
@@ -40,13 +40,13 @@ def build(text: bytes, path: str, bounding: frozenset[str], machine: str, kernel
     return tuple(programs)
 
 
-def _unknown(lib: ctypes.CDLL, resolved: Resolved, tokens: list[int]) -> bytes:
+def _unknown(lib: ctypes.CDLL, resolved: ResolvedProfile, tokens: list[int]) -> bytes:
     """A program that returns ENOSYS for calls newer than the profile; for all others the profile decides.
 
     After ENOSYS, programs fall back to an older call; after EPERM they fail. runc does the same with instructions
     before those of libseccomp (libcontainer/seccomp/patchbpf).
     """
-    names = {name for token in tokens for name in libseccomp.known_up_to_newest(lib, token, resolved.names)}
+    names = {name for token in tokens for name in libseccomp.calls_up_to_newest(lib, token, resolved.names)}
     known: dict[int, set[int]] = {}
     for token in tokens:
         known.setdefault(libseccomp.audit_architecture(token), set()).update(libseccomp.numbers(lib, token, names))

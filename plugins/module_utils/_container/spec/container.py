@@ -12,7 +12,18 @@ from typing import Any
 from ..._engine.id_range import RANGE_KIND, IdRange, parse_userns, userns_kind
 from ..._engine.names import parse_name
 from ..._engine.option import LIVE, RECREATE, Option, stored, stored_fields
-from ..._engine.typed_values import flag, list_of, map_of, maybe, number, object_with, one_of, text, whole, wrong
+from ..._engine.typed_values import (
+    boolean,
+    find_problem,
+    integer,
+    list_of,
+    map_of,
+    nullable,
+    number,
+    object_with,
+    one_of,
+    text,
+)
 from ..._errors import Damaged, InvalidInput
 from .capabilities import bounding
 from .capabilities import parse as parse_capabilities
@@ -72,8 +83,8 @@ _MOUNT_OPTIONS = {
 }  # fmt: skip
 _MOUNT_KIND = object_with(
     {
-        "type": one_of("bind", "tmpfs"), "target": text, "source": text, "read_only": flag, "size": whole(0),
-        "idmap": flag,
+        "type": one_of("bind", "tmpfs"), "target": text, "source": text, "read_only": boolean, "size": integer(0),
+        "idmap": boolean,
     },
     ("type", "target"),
 )  # fmt: skip
@@ -123,7 +134,7 @@ class ContainerSpec:
     )
     init: bool = stored(
         False,
-        kind=flag,
+        kind=boolean,
         parse=parse_flag,
         option=Option(
             "bool",
@@ -233,7 +244,7 @@ class ContainerSpec:
     )
     read_only: bool = stored(
         False,
-        kind=flag,
+        kind=boolean,
         parse=parse_flag,
         option=Option("bool", ("Whether the root file system is read-only. Mounts are not affected.",)),
     )
@@ -241,7 +252,7 @@ class ContainerSpec:
     capabilities_drop: tuple[str, ...] = stored((), kind=list_of(text))
     privileged: bool = stored(
         False,
-        kind=flag,
+        kind=boolean,
         parse=parse_flag,
         option=Option(
             "bool",
@@ -278,7 +289,7 @@ class ContainerSpec:
     )
     no_new_privileges: bool = stored(
         False,
-        kind=flag,
+        kind=boolean,
         parse=parse_flag,
         option=Option(
             "bool",
@@ -290,7 +301,7 @@ class ContainerSpec:
     )
     memory: int = stored(
         0,
-        kind=whole(0),
+        kind=integer(0),
         applies=LIVE,
         parse=parse_memory,
         option=Option(
@@ -303,7 +314,7 @@ class ContainerSpec:
     )
     memory_swap: int = stored(
         0,
-        kind=whole(-1),
+        kind=integer(-1),
         applies=LIVE,
         parse=parse_memory_swap,
         option=Option(
@@ -323,7 +334,7 @@ class ContainerSpec:
     )
     pids: int = stored(
         DEFAULT_PIDS,
-        kind=whole(0, _MAX),
+        kind=integer(0, _MAX),
         applies=LIVE,
         parse=parse_number(0, int),
         option=Option("int", ("Maximum number of processes and threads. V(0) is no limit. Defaults to V(2048).",)),
@@ -351,7 +362,7 @@ class ContainerSpec:
     )
     oom_score_adj: int = stored(
         0,
-        kind=whole(-1000, 1000),
+        kind=integer(-1000, 1000),
         parse=parse_oom_score_adj,
         option=Option(
             "int",
@@ -363,7 +374,7 @@ class ContainerSpec:
     )
     stop_signal: int = stored(
         15,
-        kind=whole(1, 64),
+        kind=integer(1, 64),
         applies=LIVE,
         parse=parse_signal,
         option=Option(
@@ -404,7 +415,7 @@ class ContainerSpec:
     )
     restart_retries: int = stored(
         0,
-        kind=whole(0, _MAX),
+        kind=integer(0, _MAX),
         applies=LIVE,
         parse=parse_number(0, int),
         option=Option("int", ("Maximum number of restarts by V(on-failure). V(0) is no limit. Defaults to V(0).",)),
@@ -454,7 +465,7 @@ class ContainerSpec:
         Damaged.
         """
         remedy = "restore it, or remove the container with state=absent and force=true"
-        problem = wrong(value, _KINDS, ("name", "image"))
+        problem = find_problem(value, _KINDS, ("name", "image"))
         if problem:
             raise Damaged(f"{path} is damaged ({problem})", remedy)
         try:
@@ -490,7 +501,7 @@ _KINDS = {
     **{name: field.kind for name, field in _FIELDS.items()},
     "id": text,
     "wanted": one_of("running", "stopped"),
-    "ids": maybe(RANGE_KIND),
+    "ids": nullable(RANGE_KIND),
 }
 
 

@@ -60,7 +60,7 @@ class Profile:
 
 
 @dataclass(frozen=True)
-class Resolved:
+class ResolvedProfile:
     """The part of a profile for one container on one host. `names` are the names of all system calls in the profile."""
 
     default: int
@@ -82,7 +82,7 @@ def parse_seccomp(value: object, option: str) -> str:
         ) from None
 
 
-def resolve(profile: Profile, bounding: frozenset[str], machine: str, kernel: tuple[int, int]) -> Resolved:
+def resolve(profile: Profile, bounding: frozenset[str], machine: str, kernel: tuple[int, int]) -> ResolvedProfile:
     """The rules for a container with the capabilities `bounding` (names without CAP_) on that machine and kernel.
 
     Like docker's setupSeccomp (github.com/moby/profiles, seccomp_linux.go).
@@ -96,7 +96,7 @@ def resolve(profile: Profile, bounding: frozenset[str], machine: str, kernel: tu
         return (not inc.arches or arch in inc.arches) and set(inc.caps) <= bounding and kernel >= inc.min_kernel
 
     found = dict(profile.architectures)
-    return Resolved(
+    return ResolvedProfile(
         profile.default,
         found.get("") or found.get(native) or (),
         tuple(rule for rule in profile.rules if matches(rule)),

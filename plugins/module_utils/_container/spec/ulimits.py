@@ -38,7 +38,7 @@ class Ulimit:
             raise InvalidInput(f"{option}: there is no limit {match[1]!r}", f"use one of {', '.join(sorted(NAMES))}")
         soft = _number(match[2], value, option)
         hard = soft if match[3] is None else _number(match[3], value, option)
-        if at_most(hard, soft) != soft:
+        if smaller_limit(hard, soft) != soft:
             raise InvalidInput(f"{option}: {value!r} has a soft limit above its hard limit", "swap them")
         return cls(match[1], soft, hard)
 
@@ -56,7 +56,7 @@ def parse_ulimits(values: Iterable[object], option: str) -> tuple[Ulimit, ...]:
     return tuple(sorted(limits, key=lambda limit: limit.name))
 
 
-def at_most(limit: int, value: int) -> int:
+def smaller_limit(limit: int, value: int) -> int:
     """The smaller of `value` and `limit`; UNLIMITED is the largest."""
     if UNLIMITED in (limit, value):
         return value if limit == UNLIMITED else limit

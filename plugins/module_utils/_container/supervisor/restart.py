@@ -14,12 +14,12 @@ from ..._engine.settings import Settings
 from ..._errors import ConductorError
 from ..._kernel.processes import ProcessId
 from ..._network.plan.stages import AttachNetwork
-from ..._network.stages import carry_out, is_networked
+from ..._network.stages import carry_out, has_network
 from ..seccomp.filters import filter_at
-from ..start import launch, make_network_namespace, prepare
+from ..start import create_network_namespace, launch, prepare
 from ..store import read_spec
 from .spawn import exec_supervisor
-from .supervise import backoff, write_log
+from .supervise import append_log_line, backoff
 
 
 def restart(container_dir: str, name: str, flaps: int = 1) -> None:
@@ -34,17 +34,17 @@ def restart(container_dir: str, name: str, flaps: int = 1) -> None:
         settings, spec = Settings.load({"container_dir": container_dir}), read_spec(paths)
         if spec is None:
             return
-        make_network_namespace(paths)
-        if is_networked(settings, name):
-            carry_out(settings, AttachNetwork(name, spec.hostname), lambda text: write_log(paths.log, text))
+        create_network_namespace(paths)
+        if has_network(settings, name):
+            carry_out(settings, AttachNetwork(name, spec.hostname), lambda text: append_log_line(paths.log, text))
         prepared = prepare(settings, paths, spec, filter_at(state.get("seccomp", ""), spec))
         for warning in prepared.warnings:
-            write_log(paths.log, warning)
+            append_log_line(paths.log, warning)
         launch(paths, spec, prepared, state.get("restarts", 0) + 1, flaps)
     except Exception as error:
         text = str(error) if isinstance(error, (ConductorError, OSError)) else f"{type(error).__name__}: {error}"
-        write_log(paths.log, f"restart failed: {text}; next try in {backoff(flaps):g} s if the policy allows it")
-        own = ProcessId.own()
+        append_log_line(paths.log, f"restart failed: {text}; next try in {backoff(flaps):g} s if the policy allows it")
+        own = ProcessId.of_self()
         # This process is the supervisor that the next module run finds, and that a stop ends.
         supervisor = {"pid": own.pid, "start_time": own.start_time}
         no_process = {"pid": 0, "start_time": 0}

@@ -13,9 +13,9 @@ from ..._engine.container_records import write_run_state
 from ..._engine.paths import ContainerPaths
 from ..._errors import EffectFailed
 from ..._kernel.processes import ProcessId
-from ..cgroup_paths import cgroup_of_supervisors
-from ..exec.privileges import close_others
-from .supervise import exec_bundle, hold_signals
+from ..cgroup_paths import supervisors_cgroup
+from ..exec.privileges import close_other_descriptors
+from .supervise import block_signals, exec_bundle
 
 
 def spawn_supervisor(body: Callable[[], None]) -> None:
@@ -23,14 +23,14 @@ def spawn_supervisor(body: Callable[[], None]) -> None:
 
     The child is not waited for: pid 1 adopts it as soon as the module exits.
     """
-    cgroup = cgroup_of_supervisors()
+    cgroup = supervisors_cgroup()
     cgroup.create()
     entry = cgroup.open()
     caller = os.getpid()
     try:
         if entry.fork() == 0:
             entry.join()
-            hold_signals()
+            block_signals()
             os.setsid()
             body()
     finally:
@@ -47,14 +47,14 @@ def exec_supervisor(paths: ContainerPaths, directory: str) -> None:
 
 def detach(keep: set[int]) -> None:
     """Close all inherited descriptors except `keep`, locks among them, and open /dev/null as 0, 1 and 2."""
-    close_others(keep)
+    close_other_descriptors(keep)
     null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
     for fd in (0, 1, 2):
         os.dup2(null, fd)
     os.close(null)
 
 
-def adopt(paths: ContainerPaths, state: dict) -> None:
+def start_new_supervisor(paths: ContainerPaths, state: dict) -> None:
     """Start a new supervisor for a running container whose supervisor was killed. Raises EffectFailed.
 
     The new supervisor is not the parent of the first process, so that it cannot get its exit status.
@@ -71,7 +71,7 @@ def adopt(paths: ContainerPaths, state: dict) -> None:
 def _adopted(paths: ContainerPaths, state: dict, directory: str, writer: int) -> None:
     """Body of a supervisor that is not the parent of the first process."""
     detach({writer})
-    own = ProcessId.own()
+    own = ProcessId.of_self()
     write_run_state(paths, {**state, "supervisor": {"pid": own.pid, "start_time": own.start_time}})
     os.write(writer, b"adopted")
     # All descriptors are close-on-exec.

@@ -18,7 +18,7 @@ import signal
 import sys
 import time
 
-from ..._kernel.terminate import ask_to_end
+from ..._kernel.terminate import terminate
 
 # Seconds before the first restart, and at most.
 _BACKOFF_FIRST, _BACKOFF_MAX = 0.1, 60.0
@@ -51,14 +51,14 @@ def supervise(container_dir: str, name: str) -> None:
         _write(os.path.join(directory, "exit.json"), _ending(state, code))
         _log_oom_kill(state, os.path.join(directory, "console.log"))
     spec = _read(spec_path)
-    if spec is None or not wants_restart(spec, code, flaps):
+    if spec is None or not should_restart(spec, code, flaps):
         return
     # Returns at once after an earlier signal, since the descriptor is never read.
     if _wait({request}, backoff(flaps)):
         return
     spec = _read(spec_path)
     # Signals from now on are handled after the restart.
-    hold_signals()
+    block_signals()
     if spec is not None and spec.get("wanted") == "running" and not _wait({request}, 0):
         exec_bundle(sys.argv[0], "start", container_dir, name, str(flaps + 1))
 
@@ -99,10 +99,10 @@ def _was_oom_killed(state: dict) -> bool:
 
 def _log_oom_kill(state: dict, log: str) -> None:
     if _was_oom_killed(state):
-        write_log(log, "the kernel has killed a process inside for lack of memory (option memory)")
+        append_log_line(log, "the kernel has killed a process inside for lack of memory (option memory)")
 
 
-def write_log(path: str, text: str) -> None:
+def append_log_line(path: str, text: str) -> None:
     """Append a line to a container's log. Errors are ignored."""
     try:
         # A process inside may hold a lease on the log: O_NONBLOCK makes this fail at once (fcntl(2)).
@@ -128,7 +128,7 @@ def exec_bundle(directory: str, *arguments: str) -> None:
                 raise
 
 
-def hold_signals() -> None:
+def block_signals() -> None:
     """Block signals until `supervise` receives them: they stay pending across an exec (execve(2)).
 
     Otherwise they could end a supervisor that is starting its container, which would then run without one.
@@ -151,7 +151,7 @@ def _receive_signals() -> int:
     return reader
 
 
-def wants_restart(spec: dict, code: int | None, flaps: int) -> bool:
+def should_restart(spec: dict, code: int | None, flaps: int) -> bool:
     """Whether the restart policy in `spec` restarts the container after an exit with `code` (negative: a signal).
 
     `flaps`: restarts since the last good run. A container that was stopped by a user is never restarted.
@@ -197,7 +197,7 @@ def _watch(pid: int, start_time: int, spec_path: str, request: int) -> int | Non
             stop_signal, timeout = spec.get("stop_signal", signal.SIGTERM), spec.get("stop_timeout", 0)
             if not (_is_number(stop_signal) and 0 < stop_signal < signal.NSIG and _is_number(timeout)):
                 stop_signal, timeout = signal.SIGTERM, 0
-            ask_to_end(pidfd, pid, stop_signal, timeout)
+            terminate(pidfd, pid, stop_signal, timeout)
             _wait({pidfd})
         os.close(pidfd)
     try:

@@ -32,7 +32,7 @@ def write_atomic(path: str, data: bytes, mode: int = 0o600) -> os.stat_result:
     A reader, and the host after a power loss, sees either the whole old or the whole new content.
     """
     directory = os.path.dirname(path)
-    clear_abandoned(directory)
+    remove_stale_temporaries(directory)
     own = f"{os.getpid()}.{os.urandom(4).hex()}"
     temporary = os.path.join(directory, f".{os.path.basename(path)[:200]}.{own}.tmp")
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
@@ -54,7 +54,7 @@ def write_atomic(path: str, data: bytes, mode: int = 0o600) -> os.stat_result:
     return written
 
 
-def clear_abandoned(directory: str) -> None:
+def remove_stale_temporaries(directory: str) -> None:
     """Delete the files that killed processes left from `write_atomic` in `directory`; files of live processes stay."""
     for name in os.listdir(directory):
         found = re.fullmatch(r"\..+\.(\d+)\.[0-9a-f]{8}\.tmp", name)

@@ -45,13 +45,13 @@ def open_below(top_fd: int, path: str, flags: int) -> int:
     return openat2(top_fd, path or ".", flags, _NO_LINKS)
 
 
-def kind_of(path_fd: int) -> str:
+def file_type(path_fd: int) -> str:
     """Return the file type of a descriptor as a word."""
     return _KINDS[stat.S_IFMT(os.fstat(path_fd).st_mode)]
 
 
 @contextlib.contextmanager
-def entry(top_fd: int, path: str) -> Iterator[tuple[str, int]]:
+def open_entry(top_fd: int, path: str) -> Iterator[tuple[str, int]]:
     """Open the entry `path` below a directory for the block: its kind and a descriptor (O_PATH). Follows no symlink.
 
     The kind is "mount point" if something other than a directory is mounted there, and "missing", with -1 as the
@@ -65,7 +65,7 @@ def entry(top_fd: int, path: str) -> Iterator[tuple[str, int]]:
         yield "missing", -1
         return
     try:
-        kind = kind_of(fd)
+        kind = file_type(fd)
         yield ("mount point" if kind != "directory" and _is_mounted(top_fd, path, fd) else kind), fd
     finally:
         os.close(fd)
@@ -79,7 +79,7 @@ def _is_mounted(top_fd: int, path: str, fd: int) -> bool:
         os.close(directory_fd)
 
 
-def names_in(path_fd: int, most: int) -> list[str]:
+def list_directory(path_fd: int, most: int) -> list[str]:
     """Return at most `most` names of entries in the directory `path_fd` (O_PATH), sorted."""
     fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=path_fd)
     try:

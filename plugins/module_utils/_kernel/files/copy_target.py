@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .. import syscalls
-from .copy_source import copy_bytes, kind_of
+from .copy_source import copy_bytes, file_type
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ class Attributes:
 
 
 @dataclass(frozen=True)
-class Spot:
+class TargetEntry:
     """A name in an open directory.
 
-    `maker`: id of the user that creates and renames the file. In a mount that shows ids of a container, ids of this
+    `creator`: id of the user that creates and renames the file. In a mount that shows ids of a container, ids of this
     host have no counterpart and cannot create files (EOVERFLOW, may_create() of fs/namei.c). `purpose` determines the
     temporary name: if this process is killed, the next one with the same purpose removes that file. Only one process
     may use a purpose at a time.
@@ -40,7 +40,7 @@ class Spot:
 
     directory_fd: int
     name: str
-    maker: int
+    creator: int
     purpose: str
 
     def put_file(self, source_fd: int, size: int, attributes: Attributes) -> tuple[str, int]:
@@ -73,7 +73,7 @@ class Spot:
             fd = os.open(temporary, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.directory_fd)
             try:
                 # A user with write access to the directory may have replaced it, and must not get another file's owner.
-                if kind_of(fd) != "link":
+                if file_type(fd) != "link":
                     raise OSError(errno.EAGAIN, "another process has replaced the symlink")
                 os.chown(f"/proc/self/fd/{fd}", attributes.owner, attributes.group)
             finally:
@@ -84,7 +84,7 @@ class Spot:
         """Yield a temporary name; rename it to the final name after the block."""
         identity = hashlib.sha256(f"{self.purpose}/{self.name}".encode(errors="surrogateescape")).hexdigest()
         temporary, fd = f".conductor-{identity[:24]}.tmp", self.directory_fd
-        with _created_by(self.maker):
+        with _created_by(self.creator):
             _remove(temporary, fd)
             try:
                 yield temporary

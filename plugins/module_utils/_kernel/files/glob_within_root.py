@@ -16,7 +16,7 @@ _MOST = 1 << 18
 _KERNEL = ("/proc", "/sys")
 
 
-class TooMany(Exception):
+class TooManyEntries(Exception):
     """The pattern matched none of the first entries, and the limit of entries to compare is reached."""
 
 
@@ -62,7 +62,7 @@ class _Search:
                 for entry in entries:
                     self._left -= 1
                     if self._left < 0:
-                        raise TooMany
+                        raise TooManyEntries
                     if fnmatch.fnmatchcase(entry.name, pattern):
                         found.append(entry.name)
         finally:

@@ -23,7 +23,7 @@ class _Compare(ctypes.Structure):
     _fields_ = [("arg", ctypes.c_uint), ("op", ctypes.c_int), ("a", ctypes.c_uint64), ("b", ctypes.c_uint64)]
 
 
-def load() -> ctypes.CDLL:
+def load_library() -> ctypes.CDLL:
     """Load libseccomp and declare its functions. Raises HostNotCapable if it is missing."""
     try:
         lib = ctypes.CDLL(library_file() or LIBRARY)
@@ -105,7 +105,7 @@ class Filter:
             raise EffectFailed(f"libseccomp refused {what}: {os.strerror(-result)}")
 
 
-def known_up_to_newest(lib: ctypes.CDLL, token: int, names: Collection[str]) -> set[str]:
+def calls_up_to_newest(lib: ctypes.CDLL, token: int, names: Collection[str]) -> set[str]:
     """Return the names of all calls of one architecture up to the newest of `names`.
 
     The age is derived from the number: each new call gets the next one (Documentation/process/adding-syscalls.rst).

@@ -26,7 +26,7 @@ class _Program(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
 
 
-def load(programs: Iterable[bytes]) -> None:
+def load_filters(programs: Iterable[bytes]) -> None:
     """Apply all `programs` to this process and its descendants, irrevocably.
 
     If they differ, the strictest action counts, and of two error numbers that of the later program. Needs CAP_SYS_ADMIN
@@ -38,7 +38,7 @@ def load(programs: Iterable[bytes]) -> None:
             syscalls.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(encoded))
         except OSError as error:
             raise HostNotCapable(
-                f"the kernel refused the filter for system calls ({syscalls.reason(error)})",
+                f"the kernel refused the filter for system calls ({syscalls.strerror(error)})",
                 "use a kernel with CONFIG_SECCOMP_FILTER, or set seccomp: unconfined",
             ) from None
 

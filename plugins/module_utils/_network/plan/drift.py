@@ -13,11 +13,11 @@ from .forwarding import wanted_fence
 from .hosts_files import inside_files
 from .port_conflicts import port_conflicts
 from .projection import elements_of, needs_localnet, wanted_elements
-from .veth import problems_of
+from .veth import link_problems
 from .view import NetworkView
 
 
-def drift_of(view: NetworkView, name: str) -> list[str]:
+def container_drift(view: NetworkView, name: str) -> list[str]:
     """Return the drift of container `name`, [] without drift."""
     container = view.containers.get(name)
     if container is None:
@@ -28,7 +28,7 @@ def drift_of(view: NetworkView, name: str) -> list[str]:
     if container.spec is None or not container.attached:
         return [] if container.pair is None else [f"link {outer} should not exist"]
     link = Link.of(name, container.spec)
-    drift = list(problems_of(link, container.pair)) if container.pair else [f"link {outer} is missing"]
+    drift = list(link_problems(link, container.pair)) if container.pair else [f"link {outer} is missing"]
     if container.pair and container.pair.routes_localnet(outer) != needs_localnet(container.spec):
         drift.append(f"{outer} {'does not route' if needs_localnet(container.spec) else 'routes'} replies to localhost")
     if outer in view.links and outer not in view.firewall.links:
@@ -54,7 +54,7 @@ def unwritable_files(view: NetworkView, name: str) -> list[str]:
     ]
 
 
-def warnings_of(view: NetworkView, names: Iterable[str]) -> list[str]:
+def unwritable_file_warnings(view: NetworkView, names: Iterable[str]) -> list[str]:
     """Return warnings for files that processes in the containers `names` keep from being written."""
     return [f"container {name}: {problem}" for name in sorted(names) for problem in unwritable_files(view, name)]
 

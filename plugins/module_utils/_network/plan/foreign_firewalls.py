@@ -25,7 +25,7 @@ _COMMENT = "conductor: containers"
 
 
 @dataclass(frozen=True)
-class OtherChain:
+class ForeignChain:
     """A base chain of another firewall.
 
     `why` is the reason that it drops packets, "" if it does not. `before` is the handle of the rule that drops the
@@ -58,29 +58,29 @@ class OtherChain:
 
 
 @dataclass(frozen=True)
-class LetThrough(Action):
+class AddAcceptRules(Action):
     """Insert our accept rules in a chain of another firewall."""
 
-    chain: OtherChain
+    chain: ForeignChain
 
     def describe(self) -> str:
         return f"let containers' packets through {self.chain.label}"
 
 
 @dataclass(frozen=True)
-class TakeBack(Action):
+class RemoveAcceptRules(Action):
     """Remove our accept rules from a chain of another firewall."""
 
-    chain: OtherChain
+    chain: ForeignChain
 
     def describe(self) -> str:
         return f"remove the rules for containers from {self.chain.label}"
 
 
-def other_chains(chains: Iterable[Mapping[str, Any]], hook: str) -> list[OtherChain]:
+def foreign_chains(chains: Iterable[Mapping[str, Any]], hook: str) -> list[ForeignChain]:
     """Return the base chains of other firewalls at `hook`: "forward", or "input" for packets to the host."""
     return [
-        OtherChain(chain["family"], chain["table"], chain["name"], _why(chain), hook=hook)
+        ForeignChain(chain["family"], chain["table"], chain["name"], _why(chain), hook=hook)
         for chain in chains
         if chain["family"] in _FAMILIES and chain["table"] != TABLE and chain.get("hook") == hook
     ]
@@ -94,7 +94,7 @@ def _why(chain: Mapping[str, Any]) -> str:
     return ""
 
 
-def with_rules(chain: OtherChain, rules: Mapping[str, Sequence[Mapping[str, Any]]]) -> OtherChain:
+def with_rules(chain: ForeignChain, rules: Mapping[str, Sequence[Mapping[str, Any]]]) -> ForeignChain:
     """Return `chain` with the facts from `rules`, its table's rules by chain: our rules, and whether it drops.
 
     Our rules are recognized by their effect: iptables-restore(8) writes our comment in another form and adds a counter.
@@ -124,7 +124,7 @@ def _drops_all(parts: list[dict[str, Any]], rules: Mapping[str, Sequence[Mapping
     return verdict in ("drop", "reject")
 
 
-def plan_other_firewalls(chains: Iterable[OtherChain], wanted: bool) -> list[Action]:
+def plan_foreign_firewalls(chains: Iterable[ForeignChain], wanted: bool) -> list[Action]:
     """Return actions that add our rules to dropping chains if they are `wanted`, and remove them everywhere else.
 
     Chains that refuse changes are left out.
@@ -133,19 +133,19 @@ def plan_other_firewalls(chains: Iterable[OtherChain], wanted: bool) -> list[Act
     return [action for action in planned if action and not action.chain.refused]
 
 
-def plan_chain(chain: OtherChain, wanted: bool) -> LetThrough | TakeBack | None:
+def plan_chain(chain: ForeignChain, wanted: bool) -> AddAcceptRules | RemoveAcceptRules | None:
     """Return the change that `chain` needs, whether it can be changed or not, or None."""
     if wanted and chain.blocks:
-        return LetThrough(chain)
-    return TakeBack(chain) if chain.rules and not (wanted and chain.why) else None
+        return AddAcceptRules(chain)
+    return RemoveAcceptRules(chain) if chain.rules and not (wanted and chain.why) else None
 
 
-def commands_for(action: LetThrough | TakeBack) -> list[dict[str, Any]]:
+def commands_for(action: AddAcceptRules | RemoveAcceptRules) -> list[dict[str, Any]]:
     """Return nft commands, one transaction: all our rules are removed, and added again if they are wanted."""
     chain = action.chain
     place = {"family": chain.family, "table": chain.table, "chain": chain.name}
     commands: list[dict[str, Any]] = [{"delete": {"rule": {**place, "handle": handle}}} for handle in chain.rules]
-    if isinstance(action, LetThrough):
+    if isinstance(action, AddAcceptRules):
         for expr in _RULES:
             rule = {**place, "expr": expr, "comment": _COMMENT}
             commands.append(

@@ -17,7 +17,7 @@ from ..spec.network import link_name
 from .firewall_table import BASE, Firewall
 from .forwarding import DisableForwarding, EnableForwarding, SetFence
 from .projection import Connect, Disconnect, WriteInsideFiles, plan_projection, wanted_elements
-from .stages import AttachNetwork, DetachNetwork, ForgetName, NetworkStage, TellName
+from .stages import AttachNetwork, DetachNetwork, NetworkStage, RemoveNameFromCallers, UpdateNameInCallers
 from .view import NetworkView
 
 
@@ -38,13 +38,13 @@ def with_stage(view: NetworkView, stage: NetworkStage) -> NetworkView:
     containers, container = dict(view.containers), view.containers.get(stage.container)
     if container is None:
         return view
-    if isinstance(stage, ForgetName):
+    if isinstance(stage, RemoveNameFromCallers):
         del containers[stage.container]
     elif isinstance(stage, DetachNetwork):
         containers[stage.container] = replace(container, damage=None, attached=False, files=None)
     elif isinstance(stage, AttachNetwork):
         containers[stage.container] = replace(container, hostname=stage.hostname, attached=True)
-    elif isinstance(stage, TellName):
+    elif isinstance(stage, UpdateNameInCallers):
         containers[stage.container] = replace(container, hostname=stage.hostname)
     return replace(view, containers=containers)
 
@@ -58,12 +58,12 @@ def plan_stage(stage: NetworkStage, view: NetworkView, forwarding: str, firewall
     # Only a start requires forwarding: it must never be the reason to refuse a stop.
     forwarding = forwarding if isinstance(stage, AttachNetwork) else "leave"
     actions = plan_projection(view, focus_of(stage, view), forwarding, firewall)
-    if isinstance(stage, TellName):
+    if isinstance(stage, UpdateNameInCallers):
         return tuple(action for action in actions if isinstance(action, WriteInsideFiles))
     return actions
 
 
-def foresee(actions: Iterable[Action], view: NetworkView, forwarding: str, firewall: str) -> list[Action]:
+def predict_actions(actions: Iterable[Action], view: NetworkView, forwarding: str, firewall: str) -> list[Action]:
     """Return `actions` of a container, with its stages planned. `view` must cover the container and its callers."""
     foreseen: list[Action] = []
     for action in actions:
@@ -82,7 +82,7 @@ def foresee(actions: Iterable[Action], view: NetworkView, forwarding: str, firew
 
 def _after_stage(view: NetworkView, stage: NetworkStage, actions: Iterable[Action]) -> NetworkView:
     """Return `view` after `actions`, as far as later actions of the same plan depend on it."""
-    if isinstance(stage, TellName):
+    if isinstance(stage, UpdateNameInCallers):
         return view
     forwarding, links = view.forwarding, set(view.links)
     for action in actions:

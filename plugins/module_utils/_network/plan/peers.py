@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..._engine.names import parse_name
-from ..._errors import Conflict, InvalidInput, not_yet
+from ..._errors import Conflict, InvalidInput, mark_pending
 from ..spec.network import NetworkSpec, PeerEntry
 from ..spec.ports import PortRange, parse_port_ranges
 from .change_spec import WriteNetworkSpec, require_container, without_dangling_peers
@@ -72,7 +72,7 @@ def plan_peer(view: NetworkView, options: PeerOptions) -> tuple[list[WriteNetwor
 def _require_spec(view: NetworkView, name: str, needed: bool) -> NetworkSpec | None:
     container = require_container(view, name)
     if container.spec is None and needed:
-        raise not_yet(Conflict(f"container {name} has no network", "create one with conductor_network first"))
+        raise mark_pending(Conflict(f"container {name} has no network", "create one with conductor_network first"))
     return container.spec
 
 

@@ -14,10 +14,10 @@ from ..spec.network import Link, NetworkSpec, PeerEntry, link_name
 from ..spec.ports import Expose, PortRange, merge_port_ranges, overlaps
 from .firewall_rules import TCP, UDP
 from .firewall_table import ALL_SETS, Element, Elements, delete_commands, update_commands
-from .foreign_firewalls import plan_other_firewalls
+from .foreign_firewalls import plan_foreign_firewalls
 from .forwarding import plan_disabling, plan_enabling, plan_fence, wanted_fence
 from .hosts_files import inside_files
-from .veth import problems_of
+from .veth import link_problems
 from .view import ContainerView, NetworkView
 
 _NUMBER = {"tcp": TCP, "udp": UDP}
@@ -175,7 +175,7 @@ def plan_projection(
         if container.spec is not None and problems is not None:
             actions.append(Connect(container.name, Link.of(container.name, container.spec), problems))
     actions += [change for change in _plan_localnet(focused) if change.allowed]
-    actions += plan_other_firewalls(view.other_chains, firewall == "accept" and any(view.connected()))
+    actions += plan_foreign_firewalls(view.other_chains, firewall == "accept" and any(view.connected()))
     for container in focused:
         if container.files is not None and container.damage is None:
             wanted = inside_files(view, container.name, container.hostname, container.files)
@@ -195,7 +195,7 @@ def _problems(container: ContainerView) -> tuple[str, ...] | None:
         return None
     if container.pair is None:
         return ()
-    return problems_of(Link.of(container.name, container.spec), container.pair) or None
+    return link_problems(Link.of(container.name, container.spec), container.pair) or None
 
 
 def _plan_localnet(containers: Collection[ContainerView]) -> list[RouteLocalnet]:

@@ -39,7 +39,7 @@ class DetachNetwork(NetworkStage):
 
 
 @dataclass(frozen=True)
-class ForgetName(NetworkStage):
+class RemoveNameFromCallers(NetworkStage):
     """Remove the name of a removed container from its callers' /etc/hosts."""
 
     def describe(self) -> str:
@@ -47,7 +47,7 @@ class ForgetName(NetworkStage):
 
 
 @dataclass(frozen=True)
-class TellName(NetworkStage):
+class UpdateNameInCallers(NetworkStage):
     """Update the hostname of a container in its callers' /etc/hosts."""
 
     hostname: str

@@ -118,7 +118,7 @@ def _ipv6_sysctls(name: str) -> dict[str, str]:
     return {f"{base}/disable_ipv6": "0", f"{base}/addr_gen_mode": "1", f"{base}/accept_ra": "0"}
 
 
-def problems_of(link: Link, pair: Pair) -> tuple[str, ...]:
+def link_problems(link: Link, pair: Pair) -> tuple[str, ...]:
     """Return what `pair` lacks of `link`. Additional addresses and routes are not problems."""
     problems = list(_end_problems(link.outer, pair.outer, link.mtu, link.outer_altname))
     problems += _lacking(link.outer, pair.outer, outer_addresses(link), outer_routes(link))

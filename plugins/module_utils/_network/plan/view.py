@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from ..spec.network import NetworkSpec, PeerEntry
 from .firewall_table import Firewall
-from .foreign_firewalls import OtherChain
+from .foreign_firewalls import ForeignChain
 from .veth import Pair
 
 
@@ -102,7 +102,7 @@ class NetworkView:
     links: frozenset[str] = frozenset()
     uplinks: tuple[str, ...] = ()
     stray_links: tuple[str, ...] = ()
-    other_chains: tuple[OtherChain, ...] = ()
+    other_chains: tuple[ForeignChain, ...] = ()
     networks: tuple[tuple[str, str], ...] = ()
     listeners: tuple[Listening, ...] = ()
     host_dns: HostDns = field(default_factory=HostDns)

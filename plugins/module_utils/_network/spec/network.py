@@ -12,7 +12,18 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..._engine.typed_values import Kind, flag, list_of, map_of, maybe, object_with, one_of, text, whole, wrong
+from ..._engine.typed_values import (
+    Kind,
+    boolean,
+    find_problem,
+    integer,
+    list_of,
+    map_of,
+    nullable,
+    object_with,
+    one_of,
+    text,
+)
 from ..._errors import ConductorError, Damaged, InvalidInput
 from .ports import Expose, PortRange, parse_exposes, parse_port_ranges
 
@@ -74,7 +85,7 @@ def parse_dns(values: Iterable[str]) -> tuple[str, ...]:
 
 def _ports(value: object) -> bool:
     """Return whether `value` is a port, or text, which may be a range of ports."""
-    return text(value) or whole(1, 65535)(value)
+    return text(value) or integer(1, 65535)(value)
 
 
 def parse_dns_search(values: Collection[object]) -> tuple[str, ...]:
@@ -181,7 +192,7 @@ class NetworkSpec:
         # Files of earlier releases have uplink under the name interface.
         renamed = {"uplink": value["interface"]} if "interface" in value else {}
         value = {**renamed, **_ADDED_LATER, **value}
-        problem = wrong(value, _KINDS, _KINDS)
+        problem = find_problem(value, _KINDS, _KINDS)
         if problem:
             raise Damaged(f"{path} is damaged ({problem})", remedy)
         try:
@@ -209,18 +220,18 @@ class NetworkSpec:
 
 
 _PORT = {
-    "container_port": _ports, "host_port": _ports, "protocol": one_of("tcp", "udp"), "host_ip": maybe(text)
+    "container_port": _ports, "host_port": _ports, "protocol": one_of("tcp", "udp"), "host_ip": nullable(text)
 }  # fmt: skip
 _PEER = {"peer": text, "peer_id": text, "ports": list_of(_ports)}
 # Values that are the same in network.json, the spec and results.
 _PLAIN: Mapping[str, Kind] = {
-    "container_id": text, "ipv4": text, "gateway4": text, "ipv6": maybe(text), "gateway6": maybe(text),
-    "mac": text, "mtu": whole(LEAST_MTU, MOST_MTU), "internet": flag, "uplink": maybe(text), "host_access": flag,
-    "metadata": flag,
+    "container_id": text, "ipv4": text, "gateway4": text, "ipv6": nullable(text), "gateway6": nullable(text),
+    "mac": text, "mtu": integer(LEAST_MTU, MOST_MTU), "internet": boolean, "uplink": nullable(text),
+    "host_access": boolean, "metadata": boolean,
 }  # fmt: skip
 _KINDS: Mapping[str, Kind] = {
     **_PLAIN,
-    **{name: maybe(list_of(text)) for name in ("dns", "dns_search", "dns_options")},
+    **{name: nullable(list_of(text)) for name in ("dns", "dns_search", "dns_options")},
     "extra_hosts": map_of(list_of(text)),
     "expose": list_of(object_with(_PORT, ("container_port", "host_port", "protocol"))),
     "peers": list_of(object_with(_PEER, _PEER)),

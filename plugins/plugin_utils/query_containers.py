@@ -8,18 +8,18 @@ from __future__ import annotations
 import shlex
 
 from ansible.errors import AnsibleConnectionFailure
-from ansible_collections.conductor.containers.plugins.module_utils._errors import shown
+from ansible_collections.conductor.containers.plugins.module_utils._errors import one_line
 from ansible_collections.conductor.containers.plugins.plugin_utils.host_bundle import install_command
-from ansible_collections.conductor.containers.plugins.plugin_utils.run_cache import served
+from ansible_collections.conductor.containers.plugins.plugin_utils.run_cache import agent_paths
 from ansible_collections.conductor.containers.plugins.plugin_utils.ssh_host import ManagedHost
 
 
-def list_containers(host: ManagedHost, python: str) -> bytes:
+def query_containers(host: ManagedHost, python: str) -> bytes:
     """Return the output of `_agent/list_containers.py` on the host, run with its `python`.
 
     Installs the bundle if it is missing. Raises AnsibleConnectionFailure.
     """
-    program, _ = served()
+    program, _ = agent_paths()
     command = shlex.join(["/bin/sh", "-c", '[ -e "$1" ] || exit 9; exec "$0" -I -S "$1" list', python, program])
     rc, stdout, stderr = host.run(command)
     if rc == 9:
@@ -28,5 +28,5 @@ def list_containers(host: ManagedHost, python: str) -> bytes:
         if rc == 0:
             rc, stdout, stderr = host.run(command)
     if rc:
-        raise AnsibleConnectionFailure(shown(stderr) or f"exit status {rc}")
+        raise AnsibleConnectionFailure(one_line(stderr) or f"exit status {rc}")
     return stdout

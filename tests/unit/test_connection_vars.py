@@ -14,12 +14,12 @@ PROGRAM = """
 import json, sys
 from ansible.plugins.loader import init_plugin_loader
 init_plugin_loader()
-from ansible_collections.conductor.containers.plugins.plugin_utils.connection_vars import way_into
-print(json.dumps(way_into("alpha", json.loads(sys.argv[1]), {}, by_value=sys.argv[2] == "by value")))
+from ansible_collections.conductor.containers.plugins.plugin_utils.connection_vars import host_connection_vars
+print(json.dumps(host_connection_vars("alpha", json.loads(sys.argv[1]), {}, by_value=sys.argv[2] == "by value")))
 """
 
 
-def way_into(variables, how="by name"):
+def host_connection_vars(variables, how="by name"):
     done = subprocess.run(
         [PYTHON, "-c", PROGRAM, json.dumps(variables), how], capture_output=True, text=True, check=True
     )
@@ -27,7 +27,7 @@ def way_into(variables, how="by name"):
 
 
 def test_variables_refer_to_the_inventory():
-    way = way_into(HOST)
+    way = host_connection_vars(HOST)
     assert way["conductor_host"] == "{{ hostvars['alpha']['ansible_host'] }}"
     assert way["ansible_port"] == "{{ hostvars['alpha']['ansible_port'] }}"
     assert way["conductor_host_become_password"] == "{{ hostvars['alpha']['ansible_become_password'] }}"
@@ -35,11 +35,11 @@ def test_variables_refer_to_the_inventory():
 
 
 def test_variables_can_be_copied_by_value():
-    way = way_into(HOST, "by value")
+    way = host_connection_vars(HOST, "by value")
     assert (way["conductor_host"], way["ansible_port"]) == ("a.example.com", 2222)
     assert way["conductor_host_become_password"] == "out side"
 
 
 def test_host_without_variables_is_reached_by_name_or_is_local():
-    assert way_into({}) == {"conductor_host": "alpha"}
-    assert way_into({"ansible_connection": "local"})["conductor_host"] == "localhost"
+    assert host_connection_vars({}) == {"conductor_host": "alpha"}
+    assert host_connection_vars({"ansible_connection": "local"})["conductor_host"] == "localhost"

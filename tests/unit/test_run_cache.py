@@ -13,16 +13,16 @@ def directory(tmp_path, monkeypatch):
 
 
 def test_program_name_is_cached_for_a_run(directory, monkeypatch):
-    found = found_once.served()
+    found = found_once.agent_paths()
     with monkeypatch.context() as context:
         context.setattr(found_once, "_served", lambda: pytest.fail("found out again"))
-        assert found_once.served() == found
+        assert found_once.agent_paths() == found
     assert [file.name for file in directory.iterdir()] == ["conductor-served"]
 
 
 def test_value_is_computed_again_without_a_cache(directory):
-    found = found_once.served()
+    found = found_once.agent_paths()
     for file in directory.iterdir():
         file.unlink()
     directory.rmdir()
-    assert found_once.served() == found
+    assert found_once.agent_paths() == found

@@ -7,7 +7,7 @@ from ansible_collections.conductor.containers.plugins.plugin_utils.agent_client 
 
 @pytest.fixture
 def one(monkeypatch):
-    monkeypatch.setattr(client, "served", lambda: ("/program", "/socket"))
+    monkeypatch.setattr(client, "agent_paths", lambda: ("/program", "/socket"))
     return client.Client(["box", "root", "true"], "/usr/bin/python3")
 
 
@@ -18,7 +18,7 @@ def said(one, text):
 
 
 def test_message_of_the_client_is_found_between_output_of_ssh(one):
-    with pytest.raises(client.ProgramMissing):
+    with pytest.raises(client.BundleMissing):
         one.outcome(125, b"", said(one, "?"))
     with pytest.raises(NotRun, match=r"^there is no container 'box'$"):
         one.outcome(125, b"", said(one, "!there is no container 'box'"))
