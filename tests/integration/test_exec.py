@@ -137,16 +137,17 @@ def test_commands_that_fail_leave_no_descriptor_open(web):
 
     loop = """
 import os
-from ansible_collections.conductor.containers.plugins.module_utils._container import enter, spawn
-from ansible_collections.conductor.containers.plugins.module_utils._container.cgroup_paths import cgroup_of
+from ansible_collections.conductor.containers.plugins.module_utils._container.exec import enter, run_inside
+from ansible_collections.conductor.containers.plugins.module_utils._container.cgroup_paths import container_cgroup
+from ansible_collections.conductor.containers.plugins.module_utils._engine import container_records as records
 from ansible_collections.conductor.containers.plugins.module_utils._engine.paths import ContainerPaths
-from ansible_collections.conductor.containers.plugins.module_utils._store import containers as store
-process = store.process_in(store.read_run_state(ContainerPaths.of("/var/lib/conductor/containers", "web")))
+process = records.process_in(records.read_run_state(ContainerPaths.of("/var/lib/conductor/containers", "web")))
 before = len(os.listdir("/proc/self/fd"))
 for argv in [("/no/such",), ("/bin/false",)] * 20:
     try:
-        enter.run_inside(process, cgroup_of("web"), spawn.Command(argv, "root", (), "/", frozenset()), b"", 9)
-    except spawn.EffectFailed:
+        command = enter.Command(argv, "root", (), "/", frozenset())
+        run_inside.run_inside(process, container_cgroup("web"), command, b"", 9)
+    except enter.EffectFailed:
         pass
 print(len(os.listdir("/proc/self/fd")) - before)
 """

@@ -76,6 +76,10 @@ def current() -> str:
         os.utime(installed)
         return installed
     # The code runs from a checkout, or from a bundle in a zip file.
+    directory = path_of(digest())
+    with contextlib.suppress(FileNotFoundError):
+        os.utime(directory)
+        return directory
     bundle, data = pack()
     return install(bundle, io.BytesIO(data))
 

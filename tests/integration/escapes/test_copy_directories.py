@@ -110,10 +110,10 @@ def test_a_link_inside_a_directory_is_copied_as_a_link_and_never_written_through
     if state == "stopped":
         host.module("conductor_container", name="box", state="stopped")
     refused = host.module("conductor_copy", **wish, fails=True)
-    assert "/run/got/top/x is a link, and box:/srv/top/x a directory" in refused["msg"]
+    assert "/run/got/top/x is a link, and box:/srv/top/x is a directory" in refused["msg"]
     # The directory's own name is not given by who asks: a link there would lead anywhere, too.
     refused = host.module("conductor_copy", **{**wish, "src": "/srv/top/x", "dest": "/run/got/top"}, fails=True)
-    assert "/run/got/top/x is a link, and box:/srv/top/x a directory" in refused["msg"]
+    assert "/run/got/top/x is a link, and box:/srv/top/x is a directory" in refused["msg"]
     host.module("conductor_copy", **{**wish, "src": "/srv/top/y", "dest": "/run/got/top/"})
     assert host.run("cat", "/run/got/top/y", "/run/outside/secret").stdout == "evilof the host\n"
     host.run("rm", "-r", "/run/outside", "/run/got")
