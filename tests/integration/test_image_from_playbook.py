@@ -178,7 +178,9 @@ def test_a_container_is_a_target_of_later_plays_and_tasks(host, controller):
     for wrong in ("../box", "-x"):
         task = {"conductor.containers.conductor_target": {"container": wrong}}
         # Before ansible-core 2.19 quotes are doubled in what is printed.
-        assert "is not a container" in " ".join(controller.playbook(task, hosts="alpha", check=False).split())
+        assert "is not a valid name of a container" in " ".join(
+            controller.playbook(task, hosts="alpha", check=False).split()
+        )
     controller.inventory["alpha"]["ansible_connection"] = "winrm"
     printed = controller.playbook(play, hosts="alpha", check=False)
     assert "alpha: connection winrm cannot reach containers" in " ".join(printed.split())
