@@ -9,21 +9,21 @@ CALLS = """
 import os
 from ansible_collections.conductor.containers.plugins.module_utils._network.hosts_files import inside_files
 from ansible_collections.conductor.containers.plugins.module_utils._network.stages import (
-    carry_out, is_networked, take_away_network)
+    carry_out, detach_network, has_network)
 from ansible_collections.conductor.containers.plugins.module_utils._network.plan.stages import (
-    AttachNetwork, DetachNetwork, ForgetName)
+    AttachNetwork, RemoveNameFromCallers)
 from ansible_collections.conductor.containers.plugins.module_utils._engine.settings import Settings
 settings = Settings()
 
 def attach(name):
-    if is_networked(settings, name):
+    if has_network(settings, name):
         carry_out(settings, AttachNetwork(name, name))
 
 def detach(name):
-    take_away_network(settings, name)
+    detach_network(settings, name)
 
 def forget(name):
-    carry_out(settings, ForgetName(name))
+    carry_out(settings, RemoveNameFromCallers(name))
 """
 
 
@@ -117,6 +117,6 @@ def test_info_shows_networks_and_changes_nothing(bare_host):
     assert shown["peers"] == [{"peer": "db", "ports": ["5432/tcp"]}]
     assert shown["expose"] == [{"container_port": 8080, "host_port": 80, "protocol": "tcp", "host_ip": None}]
     assert json.loads(json.dumps(shown))["attached"] is True
-    assert bare_host.module("conductor_network_info", container="web")["networks"] == [shown]
-    assert bare_host.module("conductor_network_info", container="nobody")["networks"] == []
+    assert bare_host.module("conductor_network_info", name=["web"])["networks"] == [shown]
+    assert bare_host.module("conductor_network_info", name=["nobody"])["networks"] == []
     assert bare_host.run("nft", "list", "ruleset").stdout == before

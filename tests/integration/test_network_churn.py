@@ -24,8 +24,8 @@ LASTING = 400
 LOOKS = """
 import json
 from ansible_collections.conductor.containers.plugins.module_utils._errors import ConductorError
-from ansible_collections.conductor.containers.plugins.module_utils._linux import rtnetlink
-from ansible_collections.conductor.containers.plugins.module_utils._kernel.interfaces import routing
+from ansible_collections.conductor.containers.plugins.module_utils._kernel import rtnetlink
+from ansible_collections.conductor.containers.plugins.module_utils._kernel.interfaces import open_rtnetlink
 repeated = []
 class Counted(rtnetlink.Interrupted):
     def __init__(self):
@@ -38,7 +38,7 @@ for number in range(1000):
     if number >= 30 and repeated:
         break
     try:
-        with routing() as host:
+        with open_rtnetlink() as host:
             torn += bool(wanted - {network for network, _link in host.networks()})
             torn += set(host.names("still")) != links
             torn += host.index("lan0") is None or "198.51.100.1/24" not in host.interface("lan0").addresses

@@ -373,11 +373,11 @@ def test_bad_input_is_refused_in_one_line_and_changes_nothing(bare_host):
 VANISHES = """
 import subprocess
 from ansible_collections.conductor.containers.plugins.module_utils._errors import EffectFailed
-from ansible_collections.conductor.containers.plugins.module_utils._kernel.interfaces import routing
+from ansible_collections.conductor.containers.plugins.module_utils._kernel.interfaces import open_rtnetlink
 
 subprocess.run("ip link add cdtr-gone type veth peer name cdtr-other", shell=True, check=True)
 try:
-    with routing() as host:
+    with open_rtnetlink() as host:
         index = host.index("cdtr-gone")
         subprocess.run("ip link del cdtr-gone", shell=True, check=True)
         host.set_up(index)

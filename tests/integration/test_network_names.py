@@ -17,7 +17,7 @@ def test_lines_added_in_the_container_are_kept(bare_host):
     append(box, HOSTS, "192.0.2.44 printer")
     append(box, RESOLV, "options timeout:1")
     assert not box.network(internet=True)["changed"]
-    assert bare_host.module("conductor_network_info", container="web")["networks"][0]["drift"] == []
+    assert bare_host.module("conductor_network_info", name=["web"])["networks"][0]["drift"] == []
     assert bare_host.module("conductor_peer", container="web", peer="db")["changed"]
     assert bare_host.module("conductor_network", state="reconciled")["actions"] == []
     assert f"{db.addresses()[0]} db\n" in box.file(HOSTS)

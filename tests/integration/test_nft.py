@@ -4,7 +4,7 @@ from testhost import PYTHON, module_environment
 
 LOOK = """
 import json, subprocess
-from ansible_collections.conductor.containers.plugins.module_utils._kernel.nft import look
+from ansible_collections.conductor.containers.plugins.module_utils._kernel.nft import list_tables
 TABLES = [("inet", "one"), ("netdev", "one")]
 """
 ADDED = (
@@ -13,14 +13,14 @@ ADDED = (
 
 
 def looks(host, code):
-    """The lines that `code`, which knows `look` and TABLES, prints on `host`."""
+    """The lines that `code`, which knows `list_tables` and TABLES, prints on `host`."""
     environment = {**module_environment(), "HOME": "/root"}
     return host.run(PYTHON, "-c", LOOK + code, env=environment).stdout.splitlines()
 
 
 def test_it_lists_all_of_the_tables_that_are_asked_for_and_the_chains_of_every_one(bare_host):
     bare_host.run("nft", "flush", "ruleset")
-    code = "found = look(TABLES); print(json.dumps(found.tables)); print([c['name'] for c in found.chains])"
+    code = "found = list_tables(TABLES); print(json.dumps(found.tables)); print([c['name'] for c in found.chains])"
     assert looks(bare_host, code) == ["null", "[]"]
     bare_host.run("nft", ADDED)
     tables, chains = looks(bare_host, code)
@@ -35,7 +35,7 @@ def test_tables_that_come_and_go_meanwhile_are_there_or_not(bare_host):
 come_and_go = "while :; do nft '{ADDED}'; nft flush ruleset; done"
 other = subprocess.Popen(["sh", "-c", come_and_go])
 try:
-    seen = {{len(look(TABLES).tables or ()) for _ in range(100)}}
+    seen = {{len(list_tables(TABLES).tables or ()) for _ in range(100)}}
 finally:
     other.kill()
     other.wait()
@@ -51,7 +51,7 @@ def test_a_table_of_another_program_that_cannot_be_listed_is_not_in_the_way(bare
     bare_host.run("nft", ADDED)
     refuse = """
 from ansible_collections.conductor.containers.plugins.module_utils._errors import EffectFailed
-from ansible_collections.conductor.containers.plugins.module_utils._linux import nft
+from ansible_collections.conductor.containers.plugins.module_utils._kernel import nft
 listings = nft._listings
 def refused(commands):
     if "ruleset" in commands:
@@ -59,7 +59,7 @@ def refused(commands):
     return listings(commands)
 nft._listings = refused
 """
-    code = "found = look(TABLES); print([len(found.tables), len(found.chains)])"
+    code = "found = list_tables(TABLES); print([len(found.tables), len(found.chains)])"
     assert looks(bare_host, refuse + code)[0] == looks(bare_host, code)[0]
 
 
@@ -70,7 +70,7 @@ from ansible_collections.conductor.containers.plugins.module_utils._errors impor
 os.setgid(65534)
 os.setuid(65534)
 try:
-    look(TABLES)
+    list_tables(TABLES)
 except EffectFailed as error:
     print(error.message, error.hint)
 """

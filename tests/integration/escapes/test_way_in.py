@@ -32,7 +32,7 @@ def secret(host):
 def test_cve_2024_21626_a_command_has_no_descriptor_of_the_modules(host, secret):
     start(host, "box")
     argv = ["/bin/cat", "/proc/self/fd/9/run/secret"]
-    assert execute(host, argv, KEPT.format("spawn"), wrapper=LEAK)["stdout"] == secret
+    assert execute(host, argv, KEPT.format("exec.enter"), wrapper=LEAK)["stdout"] == secret
     assert "No such file" in execute(host, argv, wrapper=LEAK, fails=True)["stderr"]
 
 
@@ -40,7 +40,7 @@ def test_cve_2024_21626_a_command_has_no_descriptor_of_the_modules(host, secret)
 def test_cve_2024_21626_a_commands_working_directory_by_a_descriptor(host, secret, directory):
     start(host, "box")
     inside(host, "box", 'os.symlink("/proc/self/fd/9", "/app")')
-    weak = execute(host, READ_SECRET, KEPT.format("spawn"), chdir=directory, wrapper=LEAK)
+    weak = execute(host, READ_SECRET, KEPT.format("exec.enter"), chdir=directory, wrapper=LEAK)
     assert weak["stdout"] == secret
     refused = execute(host, READ_SECRET, chdir=directory, wrapper=LEAK, fails=True)
     assert f"working directory {directory}: No such file" in refused["msg"]
@@ -57,7 +57,7 @@ def test_cve_2024_21626_no_descriptor_of_our_own_leads_out_while_the_command_sta
 def test_cve_2024_21626_a_containers_working_directory_by_a_descriptor(host, secret):
     wish = {"image": "debian", "working_dir": "/proc/self/fd/9", "wrapper": LEAK}
     command = ["/bin/sh", "-c", "cat run/secret > /got; exec sleep infinity"]
-    patched(host, "conductor_container", KEPT.format("first_process"), name="weak", command=command, **wish)
+    patched(host, "conductor_container", KEPT.format("init_process"), name="weak", command=command, **wish)
     got = until(lambda: host.run("cat", "/var/lib/conductor/containers/weak/rootfs/got", check=False).stdout, "got")
     assert got == secret
     refused = patched(host, "conductor_container", "", name="box", command=command, fails=True, **wish)
@@ -70,7 +70,7 @@ def test_cve_2024_21626_commands_in_an_image_have_no_descriptor_of_the_modules(b
     source = make_runnable_archive(bare_host)
     wish = {"source": source, "commands": ["cat /proc/self/fd/9/run/secret > /got"], "wrapper": LEAK}
     weak = """
-module_utils("_build.isolated_program")._let_go = lambda: None
+module_utils("_build.isolated_program")._drop_inherited = lambda: None
 module_utils("_container.init_process").close_other_descriptors = lambda keep: None
 """
     patched(bare_host, "conductor_image", weak, name="weak", **wish)
