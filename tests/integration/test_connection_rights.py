@@ -13,6 +13,8 @@ from testhost import PYTHON
 
 SLEEP = ["/bin/sleep", "infinity"]
 RAW = "[{ansible.builtin.raw: 'true'}]"
+# As on a host on which no module has run.
+NO_BUNDLE = "rm -r /var/lib/conductor/lib/[0-9a-f]*[0-9a-f]"
 WHO = """
 - ansible.builtin.command: whoami
   register: who
@@ -110,6 +112,7 @@ def test_root_by_sudo_on_the_host(host, box):
 def test_become_runs_once_per_run(host, box, how):
     allow(host, how)
     box.variables.update(conductor_host_become=True, conductor_host_become_password="out side")
+    host.run("sh", "-c", NO_BUNDLE)
     assert box.commands_on_the_host(RAW) > 3
     log = box.ssh_log()
     more = f"{RAW[:-1]}, {{ansible.builtin.ping: }}, {{ansible.builtin.setup: }}]"
@@ -178,9 +181,10 @@ def test_an_unprivileged_user_enters_containers_of_the_machine_itself(host, box)
         box.inventory.clear()
         box.add("box", conductor_host_become=True)
         subprocess.run(["chown", host.run("id", "-u", "deploy").stdout.strip(), directory], check=True)
+        host.run("sh", "-c", NO_BUNDLE)
         printed = box.playbook(RAW, WHO, on=host.user("deploy"), options=["-vvv"])
         assert "who.stdout: root" in printed
-        # The task itself with the program for it, who that user is, and root who admits them.
+        # The task itself with the bundle for it, who that user is, and root who admits them.
         assert printed.count("> EXEC ") == 5
 
 
