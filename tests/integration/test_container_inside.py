@@ -124,7 +124,7 @@ def test_hostname_and_hosts_file_are_its_own(host):
 
 def test_env_working_dir_and_user_are_those_of_the_command(host):
     start(
-        host, user="nobody:daemon", working_dir="/usr/share", env={"GREETING": "hello world", "N": 3},
+        host, user="nobody:daemon", working_dir="/usr/share", env={"GREETING": "hello world", "N": "3"},
         command=["/bin/sh", "-c", "id -un; id -gn; pwd; echo $GREETING $N $HOME; exec sleep infinity"],
     )  # fmt: skip
     log = host.module("conductor_container", name="web", wait=["test", "-e", "/proc/1"])["container"]["log"]

@@ -92,7 +92,7 @@ class HostMachine(RuleBasedStateMachine):
 
     @rule(name=NAME)
     def run_inside(self, name):
-        fails = not model.is_alive(self.view, self.view["run_states"].get(name))
+        fails = not model.alive(self.view, self.view["run_states"].get(name))
         result = self.asks("conductor_exec", container=name, argv=["/bin/echo", "hello"], fails=fails)
         assert fails or result["stdout"] == "hello"
         # It changes something each time.
@@ -141,7 +141,7 @@ class HostMachine(RuleBasedStateMachine):
     def kill(self, name, which):
         state = self.view["run_states"].get(name)
         process = state and (state if which == "first process" else state["supervisor"])
-        if model.is_alive(self.view, process):
+        if model.alive(self.view, process):
             model.kill(self.host, process["pid"])
             self.harmed = True
 

@@ -311,7 +311,10 @@ def test_image_dir_without_idmapped_mounts_is_refused_before_any_change(bare_hos
     wish = {"name": "web", "image": "small", "user": "0", "command": ["/bin/sleep", "infinity"]}
     for check in (True, False):
         refused = bare_host.module("conductor_container", **wish, check=check, fails=True)
-        assert "the file system of /var/lib/conductor/images/small/rootfs cannot" in refused["msg"]
+        assert (
+            "the file system of /var/lib/conductor/images/small/rootfs does not support idmapped mounts"
+            in refused["msg"]
+        )
         assert "userns: host" in refused["msg"] and "ext4" in refused["msg"]
     assert bare_host.run("ls", "-A", "/var/lib/conductor/containers", check=False).stdout == ""
     made = bare_host.module("conductor_container", **wish, userns="host")["container"]

@@ -113,7 +113,7 @@ class Machine:
 
     def calls_inside(self, name: str, *urls: str) -> list[str]:
         """What a container hears from each URL."""
-        return self.container_suffix(name, "/usr/bin/python3", "-c", CALL, *urls).splitlines()
+        return self.inside(name, "/usr/bin/python3", "-c", CALL, *urls).splitlines()
 
     def reboots(self, command: str, patience: float = 600) -> None:
         """Boot anew by a command, after which nobody may answer any more, and wait for a login."""

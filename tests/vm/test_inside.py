@@ -17,11 +17,11 @@ print(next(line for line in open("/proc/self/status") if line.startswith("Seccom
 
 
 def shell(machine, name, script, **options):
-    return machine.container_suffix(name, "/bin/sh", "-ec", script, **options)
+    return machine.inside(name, "/bin/sh", "-ec", script, **options)
 
 
 def answers(machine, name):
-    said = machine.container_suffix(name, "/usr/bin/python3", "-c", PROBE, json.dumps(CALLS)).splitlines()
+    said = machine.inside(name, "/usr/bin/python3", "-c", PROBE, json.dumps(CALLS)).splitlines()
     return dict(line.split() for line in said[:-1]), said[-1]
 
 

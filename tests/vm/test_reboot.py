@@ -34,8 +34,8 @@ def traces(host):
 def reboot(deployed, request):
     """The machine has run containers, and has been booted anew since."""
     host = deployed.host
-    deployed.container_suffix("web", "/bin/sh", "-c", "echo kept > /srv/data")
-    deployed.container_suffix("lonely", "/bin/rm", "-f", "/srv/asked")
+    deployed.inside("web", "/bin/sh", "-c", "echo kept > /srv/data")
+    deployed.inside("lonely", "/bin/rm", "-f", "/srv/asked")
     before, begin = traces(host), int(host.check_output("date +%s"))
     deployed.reboots(REBOOTS[request.param])
     booted = int(host.check_output("grep btime /proc/stat").split()[1])
@@ -64,7 +64,7 @@ def test_reconciled_connects_nothing_that_does_not_run(reboot, deployed):
 def test_the_playbook_brings_containers_back_with_their_data_and_networks(reboot, deployed):
     deployed.deploy()
     assert {one["state"] for one in deployed.containers().values()} == {"running"}
-    assert deployed.container_suffix("web", "/bin/cat", "/srv/data") == "kept"
+    assert deployed.inside("web", "/bin/cat", "/srv/data") == "kept"
     assert [said.split()[0] for said in deployed.calls(*WEB)] == ["web", "web"]
     assert deployed.calls_inside("web", "http://backend:8000/")[0].startswith("backend ")
     assert deployed.calls_inside("lonely", "http://backend:8000/") == ["refused"]

@@ -29,12 +29,12 @@ REFUSED = "Operation not permitted"
 
 
 def python(machine, name, program, **options):
-    return machine.container_suffix(name, "/usr/bin/python3", "-c", program, **options)
+    return machine.inside(name, "/usr/bin/python3", "-c", program, **options)
 
 
 def opens(machine, path, how="<"):
     """Whether a process in the box can open `path`; else why not."""
-    said = machine.container_suffix("box", "/bin/sh", "-c", f"( : {how}{path} ) 2>&1 && echo yes || true")
+    said = machine.inside("box", "/bin/sh", "-c", f"( : {how}{path} ) 2>&1 && echo yes || true")
     return said.rpartition(": ")[2]
 
 
@@ -83,18 +83,18 @@ def test_limits_change_while_a_container_runs(box, deployed):
 
 def test_no_disk_of_the_host_can_be_read_even_where_its_node_can_be_made(box, deployed):
     box(**MAKER)
-    deployed.container_suffix("box", *make_disk_node(deployed.host))
+    deployed.inside("box", *make_disk_node(deployed.host))
     assert opens(deployed, "/dev/made") == REFUSED
     assert opens(deployed, "/dev/null", "<>") == "yes"
     deployed.module("conductor_container", name="box", state="absent")
     box(userns="host", privileged=True)
-    deployed.container_suffix("box", *make_disk_node(deployed.host))
+    deployed.inside("box", *make_disk_node(deployed.host))
     assert opens(deployed, "/dev/made") == "yes"
 
 
 def test_a_device_that_was_asked_for_belongs_to_root_inside_and_can_be_used_so_far(box, deployed):
     box(devices=["/dev/vda:/dev/disk:r"])
-    assert deployed.container_suffix("box", "/usr/bin/stat", "-c", "%u:%g", "/dev/disk") == "0:0"
+    assert deployed.inside("box", "/usr/bin/stat", "-c", "%u:%g", "/dev/disk") == "0:0"
     assert opens(deployed, "/dev/disk") == "yes"
     assert opens(deployed, "/dev/disk", "<>") == REFUSED
 
@@ -103,7 +103,7 @@ def test_what_systemd_does_for_its_own_units_takes_no_limit_away(box, deployed):
     """It gives controllers to its units, and takes them back where no unit of its own needs them any more."""
     host = deployed.host
     box(**MAKER)
-    deployed.container_suffix("box", *make_disk_node(host))
+    deployed.inside("box", *make_disk_node(host))
     before = limits(host, "backend")
     assert before == [str(128 << 20), "40000 100000", "40"]
     host.check_output("systemd-run --wait --quiet -p CPUWeight=50 -p MemoryMax=100M -p TasksMax=10 true")
