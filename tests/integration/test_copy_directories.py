@@ -144,10 +144,10 @@ def test_invalid_directory_copies_fail_with_one_line_and_change_nothing(box):
     site = "box:/srv/site"
     for src, dest, told in (
         ("/run/got/fifo/", "/srv/site", "src /run/got/fifo/zz is a FIFO, and only files, directories and symlinks"),
-        ("/run/got/link/", "/srv/site", f"{site}/out is a link, and /run/got/link/out a directory"),
+        ("/run/got/link/", "/srv/site", f"{site}/out is a link, and /run/got/link/out is a directory"),
         ("/run/got/file/", "/srv/site", f"{site}/page is a file, and /run/got/file/page is a directory"),
-        ("/run/got/dir/", "/srv/site", f"{site}/sub is a directory, and /run/got/dir/sub a link"),
-        ("/run/got/over/", "/srv/site", f"{site}/sub is a directory, and /run/got/over/sub a file"),
+        ("/run/got/dir/", "/srv/site", f"{site}/sub is a directory, and /run/got/dir/sub is a link"),
+        ("/run/got/over/", "/srv/site", f"{site}/sub is a directory, and /run/got/over/sub is a file"),
         ("/run/site", "/srv/none", "directory /srv/none of dest in container box does not exist"),
         ("/run/site/", "/srv/none/none", "directory /srv/none of dest in container box does not exist"),
         ("/run/site", "/srv/file", "directory /srv/file of dest in container box: it, or a part of its path, is not"),
