@@ -32,7 +32,10 @@ class BundledAction(ActionBase):
         is_async = bool(self._task.async_val) and not self._connection.has_native_async
         arguments = dict(self._task.args)
         # An item of a role: all options at once, without a line for each that it may have.
-        arguments.update(arguments.pop("_options", {}))
+        options = arguments.pop("_options", {})
+        if not isinstance(options, dict):
+            raise AnsibleActionFail(f"_options: not a dictionary of options of {self.MODULE}. Correct the item.")
+        arguments.update(options)
         try:
             if is_async:
                 self._install_ahead(task_vars)
