@@ -49,7 +49,7 @@ def main() -> None:
         host.module("conductor_network", container="web")
         commands = {}
         for name, (module, arguments) in TASKS.items():
-            task = {module: dict(pair.split("=") for pair in arguments.split()), "loop": "{{ range(10) }}"}
+            task = {module: dict(pair.split("=") for pair in arguments.split()), "loop": "{{ range(10) | list }}"}
             play = Path(directory, f"{name}.json")
             play.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]))
             commands[name] = (
