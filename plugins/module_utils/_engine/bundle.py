@@ -115,6 +115,11 @@ def pin(directory: str) -> None:
         pass
 
 
+def is_pinned(directory: str) -> bool:
+    """Return whether this bundle is excluded from deletion."""
+    return os.path.exists(os.path.join(directory, _PINNED))
+
+
 def unpin(but: str = "") -> None:
     """Allow the deletion of each bundle except `but` when it is not used any more."""
     for directory in _bundles():
@@ -246,9 +251,5 @@ def _remove_unused() -> None:
     for directory in _bundles():
         with contextlib.suppress(FileNotFoundError):
             is_old = time.time() - os.stat(directory).st_mtime > _MAX_AGE
-            if (
-                is_old
-                and not os.path.exists(os.path.join(directory, _PINNED))
-                and not is_argument_of_any_process(directory)
-            ):
+            if is_old and not is_pinned(directory) and not is_argument_of_any_process(directory):
                 remove_tree(directory)

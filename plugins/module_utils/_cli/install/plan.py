@@ -15,15 +15,19 @@ from ..._errors import Conflict
 
 @dataclass(frozen=True)
 class File:
-    """A file owned by root. `ours` says whether the content with this `digest` is a release of the host command."""
+    """A file owned by root. `ours` says whether the content with this `digest` is a release of the host command, `kept`
+    whether the bundle that it runs is excluded from deletion.
+    """
 
     digest: str
     mode: int
     owner: int = 0
     ours: bool = True
+    kept: bool = True
 
     def shown(self) -> dict[str, Any]:
-        return {"sha256": self.digest, "mode": f"0{self.mode:o}", "owner": self.owner}
+        bundle = {} if self.kept else {"bundle": "missing or not kept"}
+        return {"sha256": self.digest, "mode": f"0{self.mode:o}", "owner": self.owner, **bundle}
 
 
 @dataclass(frozen=True)

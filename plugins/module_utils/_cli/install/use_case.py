@@ -10,10 +10,10 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..._engine.action import Action, Plan
-from ..._engine.bundle import current, digest, path_of, pin, unpin
+from ..._engine.bundle import current, digest, is_pinned, path_of, pin, unpin
 from ..._engine.engine import Run, UseCase
 from ..._engine.settings import Settings
 from ..._errors import InvalidInput
@@ -60,7 +60,12 @@ class CommandCase(UseCase["dict[str, File | None]"]):
         return ()
 
     def observe(self) -> dict[str, File | None]:
-        return {path: _read_file(path, content.marks) for path, content in self.contents.items()}
+        files = {path: _read_file(path, content.marks) for path, content in self.contents.items()}
+        program = files[self.paths["path"]]
+        # Without its bundle, which a later release could delete, the program does not run.
+        if program is not None and program.ours and not is_pinned(path_of(digest())):
+            files[self.paths["path"]] = replace(program, kept=False)
+        return files
 
     def plan(self, observed: dict[str, File | None]) -> Plan:
         return plan_files({path: self._wanted(content) for path, content in self.contents.items()}, observed)
@@ -80,10 +85,10 @@ class CommandCase(UseCase["dict[str, File | None]"]):
             os.makedirs(directory, mode=0o755, exist_ok=True)
             write_atomic(action.path, content.data, content.mode)
         else:
-            if self.contents[action.path].marks == MARKS:
-                unpin()
             os.unlink(action.path)
             sync_directory(directory)
+            if self.contents[action.path].marks == MARKS:
+                unpin()
 
     def result(self, observed: dict[str, File | None], run: Run[dict[str, File | None]]) -> dict:
         return dict(self.paths)
