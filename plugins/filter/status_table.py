@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timezone
 
-from ansible_collections.conductor.containers.plugins.module_utils._errors import printable
+from ansible_collections.conductor.containers.plugins.module_utils._engine.text_table import table
 
 DOCUMENTATION = r"""
 name: status_table
@@ -52,9 +52,7 @@ def status_table(containers: list[dict], networks: Sequence[dict] = ()) -> list[
     if not containers:
         return ["no containers"]
     connected = {network["container"]: network for network in networks}
-    rows = [HEADINGS, *(_row(one, connected.get(one["name"])) for one in containers)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+    return table(HEADINGS, [_row(one, connected.get(one["name"])) for one in containers])
 
 
 def _row(container: dict, network: dict | None) -> tuple:
@@ -63,7 +61,7 @@ def _row(container: dict, network: dict | None) -> tuple:
     if state == "exited" and container.get("exit_code") is not None:
         state = f"exited ({container['exit_code']})"
     running = container.get("state") == "running"
-    cells = (
+    return (
         container["name"],
         state,
         container.get("image"),
@@ -74,8 +72,6 @@ def _row(container: dict, network: dict | None) -> tuple:
         " ".join(_peer(one) for one in about.get("peers") or []),
         "; ".join(about.get("drift") or []),
     )
-    # Facts are text of the managed host, and the table is printed to a terminal.
-    return tuple(printable(" ".join(str(cell or "-").split("\n"))) for cell in cells)
 
 
 def _expose(one: dict) -> str:

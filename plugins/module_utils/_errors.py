@@ -71,6 +71,11 @@ class LockTimeout(ConductorError):
     """Another process held a lock for longer than the timeout."""
 
 
+def container_not_found(name: str, remedy: str = "create it with conductor_container") -> NotFound:
+    """Return the error about a container that does not exist."""
+    return NotFound(f"container {name} does not exist", remedy)
+
+
 def mark_pending(error: ConductorError) -> ConductorError:
     """Mark `error` and return it: in check mode an earlier task of the play may create or start the missing object."""
     error.is_pending = True

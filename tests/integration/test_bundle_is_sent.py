@@ -38,7 +38,7 @@ def test_check_mode_on_a_new_host_leaves_nothing(alpha, bare_host):
     before = take(bare_host)
     create = {"name": "web", "image": "none", "state": "present"}
     printed = alpha.playbook({"conductor.containers.conductor_container": create}, LIST, DONE, options=["--check"])
-    assert "there is no image 'none'" in printed and "changed=1" in printed
+    assert "image none does not exist" in printed and "changed=1" in printed
     assert bare_host.run("find", LIBRARY, check=False).stdout == ""
     assert [line for line in difference(before, take(bare_host)) if "sshd: " not in line] == []
 

@@ -5,12 +5,12 @@ from snapshot import difference, take
 
 PLAY = [
     ("conductor_image", {"name": "app", "source": {"image": "base"}}, "image base: does not exist"),
-    ("conductor_container", {"name": "box", "image": "app", "state": "started"}, "there is no image 'app'"),
-    ("conductor_network", {"container": "box", "internet": True}, "there is no container box"),
-    ("conductor_network", {"container": "db"}, "there is no container db"),
-    ("conductor_peer", {"container": "box", "peer": "db"}, "there is no container box"),
-    ("conductor_copy", {"container": "box", "content": "hello", "dest": "/greeting"}, "there is no container 'box'"),
-    ("conductor_exec", {"container": "box", "argv": ["true"]}, "there is no container 'box'"),
+    ("conductor_container", {"name": "box", "image": "app", "state": "started"}, "image app does not exist"),
+    ("conductor_network", {"container": "box", "internet": True}, "container box does not exist"),
+    ("conductor_network", {"container": "db"}, "container db does not exist"),
+    ("conductor_peer", {"container": "box", "peer": "db"}, "container box does not exist"),
+    ("conductor_copy", {"container": "box", "content": "hello", "dest": "/greeting"}, "container box does not exist"),
+    ("conductor_exec", {"container": "box", "argv": ["true"]}, "container box does not exist"),
     ("conductor_image", {"name": "golden", "source": {"container": "box"}}, "container box: does not exist"),
 ]
 

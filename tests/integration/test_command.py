@@ -101,7 +101,7 @@ def test_build_and_rmi(command):
         assert actions(command("build", "small")) == ["nothing to do"]
         assert [line.split()[0] for line in command("images").stdout.splitlines()] == ["NAME", "debian", "small"]
         assert actions(command("rmi", "small")) == ["remove image small"]
-        assert actions(command("rmi", "small")) == ["there is no image 'small'"]
+        assert actions(command("rmi", "small")) == ["image small does not exist"]
     finally:
         command.host.run("rm", "/usr/local/sbin/mmdebstrap")
         command.host.run("rm", "-r", f"{STATE}/images/.logs")
@@ -203,12 +203,12 @@ ERRORS = [
     (2, ["ps", "--", "ls"], "takes no command"),
     (2, ["logs", "-f", "--json", "box"], "mutually exclusive"),
     (2, ["frobnicate"], "invalid choice"),
-    (3, ["exec", "nobody"], "there is no container 'nobody'"),
-    (3, ["start", "nobody"], "there is no container 'nobody'"),
-    (3, ["stop", "--keep", "nobody"], "there is no container 'nobody'"),
-    (3, ["logs", "nobody"], "there is no container 'nobody'"),
-    (3, ["info", "nobody"], "there is no container 'nobody'"),
-    (3, ["addnetwork", "nobody"], "there is no container nobody"),
+    (3, ["exec", "nobody"], "container nobody does not exist"),
+    (3, ["start", "nobody"], "container nobody does not exist"),
+    (3, ["stop", "--keep", "nobody"], "container nobody does not exist"),
+    (3, ["logs", "nobody"], "container nobody does not exist"),
+    (3, ["info", "nobody"], "container nobody does not exist"),
+    (3, ["addnetwork", "nobody"], "container nobody does not exist"),
     (3, ["run", "no-image", "other"], "'no-image'"),
     (4, ["rmi", "debian"], "used by box"),
     (4, ["exec", "stopped", "--", "true"], "container stopped is not running"),

@@ -27,7 +27,7 @@ def says(controller, *words, tasks=RAW, **options):
 
 
 def test_a_container_that_does_not_exist(box):
-    says(box, "container box on test-", "container box: does not exist on this host", "unreachable=1")
+    says(box, "container box on test-", "container box does not exist", "unreachable=1")
 
 
 def test_a_container_that_is_not_running(host, box):

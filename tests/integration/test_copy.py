@@ -90,7 +90,7 @@ def test_invalid_copies_fail_with_one_line(box):
         assert told in copy(box, **wish, fails=True)["msg"], wish
     box.run("rm", "-r", "/run/fifo", "/run/got")
     nobody = box.module("conductor_copy", container="none", content="stuff\n", dest="/x", fails=True)
-    assert nobody["msg"].startswith("there is no container 'none'")
+    assert nobody["msg"].startswith("container none does not exist")
 
 
 def test_ids_beyond_the_containers_are_refused(host):

@@ -129,7 +129,7 @@ def test_container_that_does_not_run_is_an_error(web):
     web.module("conductor_container", name="web", state="stopped")
     assert "container web is not running" in run(web, argv=["true"], fails=True)["msg"]
     web.module("conductor_container", name="web", state="absent")
-    assert "there is no container 'web'" in run(web, argv=["true"], fails=True)["msg"]
+    assert "container web does not exist" in run(web, argv=["true"], fails=True)["msg"]
 
 
 def test_commands_that_fail_leave_no_descriptor_open(web):

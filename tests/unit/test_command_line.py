@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from ansible_collections.conductor.containers.plugins.module_utils import _errors
 from ansible_collections.conductor.containers.plugins.module_utils._cli import completion, output, parser
-from ansible_collections.conductor.containers.plugins.module_utils._cli import stream_pump as relay
 from ansible_collections.conductor.containers.plugins.module_utils._cli.install.plan import (
     File,
     RemoveFile,
@@ -18,6 +17,8 @@ from ansible_collections.conductor.containers.plugins.module_utils._cli.install.
 )
 from ansible_collections.conductor.containers.plugins.module_utils._cli.install.program import MARKS, program
 from ansible_collections.conductor.containers.plugins.module_utils._cli.main import EXIT
+from ansible_collections.conductor.containers.plugins.module_utils._engine import text_table
+from ansible_collections.conductor.containers.plugins.module_utils._kernel import stream_pump as relay
 
 ROOT = Path(__file__).parents[2]
 VERBS = parser.make_parser()[1]
@@ -105,13 +106,14 @@ def test_each_error_class_has_a_documented_exit_status():
 
 
 def test_columns_are_aligned_and_nothing_is_empty():
-    lines = output.table(("NAME", "SIZE"), [("a", ""), ("much-longer", "1K")])
+    lines = text_table.table(("NAME", "SIZE"), [("a", ""), ("much-longer", "1K")])
     assert lines == ["NAME         SIZE", "a            -", "much-longer  1K"]
 
 
 def test_control_characters_are_escaped():
-    assert output.table(("N",), [("a\x1b[31m\nb\tc",)])[1] == "a\\x1b[31m b\tc"
-    assert output.one_line("first\nsecond\udcff\n") == "first second\\udcff"
+    assert text_table.table(("N",), [("a\x1b[31m\nb\tc",)])[1] == "a\\x1b[31m b c"
+    assert _errors.one_line("first\nsecond\udcff\n") == "first second\\udcff"
+    assert output.shown("a\x1b\n\tb") == "a\\x1b\n\tb"
 
 
 @pytest.mark.parametrize(
@@ -168,6 +170,30 @@ def test_flow_ends_if_the_reader_is_gone():
         os.write(feed, b"y")
 
 
+def test_drain_ends_although_a_background_process_goes_on_writing():
+    source, feed = os.pipe()
+    os.write(feed, b"x" * 4096)
+    flow, copied = relay.Flow(source, lambda data: copied.append(os.write(feed, data)), closes_source=True), []
+    relay.drain(flow)
+    assert flow.over and 1 << 20 <= sum(copied) < 1 << 21
+    os.close(feed)
+
+
+def test_relay_copies_input_and_output_until_the_deadline_or_the_end():
+    for argv, seconds, ended in ((["/bin/cat"], 60, True), (["/bin/sleep", "60"], 0.05, False)):
+        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+            pidfd, got = os.pidfd_open(child.pid), []
+            inward = relay.Flow(b"x" * 200_000, os.dup(child.stdin.fileno()), closes_sink=True)
+            child.stdin.close()
+            outward = relay.Flow(child.stdout.fileno(), got.append)
+            deadline = time.monotonic() + seconds
+            assert relay.relay(pidfd, [inward, outward], until_over=[outward], deadline=deadline) is ended
+            inward.end()
+            child.kill()
+            os.close(pidfd)
+        assert len(b"".join(got)) == (200_000 if ended else 0)
+
+
 # Bash completion.
 
 
@@ -214,5 +240,5 @@ def test_files_of_other_programs_are_a_conflict(wanted):
 
 
 def test_long_command_is_shortened():
-    assert output.shortened("/bin/sleep 1", 12) == "/bin/sleep 1"
-    assert output.shortened("/bin/sleep\n10", 12) == "/bin/slee..."
+    assert _errors.one_line("/bin/sleep 1", 12) == "/bin/sleep 1"
+    assert _errors.one_line("/bin/sleep\n10", 12) == "/bin/slee..."

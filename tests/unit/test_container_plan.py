@@ -196,5 +196,5 @@ def test_allowed_restart_is_not_done_if_no_option_requires_it():
 
 def test_missing_image_is_an_error_of_the_plan():
     view = plan.ContainerView(image_exists=False)
-    with pytest.raises(NotFound, match="there is no image 'debian'"):
+    with pytest.raises(NotFound, match="image debian does not exist"):
         plan.plan_container(SPEC, "web", view, plan.Request("started"))

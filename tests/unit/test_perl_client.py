@@ -20,8 +20,8 @@ def said(one, text):
 def test_message_of_the_client_is_found_between_output_of_ssh(one):
     with pytest.raises(client.BundleMissing):
         one.outcome(125, b"", said(one, "?"))
-    with pytest.raises(NotRun, match=r"^there is no container 'box'$"):
-        one.outcome(125, b"", said(one, "!there is no container 'box'"))
+    with pytest.raises(NotRun, match=r"^container box does not exist$"):
+        one.outcome(125, b"", said(one, "!container box does not exist"))
     status, _, stderr = one.outcome(125, b"", b"of the command" + said(one, "=255"))
     assert status == 255 and one._token + "=" not in stderr.decode() and stderr.startswith(b"of the command")
 

@@ -26,17 +26,14 @@ import stat
 import struct
 from collections.abc import Callable
 
-from .._container import store
-from .._container.cgroup_paths import container_cgroup
 from .._container.exec.enter import Command, enter_and_start
-from .._container.exec.privileges import Confinement
-from .._container.seccomp.filters import filter_at
+from .._container.exec.running import running_container
 from .._container.spec.values import parse_user
-from .._engine.container_records import process_in, read_run_state
+from .._engine.container_records import read_run_state
 from .._engine.names import parse_name
 from .._engine.paths import ContainerPaths
 from .._engine.settings import Settings
-from .._errors import ConductorError, Conflict, InvalidInput, NotFound
+from .._errors import ConductorError, Conflict, InvalidInput
 from .._kernel.cgroup import Cgroup
 from .._kernel.processes import ProcessId
 from . import admission, relayed_streams
@@ -172,18 +169,6 @@ def _enter(arguments: list[str], run: Callable[[ProcessId, Cgroup, Command], int
     state = read_run_state(paths) or {}
     if "container_dir" in state:
         paths = ContainerPaths.of(state["container_dir"], name)
-    spec = store.read_spec(paths)
-    if spec is None:
-        raise NotFound(f"container {name}: does not exist on this host", "create it with conductor_container")
-    process = process_in(state)
-    if process is None or not process.wait_for_exec():
-        raise Conflict(f"container {name} is not running", "start it with conductor_container state=started")
-    command = Command(
-        argv=tuple(argv),
-        user=parse_user(user, "user"),
-        env=spec.env,
-        working_dir=spec.working_dir,
-        confinement=Confinement.of(spec, filter_at(state.get("seccomp", ""), spec)),
-    )
-    code = run(process, container_cgroup(name), command)
+    container = running_container(paths)
+    code = run(container.process, container.cgroup, container.command(tuple(argv), parse_user(user, "user")))
     return code if code >= 0 else 128 - code

@@ -12,17 +12,19 @@ output has no reader.
 
 from __future__ import annotations
 
+import functools
 import os
-import selectors
+import select
 import socket
 
 from .._container.exec.enter import Command, enter_and_start, pipes
 from .._container.exec.privileges import close_other_descriptors
 from .._kernel.cgroup import Cgroup
 from .._kernel.processes import ProcessId
+from .._kernel.stream_pump import Flow, relay
 
 STDOUT, STDERR, END = b"1", b"2", b"."
-# Bytes per read: the capacity of a pipe (pipe(7)).
+# Bytes per read.
 _PIECE = 1 << 16
 
 
@@ -48,86 +50,55 @@ def run_relayed(connection: socket.socket, size: int, process: ProcessId, cgroup
     pid = enter_and_start(process, cgroup, command, streams)
     for fd in streams:
         os.close(fd)
+    os.set_blocking(stdin, False)
+    outward = [
+        Flow(fd, functools.partial(send, connection, kind), closes_source=True)
+        for fd, kind in ((stdout, STDOUT), (stderr, STDERR))
+    ]
+    child = os.pidfd_open(pid)
     try:
-        _relay(connection, _Source(connection, size, stdin), {stdout: STDOUT, stderr: STDERR}, pid)
+        relay(child, [_Input(connection, size, stdin), *outward], until_over=outward)
     except (BrokenPipeError, ConnectionResetError):
         # The command notices by its streams. It is our child, so wait for it: the container's init may not reap it.
         close_other_descriptors(set())
         os.waitpid(pid, 0)
         raise
+    os.close(child)
     _, status = os.waitpid(pid, 0)
     return os.waitstatus_to_exitcode(status)
 
 
-def _relay(connection: socket.socket, source: _Source, outputs: dict[int, bytes], pid: int) -> None:
-    """Copy input and output until the command `pid` has ended and its output streams are closed."""
-    with selectors.DefaultSelector() as selector:
-        for fd in outputs:
-            selector.register(fd, selectors.EVENT_READ)
-        pidfd = os.pidfd_open(pid)
-        selector.register(pidfd, selectors.EVENT_READ)
-        source.watch(selector)
-        ended = False
-        while outputs or not ended:
-            for key, _ in selector.select():
-                if key.fd in outputs:
-                    data = os.read(key.fd, _PIECE)
-                    if data:
-                        send(connection, outputs[key.fd], data)
-                    else:
-                        selector.unregister(key.fd)
-                        os.close(key.fd)
-                        del outputs[key.fd]
-                elif key.fd == pidfd:
-                    selector.unregister(pidfd)
-                    os.close(pidfd)
-                    ended = True
-                else:
-                    source.move()
-                    source.watch(selector)
+class _Input:
+    """A command's input: the next `size` bytes of the connection. It is never over, to notice that the client has gone.
 
+    After the input, the only event on the connection is its end: the client has disconnected.
+    """
 
-class _Source:
-    """A command's input, copied from the connection to the command's pipe in pieces."""
+    over = dry = False
 
     def __init__(self, connection: socket.socket, size: int, stdin: int) -> None:
-        os.set_blocking(stdin, False)
-        self._connection = connection
-        self._left = size
-        self._stdin = stdin
-        self._piece = b""
-        self._watched: int | None = None
-        self._end_if_all()
+        self._connection, self._left, self._stdin = connection, size, stdin
+        self._piece = Flow(b"", stdin)
+        self._close_if_all()
 
-    def watch(self, selector: selectors.BaseSelector) -> None:
-        """Register with `selector` the descriptor that `move` waits for: a writable pipe or a readable connection.
+    def waits_for(self) -> tuple[int, int]:
+        """Return the command's pipe if a piece is left, else the connection; and the poll event."""
+        return (self._connection.fileno(), select.POLLIN) if self._piece.over else self._piece.waits_for()
 
-        After the input, the only event on the connection is its end: the client has disconnected.
-        """
-        wanted = self._stdin if self._piece else self._connection.fileno()
-        if wanted == self._watched:
-            return
-        if self._watched is not None:
-            selector.unregister(self._watched)
-        selector.register(wanted, selectors.EVENT_WRITE if self._piece else selectors.EVENT_READ)
-        self._watched = wanted
+    def go_on(self) -> int:
+        """Read a piece, or write to the command. Raises BrokenPipeError if the client has gone."""
+        if not self._piece.over:
+            # If the command has closed its input, the rest is discarded.
+            self._piece.go_on()
+            self._close_if_all()
+            return 0
+        data = self._connection.recv(min(self._left, _PIECE) or 1)
+        if not data or not self._left:
+            raise BrokenPipeError("the client has disconnected")
+        self._left -= len(data)
+        self._piece = Flow(data, self._stdin)
+        return len(data)
 
-    def move(self) -> None:
-        """Read a piece if none is left, and write to the command. Raises BrokenPipeError if the client has gone."""
-        if not self._piece:
-            self._piece = self._connection.recv(min(self._left, _PIECE) or 1)
-            if not self._piece or not self._left:
-                raise BrokenPipeError("the client has disconnected")
-            self._left -= len(self._piece)
-        try:
-            self._piece = self._piece[os.write(self._stdin, self._piece) :]
-        except BlockingIOError:
-            pass
-        except BrokenPipeError:
-            # The command has closed its input: discard the rest.
-            self._piece = b""
-        self._end_if_all()
-
-    def _end_if_all(self) -> None:
-        if not self._left and not self._piece:
+    def _close_if_all(self) -> None:
+        if not self._left and self._piece.over:
             os.close(self._stdin)

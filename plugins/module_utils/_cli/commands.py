@@ -15,8 +15,9 @@ from .._engine.engine import UseCase, check, perform
 from .._engine.names import parse_name
 from .._engine.paths import ContainerPaths, ImagePaths
 from .._engine.settings import Settings
-from .._errors import Damaged, EffectFailed, InvalidInput, NotFound
-from .output import local_time, one_line, print_json, shortened, size, table
+from .._engine.text_table import table
+from .._errors import Damaged, EffectFailed, InvalidInput, container_not_found, one_line
+from .output import local_time, print_json, size
 
 
 def _settings() -> Settings:
@@ -55,7 +56,7 @@ def _warn(text: str) -> None:
 def _existing(settings: Settings, name: str) -> str:
     """Return `name` if a container has it. Raises NotFound."""
     if store.read_spec(ContainerPaths.of(settings.container_dir, parse_name(name, "NAME"))) is None:
-        raise NotFound(f"there is no container {name!r}", "list them with: conductor ps")
+        raise container_not_found(name, "list them with: conductor ps")
     return name
 
 
@@ -109,7 +110,7 @@ def do_images(args: Namespace) -> int:
 
 def do_rmi(args: Namespace) -> int:
     result = _change(args, _image_case(_settings(), args, "absent", args.force))
-    return _show_change(args, result, f"there is no image {args.name!r}")
+    return _show_change(args, result, f"image {args.name} does not exist")
 
 
 def do_run(args: Namespace) -> int:
@@ -139,7 +140,7 @@ def do_stop(args: Namespace) -> int:
         _existing(settings, args.name)
         return _show_change(args, _change(args, _container_case(settings, args, "stopped")), "it is not running")
     result = _change(args, _container_case(settings, args, "absent", force=args.force))
-    return _show_change(args, result, f"there is no container {args.name!r}")
+    return _show_change(args, result, f"container {args.name} does not exist")
 
 
 def do_exec(args: Namespace) -> int:
@@ -266,7 +267,7 @@ def _one_container(settings: Settings, name: str) -> dict:
     """Return the result of conductor_container_info for one container. Raises NotFound, Damaged."""
     result = _look(_containers(settings, [name]))
     if not result["containers"]:
-        raise NotFound(f"there is no container {name!r}", "list them with: conductor ps")
+        raise container_not_found(name, "list them with: conductor ps")
     if result["containers"][0]["state"] == "damaged":
         raise Damaged(result["containers"][0]["error"])
     return result
@@ -291,7 +292,7 @@ def _command(container: dict) -> str:
     import shlex
 
     # One line per container, as in docker and podman; `info` shows the whole command.
-    return shortened(shlex.join(container.get("command") or ()), 30)
+    return one_line(shlex.join(container.get("command") or ()), 30)
 
 
 def _since(container: dict) -> str:

@@ -17,8 +17,8 @@ from .._engine.engine import Run
 from .._engine.settings import Settings
 from .._kernel.cgroup import Cgroup
 from .._kernel.processes import ProcessId
+from .._kernel.stream_pump import Flow, Signals, drain, relay
 from . import terminal
-from .stream_pump import Flow, drain, relay
 
 _ENDING = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP)
 
@@ -65,7 +65,8 @@ def _on_terminal(process: ProcessId, cgroup: Cgroup, command: Command) -> int:
             # The size may have changed before the handler was installed.
             terminal.set_size(master, terminal.size())
             # End if the caller's terminal is gone, for instance after a lost connection.
-            ended = relay(helper, flows, signals, on_signal, until_dry=flows[0])
+            with _pidfd(helper) as child:
+                ended = relay(child, flows, signals=Signals(signals, on_signal), until_dry=flows[0])
             if ended:
                 drain(flows[1], signals)
     finally:
@@ -93,11 +94,21 @@ def _on_streams(process: ProcessId, cgroup: Cgroup, command: Command) -> int:
         return True
 
     with _received_signals(*_ENDING) as signals:
-        relay(helper, [inward, *outward], signals, on_signal)
+        with _pidfd(helper) as child:
+            relay(child, [inward, *outward], signals=Signals(signals, on_signal))
         inward.end()
         for flow in outward:
             drain(flow, signals)
     return _status(helper)
+
+
+@contextlib.contextmanager
+def _pidfd(pid: int) -> Iterator[int]:
+    fd = os.pidfd_open(pid)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
 
 
 def _status(helper: int) -> int:

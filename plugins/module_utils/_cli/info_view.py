@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .output import local_time, one_line, size
+from .._errors import printable
+from .output import local_time, size
 
 
 def of_host(result: dict) -> list[str]:
@@ -56,7 +57,7 @@ def _lines(about: dict[str, object]) -> list[str]:
     for name, value in about.items():
         values = value if isinstance(value, list) else [value]
         for index, text in enumerate(v for v in values if v not in (None, "")):
-            lines.append(f"{'' if index else name + ':':{width}}{one_line(str(text))}")
+            lines.append(f"{'' if index else name + ':':{width}}{printable(str(text))}")
     return lines
 
 

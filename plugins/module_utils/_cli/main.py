@@ -17,7 +17,11 @@ from .._errors import (
     InvalidInput,
     LockTimeout,
     NotFound,
+    one_line,
 )
+
+# Characters. Errors of a build include the end of its log.
+_LONGEST_ERROR = 4000
 
 # By error class; the help text in parser.py documents them. 2 is the status of argparse.
 EXIT = {
@@ -76,14 +80,14 @@ def _run(argv: list[str]) -> int:
 
 def _failed(error: ConductorError, as_json: bool) -> int:
     """Print the error, and return its exit status."""
-    from .output import one_line, print_json
+    from .output import print_json
 
     try:
         if as_json:
             # The result of a failed module.
             print_json({"failed": True, "msg": str(error), **error.facts})
             sys.stdout.flush()
-        print(f"conductor: {one_line(str(error))}", file=sys.stderr, flush=True)
+        print(f"conductor: {one_line(str(error), _LONGEST_ERROR)}", file=sys.stderr, flush=True)
     except OSError:
         # The streams are closed.
         pass

@@ -16,13 +16,10 @@ from .._engine.settings import Settings
 from .._errors import ConductorError, EffectFailed
 from .._kernel.terminate import wait_for_exit
 from . import store
-from .cgroup_paths import container_cgroup
 from .exec.bounded_output import Tail
-from .exec.enter import Command, container_stopped_error
-from .exec.privileges import Confinement
 from .exec.run_inside import run_inside
+from .exec.running import running_container
 from .facts import container_facts, read_log_from
-from .seccomp import filters as seccomp_filters
 
 # Seconds within which an init that cannot boot has exited.
 _BOOT = 1.0
@@ -89,7 +86,7 @@ def wait_until_ready(settings: Settings, paths: ContainerPaths, argv: tuple[str,
     pause, output = 0.05, ""
     while True:
         spec = store.read_spec(paths)
-        process, _, running = store.observe_process(paths, spec)
+        _, _, running = store.observe_process(paths, spec)
         if not running or spec is None:
             facts = container_facts(settings, paths.name)
             raise EffectFailed(
@@ -97,18 +94,16 @@ def wait_until_ready(settings: Settings, paths: ContainerPaths, argv: tuple[str,
             )
         left = deadline - time.monotonic()
         try:
-            if process is None:
-                # The supervisor failed to restart it, and will try again.
-                raise container_stopped_error()
-            seccomp = seccomp_filters.filter_at((read_run_state(paths) or {}).get("seccomp", ""), spec)
-            command = Command(argv, spec.user, spec.env, spec.working_dir, Confinement.of(spec, seccomp))
+            container = running_container(paths)
             until = time.monotonic() + max(left, 0.1)
-            outcome = run_inside(process, container_cgroup(paths.name), command, b"", until, lambda: Tail(_MAX_OUTPUT))
+            outcome = run_inside(
+                container.process, container.cgroup, container.command(argv), b"", until, lambda: Tail(_MAX_OUTPUT)
+            )
             if outcome.rc == 0:
                 return
             output = (outcome.stderr or outcome.stdout).decode(errors="replace")
         except ConductorError as error:
-            # The container is being restarted, or the program of `wait` does not exist yet.
+            # The container is being restarted, or waits for that; or the program of `wait` does not exist yet.
             output = str(error)
         if time.monotonic() + pause > deadline:
             facts = container_facts(settings, paths.name)

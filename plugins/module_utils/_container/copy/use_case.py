@@ -19,7 +19,7 @@ from ..._engine.locks import container_lock
 from ..._engine.names import parse_name
 from ..._engine.paths import ContainerPaths
 from ..._engine.settings import Settings
-from ..._errors import InvalidInput, NotFound, mark_pending
+from ..._errors import InvalidInput, NotFound, container_not_found, mark_pending
 from ..._kernel.files import copy_source
 from ..._kernel.files.within_root import open_inside
 from ..._kernel.flock import Lock
@@ -129,7 +129,7 @@ class CopyCase(UseCase[Observed]):
         """The container's root, source and destination, open during the block."""
         spec = store.read_spec(self.paths)
         if spec is None:
-            raise mark_pending(NotFound(f"there is no container {self.name!r}", "create it with conductor_container"))
+            raise mark_pending(container_not_found(self.name))
         with contextlib.ExitStack() as stack:
             root_fd = stack.enter_context(open_root(self.settings, self.paths, spec, writable and self.into))
             source_fd = self._open_source(root_fd)

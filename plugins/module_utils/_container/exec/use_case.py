@@ -14,7 +14,6 @@ from datetime import datetime
 from functools import partial
 
 from ..._engine.action import Action, Plan
-from ..._engine.container_records import process_in, read_run_state
 from ..._engine.engine import Run, UseCase
 from ..._engine.id_range import END
 from ..._engine.names import parse_name
@@ -26,19 +25,16 @@ from ..._kernel.cgroup import Cgroup
 from ..._kernel.files.glob_within_root import TooManyEntries, pattern_exists
 from ..._kernel.flock import Lock
 from ..._kernel.processes import ProcessId
-from .. import store
-from ..cgroup_paths import container_cgroup
 from ..error_context import about_container
 from ..id_ranges import read_ids
-from ..seccomp.filters import filter_at
 from ..spec.container import ContainerSpec
 from ..spec.mounts import parse_path
 from ..spec.values import parse_argv, parse_env, parse_user
 from ..users import require_ids, resolve_user
 from .bounded_output import Head
 from .enter import Command, container_stopped_error, is_ending
-from .privileges import Confinement
 from .run_inside import OUTPUT_LIMIT, Outcome, run_inside, start_inside
+from .running import RunningContainer, running_container
 
 # Seconds that fit into every timeout of the system.
 _MAX_TIMEOUT = 1e9
@@ -56,13 +52,9 @@ class RunCommand(Action):
 
 @dataclass(frozen=True)
 class Observed:
-    """The container, its first process, the path of its seccomp filter, and the reason to skip the command ("" if it
-    must run).
-    """
+    """The container, and the reason to skip the command ("" if it must run)."""
 
-    spec: ContainerSpec
-    process: ProcessId
-    seccomp: str
+    container: RunningContainer
     skip_reason: str
 
 
@@ -113,23 +105,18 @@ class ExecCase(UseCase[Observed]):
             return self._observe()
 
     def _observe(self) -> Observed:
-        spec = store.read_spec(self.paths)
-        if spec is None:
-            raise mark_pending(NotFound(f"there is no container {self.name!r}", "create it with conductor_container"))
-        state = read_run_state(self.paths) or {}
-        process = process_in(state)
-        if process is None or not process.wait_for_exec(*self._left()):
-            raise mark_pending(
-                Conflict(f"container {self.name} is not running", "start it with conductor_container state=started")
-            )
         try:
-            guard = self._guard(spec, f"/proc/{process.pid}/root")
+            container = running_container(self.paths, *self._left())
+        except (NotFound, Conflict) as error:
+            raise mark_pending(error) from None
+        try:
+            skip_reason = self._guard(container.spec, f"/proc/{container.process.pid}/root")
         except (InvalidInput, OSError):
             # The root of a process that has just ended is empty.
-            if is_ending(process):
+            if is_ending(container.process):
                 raise container_stopped_error() from None
             raise
-        return Observed(spec, process, state.get("seccomp", ""), guard)
+        return Observed(container, skip_reason)
 
     def _left(self) -> tuple[float, ...]:
         return () if self.deadline is None else (max(0.0, self.deadline - time.monotonic()),)
@@ -152,17 +139,10 @@ class ExecCase(UseCase[Observed]):
     def apply(self, action: Action, run: Run[Observed]) -> None:
         with about_container(self.name):
             # Observed again: the container may have been restarted since the plan.
-            observed = self._observe()
-            spec = observed.spec
-            command = Command(
-                argv=self.argv,
-                user=self.user or spec.user,
-                env=tuple({**dict(spec.env), **dict(self.env)}.items()),
-                working_dir=self.chdir or spec.working_dir,
-                confinement=Confinement.of(spec, filter_at(observed.seccomp, spec)),
-            )
+            container = self._observe().container
+            command = container.command(self.argv, self.user, self.env, self.chdir)
             begin = datetime.now()
-            outcome = self.run(observed.process, container_cgroup(self.name), command)
+            outcome = self.run(container.process, container.cgroup, command)
             run.outcome = CommandRun(outcome, begin, datetime.now())
 
     def run(self, process: ProcessId, cgroup: Cgroup, command: Command) -> Outcome | int:

@@ -281,7 +281,7 @@ def _clean(name: str, view: ContainerView) -> list[Action]:
 def _require_image(wanted: ContainerSpec, view: ContainerView) -> None:
     if not view.image_exists:
         raise mark_pending(
-            NotFound(f"there is no image {wanted.image!r}", "build it with conductor_image, or correct image")
+            NotFound(f"image {wanted.image} does not exist", "build it with conductor_image, or correct image")
         )
 
 

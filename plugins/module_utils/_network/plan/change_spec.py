@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from ..._engine.action import Action
-from ..._errors import Conflict, Damaged, HostNotCapable, NotFound, mark_pending
+from ..._errors import Conflict, Damaged, HostNotCapable, container_not_found, mark_pending
 from ..spec.network import NetworkSpec, mac_of
 from ..spec.options import NetworkOptions
 from ..spec.pool import Network, allocate, gateway_of, is_assignable, overlapping
@@ -43,7 +43,7 @@ def require_container(view: NetworkView, name: str) -> ContainerView:
     """Return the container `name`. Raises NotFound or Damaged."""
     container = view.containers.get(name)
     if container is None:
-        raise mark_pending(NotFound(f"there is no container {name}", "create it with conductor_container"))
+        raise mark_pending(container_not_found(name))
     if container.damage:
         raise Damaged(container.damage)
     return container
