@@ -19,6 +19,7 @@ from ansible_collections.conductor.containers.plugins.plugin_utils.agent_client 
     secret_file,
 )
 from ansible_collections.conductor.containers.plugins.plugin_utils.perl_client import BundleMissing, Client
+from ansible_collections.conductor.containers.plugins.plugin_utils.private_file import write_private
 from ansible_collections.conductor.containers.plugins.plugin_utils.ssh_host import ManagedHost
 
 # The answer to `admit` (module_utils/_agent/handler.py), a secret and a socket. A shell may print text before it.
@@ -73,12 +74,5 @@ def _admitted(host: ManagedHost, path: str, python: str) -> str:
     if rc or not admitted:
         raise NotRun("the answer of the host has no secret and socket")
     secret, socket = (part.decode() for part in admitted.groups())
-    kept = secret_file(path)
-    with open(f"{kept}.{os.getpid()}", "w", encoding="ascii", opener=_open_private) as file:
-        file.write(secret)
-    os.replace(file.name, kept)
+    write_private(secret_file(path), secret)
     return socket
-
-
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

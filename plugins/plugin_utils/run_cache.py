@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible import constants as C
+from ansible_collections.conductor.containers.plugins.plugin_utils.private_file import write_private
 
 
 def cached_value(name: str, find: Callable[[], Any]) -> Any:
@@ -30,9 +31,7 @@ def cached_value(name: str, find: Callable[[], Any]) -> Any:
         found = find()
     # If the file cannot be written, the next task computes the value again.
     with contextlib.suppress(OSError):
-        with open(f"{kept}.{os.getpid()}", "w", encoding="utf-8") as file:
-            json.dump(found, file)
-        os.replace(file.name, kept)
+        write_private(kept, json.dumps(found))
     return found
 
 

@@ -12,6 +12,7 @@ import termios
 
 import pytest
 from host_command import PROGRAM, actions, pid_of
+from testhost import PYTHON
 from waiting import until
 
 
@@ -74,6 +75,29 @@ def test_signal_is_passed_to_the_command(box):
     box.host.run("kill", "-TERM", pid_of(box.host, f"{PROGRAM} exec box"))
     assert running.communicate(timeout=20)[0] == b"told\n" and running.returncode == 3
     assert "sleep 1000" not in box.host.run("ps", "ax").stdout, "all of its group got it"
+
+
+# Sends SIGTERM to the host command as soon as the command's process is in the container's cgroup; prints its status.
+EARLY = """
+import glob, signal, subprocess, sys
+procs = glob.glob("/sys/fs/cgroup/**/conductor/box/cgroup.procs", recursive=True)[0]
+def members():
+    with open(procs, "rb", buffering=0) as file:
+        return file.read()
+before = members()
+running = subprocess.Popen([*sys.argv[1:]], stdin=subprocess.DEVNULL)
+while members() == before:
+    pass
+running.send_signal(signal.SIGTERM)
+print(running.wait(20))
+"""
+
+
+def test_signal_right_after_the_start_ends_the_command(box):
+    for _ in range(5):
+        done = box.host.run(PYTHON, "-c", EARLY, PROGRAM, "exec", "box", "--", "sleep", "1000")
+        assert done.stdout.split() == [str(128 + signal.SIGTERM)]
+        assert "sleep 1000" not in box.host.run("ps", "ax").stdout
 
 
 def test_blocked_output_does_not_block_other_streams(box):

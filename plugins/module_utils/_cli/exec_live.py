@@ -77,8 +77,13 @@ def _on_terminal(process: ProcessId, cgroup: Cgroup, command: Command) -> int:
 
 def _on_streams(process: ProcessId, cgroup: Cgroup, command: Command) -> int:
     streams, (in_w, out_r, err_r) = pipes()
+    # Blocked until the command can get them: this process would end by a signal, and the command would go on.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     try:
         helper, inner = spawn(process, cgroup, command, streams, wait=True)
+    except BaseException:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        raise
     finally:
         for fd in streams:
             os.close(fd)
@@ -94,6 +99,7 @@ def _on_streams(process: ProcessId, cgroup: Cgroup, command: Command) -> int:
         return True
 
     with _received_signals(*_ENDING) as signals:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         with _pidfd(helper) as child:
             relay(child, [inward, *outward], signals=Signals(signals, on_signal))
         inward.end()

@@ -11,6 +11,7 @@ possible.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -18,6 +19,7 @@ import signal
 import sys
 import time
 
+from ..._kernel.files.atomic_write import write_atomic
 from ..._kernel.terminate import terminate
 
 # Seconds before the first restart, and at most.
@@ -250,11 +252,6 @@ def _read(path: str) -> dict | None:
 
 
 def _write(path: str, value: dict) -> None:
-    temporary = f"{path}.tmp"
-    try:
-        with open(temporary, "w", encoding="ascii") as file:
-            json.dump(value, file)
-        os.rename(temporary, path)
-    except OSError:
-        # A full disk, or a container that was removed meanwhile; a supervisor cannot report it.
-        pass
+    # OSError: a full disk, or a container that was removed meanwhile; a supervisor cannot report it.
+    with contextlib.suppress(OSError):
+        write_atomic(path, json.dumps(value).encode())
