@@ -69,7 +69,10 @@ def test_life_cycle_of_containers(command):
     assert command("exec", "box", "--", "hostname").stdout == "box\n"
     assert command("exec", "box", stdin="echo $0; hostname").stdout == "/bin/bash\nbox\n"
     until(lambda: command("logs", "web").stdout == "a  b\n", "it has printed")
-    assert "connect box by" in command("addnetwork", "box", "-i", "-e", "8080-80", "--expose", "53-53/udp").stdout
+    assert (
+        "connect box by"
+        in command("addnetwork", "box", "-i", "-e", "8080-80", "--expose", "container_port=53,protocol=udp").stdout
+    )
     command("addnetwork", "web")
     assert "update the firewall sets peer" in command("peer", "box", "web").stdout
     assert "box web" in command("images").stdout.splitlines()[1]

@@ -53,6 +53,13 @@ def test_options_of_the_shell_tool_are_accepted():
     args = parser.parse(["addnetwork", "box", "-i", "-e", "8080-80", "--expose", "443-443"])
     assert (args.internet, args.expose) == (True, ["8080-80", "443-443"])
     assert parser.parse(["addnetwork", "box"]).expose == []
+
+
+def test_expose_is_a_pair_or_a_mapping(capsys):
+    args = parser.parse(["addnetwork", "box", "-e", "80-8080", "-e", "container_port=53,protocol=udp,host_ip=::1"])
+    assert args.expose == ["80-8080", {"container_port": "53", "protocol": "udp", "host_ip": "::1"}]
+    for wrong in ("container_port=80,host_port", "container_port=80,container_port=81", "host_port=,container_port=1"):
+        assert "KEY=VALUE" in refused(capsys, "addnetwork", "box", "-e", wrong)
     assert (parser.parse(["peer", "a", "b"]).name, parser.parse(["peer", "a", "b"]).peer) == ("a", "b")
 
 

@@ -4,11 +4,8 @@ import json
 
 import pytest
 from ansible_collections.conductor.containers.plugins.module_utils._container.spec import capabilities
-from ansible_collections.conductor.containers.plugins.module_utils._container.spec.container import (
-    ContainerSpec,
-    merge,
-    parse_changes,
-)
+from ansible_collections.conductor.containers.plugins.module_utils._container.spec.container import ContainerSpec
+from ansible_collections.conductor.containers.plugins.module_utils._container.spec.merge import merge, parse_changes
 from ansible_collections.conductor.containers.plugins.module_utils._container.spec.signals import parse_signal
 from ansible_collections.conductor.containers.plugins.module_utils._container.supervisor.supervise import (
     backoff,

@@ -3,12 +3,9 @@
 import pytest
 from ansible_collections.conductor.containers.plugins.module_utils._container.mounts import MASKED
 from ansible_collections.conductor.containers.plugins.module_utils._container.mounts import _of_each_cpu as of_each_cpu
-from ansible_collections.conductor.containers.plugins.module_utils._container.spec.container import (
-    ContainerSpec,
-    merge,
-    parse_changes,
-)
+from ansible_collections.conductor.containers.plugins.module_utils._container.spec.container import ContainerSpec
 from ansible_collections.conductor.containers.plugins.module_utils._container.spec.devices import Device, parse_devices
+from ansible_collections.conductor.containers.plugins.module_utils._container.spec.merge import merge, parse_changes
 from ansible_collections.conductor.containers.plugins.module_utils._container.spec.ulimits import (
     NAMES,
     Ulimit,

@@ -143,14 +143,26 @@ def _logs(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("-f", "--follow", action="store_true", help="continue until the container has ended")
 
 
+def _expose_value(text: str) -> str | dict[str, str]:
+    """Return an entry of the option expose of conductor_network: a string, or a dictionary for KEY=VALUE,..."""
+    if "=" not in text:
+        return text
+    pairs = [part.partition("=") for part in text.split(",")]
+    value = {key: given for key, _, given in pairs}
+    if not all(given for _, _, given in pairs) or len(value) != len(pairs):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of KEY=VALUE, each key once")
+    return value
+
+
 def _addnetwork(verb: argparse.ArgumentParser) -> None:
     _container(verb)
     verb.add_argument(
         "-i", "--internet", action="store_true", help="allow Internet access with the host's address (NAT)"
     )
     verb.add_argument(
-        "-e", "--expose", metavar="CONTAINER_PORT-HOST_PORT", action="append", default=[],
-        help="expose a container port on a host port, TCP unless /udp is appended; repeatable",
+        "-e", "--expose", metavar="CONTAINER_PORT-HOST_PORT", action="append", default=[], type=_expose_value,
+        help="expose a container port on a host port, TCP unless /udp is appended; or "
+        "container_port=PORT[,host_port=PORT][,protocol=udp][,host_ip=ADDRESS]; repeatable",
     )  # fmt: skip
     _changes(verb)
 
@@ -256,6 +268,7 @@ is not set is off afterwards, even if it was on before.
 examples:
   conductor addnetwork box
   conductor addnetwork box --internet --expose 8080-80    container port 8080 on host port 80
+  conductor addnetwork box --expose container_port=8080,host_port=80,host_ip=127.0.0.1
 """,
         _addnetwork,
     ),

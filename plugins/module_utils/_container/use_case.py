@@ -52,7 +52,8 @@ from .plan.id_ranges import IdsView, choose_ids, choose_range, unregistered_ids
 from .readiness import check_init_boots, run_until_exit, wait_until_ready
 from .rootfs import check_idmap
 from .seccomp import filters as seccomp_filters
-from .spec.container import ContainerSpec, merge, parse_changes
+from .spec.container import ContainerSpec
+from .spec.merge import merge, parse_changes
 from .spec.request import RUNNING
 from .spec.values import parse_argv
 from .start_checks import check_startable

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, fields, replace
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
 from ..._engine.id_range import RANGE_KIND, IdRange, parse_userns, userns_kind
@@ -26,7 +26,6 @@ from ..._engine.typed_values import (
 )
 from ..._errors import Damaged, InvalidInput
 from .capabilities import bounding
-from .capabilities import parse as parse_capabilities
 from .devices import Device, parse_devices
 from .mounts import Mount, parse_mounts, parse_path
 from .seccomp import parse_seccomp
@@ -50,8 +49,6 @@ from .values import (
 DEFAULT_PIDS = 2048
 # Values for containers that were created before these options existed.
 _DEFAULTS_BEFORE = {"userns": "host", "memory_swap": UNLIMITED}
-# https://systemd.io/CONTAINER_INTERFACE: systemd as pid 1 powers off in order on SIGRTMIN+3; 34 is glibc's SIGRTMIN.
-_INIT_STOP_SIGNAL = 34 + 3
 _MAX = (1 << 31) - 1
 
 _MOUNT_OPTIONS = {
@@ -495,10 +492,11 @@ class ContainerSpec:
         return [field.name for field in fields(self) if getattr(self, field.name) != getattr(wanted, field.name)]
 
 
-_FIELDS = stored_fields(ContainerSpec)
+# The fields by name, with their options.
+FIELDS = stored_fields(ContainerSpec)
 # Types of the values in container.json: the options, and the container's id, wanted state and id range.
 _KINDS = {
-    **{name: field.kind for name, field in _FIELDS.items()},
+    **{name: field.kind for name, field in FIELDS.items()},
     "id": text,
     "wanted": one_of("running", "stopped"),
     "ids": nullable(RANGE_KIND),
@@ -508,7 +506,7 @@ _KINDS = {
 def options() -> Mapping[str, Option]:
     """The options of the spec by name, in the order of the documentation."""
     found = {}
-    for name, field in _FIELDS.items():
+    for name, field in FIELDS.items():
         if field.option is not None:
             found[name] = field.option
         elif name == "capabilities_add":
@@ -518,49 +516,4 @@ def options() -> Mapping[str, Option]:
 
 def applies(name: str) -> str:
     """When a change of the field `name` takes effect: LIVE, RESTART or RECREATE."""
-    return _FIELDS[name].applies
-
-
-def parse_changes(params: dict[str, Any]) -> dict[str, Any]:
-    """Checked values for the fields of the spec that are given in `params` of the module. Raises InvalidInput."""
-    given = {name: value for name, value in params.items() if value is not None}
-    changes: dict[str, Any] = {"name": parse_name(given["name"], "name")}
-    for name, field in _FIELDS.items():
-        if name in given and field.parse is not None:
-            changes[name] = field.parse(given[name], name)
-    capabilities = given.get("capabilities") or {}
-    for part in ("add", "drop"):
-        if capabilities.get(part) is not None:
-            changes[f"capabilities_{part}"] = parse_capabilities(capabilities[part], f"capabilities.{part}")
-    if changes.get("init"):
-        if "command" in changes:
-            raise InvalidInput("command and init are mutually exclusive", "leave out command to boot /sbin/init")
-        changes["command"] = ("/sbin/init",)
-        changes.setdefault("stop_signal", _INIT_STOP_SIGNAL)
-    elif "init" in changes:
-        changes.setdefault("command", ContainerSpec.command)
-        changes.setdefault("stop_signal", ContainerSpec.stop_signal)
-    return changes
-
-
-def merge(old: ContainerSpec | None, changes: dict[str, Any]) -> ContainerSpec:
-    """The wanted spec: the container's present one (or the defaults), updated by `changes`. Raises InvalidInput."""
-    if old is None and "image" not in changes:
-        raise InvalidInput(
-            f"container {changes['name']} does not exist, and no image is given to create it from", "set image"
-        )
-    spec = ContainerSpec(**changes) if old is None else replace(old, **changes)
-    if spec.devices and spec.dev == "host":
-        raise InvalidInput("devices and dev: host are mutually exclusive", "leave out one of them")
-    if spec.memory_swap > 0 and not 0 < spec.memory <= spec.memory_swap:
-        raise InvalidInput(
-            f"memory_swap: {spec.memory_swap} is less than memory, or memory has no limit",
-            "set it to the sum of memory and swap, or to 0 for no swap",
-        )
-    for mount in spec.mounts:
-        if mount.is_sysctl and not (spec.privileged and spec.userns == "host"):
-            raise InvalidInput(
-                f"mounts: target {mount.target} is a setting of the host's kernel",
-                "set privileged: true and userns: host, or leave out the mount",
-            )
-    return spec if spec.hostname else replace(spec, hostname=spec.name)
+    return FIELDS[name].applies

@@ -68,7 +68,9 @@ class Expose:
         if isinstance(value, str):
             value = _parse_text(value.strip())
         if not isinstance(value, dict):
-            raise InvalidInput(f"expose {value!r} is not valid", "use the form '8080-80' or a dictionary")
+            raise InvalidInput(
+                f"expose {value!r} is not valid", "use CONTAINER_PORT-HOST_PORT such as '8080-80', or a dictionary"
+            )
         unknown = sorted(set(map(str, value)) - _EXPOSE_KEYS)
         if unknown:
             raise InvalidInput(f"expose: unknown key {unknown[0]!r}", f"use only {', '.join(sorted(_EXPOSE_KEYS))}")

@@ -1,0 +1,62 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The wanted spec of a container: the present one, or the defaults, with the given options."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ..._engine.names import parse_name
+from ..._errors import InvalidInput
+from .capabilities import parse as parse_capabilities
+from .container import FIELDS, ContainerSpec
+
+# https://systemd.io/CONTAINER_INTERFACE: systemd as pid 1 powers off in order on SIGRTMIN+3; 34 is glibc's SIGRTMIN.
+_INIT_STOP_SIGNAL = 34 + 3
+
+
+def parse_changes(params: dict[str, Any]) -> dict[str, Any]:
+    """Checked values for the fields of the spec that are given in `params` of the module. Raises InvalidInput."""
+    given = {name: value for name, value in params.items() if value is not None}
+    changes: dict[str, Any] = {"name": parse_name(given["name"], "name")}
+    for name, field in FIELDS.items():
+        if name in given and field.parse is not None:
+            changes[name] = field.parse(given[name], name)
+    capabilities = given.get("capabilities") or {}
+    for part in ("add", "drop"):
+        if capabilities.get(part) is not None:
+            changes[f"capabilities_{part}"] = parse_capabilities(capabilities[part], f"capabilities.{part}")
+    if changes.get("init"):
+        if "command" in changes:
+            raise InvalidInput("command and init are mutually exclusive", "leave out command to boot /sbin/init")
+        changes["command"] = ("/sbin/init",)
+        changes.setdefault("stop_signal", _INIT_STOP_SIGNAL)
+    elif "init" in changes:
+        changes.setdefault("command", ContainerSpec.command)
+        changes.setdefault("stop_signal", ContainerSpec.stop_signal)
+    return changes
+
+
+def merge(old: ContainerSpec | None, changes: dict[str, Any]) -> ContainerSpec:
+    """The wanted spec: the container's present one (or the defaults), updated by `changes`. Raises InvalidInput."""
+    if old is None and "image" not in changes:
+        raise InvalidInput(
+            f"container {changes['name']} does not exist, and no image is given to create it from", "set image"
+        )
+    spec = ContainerSpec(**changes) if old is None else replace(old, **changes)
+    if spec.devices and spec.dev == "host":
+        raise InvalidInput("devices and dev: host are mutually exclusive", "leave out one of them")
+    if spec.memory_swap > 0 and not 0 < spec.memory <= spec.memory_swap:
+        raise InvalidInput(
+            f"memory_swap: {spec.memory_swap} is less than memory, or memory has no limit",
+            "set it to the sum of memory and swap, or to 0 for no swap",
+        )
+    for mount in spec.mounts:
+        if mount.is_sysctl and not (spec.privileged and spec.userns == "host"):
+            raise InvalidInput(
+                f"mounts: target {mount.target} is a setting of the host's kernel",
+                "set privileged: true and userns: host, or leave out the mount",
+            )
+    return spec if spec.hostname else replace(spec, hostname=spec.name)
