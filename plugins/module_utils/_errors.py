@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+
 
 def printable(text: str, keep: str = "") -> str:
     """Return `text` with every character that could act on a terminal escaped, except those in `keep`.
@@ -69,6 +71,18 @@ class EffectFailed(ConductorError):
 
 class LockTimeout(ConductorError):
     """Another process held a lock for longer than the timeout."""
+
+
+def name_in_message(error: ConductorError, name: object) -> None:
+    """Begin the message with `name`, the container or image of the task, unless it has it.
+
+    Not for errors that concern the host.
+    """
+    of_host = (HostNotCapable, Damaged, LockTimeout)
+    if isinstance(error, of_host) or not isinstance(name, str) or not re.fullmatch(r"[\w.-]{1,63}", name):
+        return
+    if not re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", error.message):
+        error.message = f"{name}: {error.message}"
 
 
 def container_not_found(name: str, remedy: str = "create it with conductor_container") -> NotFound:

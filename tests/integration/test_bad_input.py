@@ -187,7 +187,7 @@ CASES = [
 
 
 # In check mode a warning.
-LACKING = r"there is no (image|container) '?(nothing|other)'?$|(nothing|other): does not exist$|is not running$"
+LACKING = r"(image|container) (nothing|other) does not exist$|(nothing|other): does not exist$|is not running$"
 
 
 def test_bad_input_is_one_clear_line_and_changes_nothing(host):

@@ -212,7 +212,7 @@ ERRORS = [
     (3, ["logs", "nobody"], "container nobody does not exist"),
     (3, ["info", "nobody"], "container nobody does not exist"),
     (3, ["addnetwork", "nobody"], "container nobody does not exist"),
-    (3, ["run", "no-image", "other"], "'no-image'"),
+    (3, ["run", "no-image", "other"], "image no-image does not exist"),
     (4, ["rmi", "debian"], "used by box"),
     (4, ["exec", "stopped", "--", "true"], "container stopped is not running"),
     (5, ["run", "debian", "no name"], "'no name' is not a valid name"),

@@ -2,6 +2,7 @@
 
 import pytest
 from ansible_collections.conductor.containers.plugins.filter.status_table import status_table
+from ansible_collections.conductor.containers.plugins.module_utils import _errors
 from ansible_collections.conductor.containers.plugins.module_utils._engine import run_use_case as run
 from ansible_collections.conductor.containers.plugins.module_utils._errors import one_line, printable
 from ansible_collections.conductor.containers.plugins.plugin_utils import agent_client as stream
@@ -65,3 +66,20 @@ def test_invalid_secret_or_socket_is_refused(told):
     assert _ADMITTED.search(told) is None
     good = b"0" * 64 + b" /run/conductor/admitted/ab-1"
     assert _ADMITTED.search(b"welcome, 7\n" + good) and _ADMITTED.search(good + b"\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (_errors.InvalidInput("memory 'x' is not a size"), "web: memory 'x' is not a size"),
+        (_errors.InvalidInput("container web: no"), "container web: no"),
+        (_errors.InvalidInput("web-2 is taken"), "web: web-2 is taken"),
+        (_errors.Damaged("/etc/conductor/conductor.json is damaged"), "/etc/conductor/conductor.json is damaged"),
+    ],
+)
+def test_error_of_a_task_names_its_container(error, message):
+    _errors.name_in_message(error, "web")
+    assert error.message == message
+    for invalid in (["a", "list"], "", "new line\n", "a/b", None):
+        _errors.name_in_message(error, invalid)
+    assert error.message == message

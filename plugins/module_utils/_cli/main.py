@@ -17,6 +17,7 @@ from .._errors import (
     InvalidInput,
     LockTimeout,
     NotFound,
+    name_in_message,
     one_line,
 )
 
@@ -75,7 +76,11 @@ def _run(argv: list[str]) -> int:
         raise HostNotCapable("root is required on the host", "run the command with sudo")
     from . import commands
 
-    return getattr(commands, f"do_{args.verb}")(args)
+    try:
+        return getattr(commands, f"do_{args.verb}")(args)
+    except ConductorError as error:
+        name_in_message(error, getattr(args, "name", None))
+        raise
 
 
 def _failed(error: ConductorError, as_json: bool) -> int:

@@ -9,7 +9,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
-from .._errors import ConductorError, printable
+from .._errors import ConductorError, name_in_message, printable
 from .container_records import require_one_container_dir
 from .engine import UseCase, check, perform
 from .settings import Settings
@@ -30,6 +30,7 @@ def run_use_case(use_case: str, params: dict[str, Any], only_check: bool) -> dic
         case = build(params, settings)
         result = _check(case) if only_check else perform(case)
     except ConductorError as error:
+        name_in_message(error, params.get("container") or params.get("name"))
         result = {**error.facts, "failed": True, "msg": str(error)}
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
