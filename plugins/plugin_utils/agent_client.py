@@ -88,7 +88,7 @@ def secret_file(path: str) -> str:
 def accepts_requests(path: str, at: str | None = None) -> bool:
     """Return whether an agent accepts requests at `path`, or at `at`, its temporary name. Runs no command."""
     try:
-        _ask(path, [], at).close()
+        send_request(path, [], at).close()
     except NotAccepted:
         return False
     return True
@@ -97,11 +97,12 @@ def accepts_requests(path: str, at: str | None = None) -> bool:
 def run(path: str, request: list[str], data: bytes) -> tuple[int, bytes, bytes]:
     """Send `request` with the input `data` to the agent at `path`; return the command's status, output and errors.
 
-    Raises NotTaken if no agent accepts the request, NotRun if the agent reports an error, Lost if the connection ends.
+    Raises NotAccepted if no agent accepts the request, NotRun if the agent reports an error, ConnectionLost if the
+    connection ends.
     """
-    with _ask(path, request) as connection:
+    with send_request(path, request) as connection:
         connection.setblocking(False)
-        received = _Received()
+        received = ReceivedFrames()
         # The agent runs the command only after it has received the size of the input, so send that after the request.
         to_send = memoryview(struct.pack("!Q", len(data)) + data)
         with selectors.DefaultSelector() as selector:
@@ -120,10 +121,10 @@ def run(path: str, request: list[str], data: bytes) -> tuple[int, bytes, bytes]:
     return received.outcome()
 
 
-def _ask(path: str, request: list[str], at: str | None = None) -> socket.socket:
+def send_request(path: str, request: list[str], at: str | None = None) -> socket.socket:
     """Connect to the agent at `path`, or at `at`, and return the connection after it accepted `request`.
 
-    Raises NotTaken.
+    Raises NotAccepted.
     """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -152,7 +153,7 @@ def _secret(path: str) -> list[str]:
         return []
 
 
-class _Received:
+class ReceivedFrames:
     """The frames received so far."""
 
     def __init__(self) -> None:
@@ -179,7 +180,10 @@ class _Received:
                 self._output[kind].append(content)
 
     def outcome(self) -> tuple[int, bytes, bytes]:
-        """Return status, output and errors. Raises NotRun for an error of the agent, Lost for an invalid answer."""
+        """Return status, output and errors.
+
+        Raises NotRun for an error of the agent, ConnectionLost for an invalid answer.
+        """
         end = self.end
         if end is not None and end.startswith("!"):
             raise NotRun(end[1:])

@@ -70,9 +70,15 @@ def _admitted(host: ManagedHost, path: str, python: str) -> str:
     """Have the agent admit the login user; save the secret, and return the user's socket on the host. Raises NotRun."""
     client = Client(["admit", host.user_id()], python)
     rc, stdout, _ = client.outcome(*host.run_with_secret_output(client.command))
-    admitted = _ADMITTED.search(stdout[-_LONGEST:])
+    admitted = parse_admission(stdout)
     if rc or not admitted:
         raise NotRun("the answer of the host has no secret and socket")
-    secret, socket = (part.decode() for part in admitted.groups())
+    secret, socket = admitted
     write_private(secret_file(path), secret)
     return socket
+
+
+def parse_admission(stdout: bytes) -> tuple[str, str] | None:
+    """Return secret and socket in a host's answer to `admit`, which is untrusted input; None if it is invalid."""
+    found = _ADMITTED.search(stdout[-_LONGEST:])
+    return (found[1].decode(), found[2].decode()) if found else None

@@ -59,17 +59,17 @@ class Client:
     def __init__(self, request: list[str], python: str) -> None:
         """Prepare the command for `request` (see module_utils/_agent/handler.py); `python` is the host's."""
         # Random, so that processes inside cannot imitate messages of the client.
-        self._token = f"conductor-{secrets.token_hex(8)}"
+        self.token = f"conductor-{secrets.token_hex(8)}"
         program, socket = agent_paths()
         perl = ["/usr/bin/perl", "-e", _CLIENT.replace("\n", "")]
         # For a shell on the host.
-        self.command = shlex.join([*perl, socket, program, python, self._token, *request])
+        self.command = shlex.join([*perl, socket, program, python, self.token, *request])
 
     def outcome(self, rc: int, stdout: bytes, stderr: bytes) -> tuple[int, bytes, bytes]:
-        """Return the command's status, output and errors from those of the client. Raises NotRun, ProgramMissing."""
+        """Return the command's status, output and errors from those of the client. Raises NotRun, BundleMissing."""
         # The message ends with the token, too, as ssh may print text after it (-vvv).
-        before, begin, rest = stderr.partition(f"\n{self._token}".encode())
-        message, end, after = rest.partition(f"{self._token}\n".encode())
+        before, begin, rest = stderr.partition(f"\n{self.token}".encode())
+        message, end, after = rest.partition(f"{self.token}\n".encode())
         if rc != _NOT_RUN or not begin or not end:
             return rc, stdout, stderr
         stderr, text = before + after, message.decode(errors="replace")

@@ -250,7 +250,7 @@ sys.argv = ["conductor", "exec", "box", "--", "/usr/bin/tty"]
 importlib.import_module(BASE + "_cli.main").main()
 """
 WEAKEN = """
-original = terminal._open_pty
+original = terminal.open_pty
 def make(connection, size):
     try:
         import colorsys
@@ -258,7 +258,7 @@ def make(connection, size):
         # Not where we look. It could have been.
         pass
     return original(connection, size)
-terminal._open_pty = make
+terminal.open_pty = make
 """
 MAY_OPEN = {"open '/'", "open '/proc/self/status'"}
 

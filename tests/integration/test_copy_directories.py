@@ -190,10 +190,10 @@ os.{call} = call
 def test_too_many_files_are_refused(host):
     start(host, "box")
     host.run("sh", "-ec", SITE)
-    fewer = "module_utils('_container.copy.sides')._MAX_FILES = 9"
+    fewer = "module_utils('_container.copy.sides').MAX_FILES = 9"
     refused = patched(host, "conductor_copy", fewer, fails=True, container="box", src="/run/site", dest="/srv")
     assert "src /run/site has 9 files or more. Create an archive and copy that" in refused["msg"]
-    allowed = "module_utils('_container.copy.sides')._MAX_FILES = 10"
+    allowed = "module_utils('_container.copy.sides').MAX_FILES = 10"
     assert patched(host, "conductor_copy", allowed, container="box", src="/run/site", dest="/srv")["changed"]
     host.run("rm", "-r", "/run/site")
 

@@ -68,7 +68,7 @@ def test_installed_bundle_runs_and_returns_its_hash(library):
     assert directory == str(library / name) == bundle.install(name, io.BytesIO(b"not read"))
     code = f"import sys; sys.path.insert(0, {directory!r}); from conductor._engine import bundle; "
     code += f"bundle.LIBRARY_DIR = {str(library)!r}; "
-    code += "print(bundle.digest(), bundle.current(), bundle._digest(bundle._sources()))"
+    code += "print(bundle.digest(), bundle.current(), bundle.pack()[0])"
     done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == [name, directory, name]
     assert subprocess.run(

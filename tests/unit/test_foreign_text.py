@@ -6,7 +6,7 @@ from ansible_collections.conductor.containers.plugins.module_utils import _error
 from ansible_collections.conductor.containers.plugins.module_utils._engine import run_use_case as run
 from ansible_collections.conductor.containers.plugins.module_utils._errors import one_line, printable
 from ansible_collections.conductor.containers.plugins.plugin_utils import agent_client as stream
-from ansible_collections.conductor.containers.plugins.plugin_utils.open_agent import _ADMITTED
+from ansible_collections.conductor.containers.plugins.plugin_utils.open_agent import parse_admission
 
 # Clears the screen, sets the title, moves back over printed text, changes the text direction.
 HOSTILE = "\x1b[2J\x1b]0;x\x07\r\b\x7f\x9b1m\u202e\udc9b\u2028\0"
@@ -34,9 +34,9 @@ def test_status_table_is_escaped():
 
 def test_diffs_and_errors_of_modules_are_escaped():
     diff = [{"before": f"a\n{HOSTILE}", "after_header": HOSTILE, "after": {"name": HOSTILE}}]
-    (told,) = run._escaped_diff(diff)
+    (told,) = run.escape_diff(diff)
     assert told["before"].startswith("a\n\\x1b") and told["after_header"].isprintable()
-    assert run._escaped(f"file {HOSTILE}").isprintable()
+    assert run.escape_text(f"file {HOSTILE}").isprintable()
 
 
 @pytest.mark.parametrize("data", [
@@ -45,12 +45,12 @@ def test_diffs_and_errors_of_modules_are_escaped():
 ], ids=repr)  # fmt: skip
 def test_invalid_frames_are_errors(data):
     with pytest.raises(OSError, match="invalid answer from the agent"):
-        stream._Received().add(data)
+        stream.ReceivedFrames().add(data)
 
 
 @pytest.mark.parametrize("end", ["", "x", "-1", "1e3", "\u0661", "1234", " 1"])
 def test_invalid_status_is_an_error(end):
-    received = stream._Received()
+    received = stream.ReceivedFrames()
     received.add(b"." + len(end.encode()).to_bytes(4, "big") + end.encode())
     with pytest.raises(stream.ConnectionLost, match="invalid answer from the agent"):
         received.outcome()
@@ -63,9 +63,10 @@ def test_invalid_status_is_an_error(end):
     b"0" * 64 + b" /run/conductor/admitted/ab-1 -oProxyCommand=x",
 ])  # fmt: skip
 def test_invalid_secret_or_socket_is_refused(told):
-    assert _ADMITTED.search(told) is None
+    assert parse_admission(told) is None
     good = b"0" * 64 + b" /run/conductor/admitted/ab-1"
-    assert _ADMITTED.search(b"welcome, 7\n" + good) and _ADMITTED.search(good + b"\n")
+    admitted = ("0" * 64, "/run/conductor/admitted/ab-1")
+    assert parse_admission(b"welcome, 7\n" + good) == parse_admission(good + b"\n") == admitted
 
 
 @pytest.mark.parametrize(

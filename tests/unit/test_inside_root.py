@@ -140,6 +140,6 @@ def test_pattern_is_compared_with_a_limited_number_of_entries(root, monkeypatch)
     for number in range(20):
         (directory / f"etc/{number}").touch()
     assert pattern_exists(fd, "/e*/1?") and not pattern_exists(fd, "/etc/x*")
-    monkeypatch.setattr(glob_inside, "_MOST", 10)
+    monkeypatch.setattr(glob_inside, "MAX_ENTRIES", 10)
     with pytest.raises(glob_inside.TooManyEntries):
         pattern_exists(fd, "/etc/x*")

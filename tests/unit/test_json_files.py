@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from types import SimpleNamespace
 
 import pytest
 from ansible_collections.conductor.containers.plugins.module_utils._container import store
@@ -110,7 +111,7 @@ def read_all_of_container(directory):
 
 
 def read_state(path):
-    state = read_json(str(path), container_records._RUN_STATE)
+    state = container_records.read_run_state(SimpleNamespace(run_state=str(path)))
     for key in ("", "supervisor"):
         found = container_records.process_in(state, key)
         assert found is None or found.pid > 0
@@ -161,7 +162,8 @@ def test_any_changed_value_is_valid_or_damaged(tmp_path_factory, kind, data):
 def test_pid_0_is_no_process(tmp_path):
     """kill(0) would signal the own process group."""
     (tmp_path / "state.json").write_text(json.dumps({"version": 1, **STATE, "pid": 0}))
-    assert container_records.process_in(read_json(str(tmp_path / "state.json"), container_records._RUN_STATE)) is None
+    state = container_records.read_run_state(SimpleNamespace(run_state=str(tmp_path / "state.json")))
+    assert container_records.process_in(state) is None
 
 
 def test_unchanged_file_is_read_once(tmp_path, monkeypatch):

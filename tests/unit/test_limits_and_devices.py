@@ -1,8 +1,7 @@
 """Resource limits and devices: options, and their form on disk."""
 
 import pytest
-from ansible_collections.conductor.containers.plugins.module_utils._container.mounts import MASKED
-from ansible_collections.conductor.containers.plugins.module_utils._container.mounts import _of_each_cpu as of_each_cpu
+from ansible_collections.conductor.containers.plugins.module_utils._container.mounts import MASKED, per_cpu_paths
 from ansible_collections.conductor.containers.plugins.module_utils._container.spec.container import ContainerSpec
 from ansible_collections.conductor.containers.plugins.module_utils._container.spec.devices import Device, parse_devices
 from ansible_collections.conductor.containers.plugins.module_utils._container.spec.merge import merge, parse_changes
@@ -90,7 +89,7 @@ def test_thermal_throttle_of_each_cpu_is_masked(tmp_path):
         (tmp_path / "sys/devices/system/cpu" / name).mkdir(parents=True)
     root_fd = os.open(tmp_path, os.O_PATH | os.O_DIRECTORY)
     try:
-        assert sorted(of_each_cpu(root_fd)) == [
+        assert sorted(per_cpu_paths(root_fd)) == [
             f"/sys/devices/system/cpu/cpu{number}/thermal_throttle" for number in (0, 11)
         ]
     finally:

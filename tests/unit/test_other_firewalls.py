@@ -2,7 +2,7 @@
 
 import pytest
 from ansible_collections.conductor.containers.plugins.module_utils._network.plan.foreign_firewalls import (
-    _RULES,
+    ACCEPT_RULES,
     AddAcceptRules,
     ForeignChain,
     commands_for,
@@ -52,7 +52,9 @@ def carried_out(rules, commands):
 
 @given(
     chain=st.sampled_from(CHAINS[:1] + CHAINS[2:4]),
-    rules=st.lists(st.sampled_from([*_RULES, THEIRS, LAST, [*_RULES[0][:1], {"counter": {}}, *_RULES[0][1:]]])),
+    rules=st.lists(
+        st.sampled_from([*ACCEPT_RULES, THEIRS, LAST, [*ACCEPT_RULES[0][:1], {"counter": {}}, *ACCEPT_RULES[0][1:]]])
+    ),
     wanted=st.booleans(),
 )
 def test_one_plan_converges_and_keeps_the_order_of_other_rules(chain, rules, wanted):
@@ -69,7 +71,7 @@ def test_one_plan_converges_and_keeps_the_order_of_other_rules(chain, rules, wan
     assert plan_foreign_firewalls([look(after)], wanted) == []
     assert [r for r in after.values() if r in (THEIRS, LAST)] == [r for r in rules if r in (THEIRS, LAST)]
     if wanted and LAST not in rules and look(after).passed and not look(before).passed:
-        assert list(after.values())[-2:] == list(_RULES), "their own rules come first"
+        assert list(after.values())[-2:] == list(ACCEPT_RULES), "their own rules come first"
     drops = bool(look(after).why)
     assert look(after).passed if wanted and drops else not look(after).rules
 

@@ -13,7 +13,7 @@ def one(monkeypatch):
 
 def said(one, text):
     """As it comes from a host where ssh tells what it does: the command before it, and more behind."""
-    token = one._token
+    token = one.token
     return f"debug1: Sending command: {one.command}\n\n{token}{text}{token}\ndebug2: channel 2: is dead\n".encode()
 
 
@@ -23,7 +23,7 @@ def test_message_of_the_client_is_found_between_output_of_ssh(one):
     with pytest.raises(NotRun, match=r"^container box does not exist$"):
         one.outcome(125, b"", said(one, "!container box does not exist"))
     status, _, stderr = one.outcome(125, b"", b"of the command" + said(one, "=255"))
-    assert status == 255 and one._token + "=" not in stderr.decode() and stderr.startswith(b"of the command")
+    assert status == 255 and one.token + "=" not in stderr.decode() and stderr.startswith(b"of the command")
 
 
 def test_exit_status_of_the_command_is_not_a_message(one):

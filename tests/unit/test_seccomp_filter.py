@@ -67,7 +67,7 @@ def number_of(token, name):
 def table(token):
     """{number: name} of all calls that libseccomp knows on an architecture, between gaps of numbers without one."""
     base = 0x40000000 if token == X32 else 0
-    return {number: libseccomp._name(LIB, token, number) for number in range(base, base + 1000)}
+    return {number: libseccomp.call_name(LIB, token, number) for number in range(base, base + 1000)}
 
 
 def holds(arg, args):

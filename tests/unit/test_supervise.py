@@ -8,5 +8,5 @@ from ansible_collections.conductor.containers.plugins.module_utils._kernel.proce
 
 def test_reused_pid_of_an_adopted_process_is_not_watched():
     parent = ProcessId.of(os.getppid())
-    os.close(supervise._open(parent.pid, parent.start_time))
-    assert supervise._open(parent.pid, parent.start_time + 1) is None
+    os.close(supervise.open_first_process(parent.pid, parent.start_time))
+    assert supervise.open_first_process(parent.pid, parent.start_time + 1) is None

@@ -145,7 +145,7 @@ def _become(
         stdin = os.open("/dev/null", os.O_RDONLY) if streams[0] is None else streams[0]
         for source, target in ((stdin, 0), (streams[1], 1), (stderr, 2)):
             os.dup2(source, target)
-        _drop_inherited()
+        drop_inherited()
         syscalls.mount("", "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
         prepare()
         if execute is not None:
@@ -159,7 +159,7 @@ def _become(
         os._exit(127)
 
 
-def _drop_inherited() -> None:
+def drop_inherited() -> None:
     """Hide descriptors and keys of the module from the program, which may come from a hostile image."""
     for fd in os.listdir("/proc/self/fd"):
         if int(fd) > 2:

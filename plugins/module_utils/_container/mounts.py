@@ -28,7 +28,7 @@ from .spec.container import ContainerSpec
 from .spec.devices import DIRECTORIES, LINKS, STANDARD_NODES, Device
 from .spec.mounts import Mount
 
-_NO_LINKS = syscalls.RESOLVE_IN_ROOT | syscalls.RESOLVE_NO_SYMLINKS | syscalls.RESOLVE_NO_MAGICLINKS
+NO_SYMLINKS = syscalls.RESOLVE_IN_ROOT | syscalls.RESOLVE_NO_SYMLINKS | syscalls.RESOLVE_NO_MAGICLINKS
 # Limit of the kernel (path_resolution(7)).
 _MAX_LINKS = 40
 _RESERVED = ("proc", "sys", "dev")
@@ -52,7 +52,7 @@ READ_ONLY = "/proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger".split()
 
 
 @dataclass(frozen=True)
-class _Inside:
+class MountRoot:
     """The root directory to mount in, the host's id of root inside, and the user namespace of the container, if any."""
 
     root_fd: int
@@ -67,15 +67,15 @@ def mount_all(root: str, spec: ContainerSpec, root_id: int, userns_fd: int | Non
     creates belong to `root_id`. Raises OSError, EffectFailed, HostNotCapable.
     """
     root_fd = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    inside = _Inside(root_fd, root_id, userns_fd)
+    inside = MountRoot(root_fd, root_id, userns_fd)
     try:
         privileged = spec.privileged
         _mount(inside, "/proc", "proc", _SAFE)
         _mount(inside, "/sys", "sysfs", _SAFE | (0 if privileged else syscalls.MS_RDONLY))
-        _cgroup(inside, writable=spec.cgroup_writable)
-        _host_dev(inside) if spec.dev == "host" else _private_dev(inside, spec.devices)
+        mount_cgroup(inside, writable=spec.cgroup_writable)
+        _host_dev(inside) if spec.dev == "host" else mount_private_dev(inside, spec.devices)
         if not privileged:
-            _restrict(root_fd)
+            restrict_kernel_files(root_fd)
         elif userns_fd is None:
             _protect_sysctls(root_fd)
         if spec.init:
@@ -106,7 +106,7 @@ def _resolve(root_fd: int, path: str) -> list[str]:
             continue
         done.append(part)
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            fd = syscalls.openat2(root_fd, "/".join(done), os.O_PATH | os.O_NOFOLLOW, _NO_LINKS)
+            fd = syscalls.openat2(root_fd, "/".join(done), os.O_PATH | os.O_NOFOLLOW, NO_SYMLINKS)
             try:
                 if not stat.S_ISLNK(os.fstat(fd).st_mode):
                     continue
@@ -128,7 +128,7 @@ def _resolve(root_fd: int, path: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def _target(inside: _Inside, path: str, directory: bool = True):
+def _target(inside: MountRoot, path: str, directory: bool = True):
     """The /proc/self/fd path of `path` below the root, which is created if it is missing."""
     fd = _open_or_create(inside, path.strip("/").split("/"), directory)
     try:
@@ -137,7 +137,7 @@ def _target(inside: _Inside, path: str, directory: bool = True):
         os.close(fd)
 
 
-def _open_or_create(inside: _Inside, parts: list[str], directory: bool) -> int:
+def _open_or_create(inside: MountRoot, parts: list[str], directory: bool) -> int:
     path, root_fd = "/".join(parts), inside.root_fd
     with contextlib.suppress(FileNotFoundError):
         return _open(root_fd, path)
@@ -156,7 +156,7 @@ def _open_or_create(inside: _Inside, parts: list[str], directory: bool) -> int:
 
 def _open(root_fd: int, path: str) -> int:
     try:
-        return syscalls.openat2(root_fd, path, os.O_PATH, _NO_LINKS)
+        return syscalls.openat2(root_fd, path, os.O_PATH, NO_SYMLINKS)
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -165,12 +165,12 @@ def _open(root_fd: int, path: str) -> int:
         ) from error
 
 
-def _mount(inside: _Inside, path: str, fstype: str, flags: int, data: str | None = None) -> None:
+def _mount(inside: MountRoot, path: str, fstype: str, flags: int, data: str | None = None) -> None:
     with _target(inside, path) as target:
         syscalls.mount(fstype, target, fstype, flags, data)
 
 
-def _cgroup(inside: _Inside, writable: bool) -> None:
+def mount_cgroup(inside: MountRoot, writable: bool) -> None:
     """Mount the container's own cgroup as the root of version 2, where systemd inside expects it."""
     try:
         _mount(inside, "/sys/fs/cgroup", "cgroup2", _SAFE | (0 if writable else syscalls.MS_RDONLY))
@@ -180,10 +180,11 @@ def _cgroup(inside: _Inside, writable: bool) -> None:
             raise
 
 
-def _private_dev(inside: _Inside, devices: tuple[Device, ...]) -> None:
+def mount_private_dev(inside: MountRoot, devices: tuple[Device, ...]) -> None:
+    """Mount a /dev of the container's own: a tmpfs with the standard nodes, the terminals, and `devices`."""
     # Device nodes work in this tmpfs, since the host mounts it; processes inside cannot create any.
     _mount(inside, "/dev", "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NOEXEC, "mode=755,size=64k")
-    dev_fd = syscalls.openat2(inside.root_fd, "dev", os.O_RDONLY | os.O_DIRECTORY, _NO_LINKS)
+    dev_fd = syscalls.openat2(inside.root_fd, "dev", os.O_RDONLY | os.O_DIRECTORY, NO_SYMLINKS)
     try:
         for name in DIRECTORIES:
             os.mkdir(name, 0o755, dir_fd=dev_fd)
@@ -213,18 +214,19 @@ def _host_device(dev_fd: int, device: Device) -> None:
     os.mknod(path + name, found.st_mode, found.st_rdev, dir_fd=dev_fd)
 
 
-def _host_dev(inside: _Inside) -> None:
+def _host_dev(inside: MountRoot) -> None:
     with _target(inside, "/dev") as target:
         syscalls.mount("/dev", target, None, syscalls.MS_BIND | syscalls.MS_REC)
 
 
-def _restrict(root_fd: int) -> None:
+def restrict_kernel_files(root_fd: int) -> None:
+    """Make the paths READ_ONLY read-only and cover the paths MASKED, as far as they exist below the root."""
     for path in READ_ONLY:
         with contextlib.suppress(FileNotFoundError):
-            _mount_read_only(syscalls.openat2(root_fd, path[1:], os.O_PATH, _NO_LINKS))
-    for path in (*MASKED, *_of_each_cpu(root_fd)):
+            _mount_read_only(syscalls.openat2(root_fd, path[1:], os.O_PATH, NO_SYMLINKS))
+    for path in (*MASKED, *per_cpu_paths(root_fd)):
         with contextlib.suppress(FileNotFoundError):
-            _mask(syscalls.openat2(root_fd, path[1:], os.O_PATH, _NO_LINKS))
+            mask_path(syscalls.openat2(root_fd, path[1:], os.O_PATH, NO_SYMLINKS))
 
 
 def _protect_sysctls(root_fd: int) -> None:
@@ -236,20 +238,21 @@ def _protect_sysctls(root_fd: int) -> None:
     own = {}
     for name in _NAMESPACED_SYSCTLS:
         with contextlib.suppress(FileNotFoundError):
-            fd = syscalls.openat2(root_fd, f"proc/sys/{name}", os.O_PATH, _NO_LINKS)
+            fd = syscalls.openat2(root_fd, f"proc/sys/{name}", os.O_PATH, NO_SYMLINKS)
             own[name] = syscalls.open_tree("", dirfd=fd)
             os.close(fd)
-    _mount_read_only(syscalls.openat2(root_fd, "proc/sys", os.O_PATH, _NO_LINKS))
+    _mount_read_only(syscalls.openat2(root_fd, "proc/sys", os.O_PATH, NO_SYMLINKS))
     for name, tree in own.items():
-        fd = syscalls.openat2(root_fd, f"proc/sys/{name}", os.O_PATH, _NO_LINKS)
+        fd = syscalls.openat2(root_fd, f"proc/sys/{name}", os.O_PATH, NO_SYMLINKS)
         syscalls.move_mount(tree, fd)
         os.close(tree)
         os.close(fd)
 
 
-def _of_each_cpu(root_fd: int) -> list[str]:
+def per_cpu_paths(root_fd: int) -> list[str]:
+    """Paths to mask below the directory of each CPU, which depend on the machine."""
     try:
-        fd = syscalls.openat2(root_fd, _CPUS[1:], os.O_RDONLY | os.O_DIRECTORY, _NO_LINKS)
+        fd = syscalls.openat2(root_fd, _CPUS[1:], os.O_RDONLY | os.O_DIRECTORY, NO_SYMLINKS)
     except FileNotFoundError:
         return []
     try:
@@ -267,7 +270,7 @@ def _mount_read_only(fd: int) -> None:
     os.close(fd)
 
 
-def _mask(fd: int) -> None:
+def mask_path(fd: int) -> None:
     """Cover the directory `fd` with an empty one, or the file `fd` with /dev/null. Closes `fd`."""
     if stat.S_ISDIR(os.fstat(fd).st_mode):
         syscalls.mount("tmpfs", f"/proc/self/fd/{fd}", "tmpfs", syscalls.MS_RDONLY | _SAFE, "size=0,mode=000")
@@ -283,7 +286,7 @@ def _mask(fd: int) -> None:
     os.close(fd)
 
 
-def _bind(inside: _Inside, mount: Mount, target: list[str]) -> None:
+def _bind(inside: MountRoot, mount: Mount, target: list[str]) -> None:
     try:
         tree = syscalls.open_tree(native_path(mount.source))
     except OSError as error:
@@ -356,7 +359,7 @@ def _set_attributes(tree: int, attributes: int, mount: Mount, userns_fd: int | N
         ) from error
 
 
-def _tmpfs(inside: _Inside, mount: Mount, target: list[str]) -> None:
+def _tmpfs(inside: MountRoot, mount: Mount, target: list[str]) -> None:
     flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | (syscalls.MS_RDONLY if mount.read_only else 0)
     data = f"mode=1777{f',size={mount.size}' if mount.size else ''}"
     with _mount_errors(mount):

@@ -36,11 +36,11 @@ def run_use_case(use_case: str, params: dict[str, Any], only_check: bool) -> dic
         where = f" ({error.filename})" if error.filename else ""
         result = {"failed": True, "msg": f"{error.strerror or error}{where}"}
     if "msg" in result:
-        result["msg"] = _escaped(result["msg"])
+        result["msg"] = escape_text(result["msg"])
     if "warnings" in result:
-        result["warnings"] = [_escaped(text) for text in result["warnings"]]
+        result["warnings"] = [escape_text(text) for text in result["warnings"]]
     if "diff" in result:
-        result["diff"] = _escaped_diff(result["diff"])
+        result["diff"] = escape_diff(result["diff"])
     return result
 
 
@@ -58,14 +58,14 @@ def _check(case: UseCase[Any]) -> dict[str, Any]:
         return {"changed": True, "diff": {"before": {}, "after": {}}, "warnings": [warning], **case.predicted_result()}
 
 
-def _escaped(text: str) -> str:
+def escape_text(text: str) -> str:
     """Escape a text that Ansible prints unchanged."""
     return printable(text, keep="\n\t")
 
 
-def _escaped_diff(diff: Any) -> Any:
+def escape_diff(diff: Any) -> Any:
     """Escape the characters of a diff that act on a terminal: file names and content may come from a container."""
     if isinstance(diff, list):
-        return [_escaped_diff(each) for each in diff]
+        return [escape_diff(each) for each in diff]
     # Ansible prints other types as JSON.
-    return {key: _escaped(value) if isinstance(value, str) else value for key, value in diff.items()}
+    return {key: escape_text(value) if isinstance(value, str) else value for key, value in diff.items()}

@@ -71,7 +71,7 @@ class Cgroup:
             for controller in set(_read(os.path.join(parent, "cgroup.controllers")).split()) & set(_CONTROLLERS):
                 # If the root cgroup may not be divided, the host has no limits; set_limits reports a requested one.
                 try:
-                    _write(os.path.join(parent, "cgroup.subtree_control"), f"+{controller}")
+                    write_control_file(os.path.join(parent, "cgroup.subtree_control"), f"+{controller}")
                 except OSError as error:
                     if error.errno not in (errno.EBUSY, errno.ENOENT, errno.EINVAL):
                         raise
@@ -83,7 +83,7 @@ class Cgroup:
                 os.chown(os.path.join(self._v2, name), owner, owner)
             # Unlimited nesting would use up kernel memory, and paths would become too long to remove it.
             for name, most in (("cgroup.max.depth", "32"), ("cgroup.max.descendants", "4096")):
-                _write(os.path.join(self._v2, name), most)
+                write_control_file(os.path.join(self._v2, name), most)
 
     def allow_devices(self, rules: Iterable[DeviceRule] | None) -> None:
         """Allow the processes inside the devices of `rules`, or with None all that the host may use.
@@ -120,7 +120,7 @@ class Cgroup:
     def join(self) -> None:
         """Move the calling process into the cgroup. This may take 10 ms and more; CgroupEntry is faster."""
         for directory in self.directories:
-            _write(os.path.join(directory, "cgroup.procs"), "0")
+            write_control_file(os.path.join(directory, "cgroup.procs"), "0")
 
     def processes(self) -> list[int]:
         """Return the pids of all processes in the cgroup and below it."""
@@ -137,7 +137,7 @@ class Cgroup:
         """
         if self._v2:
             with contextlib.suppress(FileNotFoundError):
-                _write(os.path.join(self._v2, "cgroup.kill"), "1")
+                write_control_file(os.path.join(self._v2, "cgroup.kill"), "1")
 
     def set_limits(self, memory: int, cpus: float, pids: int, swap: int = -1, most_pids: int = 0) -> None:
         """Set all limits or none: if the kernel refuses one of them, the previous values are restored.
@@ -161,12 +161,12 @@ class Cgroup:
                 if name.endswith("memory.limit_in_bytes"):
                     # In version 1 the limit of memory plus swap may at no time be below that of memory.
                     _lift(name.replace("memory.limit", "memory.memsw.limit"), before)
-                _write(name, value)
+                write_control_file(name, value)
                 before.append((name, present))
             except OSError as error:
                 for changed, old in reversed(before):
                     with contextlib.suppress(OSError):
-                        _write(changed, _unlimited(changed, old))
+                        write_control_file(changed, _unlimited(changed, old))
                 raise self._refused(name, value, error) from None
 
     def _refused(self, name: str, value: str, error: OSError) -> EffectFailed:
@@ -359,7 +359,7 @@ def memory_limit_error(container: str, limit: int, used: int) -> tuple[str, str]
 def _lift(name: str, before: list[tuple[str, str]]) -> None:
     if os.path.exists(name):
         before.append((name, _read(name).strip()))
-        _write(name, str(_V1_UNLIMITED_MEMORY))
+        write_control_file(name, str(_V1_UNLIMITED_MEMORY))
 
 
 def _unlimited(name: str, value: str) -> str:
@@ -385,7 +385,8 @@ def _read(path: str) -> str:
         return file.read()
 
 
-def _write(path: str, text: str) -> None:
+def write_control_file(path: str, text: str) -> None:
+    """Write `text` to a file of a cgroup by one write(2), which is one command to the kernel. Raises OSError."""
     fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     try:
         os.write(fd, text.encode())

@@ -49,12 +49,13 @@ def allow_devices(v1: str | None, v2: str | None, rules: Iterable[DeviceRule] | 
 
 def _by_controller(directory: str, rules: Iterable[str] | None) -> None:
     if rules is not None:
-        _write(os.path.join(directory, "devices.deny"), ["a"])
+        write_rules(os.path.join(directory, "devices.deny"), ["a"])
     # EPERM: the host itself, in a cgroup that another program created, may not use the device.
-    _write(os.path.join(directory, "devices.allow"), ["a"] if rules is None else rules, PermissionError)
+    write_rules(os.path.join(directory, "devices.allow"), ["a"] if rules is None else rules, PermissionError)
 
 
-def _write(path: str, rules: Iterable[str], *may_fail: type[OSError]) -> None:
+def write_rules(path: str, rules: Iterable[str], *may_fail: type[OSError]) -> None:
+    """Write each of `rules` to a file of the controller. Raises OSError, except those of `may_fail`."""
     fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     try:
         for rule in rules:
@@ -69,7 +70,7 @@ def _attach(directory: str, code: bytes) -> None:
     try:
         loaded = load_program(_PROG_TYPE_CGROUP_DEVICE, code)
         try:
-            _at(directory, _PROG_ATTACH, loaded)
+            update_program(directory, _PROG_ATTACH, loaded)
         finally:
             os.close(loaded)
     except OSError as error:
@@ -80,10 +81,11 @@ def _attach(directory: str, code: bytes) -> None:
 
 
 def _detach(directory: str) -> None:
-    _at(directory, _PROG_DETACH, 0)
+    update_program(directory, _PROG_DETACH, 0)
 
 
-def _at(directory: str, command: int, program_fd: int) -> None:
+def update_program(directory: str, command: int, program_fd: int) -> None:
+    """Attach or detach a program at a cgroup, by a command of bpf(2). Raises OSError."""
     cgroup = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         # target_fd, attach_bpf_fd, attach_type, attach_flags: 0, for one program and none in the cgroups below.

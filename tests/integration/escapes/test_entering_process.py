@@ -84,7 +84,7 @@ def test_cve_2016_9962_a_process_on_its_way_in_is_out_of_reach(host, name, point
     module, function = POINTS[point]
     if name == "hosts-ids" and function == "enter":
         # It has no such step: its helper is looked at where that one ends instead.
-        module, function = "_container.exec.enter", "_command"
+        module, function = "_container.exec.enter", "become_command"
     start(host, name, **CONTAINERS[name])
     found = reach(host, name, module, function)
     assert set(found.values()) <= {"EPERM", "EACCES"}, found

@@ -14,7 +14,7 @@ from attacks import SLEEP, inside, on_host, patched, start
 from small_image import image
 
 DIRECTORY = "/var/lib/conductor/containers"
-FOLLOW_LINKS = "module_utils('_container.mounts')._NO_LINKS = 0"
+FOLLOW_LINKS = "module_utils('_container.mounts').NO_SYMLINKS = 0"
 
 
 def make(host, name, patch="", fails=False, **options):
@@ -104,8 +104,8 @@ def test_cve_2019_19921_a_proc_that_the_image_has_made_a_link(host, name):
     prepare(host, "weak", script, userns="host")
     host.run("mkdir", "/run/fake")
     weaken = """
-module_utils("_container.mounts")._restrict = lambda fd: None
-module_utils("_container.mounts")._cgroup = lambda *arguments, **options: None
+module_utils("_container.mounts").restrict_kernel_files = lambda fd: None
+module_utils("_container.mounts").mount_cgroup = lambda *arguments, **options: None
 process = module_utils("_container.exec.privileges")
 process.syscalls.permitted_capabilities = lambda: 0
 """
@@ -131,7 +131,7 @@ def open_tree(path, *arguments, **options):
     return original(path, *arguments, **options)
 libc.open_tree = open_tree
 libc.MOUNT_ATTR_RDONLY = 0
-inside_mounts._private_dev = lambda inside, devices: None
+inside_mounts.mount_private_dev = lambda inside, devices: None
 """
     prepare(host, "weak", script, userns="host")
     make(host, "weak", weaken, userns="host")

@@ -110,7 +110,7 @@ def test_output_without_end_does_not_outrun_a_timeout(host):
 
 def test_a_command_that_cannot_begin_is_an_error_in_any_case(host):
     freeze(host)
-    patch = "module_utils('_container.exec.enter')._ENTRY_TIMEOUT = 2.0"
+    patch = "module_utils('_container.exec.enter').ENTRY_TIMEOUT = 2.0"
     found = patched(host, "conductor_exec", patch, fails=True, container="box", argv=["/bin/true"])
     assert "container box: the command did not begin within 2 s" in found["msg"]
 

@@ -70,7 +70,7 @@ def test_cve_2024_21626_commands_in_an_image_have_no_descriptor_of_the_modules(b
     source = make_runnable_archive(bare_host)
     wish = {"source": source, "commands": ["cat /proc/self/fd/9/run/secret > /got"], "wrapper": LEAK}
     weak = """
-module_utils("_build.isolated_program")._drop_inherited = lambda: None
+module_utils("_build.isolated_program").drop_inherited = lambda: None
 module_utils("_container.init_process").close_other_descriptors = lambda keep: None
 """
     patched(bare_host, "conductor_image", weak, name="weak", **wish)
@@ -263,13 +263,13 @@ def test_the_hosts_null_device_is_not_in_reach_of_root_with_the_hosts_ids(host):
     body = 'os.chmod("/proc/keys", 0o666); return "changed"'
     weaken = """
 inside_mounts, libc = module_utils("_container.mounts"), module_utils("_kernel.syscalls")
-original = inside_mounts._mask
+original = inside_mounts.mask_path
 def mask(fd):
     if inside_mounts.stat.S_ISDIR(inside_mounts.os.fstat(fd).st_mode):
         original(fd)
     else:
         libc.mount("/dev/null", f"/proc/self/fd/{fd}", None, libc.MS_BIND)
-inside_mounts._mask = mask
+inside_mounts.mask_path = mask
 """
     wish = {"image": "debian", "command": ["/bin/sleep", "infinity"], "userns": "host"}
     patched(host, "conductor_container", weaken, name="weak", **wish)

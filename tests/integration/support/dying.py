@@ -16,15 +16,15 @@ EFFECTS = {
     "image": {
         "os": "mkdir rename unlink chmod chown waitpid rmdir symlink fsync utime",
         "_kernel.syscalls": "mount umount2 unshare setns clone3 move_mount",
-        "_kernel.cgroup": "_write",
-        "_kernel.devices_controller": "_write _at",
+        "_kernel.cgroup": "write_control_file",
+        "_kernel.devices_controller": "write_rules update_program",
     },
     "container": {
         "os": "mkdir rename unlink rmdir chmod chown",
         "signal": "pidfd_send_signal",
         "_kernel.syscalls": "mount umount2 unshare setns clone3 move_mount",
-        "_kernel.cgroup": "_write",
-        "_kernel.devices_controller": "_write _at",
+        "_kernel.cgroup": "write_control_file",
+        "_kernel.devices_controller": "write_rules update_program",
         "_container.start": "write_run_state bundle.current",
     },
     "network": {

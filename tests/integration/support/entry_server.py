@@ -35,7 +35,7 @@ class EntryServer:
 
     def ask(self, command: str) -> socket.socket:
         """Have a request taken, and no more."""
-        return agent_client._ask(self.path, ["box", "root", "/bin/sh", "-c", command])
+        return agent_client.send_request(self.path, ["box", "root", "/bin/sh", "-c", command])
 
     def exists(self, name: str) -> bool:
         """Whether there is a file of that name in the container's /run."""

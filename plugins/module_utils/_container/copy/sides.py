@@ -20,7 +20,7 @@ from .plan import MAX_DIFF_SIZE, FileView, printable_path
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 # Limit of files, so that a container cannot exhaust the host's memory with them.
-_MAX_FILES = 1 << 18
+MAX_FILES = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,11 @@ class Source:
                         self._refuse_kernel_files(path, path_fd)
                         views[path] = self._view(path, path_fd)
                         if views[path].kind == "directory":
-                            names = copy_source.list_directory(path_fd, _MAX_FILES)
+                            names = copy_source.list_directory(path_fd, MAX_FILES)
                             waiting += [os.path.join(path, name) for name in reversed(names)]
-            if len(views) + len(waiting) > _MAX_FILES:
+            if len(views) + len(waiting) > MAX_FILES:
                 raise InvalidInput(
-                    f"{self._where('')} has {_MAX_FILES} files or more", "create an archive and copy that"
+                    f"{self._where('')} has {MAX_FILES} files or more", "create an archive and copy that"
                 )
         return views
 

@@ -29,7 +29,7 @@ _LAST = ("cgroup", "user")
 
 # Seconds from the first step to the exec of the command's program. In between, processes inside can reach its process:
 # they can stop it, or freeze its cgroup.
-_ENTRY_TIMEOUT = 30.0
+ENTRY_TIMEOUT = 30.0
 # Seconds that `wait_for_exec` waits by default for the first process to execute its program.
 _EXEC_TIMEOUT = 10.0
 
@@ -118,7 +118,7 @@ def spawn(
 
 
 def _latest_exec() -> float:
-    return time.monotonic() + _ENTRY_TIMEOUT
+    return time.monotonic() + ENTRY_TIMEOUT
 
 
 def _read(fd: int, deadline: float) -> bytes:
@@ -140,7 +140,7 @@ def _read_to_end(fd: int, deadline: float) -> bytes:
 
 def _entry_timeout(cgroup: Cgroup) -> EffectFailed:
     return EffectFailed(
-        f"container {os.path.basename(cgroup.path)}: the command did not begin within {_ENTRY_TIMEOUT:g} s and was "
+        f"container {os.path.basename(cgroup.path)}: the command did not begin within {ENTRY_TIMEOUT:g} s and was "
         "killed; a process inside stops entering processes, or has frozen its cgroup",
         "stop the container",
     )
@@ -273,7 +273,7 @@ def _step_in(
             syscalls.setns(handles.namespaces["cgroup"])
             if handles.root_id:
                 user_namespace.enter(handles.namespaces["user"])
-            _command(command, streams, arrange, limits, error_fd)
+            become_command(command, streams, arrange, limits, error_fd)
         except BaseException as error:
             os.write(error_fd, error_line(error))
         finally:
@@ -282,7 +282,7 @@ def _step_in(
     return inner
 
 
-def _command(
+def become_command(
     command: Command,
     streams: tuple[int, ...],
     arrange: Callable[[], tuple[int, int, int]] | None,

@@ -30,7 +30,7 @@ def start_on_terminal(process: ProcessId, cgroup: Cgroup, command: Command, size
     with ours:
         with theirs:
             helper, _ = spawn(
-                process, cgroup, command, (theirs.fileno(),), wait=True, arrange=lambda: _open_pty(theirs, size)
+                process, cgroup, command, (theirs.fileno(),), wait=True, arrange=lambda: open_pty(theirs, size)
             )
         _, received, _, _ = socket.recv_fds(ours, 1, 1)
     if not received:
@@ -40,7 +40,7 @@ def start_on_terminal(process: ProcessId, cgroup: Cgroup, command: Command, size
     return helper, received[0]
 
 
-def _open_pty(connection: socket.socket, size: bytes) -> tuple[int, int, int]:
+def open_pty(connection: socket.socket, size: bytes) -> tuple[int, int, int]:
     """Standard streams on a new controlling terminal. Runs inside, where nothing can be imported."""
     try:
         master, slave = os.openpty()

@@ -191,7 +191,7 @@ def _watch(pid: int, start_time: int, spec_path: str, request: int) -> int | Non
 
     Returns its exit status (negative: a signal), or None if it is not a child of this process (new supervisor).
     """
-    pidfd = _open(pid, start_time)
+    pidfd = open_first_process(pid, start_time)
     if pidfd is not None:
         if pidfd not in _wait({pidfd, request}):
             # Read now, since both can change while it runs. Without a spec it is killed at once, as by `stop`.
@@ -209,7 +209,7 @@ def _watch(pid: int, start_time: int, spec_path: str, request: int) -> int | Non
     return os.waitstatus_to_exitcode(status)
 
 
-def _open(pid: int, start_time: int) -> int | None:
+def open_first_process(pid: int, start_time: int) -> int | None:
     """A pidfd of the first process; None if it has ended, after which its pid may belong to another process."""
     try:
         pidfd = os.pidfd_open(pid)

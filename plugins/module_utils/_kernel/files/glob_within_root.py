@@ -12,7 +12,7 @@ import os
 from .within_root import open_inside
 
 # Limit of directory entries to compare with a pattern: the root may hold any number of them.
-_MOST = 1 << 18
+MAX_ENTRIES = 1 << 18
 _KERNEL = ("/proc", "/sys")
 
 
@@ -23,7 +23,7 @@ class TooManyEntries(Exception):
 def pattern_exists(root_fd: int, pattern: str) -> bool:
     """Return whether `pattern` exists for a process with the root `root_fd`: no symlink leads out of that root.
 
-    A symlink into proc or sysfs does not count unless `pattern` itself begins there. Raises TooMany.
+    A symlink into proc or sysfs does not count unless `pattern` itself begins there. Raises TooManyEntries.
     """
     search = _Search(root_fd, pattern.startswith(tuple(f"{top}/" for top in _KERNEL)) or pattern in _KERNEL)
     if not glob.has_magic(pattern):
@@ -35,7 +35,7 @@ class _Search:
     def __init__(self, root_fd: int, kernel_files: bool) -> None:
         self._root_fd = root_fd
         self._kernel_files = kernel_files
-        self._left = _MOST
+        self._left = MAX_ENTRIES
 
     def exists(self, path: str) -> bool:
         fd = self._open(path, os.O_PATH)

@@ -130,7 +130,7 @@ def _table(lib: ctypes.CDLL, token: int, names: Collection[str]) -> dict[int, st
     newest = max(
         (number for number in (resolve(token, name.encode()) for name in names) if number in table), default=-1
     )
-    return {number: _name(lib, token, number) for number in range(base, newest + 1)}
+    return {number: call_name(lib, token, number) for number in range(base, newest + 1)}
 
 
 def audit_architecture(token: int) -> int:
@@ -138,7 +138,8 @@ def audit_architecture(token: int) -> int:
     return 0xC000003E if token == 0x4000003E else token
 
 
-def _name(lib: ctypes.CDLL, token: int, number: int) -> str:
+def call_name(lib: ctypes.CDLL, token: int, number: int) -> str:
+    """Return the name of a system call of the architecture `token`; "" for an unused number."""
     pointer = lib.seccomp_syscall_resolve_num_arch(token, number)
     if not pointer:
         return ""

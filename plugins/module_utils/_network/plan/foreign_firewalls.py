@@ -19,7 +19,7 @@ from .firewall_rules import ACCEPT, FROM_OURS, TO_OURS
 from .firewall_table import TABLE
 
 _FAMILIES = ("inet", "ip", "ip6")
-_RULES = ([FROM_OURS, ACCEPT], [TO_OURS, ACCEPT])
+ACCEPT_RULES = ([FROM_OURS, ACCEPT], [TO_OURS, ACCEPT])
 # Shown to readers of the other firewall.
 _COMMENT = "conductor: containers"
 
@@ -100,10 +100,10 @@ def with_rules(chain: ForeignChain, rules: Mapping[str, Sequence[Mapping[str, An
     Our rules are recognized by their effect: iptables-restore(8) writes our comment in another form and adds a counter.
     """
     found = [(rule["handle"], _essence(rule)) for rule in rules.get(chain.name, ())]
-    ours = tuple(handle for handle, parts in found if parts in _RULES)
+    ours = tuple(handle for handle, parts in found if parts in ACCEPT_RULES)
     final = next((place for place, (_, parts) in enumerate(found) if _drops_all(parts, rules)), None)
     reached = [parts for _, parts in found[:final]]
-    passed = all(rule in reached for rule in _RULES)
+    passed = all(rule in reached for rule in ACCEPT_RULES)
     before = None if final is None else found[final][0]
     why = chain.why or ("" if final is None else "drops packets that it does not accept")
     return replace(chain, why=why, before=before, rules=ours, passed=passed)
@@ -146,7 +146,7 @@ def commands_for(action: AddAcceptRules | RemoveAcceptRules) -> list[dict[str, A
     place = {"family": chain.family, "table": chain.table, "chain": chain.name}
     commands: list[dict[str, Any]] = [{"delete": {"rule": {**place, "handle": handle}}} for handle in chain.rules]
     if isinstance(action, AddAcceptRules):
-        for expr in _RULES:
+        for expr in ACCEPT_RULES:
             rule = {**place, "expr": expr, "comment": _COMMENT}
             commands.append(
                 {"add": {"rule": rule}}
