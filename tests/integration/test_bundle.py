@@ -1,6 +1,7 @@
 """The bundle of our code in /var/lib/conductor/lib: how it gets there, and what other releases have left there."""
 
 from attacks import patched
+from seams.interference import remove_bundle_first
 
 SLEEP = ["/bin/sleep", "infinity"]
 LIBRARY = "/var/lib/conductor/lib"
@@ -37,17 +38,6 @@ def test_bundles_of_other_releases_are_deleted_unless_they_are_in_use(host):
         host.run("rm", "-r", *(f"{LIBRARY}/{name}" for name in (in_use, recent, pinned)))
 
 
-# Another start of the same moment has been quicker: each time before this one removes a bundle.
-QUICKER = """
-bundle = module_utils("_engine.bundle")
-def gone(path):
-    import shutil
-    shutil.rmtree(path)
-    return False
-bundle.is_argument = gone
-"""
-
-
 def test_two_first_starts_after_an_upgrade_do_not_hinder_each_other(host):
     start(host, "old")
     (current,) = bundles(host)
@@ -57,5 +47,5 @@ def test_two_first_starts_after_an_upgrade_do_not_hinder_each_other(host):
         host.run("touch", "--date", "8 days ago", unused)
     host.run("rm", "-r", f"{LIBRARY}/{current}")
     wish = {"name": "new", "image": "debian", "command": SLEEP}
-    assert patched(host, "conductor_container", QUICKER, **wish)["container"]["state"] == "running"
+    assert patched(host, "conductor_container", seams=[remove_bundle_first], **wish)["container"]["state"] == "running"
     assert bundles(host) == {current}

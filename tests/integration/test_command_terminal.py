@@ -6,7 +6,9 @@ import json
 import pexpect
 import pytest
 from host_command import PROGRAM, PROMPT, at
-from testhost import PYTHON, module_environment
+from seams import build_command, build_environment
+from seams.audits import audit_from_setns, audit_until_exec
+from seams.interference import import_before
 from waiting import until
 
 INSIDE = "inside> "
@@ -220,46 +222,8 @@ def test_replaced_ptmx_is_a_one_line_error(command, shell, trap):
     assert modes(shell) == before
 
 
-# What the process that becomes the command imports and opens on the way in (CVE-2019-14271); what {weaken} does comes
-# before.
-AUDITED = """
-import importlib, json, os, socket, sys
-BASE = "ansible_collections.conductor.containers.plugins.module_utils."
-libc, process, terminal = (
-    importlib.import_module(BASE + name)
-    for name in ("_kernel.syscalls", "_container.exec.privileges", "_container.exec.terminal")
-)
-inside, seen = [], []
-def hook(event, arguments):
-    if inside and event in ("import", "open", "ctypes.dlopen", "compile", "exec"):
-        seen.append(f"{{event}} {{arguments[0]!r}}")
-sys.addaudithook(hook)
-setns, execute = libc.setns, process.os.execve
-def watched(fd, kind=0):
-    setns(fd, kind)
-    if os.path.exists("/marks-the-container"):
-        inside.append(True)
-def tell(*arguments):
-    inside.clear()
-    with open("/tmp/audit", "w") as file:
-        json.dump(seen, file)
-    execute(*arguments)
-libc.setns, process.os.execve = watched, tell
-{weaken}
-sys.argv = ["conductor", "exec", "box", "--", "/usr/bin/tty"]
-importlib.import_module(BASE + "_cli.main").main()
-"""
-WEAKEN = """
-original = terminal.open_pty
-def make(connection, size):
-    try:
-        import colorsys
-    except ImportError:
-        # Not where we look. It could have been.
-        pass
-    return original(connection, size)
-terminal.open_pty = make
-"""
+# What the process that becomes the command imports and opens on the way in (CVE-2019-14271).
+AUDIT = [audit_from_setns(marker="/marks-the-container"), audit_until_exec(path="/tmp/audit")]
 MAY_OPEN = {"open '/'", "open '/proc/self/status'"}
 
 
@@ -267,12 +231,13 @@ def test_cve_2019_14271_nothing_is_loaded_on_the_way_to_a_terminal_inside(comman
     command("exec", "box", "--", "touch", "/marks-the-container")
     audit = "/var/lib/conductor/containers/box/rootfs/tmp/audit"
 
-    def found(weaken):
-        environment = [f"{name}={value}" for name, value in module_environment().items()]
-        run = command.spawn("env", *environment, PYTHON, "-c", AUDITED.format(weaken=weaken))
+    def found(*seams):
+        environment = [f"{name}={value}" for name, value in build_environment().items()]
+        program = build_command([*AUDIT, *seams], "command", "exec", "box", "--", "/usr/bin/tty")
+        run = command.spawn("env", *environment, *program)
         run.expect(pexpect.EOF)
         assert "/dev/pts/0" in run.before, run.before
-        return set(json.loads(command.host.run("cat", audit).stdout))
+        return set(json.loads(command.host.run("cat", audit).stdout)["seen"])
 
-    assert "import 'colorsys'" in found(WEAKEN)
-    assert found("") <= MAY_OPEN
+    assert "import 'colorsys'" in found(import_before("_container.exec.terminal:open_pty", module="colorsys"))
+    assert found() <= MAY_OPEN

@@ -5,6 +5,8 @@ from attacks import patched, start
 from controller import Controller
 from copying import LAYER, REMOTE, copy, listing, out, stat
 from image_cache import mount_image
+from seams.faults import die_before, hide_free_space
+from seams.interference import append_to_log
 from testhost import Host
 
 
@@ -131,9 +133,8 @@ def test_full_disk_keeps_the_previous_file(cached_image):
         host.run("sh", "-c", "head -c 9000000 /dev/zero > /run/src; head -c 5M /dev/zero > /run/small")
         refused = copy(host, src="/run/src", dest="/srv/file", fails=True)
         assert "box:/srv/file: needs 9000000 bytes for /run/src, and" in refused["msg"]
-        lie = "module_utils('_kernel.files.copy_source').free_bytes = lambda fd: None"
         wish = {"container": "box", "src": "/run/src", "dest": "/srv/file"}
-        full = patched(host, "conductor_copy", lie, fails=True, **wish)
+        full = patched(host, "conductor_copy", seams=[hide_free_space], fails=True, **wish)
         assert "No space left on device" in full["msg"] and "the previous file is unchanged" in full["msg"]
         assert host.run("ls", "-A", f"{LAYER}/upper/srv").stdout == "file\n"
         assert host.run("cat", f"{LAYER}/upper/srv/file").stdout == "old\n"
@@ -148,9 +149,9 @@ def test_killed_copy_keeps_the_previous_file_and_is_cleaned_up(host, state):
         host.module("conductor_container", name="box", state="stopped")
     copy(host, content="old\n", dest="/srv/file")
     for when in ("rename", "fsync", "fchmod"):
-        die = f"import os, signal; os.{when} = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)"
+        die = die_before(f"os:{when}")
         with pytest.raises(AssertionError, match="printed no JSON"):
-            patched(host, "conductor_copy", die, container="box", content="new\n", dest="/srv/file")
+            patched(host, "conductor_copy", seams=[die], container="box", content="new\n", dest="/srv/file")
         assert host.run("cat", f"{LAYER}/upper/srv/file").stdout == "old\n"
         mounted = host.run("grep", "-c", f"{LAYER}/", "/proc/self/mounts", check=False).stdout
         assert mounted == ("1\n" if state == "running" else "0\n")
@@ -161,17 +162,8 @@ def test_killed_copy_keeps_the_previous_file_and_is_cleaned_up(host, state):
 def test_growing_file_is_copied_up_to_its_present_size(host):
     start(host, "box")
     copy(host, content="one\n", dest="/srv/log")
-    grow = """
-transfer = module_utils("_kernel.files.copy_source")
-original = transfer.size_of
-def size_of(fd):
-    size = original(fd)
-    with open("/var/lib/conductor/containers/box/rootfs/srv/log", "a") as file:
-        file.write("more\\n")
-    return size
-transfer.size_of = size_of
-"""
-    done = patched(host, "conductor_copy", grow, container="box", direction="out", src="/srv/log", dest="/run/got")
+    wish = {"container": "box", "direction": "out", "src": "/srv/log", "dest": "/run/got"}
+    done = patched(host, "conductor_copy", seams=[append_to_log], **wish)
     assert done["changed"] and host.run("cat", "/run/got").stdout == "one\nmore\n"
     host.run("rm", "/run/got")
 

@@ -7,6 +7,7 @@ import pytest
 from attacks import patched, start
 from controller import Controller
 from copying import LAYER, REMOTE, copy, inside, listing, out
+from seams.faults import die_before, set_value
 from testhost import ROOT
 
 SITE = """
@@ -168,19 +169,10 @@ def test_killed_directory_copy_is_completed_by_the_next(host, state):
     for number, (call, after) in enumerate(
         [("mkdir", 0), ("fchmod", 3), ("symlink", 1), ("chown", 2), ("rename", 0), ("rename", 7)]
     ):
-        die = f"""
-import os, signal
-original, calls = os.{call}, []
-def call(*arguments, **options):
-    calls.append(1)
-    if len(calls) > {after}:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return original(*arguments, **options)
-os.{call} = call
-"""
+        die = die_before(f"os:{call}", after=after)
         wish = {"src": "/run/site/", "dest": f"/srv/www{number}"}
         with pytest.raises(AssertionError, match="printed no JSON"):
-            patched(host, "conductor_copy", die, container="box", **wish)
+            patched(host, "conductor_copy", seams=[die], container="box", **wish)
         assert copy(host, **wish)["changed"] and not copy(host, **wish)["changed"]
         assert host.run("sh", "-c", f"find {LAYER}/upper -name '*.tmp'").stdout == ""
     assert tree_inside(host, "/srv/www1") == TREE
@@ -190,11 +182,12 @@ os.{call} = call
 def test_too_many_files_are_refused(host):
     start(host, "box")
     host.run("sh", "-ec", SITE)
-    fewer = "module_utils('_container.copy.sides').MAX_FILES = 9"
-    refused = patched(host, "conductor_copy", fewer, fails=True, container="box", src="/run/site", dest="/srv")
+    fewer = set_value("_container.copy.sides:MAX_FILES", value=9)
+    wish = {"container": "box", "src": "/run/site", "dest": "/srv"}
+    refused = patched(host, "conductor_copy", seams=[fewer], fails=True, **wish)
     assert "src /run/site has 9 files or more. Create an archive and copy that" in refused["msg"]
-    allowed = "module_utils('_container.copy.sides').MAX_FILES = 10"
-    assert patched(host, "conductor_copy", allowed, container="box", src="/run/site", dest="/srv")["changed"]
+    allowed = set_value("_container.copy.sides:MAX_FILES", value=10)
+    assert patched(host, "conductor_copy", seams=[allowed], **wish)["changed"]
     host.run("rm", "-r", "/run/site")
 
 

@@ -3,13 +3,16 @@
 import contextlib
 import json
 import os
+import re
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from ansible_collections.conductor.containers.plugins.plugin_utils import agent_client as stream
 from entry_server import EntryServer
-from testhost import PYTHON, module_environment
+from seams import build_command, build_environment
+from seams.audits import audit_from_setns, audit_until_answer, list_descriptors_before
+from seams.interference import import_before
 from waiting import until
 
 RUN = "/var/lib/conductor/containers/box/rootfs/run"
@@ -113,61 +116,34 @@ def test_silent_client_is_disconnected(server):
         assert connection.recv(1) == b""
 
 
-# Tells what the process that answers has opened and loaded since it went into the container, whose files it sees.
-AUDITED = """
-import importlib, json, os, sys
-BASE = "ansible_collections.conductor.containers.plugins.module_utils."
-libc, serve, relay = (
-    importlib.import_module(BASE + name) for name in ("_kernel.syscalls", "_agent.daemon", "_agent.relayed_streams")
-)
-inside, seen = [], []
-def hook(event, arguments):
-    opens = event == "open" and not isinstance(arguments[0], int)
-    if inside and (opens or event in ("import", "ctypes.dlopen", "compile", "exec")):
-        seen.append(f"{{event}} {{arguments[0]!r}}")
-sys.addaudithook(hook)
-setns, answer = libc.setns, serve.answer
-def watched(fd, kind=0):
-    setns(fd, kind)
-    inside.append(True)
-def answered(*request):
-    answer(*request)
-    inside.clear()
-    with open("/run/audited/new", "w") as file:
-        json.dump(seen, file)
-    os.rename(file.name, "/run/audited/seen")
-libc.setns, serve.answer = watched, answered
-{weaken}
-serve.start_agent("{path}")
-"""
-WEAKEN = """
-original = relay.send
-def send(*arguments):
-    try:
-        import colorsys
-    except ImportError:
-        # Not where we look. It could have been.
-        pass
-    original(*arguments)
-relay.send = send
-"""
+# What the process that answers has opened and loaded since it went into the container, whose files it sees.
+AUDITED = "/run/audited"
+AUDIT = [audit_from_setns, audit_until_answer(path=f"{AUDITED}/seen")]
+
+
+def ask_test_build(server, seams, argv, data=b""):
+    """The answer of an agent of the test build to a request, and its status."""
+    environment = [f"{name}={value}" for name, value in build_environment().items()]
+    server.host.run("env", *environment, *build_command(seams, "agent", f"{AUDITED}/socket"))
+    return stream.run(f"/proc/{server.host.pid}/root{AUDITED}/socket", ["box", "root", "/bin/sh", "-c", argv], data)
+
+
+def end_test_build(host):
+    host.run("pkill", "-f", f"seams .* agent {AUDITED}")
+    host.run("rm", "-r", AUDITED)
 
 
 def test_cve_2019_14271_agent_loads_nothing_from_the_container(server):
-    environment = [f"{name}={value}" for name, value in module_environment().items()]
 
-    def found(weaken):
-        path = "/run/audited/socket"
-        server.host.run("env", *environment, PYTHON, "-c", AUDITED.format(weaken=weaken, path=path))
-        asked = ["box", "root", "/bin/sh", "-c", "cat; echo >&2; exit 3"]
-        assert stream.run(f"/proc/{server.host.pid}/root{path}", asked, b"in")[:2] == (3, b"in")
-        seen = until(lambda: server.host.run("cat", "/run/audited/seen", check=False).stdout, "it has ended")
-        server.host.run("pkill", "-f", "_agent.daemon")
-        server.host.run("rm", "-r", "/run/audited")
-        return json.loads(seen)
+    def found(*seams):
+        assert ask_test_build(server, [*AUDIT, *seams], "cat; echo >&2; exit 3", b"in")[:2] == (3, b"in")
+        record = until(lambda: server.host.run("cat", f"{AUDITED}/seen", check=False).stdout, "it has ended")
+        end_test_build(server.host)
+        # Not files that are opened by descriptor.
+        return [seen for seen in json.loads(record)["seen"] if not re.fullmatch("open [0-9]+", seen)]
 
-    assert "import 'colorsys'" in found(WEAKEN)
-    assert found("") == []
+    assert "import 'colorsys'" in found(import_before("_agent.relayed_streams:send", module="colorsys"))
+    assert found() == []
 
 
 def workers(host) -> list[str]:
@@ -181,32 +157,8 @@ def workers(host) -> list[str]:
     return [pid for pid, found in opened.items() if found and f"socket:[{inode}]" not in found]
 
 
-# Tells what the command's process has open when it has entered all but its user namespace.
-LOOKED_AT = """
-import importlib, json, os
-BASE = "ansible_collections.conductor.containers.plugins.module_utils."
-userns, serve = (importlib.import_module(BASE + name) for name in ("_kernel.user_namespace", "_agent.daemon"))
-enter = userns.enter
-def looked_at(fd):
-    links = []
-    for number in range(3, 50):
-        try:
-            links.append(os.readlink(f"/proc/self/fd/{number}"))
-        except OSError:
-            pass
-    with open("/run/open", "w") as file:
-        json.dump(links, file)
-    enter(fd)
-userns.enter = looked_at
-serve.start_agent("/run/audited/socket")
-"""
-
-
 def test_command_inherits_no_descriptors_of_the_agent(server):
-    environment = [f"{name}={value}" for name, value in module_environment().items()]
-    server.host.run("env", *environment, PYTHON, "-c", LOOKED_AT)
-    path = f"/proc/{server.host.pid}/root/run/audited/socket"
-    opened = json.loads(stream.run(path, ["box", "root", "/bin/sh", "-c", "cat /run/open; rm /run/open"], b"")[1])
-    server.host.run("pkill", "-f", "_agent.daemon")
-    server.host.run("rm", "-r", "/run/audited")
+    look = list_descriptors_before("_kernel.user_namespace:enter", path="/run/open")
+    opened = json.loads(ask_test_build(server, [look], "cat /run/open; rm /run/open")[1])
+    end_test_build(server.host)
     assert {link.split(":")[0] for link in opened} == {"pipe", "cgroup", "user"}, opened

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from attacks import patched
+from seams.interference import swap_archive
 from small_image import IMAGES, ROOTFS, entries, image, info, make_archive, make_runnable_archive, pack
 
 # All that a file can have. Names are bytes, in whatever encoding.
@@ -266,29 +267,14 @@ def test_commands_of_an_image_have_the_default_seccomp_filter(bare_host):
     assert bare_host.run("cat", "/var/lib/conductor/images/small/rootfs/shown").stdout == "2\n"
 
 
-# While tar works, somebody else gives the archive another content, as far as they can: in the file, or by a rename.
-SWAP = """
-import os, shutil
-place = module_utils("_build.archive")
-original = place.run_logged
-def swapped(*arguments, **options):
-    if {rename}:
-        os.rename("/run/evil.tar", "/run/small.tar")
-    else:
-        shutil.copyfile("/run/evil.tar", "/run/small.tar")
-    return original(*arguments, **options)
-place.run_logged = swapped
-"""
-
-
 @pytest.mark.parametrize("rename", [True, False])
 def test_checksum_covers_the_unpacked_bytes(bare_host, archive, rename):
     """The archive is in another user's directory, who swaps it when it has been looked at."""
     checksum = "sha256:" + bare_host.run("sha256sum", "/run/small.tar").stdout.split()[0]
     make_archive(bare_host, {**ROOTFS, "etc/issue": "evil\n", "etc/more": "x" * 100000}, "evil")
-    swap = SWAP.format(rename=rename)
+    swap = swap_archive(rename=rename)
     try:
-        patched(bare_host, "conductor_image", swap, name="small", source={**archive, "checksum": checksum})
+        patched(bare_host, "conductor_image", seams=[swap], name="small", source={**archive, "checksum": checksum})
     except AssertionError as refused:
         assert f"not {checksum}" in str(refused) and entries(bare_host) == []
     else:
@@ -300,7 +286,7 @@ def test_checksum_covers_the_unpacked_bytes(bare_host, archive, rename):
 def test_recorded_checksum_is_that_of_the_unpacked_archive(bare_host, archive):
     make_archive(bare_host, {**ROOTFS, "etc/issue": "evil\n"}, "evil")
     evil = "sha256:" + bare_host.run("sha256sum", "/run/evil.tar").stdout.split()[0]
-    made = patched(bare_host, "conductor_image", SWAP.format(rename=False), name="small", source=archive)
+    made = patched(bare_host, "conductor_image", seams=[swap_archive(rename=False)], name="small", source=archive)
     content = bare_host.run("cat", f"{IMAGES}/small/rootfs/etc/issue").stdout
     assert (made["image"]["recipe"]["source"]["checksum"] == evil) == (content == "evil\n")
 

@@ -5,7 +5,8 @@ import subprocess
 
 import pytest
 from netbox import Box
-from testhost import PYTHON, module_environment
+from seams import build_command, build_environment
+from seams.audits import count_interrupted_dumps
 
 # Links with an address, made and deleted without end; and routes at the head of the table, so that a dump that goes
 # on after a change begins at another place than where it was.
@@ -22,20 +23,14 @@ while True:
 """
 LASTING = 400
 LOOKS = """
-import json
+import json, os
 from ansible_collections.conductor.containers.plugins.module_utils._errors import ConductorError
-from ansible_collections.conductor.containers.plugins.module_utils._kernel import rtnetlink
 from ansible_collections.conductor.containers.plugins.module_utils._kernel.interfaces import open_rtnetlink
-repeated = []
-class Counted(rtnetlink.Interrupted):
-    def __init__(self):
-        repeated.append(self)
-rtnetlink.Interrupted = Counted
 wanted = {f"2001:db8:9:{i:x}::/64" for i in range(1, 401)}
 links = {f"still{i}" for i in range(60)}
 failed, torn = [], 0
 for number in range(1000):
-    if number >= 30 and repeated:
+    if number >= 30 and os.path.exists("/run/repeated"):
         break
     try:
         with open_rtnetlink() as host:
@@ -45,7 +40,7 @@ for number in range(1000):
             host.router_advertisement_interfaces()
     except ConductorError as error:
         failed.append(str(error))
-print(json.dumps({"failed": failed, "torn": torn, "repeated": bool(repeated)}))
+print(json.dumps({"failed": failed, "torn": torn, "repeated": os.path.exists("/run/repeated")}))
 """
 
 
@@ -63,7 +58,8 @@ def restless(bare_host):
 
 
 def test_dumps_are_complete_while_links_change(restless):
-    found = json.loads(restless.run(PYTHON, "-c", LOOKS, env=module_environment()).stdout)
+    program = build_command([count_interrupted_dumps(path="/run/repeated")], "python", LOOKS)
+    found = json.loads(restless.run(*program, env=build_environment()).stdout)
     assert found == {"failed": [], "torn": 0, "repeated": True}
 
 

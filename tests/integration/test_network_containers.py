@@ -1,8 +1,11 @@
 """Networks of real containers: over stop and start, names, and removal."""
 
+import errno
+
 import pytest
 from attacks import patched
 from netbox import HOST4, HOST6, INTERNET4, Inside, call, end_servers, is_refused, reaches, serve
+from seams.faults import fail_with
 from snapshot import take
 
 
@@ -157,12 +160,8 @@ def test_start_without_a_link_leaves_nothing_behind(host):
     web = {"name": "web", "image": "debian", "command": ["/bin/sleep", "infinity"]}
     host.module("conductor_container", **web, state="present")
     host.module("conductor_network", container="web")
-    refuse = """
-def refused(*_):
-    raise OSError(28, "No space left on device")
-module_utils("_network.veth").attach_guard = refused
-"""
-    failed = patched(host, "conductor_container", refuse, **web, fails=True)
+    refuse = fail_with("_network.veth:attach_guard", errno=errno.ENOSPC)
+    failed = patched(host, "conductor_container", seams=[refuse], **web, fails=True)
     assert "container web: No space left" in failed["msg"] and not failed["changed"]
     assert "cdtr-" not in host.run("ip", "link").stdout and "conductor" not in host.run("nft", "list", "tables").stdout
     assert "web" not in host.run("ls", "/run/netns").stdout

@@ -1,10 +1,11 @@
 """Faults of real hosts: flushed tables, deleted links, ports and addresses in use, concurrent runs."""
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from attacks import patched
 from netbox import GATEWAY4, HOST4, Box, is_refused, reaches, serve
+from seams.faults import hide_pyroute2
 from snapshot import difference, take
 from testhost import PYTHON, module_environment
 
@@ -312,11 +313,8 @@ def test_a_host_without_ipv6_gives_ipv4_alone(bare_host):
 
 def test_without_pyroute2_the_error_says_what_to_install(bare_host):
     Box(bare_host, "web")
-    name = "ansible_collections.conductor.containers.plugins.modules.conductor_network"
-    script = f"import sys, runpy; sys.modules['pyroute2'] = None; runpy.run_module({name!r}, run_name='__main__')"
-    arguments = json.dumps({"ANSIBLE_MODULE_ARGS": {"container": "web"}})
-    done = bare_host.run(PYTHON, "-c", script, stdin=arguments, env=module_environment(), check=False)
-    assert "python3-pyroute2" in json.loads(done.stdout)["msg"]
+    said = patched(bare_host, "conductor_network", seams=[hide_pyroute2], container="web", fails=True)["msg"]
+    assert "python3-pyroute2" in said
 
 
 BAD_INPUT = [

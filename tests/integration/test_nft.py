@@ -1,6 +1,7 @@
 """Listing of the host's tables with one run of nft."""
 
-from testhost import PYTHON, module_environment
+from seams import build_command, build_environment
+from seams.faults import refuse_listing_of_rulesets
 
 LOOK = """
 import json, subprocess
@@ -12,10 +13,10 @@ ADDED = (
 )
 
 
-def looks(host, code):
+def looks(host, code, *seams):
     """The lines that `code`, which knows `list_tables` and TABLES, prints on `host`."""
-    environment = {**module_environment(), "HOME": "/root"}
-    return host.run(PYTHON, "-c", LOOK + code, env=environment).stdout.splitlines()
+    environment = {**build_environment(), "HOME": "/root"}
+    return host.run(*build_command(seams, "python", LOOK + code), env=environment).stdout.splitlines()
 
 
 def test_it_lists_all_of_the_tables_that_are_asked_for_and_the_chains_of_every_one(bare_host):
@@ -49,18 +50,8 @@ print(sorted(seen))
 def test_a_table_of_another_program_that_cannot_be_listed_is_not_in_the_way(bare_host):
     """Like a table of a newer release, which this nft cannot list completely."""
     bare_host.run("nft", ADDED)
-    refuse = """
-from ansible_collections.conductor.containers.plugins.module_utils._errors import EffectFailed
-from ansible_collections.conductor.containers.plugins.module_utils._kernel import nft
-listings = nft._listings
-def refused(commands):
-    if "ruleset" in commands:
-        raise EffectFailed("nft failed")
-    return listings(commands)
-nft._listings = refused
-"""
     code = "found = list_tables(TABLES); print([len(found.tables), len(found.chains)])"
-    assert looks(bare_host, refuse + code)[0] == looks(bare_host, code)[0]
+    assert looks(bare_host, code, refuse_listing_of_rulesets)[0] == looks(bare_host, code)[0]
 
 
 def test_what_keeps_nft_from_listing_is_told(bare_host):

@@ -1,12 +1,14 @@
 """Supervisors: they belong to no session, and stop their containers on SIGTERM, as at shutdown of the host."""
 
+import errno
 import json
 import signal
 
 import pytest
 from image_cache import mount_image
 from model import kill
-from testhost import PYTHON, module_environment
+from seams import build_command, build_environment
+from seams.faults import fail_with
 from waiting import until
 
 SLEEP = ["/bin/sleep", "infinity"]
@@ -14,13 +16,9 @@ SLEEP = ["/bin/sleep", "infinity"]
 POLITE = ["/bin/sh", "-c", "trap 'echo bye; exit 5' USR1; echo up; while :; do sleep 0.05; done"]
 STUBBORN = ["/bin/sh", "-c", "trap 'echo no' USR1; echo up; while :; do sleep 0.05; done"]
 SUPERVISORS = "/conductor/.supervisors"
-# A restart by the supervisor, in which the first process cannot join one of its cgroups.
-RESTART_OUTSIDE = """
-import os
+# A restart by the supervisor.
+RESTART = """
 from ansible_collections.conductor.containers.plugins.module_utils._container.supervisor.restart import restart
-from ansible_collections.conductor.containers.plugins.module_utils._kernel.cgroup import Cgroup, CgroupEntry
-open_ = Cgroup.open
-Cgroup.open = lambda *given: CgroupEntry([os.open("/dev/null", os.O_RDONLY)], open_(*given)._directory)
 restart("/var/lib/conductor/containers", "web")
 """
 
@@ -206,7 +204,8 @@ def test_first_process_that_cannot_join_its_cgroup_is_reported_once(host):
     """The forked process must not continue as a supervisor."""
     container(host, state="present")
     # It would continue as the supervisor, whose program is missing here.
-    host.run(PYTHON, "-c", RESTART_OUTSIDE, env=module_environment(), check=False)
+    outside = fail_with("_kernel.cgroup:CgroupEntry.join", errno=errno.EBADF)
+    host.run(*build_command([outside], "python", RESTART), env=build_environment(), check=False)
     assert log(host).count("restart failed: ") == 1 and "restart failed: Bad file descriptor" in log(host)
     assert info(host)["state"] != "running"
 

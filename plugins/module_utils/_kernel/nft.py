@@ -48,9 +48,9 @@ def list_tables(tables: Iterable[tuple[str, str]]) -> Listing:
     wanted = set(tables)
     families = [f"list ruleset {family}" for family in sorted({family for family, _ in wanted})]
     try:
-        *listings, chains = _listings("; ".join([*families, "list chains"]))
+        *listings, chains = list_objects("; ".join([*families, "list chains"]))
     except EffectFailed:
-        listings, chains = _one_by_one(wanted), *_listings("list chains")
+        listings, chains = _one_by_one(wanted), *list_objects("list chains")
     found = [item for listing in listings for item in listing if _place(item) in wanted]
     return Listing(found or None, [item["chain"] for item in chains if "chain" in item])
 
@@ -60,10 +60,10 @@ def _one_by_one(tables: Collection[tuple[str, str]]) -> list[list[dict]]:
     seen: set[tuple[str, str]] = set()
     while True:
         present = {
-            place for item in _listings("list tables")[0] if (place := _place(item)) is not None and place in tables
+            place for item in list_objects("list tables")[0] if (place := _place(item)) is not None and place in tables
         }
         try:
-            return [_listings(f"list table {family} {name}")[0] for family, name in sorted(present)]
+            return [list_objects(f"list table {family} {name}")[0] for family, name in sorted(present)]
         except EffectFailed:
             # Another program may have deleted a table meanwhile, without our lock: try again.
             if present == seen:
@@ -71,7 +71,7 @@ def _one_by_one(tables: Collection[tuple[str, str]]) -> list[list[dict]]:
             seen = present
 
 
-def _listings(commands: str) -> list[list[dict]]:
+def list_objects(commands: str) -> list[list[dict]]:
     """Run `commands`, each of which lists something, and return the objects of each listing."""
     nft = require_program("nft", "nftables")
     said = run([nft, "-j", "-n", commands])

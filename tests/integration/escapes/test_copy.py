@@ -12,33 +12,15 @@ import uuid
 import pytest
 from attacks import inside, patched, start
 from copying import SRV
+from seams.defenses import ask_libc_of_container, check_then_use, follow_symlinks_out
 
-# As docker did: the path is judged, and then used by its name. Until the link was there at the right moment.
-CHECK_THEN_USE = """
-import os, time
-inside_root = module_utils("_kernel.files.within_root")
-checked = inside_root.openat2
-def openat2(root_fd, path, flags, rules):
-    if not path.startswith("/"):
-        # Not the container's path, but a name that was found in a directory.
-        return checked(root_fd, path, flags, rules)
-    os.close(checked(root_fd, path, os.O_PATH, rules))
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        fd = os.open(f"/proc/self/fd/{root_fd}{path}", flags)
-        if os.readlink(f"/proc/self/fd/{fd}").startswith("/run/outside"):
-            return fd
-        os.close(fd)
-    raise AssertionError("the attacker did not come")
-inside_root.openat2 = openat2
-"""
 OUT = {"container": "box", "direction": "out", "src": "/srv/dir/secret", "dest": "/run/got"}
 IN = {"container": "box", "src": "/run/mine", "dest": "/srv/dir/new"}
 
 
 def test_cve_2018_15664_a_link_that_is_swapped_leads_no_file_of_the_host_out(swapping):
     host = swapping
-    patched(host, "conductor_copy", CHECK_THEN_USE, **OUT)
+    patched(host, "conductor_copy", seams=[check_then_use], **OUT)
     assert host.run("cat", "/run/got").stdout == "of the host\n"
     for _ in range(12):
         host.run("rm", "-f", "/run/got")
@@ -48,7 +30,7 @@ def test_cve_2018_15664_a_link_that_is_swapped_leads_no_file_of_the_host_out(swa
 
 def test_cve_2018_15664_a_link_that_is_swapped_leads_no_file_onto_the_host(swapping):
     host = swapping
-    patched(host, "conductor_copy", CHECK_THEN_USE, **IN)
+    patched(host, "conductor_copy", seams=[check_then_use], **IN)
     assert host.run("ls", "/run/outside").stdout == "new\nsecret\n"
     host.run("rm", "/run/outside/new")
     for number in range(12):
@@ -62,13 +44,6 @@ def test_cve_2018_15664_a_link_that_is_swapped_leads_no_file_onto_the_host(swapp
     assert "new" in host.run("ls", f"{SRV}/dir/", f"{SRV}/../run/outside/", check=False).stdout
 
 
-FOLLOW = """
-import os
-inside_root = module_utils("_kernel.files.within_root")
-inside_root.openat2 = lambda fd, path, flags, rules: os.open(path.lstrip("/") or ".", flags, dir_fd=fd)
-"""
-
-
 @pytest.mark.parametrize("state", ["running", "stopped"])
 @pytest.mark.parametrize("link", ["/run", "../../../../../../../../../run", "/proc/1/root/run", "/proc/self/cwd/run"])
 def test_cve_2018_15664_a_link_leads_nowhere_but_inside(host, state, link):
@@ -78,7 +53,7 @@ def test_cve_2018_15664_a_link_leads_nowhere_but_inside(host, state, link):
     if state == "stopped":
         host.module("conductor_container", name="box", state="stopped")
     if link == "/run":
-        weak = patched(host, "conductor_copy", FOLLOW, **{**OUT, "src": "/srv/out/secret"})
+        weak = patched(host, "conductor_copy", seams=[follow_symlinks_out], **{**OUT, "src": "/srv/out/secret"})
         assert weak["changed"] and host.run("cat", "/run/got").stdout == "of the host\n"
         host.run("rm", "/run/got")
     for src in ("/srv/out/secret", "/srv/file"):
@@ -108,24 +83,6 @@ for _ in sys.stdin:
     fcntl.ioctl(watch, 0x541B, size)
     print(size[0], flush=True)
 """
-# As docker did: a process of the host's goes into the root, and asks the C library there.
-IN_THE_ROOT = """
-import os, pwd
-copy = module_utils("_container.copy.use_case")
-original = copy.resolve_user
-def resolve_user(text, roots):
-    child = os.fork()
-    if child == 0:
-        os.chroot(roots[0])
-        os.chdir("/")
-        try:
-            pwd.getpwnam("nobody-has-this-name")
-        finally:
-            os._exit(0)
-    os.waitpid(child, 0)
-    return original(text, roots)
-copy.resolve_user = resolve_user
-"""
 
 
 def test_cve_2019_14271_no_library_of_the_container_is_loaded_to_look_up_an_owner(host):
@@ -150,7 +107,7 @@ def test_cve_2019_14271_no_library_of_the_container_is_loaded_to_look_up_an_owne
     host.module("conductor_copy", **wish, dest="/etc/new")
     host.module("conductor_copy", container="box", direction="out", src="/etc/new", dest="/run/got", owner="root")
     assert not opened()
-    patched(host, "conductor_copy", IN_THE_ROOT, **{**wish, "dest": "/srv/newer"})
+    patched(host, "conductor_copy", seams=[ask_libc_of_container], **{**wish, "dest": "/srv/newer"})
     assert opened()
     watcher.communicate()
     host.run("rm", "/run/got")

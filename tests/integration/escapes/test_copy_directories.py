@@ -7,27 +7,10 @@ import re
 import pytest
 from attacks import inside, patched, start
 from copying import SRV
+from seams.defenses import follow_symlinks_below
+from seams.interference import swap_directory_before
 
 OUT = {"container": "box", "direction": "out", "dest": "/run/got"}
-# A link that is swapped for a directory between two looks at it, by the module itself so that it is each time.
-MEANWHILE = """
-import os
-sides = module_utils("_container.copy.sides")
-def meanwhile(which, name):
-    original = getattr(which, name)
-    def call(self, path, *more):
-        if path == "dir/secret" and os.path.isdir(SRV + "/dir") and not os.path.islink(SRV + "/dir"):
-            os.rename(SRV + "/dir", SRV + "/moved")
-            os.symlink("/run/outside", SRV + "/dir")
-        return original(self, path, *more)
-    setattr(which, name, call)
-"""
-FOLLOW_BELOW = """
-transfer = module_utils("_kernel.files.copy_source")
-transfer.open_below = lambda top, path, flags: (
-    os.open(path or ".", flags & ~os.O_NOFOLLOW, dir_fd=top) if path or not flags & os.O_PATH else os.dup(top)
-)
-"""
 
 
 @pytest.fixture
@@ -47,25 +30,25 @@ def swap_back(host):
 
 def test_cve_2018_15664_a_directory_on_the_way_that_becomes_a_link_leads_no_file_of_the_host_out(with_directory):
     host = with_directory
-    swap = f"SRV = {SRV!r}" + MEANWHILE + 'meanwhile(sides.Source, "opened")\n'
+    swap = swap_directory_before("_container.copy.sides:Source.opened")
     wish = {"container": "box", "direction": "out", "src": "/srv/", "dest": "/run/got"}
-    patched(host, "conductor_copy", swap + FOLLOW_BELOW, **wish)
+    patched(host, "conductor_copy", seams=[swap, follow_symlinks_below], **wish)
     assert host.run("cat", "/run/got/dir/secret").stdout == "of the host\n"
     swap_back(host)
-    refused = patched(host, "conductor_copy", swap, fails=True, **wish)
+    refused = patched(host, "conductor_copy", seams=[swap], fails=True, **wish)
     assert "src /srv/dir/secret in container box leads through a symlink" in refused["msg"]
     assert host.run("cat", "/run/got/dir/secret", check=False).stdout == ""
 
 
 def test_cve_2018_15664_a_directory_on_the_way_that_becomes_a_link_leads_no_file_onto_the_host(with_directory):
     host = with_directory
-    swap = f"SRV = {SRV!r}" + MEANWHILE + 'meanwhile(sides.Destination, "write")\n'
+    swap = swap_directory_before("_container.copy.sides:Destination.write")
     wish = {"container": "box", "src": "/run/mine/", "dest": "/srv"}
-    patched(host, "conductor_copy", swap + FOLLOW_BELOW, **wish)
+    patched(host, "conductor_copy", seams=[swap, follow_symlinks_below], **wish)
     assert host.run("cat", "/run/outside/secret").stdout == "mine\n"
     host.run("sh", "-c", "echo 'of the host' > /run/outside/secret")
     swap_back(host)
-    refused = patched(host, "conductor_copy", swap, fails=True, **wish)
+    refused = patched(host, "conductor_copy", seams=[swap], fails=True, **wish)
     assert "box:/srv/dir/secret cannot be written (openat2: Too many levels of symbolic links)" in refused["msg"]
     assert host.run("cat", "/run/outside/secret").stdout == "of the host\n"
 

@@ -13,7 +13,7 @@ def test_waiting_keeps_the_last_words_only(host):
     start(host, "box")
     noisy = ["/bin/sh", "-c", "head -c 1G /dev/zero >&2; echo last words >&2; exit 1"]
     wish = {"name": "box", "wait": noisy, "wait_timeout": 20}
-    found = patched(host, "conductor_container", "", fails=True, wrapper=ROOM, **wish)
+    found = patched(host, "conductor_container", fails=True, wrapper=ROOM, **wish)
     assert "container box was not ready" in found["msg"] and len(found["msg"]) < 4000
 
 
@@ -27,7 +27,7 @@ def test_the_output_of_a_command_is_cut_and_that_is_told(host):
         assert "deprecations" not in found
     # An end of a line for each byte is the worst of what its lines could cost.
     argv = ["/usr/bin/python3", "-c", MANY.format(fd=1) + "\nos._exit(3)"]
-    found = patched(host, "conductor_exec", "", fails=True, container="box", argv=argv, output_limit="64k")
+    found = patched(host, "conductor_exec", fails=True, container="box", argv=argv, output_limit="64k")
     assert found["rc"] == 3 and found["stdout_truncated"] and not found["stderr_truncated"]
     assert len(json.dumps(found)) < 2 << 20
 

@@ -7,23 +7,11 @@ import threading
 
 import pytest
 from attacks import CONTAINERS, execute, inside, start
+from seams.defenses import make_dumpable_before
+from seams.interference import hold_before
 from testhost import PYTHON
 from waiting import until
 
-# Holds the entering process where a function of a module of ours is called, until the container has a file /go.
-HOLD = """
-import os, time
-place = module_utils({module!r}){owner}
-original = getattr(place, {function!r})
-def held(*arguments, **options):
-    {change}
-    open("/held", "w").close()
-    deadline = time.monotonic() + 30
-    while not os.path.exists("/go") and time.monotonic() < deadline:
-        time.sleep(0.005)
-    return original(*arguments, **options)
-setattr(place, {function!r}, held)
-"""
 # All ways from a process inside to another one that is found there.
 REACH = """
     for name in range(2000):
@@ -59,11 +47,11 @@ REACH = """
 """
 
 
-def reach(host, name, module, function, change="pass"):
-    """What a process in container `name` reaches of a command that is held on its way in."""
-    owner, _, function = function.rpartition(".")
-    hold = HOLD.format(module=module, owner=owner and f".{owner}", function=function, change=change)
-    command = threading.Thread(target=execute, args=(host, ["/bin/true"], hold, name))
+def reach(host, name, target, *seams):
+    """What a process in container `name` reaches of a command that is held on its way in, before it calls `target`."""
+    hold = hold_before(target, announce="/held", until="/go")
+    wish = {"name": name, "seams": [hold, *seams]}
+    command = threading.Thread(target=execute, args=(host, ["/bin/true"]), kwargs=wish)
     command.start()
     try:
         return json.loads(inside(host, name, REACH))
@@ -72,31 +60,30 @@ def reach(host, name, module, function, change="pass"):
 
 
 POINTS = {
-    "in all namespaces but the container's user namespace": ("_kernel.user_namespace", "enter"),
-    "in all namespaces": ("_container.exec.enter", "become_and_exec"),
-    "with the command's user and capabilities": ("_container.exec.privileges", "os.execve"),
+    "in all namespaces but the container's user namespace": "_kernel.user_namespace:enter",
+    "in all namespaces": "_container.exec.enter:become_and_exec",
+    "with the command's user and capabilities": "os:execve",
 }
 
 
 @pytest.mark.parametrize("name", ["default", "capable", "hosts-ids"])
 @pytest.mark.parametrize("point", POINTS)
 def test_cve_2016_9962_a_process_on_its_way_in_is_out_of_reach(host, name, point):
-    module, function = POINTS[point]
-    if name == "hosts-ids" and function == "enter":
+    target = POINTS[point]
+    if name == "hosts-ids" and target == "_kernel.user_namespace:enter":
         # It has no such step: its helper is looked at where that one ends instead.
-        module, function = "_container.exec.enter", "become_command"
+        target = "_container.exec.enter:become_command"
     start(host, name, **CONTAINERS[name])
-    found = reach(host, name, module, function)
+    found = reach(host, name, target)
     assert set(found.values()) <= {"EPERM", "EACCES"}, found
 
 
 def test_cve_2016_9962_it_is_in_reach_where_it_can_be_dumped_or_the_container_may_trace_all(host):
     start(host, "unfiltered", seccomp="unconfined")
-    dumpable = "module_utils('_kernel.syscalls').prctl(4, 1)"
-    found = reach(host, "unfiltered", "_container.exec.privileges", "os.execve", dumpable)
+    found = reach(host, "unfiltered", "os:execve", make_dumpable_before("os:execve"))
     assert set(found.values()) == {"reached"}, found
     start(host, "weak", **CONTAINERS["weak"])
-    found = reach(host, "weak", "_container.exec.enter", "become_and_exec")
+    found = reach(host, "weak", "_container.exec.enter:become_and_exec")
     assert set(found.values()) == {"reached"}, found
 
 

@@ -11,15 +11,26 @@ import threading
 
 import pytest
 from attacks import SLEEP, inside, on_host, patched, start
+from seams.defenses import (
+    allow_device_nodes,
+    drop_all_capabilities,
+    follow_symlinks_out,
+    follow_symlinks_to_mounts,
+    leave_kernel_files,
+    look_up_null_inside,
+    mount_writable,
+    omit_cgroup_mount,
+    omit_private_dev,
+)
+from seams.interference import swap_mount_target
 from small_image import image
 
 DIRECTORY = "/var/lib/conductor/containers"
-FOLLOW_LINKS = "module_utils('_container.mounts').NO_SYMLINKS = 0"
 
 
-def make(host, name, patch="", fails=False, **options):
+def make(host, name, *seams, fails=False, **options):
     wish = {"name": name, "image": "debian", "command": SLEEP, **options}
-    return patched(host, "conductor_container", patch, fails=fails, **wish)
+    return patched(host, "conductor_container", seams=seams, fails=fails, **wish)
 
 
 def prepare(host, name, script, **options):
@@ -35,27 +46,15 @@ def test_cve_2021_30465_a_mount_target_behind_a_link(host):
     refused = make(host, "box", mounts=mounts, fails=True)
     assert "mount target /v/sub/made" in refused["msg"] and "without symlinks in its path" in refused["msg"]
     assert host.run("ls", "/run/outside").stdout == ""
-    make(host, "weak", FOLLOW_LINKS, mounts=mounts)
+    make(host, "weak", follow_symlinks_to_mounts, mounts=mounts)
     assert host.run("ls", "/run/outside").stdout == "made\n", "made on the host, through the link"
     host.run("rm", "-r", "/run/outside", "/run/data", "/run/volume")
-
-
-SWAP_WHEN_MADE = """
-import os
-original = os.mkdir
-def mkdir(path, *arguments, **options):
-    original(path, *arguments, **options)
-    if path == "made":
-        os.rename("/run/volume/sub", "/run/volume/away")
-        os.symlink("/run/outside", "/run/volume/sub")
-os.mkdir = mkdir
-"""
 
 
 def test_cve_2021_30465_a_mount_target_that_is_swapped_between_two_looks(host):
     host.run("sh", "-c", "mkdir -p /run/outside /run/data /run/volume/sub")
     mounts = [{"source": "/run/volume", "target": "/v"}, {"source": "/run/data", "target": "/v/sub/made"}]
-    refused = make(host, "box", SWAP_WHEN_MADE, mounts=mounts, fails=True)
+    refused = make(host, "box", swap_mount_target, mounts=mounts, fails=True)
     assert "mount target /v/sub/made" in refused["msg"] and "without symlinks in its path" in refused["msg"]
     assert host.run("ls", "/run/outside").stdout == ""
     host.run("rm", "-r", "/run/outside", "/run/data", "/run/volume")
@@ -103,13 +102,8 @@ def test_cve_2019_19921_a_proc_that_the_image_has_made_a_link(host, name):
     # Weak: it is mounted wherever the link leads, and what has its name inside is the image's.
     prepare(host, "weak", script, userns="host")
     host.run("mkdir", "/run/fake")
-    weaken = """
-module_utils("_container.mounts").restrict_kernel_files = lambda fd: None
-module_utils("_container.mounts").mount_cgroup = lambda *arguments, **options: None
-process = module_utils("_container.exec.privileges")
-process.syscalls.permitted_capabilities = lambda: 0
-"""
-    make(host, "weak", FOLLOW_LINKS + weaken)
+    weaker = (follow_symlinks_to_mounts, leave_kernel_files, omit_cgroup_mount, drop_all_capabilities)
+    make(host, "weak", *weaker)
     pid = host.module("conductor_container_info", name=["weak"])["containers"][0]["pid"]
     assert host.run("nsenter", "-t", str(pid), "-m", "cat", f"/{name}/status").stdout == "fake\n"
     host.run("rmdir", "/run/fake")
@@ -123,18 +117,9 @@ def test_cve_2025_31133_what_masks_a_path_is_not_the_containers_null(host):
     start(host, "box")
     assert inside(host, "box", look) == "True"
     # Weak: the source is looked up below the container's root.
-    weaken = f"""
-inside_mounts, libc = module_utils("_container.mounts"), module_utils("_kernel.syscalls")
-original = libc.open_tree
-def open_tree(path, *arguments, **options):
-    path = "{DIRECTORY}/weak/rootfs/dev/null" if path == "/dev/null" else path
-    return original(path, *arguments, **options)
-libc.open_tree = open_tree
-libc.MOUNT_ATTR_RDONLY = 0
-inside_mounts.mount_private_dev = lambda inside, devices: None
-"""
     prepare(host, "weak", script, userns="host")
-    make(host, "weak", weaken, userns="host")
+    weaker = (look_up_null_inside(rootfs=f"{DIRECTORY}/weak/rootfs"), mount_writable, omit_private_dev)
+    make(host, "weak", *weaker, userns="host")
     assert inside(host, "weak", look) == "core_pattern"
 
 
@@ -153,16 +138,11 @@ def test_cve_2025_52565_no_terminal_of_the_host_is_mounted_inside(host):
 
 def test_cve_2018_15664_what_we_write_inside_does_not_follow_a_link_out(host):
     """At each start a container gets its /etc/hostname and /etc/hosts; here /etc leads to a directory of the host's."""
-    weaken = """
-import os
-inside_root = module_utils("_kernel.files.within_root")
-inside_root.openat2 = lambda fd, path, flags, rules: os.open(path.lstrip("/") or ".", flags, dir_fd=fd)
-"""
     script = "rm -rf etc; ln -s /run/outside etc; mkdir -p run/outside"
     host.run("mkdir", "/run/outside")
-    for name, patch in (("box", ""), ("weak", weaken)):
+    for name, seams in (("box", ()), ("weak", (follow_symlinks_out,))):
         prepare(host, name, script, userns="host")
-        make(host, name, patch, user="0:0")
+        make(host, name, *seams, user="0:0")
         written = host.run("ls", "/run/outside").stdout.split()
         assert written == (["hostname", "hosts"] if name == "weak" else []), name
     host.run("rm", "-r", "/run/outside")
@@ -208,7 +188,7 @@ def test_a_device_node_in_a_containers_layer_is_dead(host, userns):
     assert inside(host, "box", body) == "EACCES"
     if userns == "host":
         prepare(host, "weak", script, userns=userns)
-        make(host, "weak", "module_utils('_container.rootfs').syscalls.MS_NODEV = 0", userns=userns)
+        make(host, "weak", allow_device_nodes, userns=userns)
         assert inside(host, "weak", body) == "opened"
 
 

@@ -48,8 +48,8 @@ def attack(host):
     def run(body, proxy=None):
         host.module("conductor_image", name="evil", state="absent")
         command = ["/bin/sh", "-c", '/usr/bin/python3 -c "$1" > /got 2>&1 || true', "sh", program(body)]
-        patch = f"import os; os.environ['http_proxy'] = {proxy!r}" if proxy else ""
-        patched(host, "conductor_image", patch, name="evil", source={"image": "debian"}, commands=[command])
+        wrapper = ["env", f"http_proxy={proxy}"] if proxy else []
+        patched(host, "conductor_image", wrapper=wrapper, name="evil", source={"image": "debian"}, commands=[command])
         return host.run("cat", f"{IMAGES}/evil/rootfs/got").stdout.strip()
 
     yield run

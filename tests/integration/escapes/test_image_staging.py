@@ -5,34 +5,11 @@ import json
 import pytest
 from attacks import patched
 from reachable import reached
+from seams.defenses import open_staging
+from seams.interference import use_staging_as_nobody
 from small_image import image, make_runnable_archive, pack
 
 STAGING = "/var/lib/conductor/images/.build-small-*"
-# What a user of the host does who has seen the path of the staging directory in the list of processes.
-ATTACK = """
-import subprocess
-place = module_utils("_build.staging")
-original = place.tree_size
-def attacked(rootfs):
-    # setpriv itself still has root's capabilities, the shell has not.
-    ids = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-    with open("/run/got", "w") as file:
-        for command in (rootfs + "/suid -u", "stat -c %F " + rootfs + "/disk"):
-            subprocess.run([*ids, "sh", "-c", command], stdout=file, stderr=file)
-    return original(rootfs)
-place.tree_size = attacked
-"""
-# As it was: for _apt, who downloads packages, everybody could pass.
-OPEN = """
-import os
-makes = module_utils("_build.staging")
-new = makes.new_staging
-def new_staging(*arguments):
-    paths = new(*arguments)
-    os.chmod(paths.directory, 0o711)
-    return paths
-makes.new_staging = new_staging
-"""
 
 
 @pytest.fixture
@@ -44,9 +21,9 @@ def evil(bare_host):
 
 
 def test_what_is_setuid_in_an_archive_serves_no_user_while_it_is_unpacked(bare_host, evil):
-    patched(bare_host, "conductor_image", OPEN + ATTACK, name="weak", source=evil)
+    patched(bare_host, "conductor_image", seams=[open_staging, use_staging_as_nobody], name="weak", source=evil)
     assert bare_host.run("cat", "/run/got").stdout == "0\nblock special file\n"
-    patched(bare_host, "conductor_image", ATTACK, name="small", source=evil)
+    patched(bare_host, "conductor_image", seams=[use_staging_as_nobody], name="small", source=evil)
     assert bare_host.run("cat", "/run/got").stdout.count("Permission denied") == 2
 
 

@@ -5,10 +5,8 @@ Weak: the same modules without the look at the file system that a path leads to.
 
 import pytest
 from attacks import inside, patched, start
+from seams.defenses import copy_kernel_files
 
-WEAK = 'module_utils("_container.copy.sides").kernel_file_system = lambda fd: None\n' + (
-    'module_utils("_kernel.files.within_root").kernel_file_system = lambda fd: None\n'
-)
 # A process of another user, which is not dumpable: its environment is for the host's root alone.
 HIDDEN = """
 import ctypes, os, time
@@ -33,7 +31,7 @@ def box(host):
 
 
 def test_a_link_into_proc_leads_no_file_out(box):
-    weak = patched(box, "conductor_copy", WEAK, **OUT, src="/srv/file")
+    weak = patched(box, "conductor_copy", seams=[copy_kernel_files], **OUT, src="/srv/file")
     assert weak["changed"] and "of-nobody-inside" in box.run("cat", "/run/got").stdout
     box.run("rm", "/run/got")
     for src in ("/srv/file", "/srv/process/environ", "/srv/process/", "/proc/1/status", "/srv/sys", "/proc"):

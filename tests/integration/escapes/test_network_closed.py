@@ -1,5 +1,6 @@
 """No forbidden packet arrives while links and tables are added, changed and removed."""
 
+import errno
 import json
 
 import pytest
@@ -7,6 +8,7 @@ from attacks import patched
 from crossfire import CANNON, EVIL4, EVIL6, OPTIONS, OTHER4, OTHER6, Field, shots
 from dying import dies
 from netbox import INTERNET4, OUTSIDE4, OUTSIDE6, Box, reaches, serve
+from seams.faults import fail_with
 
 ALONE = {"host_access": False}
 FLUSHES = {
@@ -192,13 +194,8 @@ def test_localhost_is_routed_only_to_containers_that_expose(bare_host):
 
 def test_host_that_cannot_guard_a_link_says_so_and_leaves_it_closed(bare_host):
     Box(bare_host, "web")
-    denied = """
-guard = module_utils("_kernel.link_guard")
-def load_program(*_arguments):
-    raise OSError(1, "Operation not permitted")
-guard.load_program = load_program
-"""
-    said = patched(bare_host, "conductor_network", denied, fails=True, container="web")["msg"]
+    denied = fail_with("_kernel.link_guard:load_program", errno=errno.EPERM)
+    said = patched(bare_host, "conductor_network", seams=[denied], fails=True, container="web")["msg"]
     assert "this host cannot guard a container's link (Operation not permitted)" in said and "cls_bpf" in said
     assert "state DOWN" in bare_host.run("sh", "-c", "ip link show | grep cdtr-").stdout
     bare_host.module("conductor_network", container="web")

@@ -6,8 +6,9 @@ import threading
 import time
 
 import pytest
-from attacks import SLEEP, inside, patched, start
+from attacks import SLEEP, execute, inside, start
 from hostile import STORM, program
+from seams.faults import set_value
 from waiting import until
 
 # Long enough for a busy machine, and far below the time for which the tricks hold.
@@ -110,8 +111,8 @@ def test_output_without_end_does_not_outrun_a_timeout(host):
 
 def test_a_command_that_cannot_begin_is_an_error_in_any_case(host):
     freeze(host)
-    patch = "module_utils('_container.exec.enter').ENTRY_TIMEOUT = 2.0"
-    found = patched(host, "conductor_exec", patch, fails=True, container="box", argv=["/bin/true"])
+    timeout = set_value("_container.exec.enter:ENTRY_TIMEOUT", value=2.0)
+    found = execute(host, ["/bin/true"], seams=[timeout], fails=True)
     assert "container box: the command did not begin within 2 s" in found["msg"]
 
 

@@ -12,11 +12,21 @@ import uuid
 
 import pytest
 from attacks import execute, inside, patched, program, start
+from seams.audits import audit_from_pivot_root, audit_from_setns, audit_until_exec
+from seams.defenses import (
+    enter_before_exec,
+    keep_descriptors_of_builds,
+    keep_descriptors_of_commands,
+    keep_descriptors_of_first_process,
+    keep_keyring,
+    keep_terminal,
+    mask_files_with_writable_null,
+)
+from seams.interference import create_file_before, hold_before, import_before
 from small_image import IMAGES, make_runnable_archive
 from waiting import until
 
 LEAK = ["sh", "-c", 'exec 9</; exec "$@"', "sh"]
-KEPT = "module_utils('_container.{}').close_other_descriptors = lambda keep: None"
 READ_SECRET = ["/bin/sh", "-c", "cat run/secret"]
 
 
@@ -32,7 +42,7 @@ def secret(host):
 def test_cve_2024_21626_a_command_has_no_descriptor_of_the_modules(host, secret):
     start(host, "box")
     argv = ["/bin/cat", "/proc/self/fd/9/run/secret"]
-    assert execute(host, argv, KEPT.format("exec.enter"), wrapper=LEAK)["stdout"] == secret
+    assert execute(host, argv, seams=[keep_descriptors_of_commands], wrapper=LEAK)["stdout"] == secret
     assert "No such file" in execute(host, argv, wrapper=LEAK, fails=True)["stderr"]
 
 
@@ -40,7 +50,7 @@ def test_cve_2024_21626_a_command_has_no_descriptor_of_the_modules(host, secret)
 def test_cve_2024_21626_a_commands_working_directory_by_a_descriptor(host, secret, directory):
     start(host, "box")
     inside(host, "box", 'os.symlink("/proc/self/fd/9", "/app")')
-    weak = execute(host, READ_SECRET, KEPT.format("exec.enter"), chdir=directory, wrapper=LEAK)
+    weak = execute(host, READ_SECRET, seams=[keep_descriptors_of_commands], chdir=directory, wrapper=LEAK)
     assert weak["stdout"] == secret
     refused = execute(host, READ_SECRET, chdir=directory, wrapper=LEAK, fails=True)
     assert f"working directory {directory}: No such file" in refused["msg"]
@@ -57,10 +67,11 @@ def test_cve_2024_21626_no_descriptor_of_our_own_leads_out_while_the_command_sta
 def test_cve_2024_21626_a_containers_working_directory_by_a_descriptor(host, secret):
     wish = {"image": "debian", "working_dir": "/proc/self/fd/9", "wrapper": LEAK}
     command = ["/bin/sh", "-c", "cat run/secret > /got; exec sleep infinity"]
-    patched(host, "conductor_container", KEPT.format("init_process"), name="weak", command=command, **wish)
+    weaker = [keep_descriptors_of_first_process]
+    patched(host, "conductor_container", seams=weaker, name="weak", command=command, **wish)
     got = until(lambda: host.run("cat", "/var/lib/conductor/containers/weak/rootfs/got", check=False).stdout, "got")
     assert got == secret
-    refused = patched(host, "conductor_container", "", name="box", command=command, fails=True, **wish)
+    refused = patched(host, "conductor_container", name="box", command=command, fails=True, **wish)
     assert "working directory /proc/self/fd/9: No such file" in refused["msg"]
 
 
@@ -69,13 +80,10 @@ def test_cve_2024_21626_commands_in_an_image_have_no_descriptor_of_the_modules(b
     bare_host.run("sh", "-c", "echo text-of-the-host > /run/secret")
     source = make_runnable_archive(bare_host)
     wish = {"source": source, "commands": ["cat /proc/self/fd/9/run/secret > /got"], "wrapper": LEAK}
-    weak = """
-module_utils("_build.isolated_program").drop_inherited = lambda: None
-module_utils("_container.init_process").close_other_descriptors = lambda keep: None
-"""
-    patched(bare_host, "conductor_image", weak, name="weak", **wish)
+    weaker = [keep_descriptors_of_builds, keep_descriptors_of_first_process]
+    patched(bare_host, "conductor_image", seams=weaker, name="weak", **wish)
     assert bare_host.run("cat", f"{IMAGES}/weak/rootfs/got").stdout == "text-of-the-host\n"
-    refused = patched(bare_host, "conductor_image", "", name="image", fails=True, **wish)
+    refused = patched(bare_host, "conductor_image", name="image", fails=True, **wish)
     assert "No such file" in refused["msg"], refused["msg"]
 
 
@@ -83,36 +91,18 @@ def test_no_command_runs_before_the_container_is_one(host, secret):
     """The first process is known before it has left the host's root. The attacker is a container that ends and starts
     all the time; the victim is who runs a command in it.
     """
-    hold = """
-import os, time
-place = module_utils("_container.init_process")
-original = place.mount_all
-def held(*arguments):
-    while not os.path.exists("/run/go"):
-        time.sleep(0.005)
-    original(*arguments)
-place.mount_all = held
-"""
-    ask = """
-processes = module_utils("_kernel.processes").ProcessId
-original = processes.wait_for_exec
-def asked(self):
-    open("/run/asked", "w").close()
-    return {answer}
-processes.wait_for_exec = asked
-"""
-    wish = {"name": "box", "image": "debian", "command": ["/bin/sleep", "infinity"]}
-    starting = threading.Thread(target=patched, args=(host, "conductor_container", hold), kwargs=wish)
+    hold = hold_before("_container.init_process:mount_all", until="/run/go")
+    announce = create_file_before("_kernel.processes:ProcessId.wait_for_exec", path="/run/asked")
+    wish = {"name": "box", "image": "debian", "command": ["/bin/sleep", "infinity"], "seams": [hold]}
+    starting = threading.Thread(target=patched, args=(host, "conductor_container"), kwargs=wish)
     starting.start()
     try:
         until(lambda: "box.json" in host.run("ls", "/run/conductor/containers", check=False).stdout, "it is forked")
         argv = ["/bin/cat", "/run/secret"]
-        assert execute(host, argv, ask.format(answer="self.is_alive()"))["stdout"] == secret
+        assert execute(host, argv, seams=[enter_before_exec, announce])["stdout"] == secret
         host.run("rm", "/run/asked")
         results = []
-        command = threading.Thread(
-            target=lambda: results.append(execute(host, argv, ask.format(answer="original(self)"), fails=True))
-        )
+        command = threading.Thread(target=lambda: results.append(execute(host, argv, seams=[announce], fails=True)))
         command.start()
         until(lambda: host.run("ls", "/run/asked", check=False).stdout, "the command waits")
     finally:
@@ -123,60 +113,23 @@ processes.wait_for_exec = asked
     host.run("rm", "/run/go", "/run/asked")
 
 
-# Tells, from within the container, what was imported, opened and mapped since its files are those that one sees.
-AUDIT = """
-import json, os, sys
-inside, seen, busy = [], [], []
-libc = module_utils("_kernel.syscalls")
-def mapped():
-    return {line.split(None, 5)[5].strip() for line in open("/proc/self/maps") if line.count("/")}
-def hook(event, arguments):
-    if inside and not busy and event in ("import", "open", "ctypes.dlopen", "compile", "exec"):
-        seen.append(f"{event} {arguments[0]!r}")
-sys.addaudithook(hook)
-before = set()
-def watch(name, when):
-    original = getattr(libc, name)
-    def watched(*arguments):
-        if not inside:
-            before.update(mapped())
-        result = original(*arguments)
-        if when(*arguments) and not inside:
-            inside.append(name)
-        return result
-    setattr(libc, name, watched)
-watch("pivot_root", lambda *_: True)
-watch("setns", lambda fd, kind=0: os.path.exists("/marks-the-container"))
-process = module_utils("_container.exec.privileges")
-execute = process.os.execve
-def tell(*arguments):
-    busy.append(1)
-    with open("/tmp/audit.tmp", "w") as file:
-        json.dump({"seen": seen, "mapped": sorted(mapped() - before)}, file)
-    os.rename("/tmp/audit.tmp", "/tmp/audit")
-    execute(*arguments)
-process.os.execve = tell
-"""
-LAZY = """
-process = module_utils("_container.exec.privileges")
-original_user = process.resolve_user
-def resolve(*arguments):
-    sys.path.insert(0, "/opt")
-    import lazily_imported
-    return original_user(*arguments)
-process.resolve_user = resolve
-"""
+# What was imported, opened and mapped since the files are the container's.
+AUDIT = [
+    audit_from_pivot_root,
+    audit_from_setns(marker="/marks-the-container"),
+    audit_until_exec(path="/tmp/audit"),
+]
 # What the entering process has to read there: its user, its own state.
 MAY_OPEN = {"open '/'", "open '/proc/self/status'", "open '/proc/self/fd/N'"}
 
 
-def audit(host, patch, way):
+def audit(host, way, *seams):
     host.run("rm", "-f", "/var/lib/conductor/containers/box/rootfs/tmp/audit")
     if way == "exec":
-        execute(host, ["/bin/true"], patch)
+        execute(host, ["/bin/true"], seams=[*AUDIT, *seams])
     else:
         host.module("conductor_container", name="box", state="stopped")
-        patched(host, "conductor_container", patch, name="box", image="debian")
+        patched(host, "conductor_container", seams=[*AUDIT, *seams], name="box", image="debian")
     return json.loads(host.run("cat", "/var/lib/conductor/containers/box/rootfs/tmp/audit").stdout)
 
 
@@ -192,10 +145,11 @@ def test_cve_2019_14271_nothing_of_the_container_is_loaded_into_a_process_of_our
         open("/opt/lazily_imported.py", "w").write("open('/tmp/was-executed', 'w').close()")
         """,
     )  # fmt: skip
-    weak = audit(host, AUDIT + LAZY, way)
+    lazy = import_before("_container.exec.privileges:resolve_user", module="lazily_imported", path="/opt")
+    weak = audit(host, way, lazy)
     assert "import 'lazily_imported'" in weak["seen"]
     assert inside(host, "box", 'os.unlink("/tmp/was-executed"); return "executed"') == "executed"
-    found = audit(host, AUDIT, way)
+    found = audit(host, way)
     assert {re.sub("[0-9]+", "N", seen) for seen in found["seen"]} <= MAY_OPEN, found
     assert found["mapped"] == [], found
 
@@ -219,22 +173,21 @@ return text.value.decode()
 @pytest.mark.parametrize("way", ["exec", "start"])
 def test_keys_of_who_runs_the_module_are_not_found_inside(host, way):
     """The session keyring is inherited, and who inherits it possesses its keys, whatever their owner."""
-    weaken = "module_utils('_kernel.syscalls').new_session_keyring = lambda: None"
     wrapper = ["python3", "-c", KEY]
     start(host, "box", seccomp="unconfined")
 
-    def found(patch, name):
+    def found(name, *seams):
         if way == "exec":
-            return execute(host, ["/usr/bin/python3", "-c", FIND_KEY], patch, wrapper=wrapper)["stdout"]
+            return execute(host, ["/usr/bin/python3", "-c", FIND_KEY], seams=seams, wrapper=wrapper)["stdout"]
         command = ["/usr/bin/python3", "-c", FIND_KEY]
         wish = {"name": name, "image": "debian", "command": command, "seccomp": "unconfined"}
-        patched(host, "conductor_container", patch, wrapper=wrapper, **wish)
+        patched(host, "conductor_container", seams=seams, wrapper=wrapper, **wish)
         return until(
             lambda: host.module("conductor_container_info", name=[name])["containers"][0]["log"], "it has printed"
         ).strip()
 
-    assert found(weaken, "weak") == "of-the-host"
-    assert found("", "strong") == "ENOKEY"
+    assert found("weak", keep_keyring) == "of-the-host"
+    assert found("strong") == "ENOKEY"
 
 
 TERMINAL = """
@@ -252,27 +205,16 @@ def test_the_terminal_of_who_runs_the_module_is_not_inside(host):
     """Who has it can type commands at it (TIOCSTI, CVE-2016-2781 and others)."""
     start(host, "box")
     argv = ["/usr/bin/python3", "-c", program('os.close(os.open("/dev/tty", os.O_RDWR)); return "opened"')]
-    weaken = "module_utils('_container.exec.enter').os.setsid = lambda: None"
     wrapper = ["python3", "-c", TERMINAL]
-    assert execute(host, argv, weaken, wrapper=wrapper)["stdout"] == "opened"
+    assert execute(host, argv, seams=[keep_terminal], wrapper=wrapper)["stdout"] == "opened"
     assert execute(host, argv, wrapper=wrapper)["stdout"] == "ENXIO"
 
 
 def test_the_hosts_null_device_is_not_in_reach_of_root_with_the_hosts_ids(host):
     """Its mode would be changed for all of the host. To the one that it has, here."""
     body = 'os.chmod("/proc/keys", 0o666); return "changed"'
-    weaken = """
-inside_mounts, libc = module_utils("_container.mounts"), module_utils("_kernel.syscalls")
-original = inside_mounts.mask_path
-def mask(fd):
-    if inside_mounts.stat.S_ISDIR(inside_mounts.os.fstat(fd).st_mode):
-        original(fd)
-    else:
-        libc.mount("/dev/null", f"/proc/self/fd/{fd}", None, libc.MS_BIND)
-inside_mounts.mask_path = mask
-"""
     wish = {"image": "debian", "command": ["/bin/sleep", "infinity"], "userns": "host"}
-    patched(host, "conductor_container", weaken, name="weak", **wish)
+    patched(host, "conductor_container", seams=[mask_files_with_writable_null], name="weak", **wish)
     assert inside(host, "weak", body) == "changed"
     start(host, "box", userns="host")
     assert inside(host, "box", body) == "EROFS"

@@ -7,7 +7,7 @@ by name. So each test says: this is what the attacker gets from a weak container
 import json
 import textwrap
 
-from testhost import PYTHON, module_environment
+from seams import build_command, build_environment
 
 SLEEP = ["/bin/sleep", "infinity"]
 # By what is taken away from them. "weak" is as the host itself, in namespaces; no filter for system calls either.
@@ -73,23 +73,15 @@ def inside(host, name, body, **options):
     return host.module("conductor_exec", container=name, argv=argv, **options)["stdout"]
 
 
-def patched(host, module, patch, fails=False, wrapper=(), **params):
-    """Run a module with `patch` (Python) carried out before it: a defence of ours taken away, or held at a point.
+def patched(host, module, /, *, seams=(), fails=False, wrapper=(), **params):
+    """Run a module of the test build with `seams` (package seams): a defense taken away, an act at a point of our code.
 
-    In it `module_utils(NAME)` is a module of ours. `wrapper` is a command that runs it. Returns the module's result.
+    `wrapper` is a command that runs it. Returns the module's result.
     """
-    code = f"""
-import importlib, runpy, sys
-BASE = "ansible_collections.conductor.containers.plugins."
-def module_utils(name):
-    return importlib.import_module(BASE + "module_utils." + name)
-sys.argv[0] = importlib.util.find_spec(BASE + "modules.{module}").origin
-{textwrap.dedent(patch)}
-runpy.run_module(BASE + "modules.{module}", run_name="__main__", alter_sys=True)
-"""
     arguments = {"ANSIBLE_MODULE_ARGS": {**params, "_ansible_check_mode": False, "_ansible_diff": True}}
     done = host.run(
-        *wrapper, PYTHON, "-c", code, stdin=json.dumps(arguments), env=module_environment(), check=False
+        *wrapper, *build_command(seams, "module", module),
+        stdin=json.dumps(arguments), env=build_environment(), check=False,
     )  # fmt: skip
     try:
         result = json.loads(done.stdout)
@@ -99,9 +91,9 @@ runpy.run_module(BASE + "modules.{module}", run_name="__main__", alter_sys=True)
     return result
 
 
-def execute(host, argv, patch="", name="box", **params):
-    """The result of conductor_exec with `patch` carried out before it."""
-    return patched(host, "conductor_exec", patch, container=name, argv=argv, **params)
+def execute(host, argv, *, name="box", **params):
+    """The result of conductor_exec of the test build, with the options of `patched`."""
+    return patched(host, "conductor_exec", container=name, argv=argv, **params)
 
 
 class Arena:

@@ -4,13 +4,13 @@ As a program, on the host: dying.py N image|container|network|peer OPTIONS(JSON)
 fewer effects. Children that it forks (a supervisor, a first process) go on: what becomes of them is theirs.
 """
 
-import importlib
 import json
 import os
 import signal
 import sys
 
-BASE = "ansible_collections.conductor.containers.plugins.module_utils."
+from seams import find, replace
+
 # What each use case does to a host, by module and names in it.
 EFFECTS = {
     "image": {
@@ -45,10 +45,10 @@ EFFECTS["container"] = {**EFFECTS["network"], **EFFECTS["container"]}
 # Its commands run in a container with a network.
 EFFECTS["image"] = {**EFFECTS["network"], **EFFECTS["image"]}
 USE_CASES = {
-    "image": "_build.use_case",
-    "container": "_container.use_case",
-    "network": "_network.use_case",
-    "peer": "_network.peer_use_case",
+    "image": "_build.use_case:ImageCase",
+    "container": "_container.use_case:ContainerCase",
+    "network": "_network.use_case:build",
+    "peer": "_network.peer_use_case:PeerCase",
 }
 DEFAULTS = {
     "image": {"state": "present", "builder": "auto", "force": False, "archive": None, "source": None},
@@ -71,8 +71,9 @@ def dies(host, step, case, **options):
     return True
 
 
-def module(name):
-    return importlib.import_module(name if name in ("os", "signal") else BASE + name)
+def targets(case):
+    """The targets (package seams) of all effects of `case`."""
+    return [f"{module}:{name}" for module, names in EFFECTS[case].items() for name in names.split()]
 
 
 def before_each_effect(case, do):
@@ -85,18 +86,19 @@ def before_each_effect(case, do):
 
         return wrapper
 
-    for name, effects in EFFECTS[case].items():
-        for effect in effects.split():
-            owner, _, attribute = effect.rpartition(".")
-            place = getattr(module(name), owner) if owner else module(name)
-            setattr(place, attribute, wrapped(getattr(place, attribute)))
+    for target in targets(case):
+        replace(target, wrapped)
+
+
+def ours(target):
+    """An object of our code: "MODULE:NAME"."""
+    place, name = find(target)
+    return getattr(place, name)
 
 
 def case_of(case, options):
     """The use case with `options`, and defaults for the others."""
-    place = module(USE_CASES[case])
-    build = place.build if case == "network" else getattr(place, f"{case.capitalize()}Case")
-    return build({**DEFAULTS[case], **options}, module("_engine.settings").Settings())
+    return ours(USE_CASES[case])({**DEFAULTS[case], **options}, ours("_engine.settings:Settings")())
 
 
 def main(step, case, options):
@@ -107,7 +109,7 @@ def main(step, case, options):
             os.kill(main_pid, signal.SIGKILL)
 
     before_each_effect(case, die)
-    module("_engine.engine").perform(case_of(case, json.loads(options)))
+    ours("_engine.engine:perform")(case_of(case, json.loads(options)))
     print("survived")
 
 

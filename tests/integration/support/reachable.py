@@ -8,7 +8,7 @@ import json
 import os
 import sys
 
-from dying import before_each_effect, case_of, module
+from dying import before_each_effect, case_of, ours
 
 NOBODY = 65534
 DIRECTORIES = ("/var/lib/conductor/images", "/var/lib/conductor/containers")
@@ -56,7 +56,7 @@ def main(case, options):
 
     wish = case_of(case, options)
     before_each_effect(case, look)
-    module("_engine.engine").perform(wish)
+    ours("_engine.engine:perform")(wish)
     print(json.dumps([len(steps), sorted(found)]))
 
 

@@ -55,10 +55,11 @@ def module_environment() -> dict:
     """What a module needs on its path: the collection, and ansible.module_utils without the .venv's other packages."""
     only = ROOT / ".cache" / "ansible-only"
     only.mkdir(parents=True, exist_ok=True)
-    source = next((ROOT / ".venv/lib").glob("python3*/site-packages/ansible"))
+    source = next((ROOT / ".venv/lib").glob("python3*/site-packages/ansible")).resolve()
     link = only / "ansible"
     if not link.is_symlink() or link.resolve() != source:
-        temporary = only / f".ansible-{os.getpid()}"
+        # Threads of a test run modules, too.
+        temporary = only / f".ansible-{secrets.token_hex(4)}"
         temporary.symlink_to(source)
         temporary.rename(link)
     return {"PYTHONPATH": f"{ROOT}/.venv/collections:{only}", "PYTHONDONTWRITEBYTECODE": "1", "LC_ALL": "C.UTF-8"}
