@@ -3,7 +3,7 @@ that are made to break whoever reads or removes them.
 
 CVE-2021-30465 (a mount through a link that is swapped), CVE-2019-19921 (a /proc that is none), CVE-2025-31133 and
 CVE-2025-52565 (a mask or a console that the container chose), CVE-2018-15664 (files copied through links), setuid
-programs and device nodes in the container's layer. What an archive of an image may hold: ../test_image_archives.py.
+programs and device nodes in the container's layer. What an archive of an image may hold: ../image/test_archives.py.
 Weak: the same modules with the one defence taken away.
 """
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FRAGMENT = "plugins/doc_fragments/settings.py"
 # Choices that a role does not offer, since it handles one container at a time.
 NOT_FOR_ROLES = {"network": {"state": {"reconciled"}}}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ansible_collections.conductor.containers.plugins.module_utils._kernel import syscalls as libc
 
-PLUGINS = Path(__file__).parents[2] / "plugins"
+PLUGINS = Path(__file__).parents[3] / "plugins"
 
 
 def calls(path):

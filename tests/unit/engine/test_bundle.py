@@ -12,7 +12,7 @@ import pytest
 from ansible.module_utils.common.text.converters import to_bytes
 from ansible_collections.conductor.containers.plugins.module_utils._engine import bundle
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FROM_COLLECTION = (
     f"import sys; sys.path.insert(0, {str(ROOT / '.venv/collections')!r}); "
     "from ansible_collections.conductor.containers.plugins.module_utils._engine import bundle; "

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from netbox import HOST4, Box, is_refused, reaches, serve
 
-TEMPLATE = Path(__file__).parents[2] / "roles/host/templates/nftables.conf.j2"
+TEMPLATE = Path(__file__).parents[3] / "roles/host/templates/nftables.conf.j2"
 
 
 @pytest.mark.parametrize("when", ["ExecStartPost", "ExecReload"])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 # Directories in which a path of these documents may begin.
 BASES = (ROOT, ROOT / "plugins", ROOT / "plugins" / "module_utils")
 DOCS = {name: (ROOT / "docs" / f"{name}.md").read_text() for name in ("tour", "architecture", "decisions")}

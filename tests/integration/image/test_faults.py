@@ -98,7 +98,7 @@ def test_a_builder_ends_with_the_module_and_the_next_run_builds(bare_host, archi
 
 
 def test_a_build_converges_after_death_at_any_step(bare_host):
-    """Without commands; with them it is in escapes/test_image_commands.py."""
+    """Without commands; with them it is in ../escapes/test_image_commands.py."""
     source, step = make_runnable_archive(bare_host), 0
     wanted = {"source": source}
     while dies(bare_host, step, "image", name="small", **wanted):

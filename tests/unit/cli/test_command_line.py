@@ -20,7 +20,7 @@ from ansible_collections.conductor.containers.plugins.module_utils._cli.main imp
 from ansible_collections.conductor.containers.plugins.module_utils._engine import text_table
 from ansible_collections.conductor.containers.plugins.module_utils._kernel import stream_pump as relay
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 VERBS = parser.make_parser()[1]
 
 

@@ -8,7 +8,7 @@ import dying
 import pytest
 import seams
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 # This file has texts that are examples of what it finds.
 FILES = sorted({*(ROOT / "tests").rglob("*.py")} - {Path(__file__)})
 # A target of a seam in a test: "_container.exec.enter:ENTRY_TIMEOUT", "os:rename".
@@ -16,13 +16,13 @@ TARGET = re.compile(r"(?:_[a-z]+(?:\.[a-z_0-9]+)+|os|signal|sys|time):[A-Za-z_.0
 # Names that begin with an underscore, by file: of the standard library and of Ansible, which have no public ones.
 PRIVATE_ALLOWED = {
     "tests/integration/support/warm_modules.py": {"basic._ANSIBLE_ARGS", "basic._ANSIBLE_PROFILE"},
-    "tests/unit/test_command_line.py": {"verb._actions"},
+    "tests/unit/cli/test_command_line.py": {"verb._actions"},
 }
 # Ways of a text to replace a name of a module, and texts that may, by file.
 REPLACES = re.compile(r"module_utils\(|import_module\(|\bsetattr\(|\b(?!self\.)[a-z]\w*\.(?:_[a-z]\w*|[A-Z]\w+) = ")
 TEXTS_ALLOWED = {
     # Runs in an installed bundle, which can import nothing of the tests.
-    "tests/unit/test_bundle.py": {"bundle.LIBRARY_DIR = "},
+    "tests/unit/engine/test_bundle.py": {"bundle.LIBRARY_DIR = "},
 }
 
 

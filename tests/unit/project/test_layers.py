@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2] / "plugins" / "module_utils"
+ROOT = Path(__file__).parents[3] / "plugins" / "module_utils"
 # A folder may import itself and folders of a lower rank.
 RANK = {
     "_errors": 0,

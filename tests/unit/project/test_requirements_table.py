@@ -6,7 +6,7 @@ import ast
 import re
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 TABLE = (ROOT / "docs" / "requirements.md").read_text()
 SECURITY = (ROOT / "docs" / "security.md").read_text()
 FAULTS = (ROOT / "docs" / "faults.md").read_text()

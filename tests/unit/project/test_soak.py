@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-sys.path.append(str(Path(__file__).parents[1] / "soak"))
+sys.path.append(str(Path(__file__).parents[2] / "soak"))
 
 import cycles
 

@@ -9,7 +9,7 @@ from host_command import COMPLETION, PROGRAM, actions, pid_of
 from waiting import until
 
 STATE = "/var/lib/conductor"
-# Copies what it is to build: real ones are for test_image_builders.py.
+# Copies what it is to build: real ones are for ../image/test_builders.py.
 BUILDER = """#!/bin/sh
 for word; do case $word in /run/conductor/rootfs) mkdir -p $word/etc $word/usr/bin ;; esac; done
 {end}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-PLUGINS = Path(__file__).parents[2] / "plugins"
+PLUGINS = Path(__file__).parents[3] / "plugins"
 COLLECTION = "ansible_collections.conductor.containers.plugins."
 
 
