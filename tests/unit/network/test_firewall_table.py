@@ -1,0 +1,90 @@
+"""The elements of our tables: read from nft in one form, and one for each permission and range of ports."""
+
+import pytest
+from ansible_collections.conductor.containers.plugins.module_utils._network.plan.change_spec import (
+    wanted_spec,
+)
+from ansible_collections.conductor.containers.plugins.module_utils._network.plan.firewall_table import (
+    BASE,
+    base_commands,
+    changed_udp_ports,
+    parse_listing,
+)
+from ansible_collections.conductor.containers.plugins.module_utils._network.plan.projection import (
+    UpdateFirewall,
+    plan_projection,
+    wanted_elements,
+)
+from ansible_collections.conductor.containers.plugins.module_utils._network.plan.view import (
+    ContainerView,
+    NetworkView,
+)
+from ansible_collections.conductor.containers.plugins.module_utils._network.spec.network import (
+    link_name,
+)
+from ansible_collections.conductor.containers.plugins.module_utils._network.spec.options import NetworkOptions
+
+
+def asked_with(**params) -> NetworkOptions:
+    return NetworkOptions.parse(params, "10.87.0.0/24", "fd87::/64", params.get("uplink"))
+
+
+def shown(name: str, elements: list) -> dict:
+    """A set or map as nft lists it."""
+    objects = (command["add"] for command in base_commands() if "add" in command)
+    found = next(o for o in objects if name in (o.get("set", o.get("map", {})).get("name"),))
+    kind = next(iter(found))
+    return {kind: {**found[kind], "elem": elements}}
+
+
+def test_digest_of_tables_detects_changed_rules():
+    objects = [command["add"] for command in base_commands() if "add" in command]
+    assert parse_listing({"nftables": objects}).base == BASE
+    rules = [i for i, item in enumerate(objects) if "rule" in item]
+    assert parse_listing({"nftables": objects[:-1]}).base != BASE
+    assert parse_listing({"nftables": [*objects, objects[rules[0]]]}).base != BASE
+    swapped = list(objects)
+    swapped[rules[2]], swapped[rules[3]] = swapped[rules[3]], swapped[rules[2]]
+    assert parse_listing({"nftables": swapped}).base != BASE
+
+
+def test_elements_are_parsed_in_canonical_form():
+    listing = {
+        "nftables": [
+            shown("source6", [{"concat": ["cdtr-1", "fd87:0c4d:0::0002"]}]),
+            shown("expose4", [[{"concat": ["tcp", 80]}, "10.87.0.2"]]),
+            shown("peer_port", [{"concat": ["cdtr-1", "cdtr-2", 17, {"range": [80, 90]}]}]),
+            shown("internet", [{"elem": {"val": "cdtr-1", "comment": "by hand"}}]),
+        ]
+    }
+    elements = parse_listing(listing).elements
+    assert elements["source6"] == {("cdtr-1", "fd87:c4d::2")}
+    assert elements["expose4"] == {(6, (80, 80), "10.87.0.2")}
+    assert elements["peer_port"] == {("cdtr-1", "cdtr-2", 17, (80, 90))}
+    assert elements["internet"] == {("cdtr-1",)}
+
+
+@pytest.mark.parametrize(("params", "expected"), [
+    ({}, {"host_access"}),
+    ({"host_access": False}, set()),
+    ({"internet": True, "host_access": False}, {"internet"}),
+    ({"internet": True, "metadata": True}, {"internet", "host_access", "metadata"}),
+])  # fmt: skip
+def test_each_permission_is_an_element_of_its_own_set(params, expected):
+    view = NetworkView(containers={"a": ContainerView("a", "a", "a", attached=True)})
+    asked = NetworkOptions.parse(params, "10.87.0.0/24", "fd87::/64", None)
+    wanted = wanted_elements(view.with_spec("a", wanted_spec(view, "a", asked)))
+    permissions = ("internet", "internet_by", "host_access", "metadata", "peer", "exposed")
+    assert {name for name in permissions if wanted[name] == {(link_name("a"),)}} == expected
+
+
+def test_ten_thousand_ports_are_one_element():
+    view = NetworkView(containers={"a": ContainerView("a", "a", "a", attached=True)})
+    view = view.with_spec("a", wanted_spec(view, "a", asked_with(expose=["10000-20000:10000-20000/udp"])))
+    wanted = wanted_elements(view)
+    assert wanted["expose4"] == {(17, (10000, 20000), "10.87.0.2")}
+    assert wanted["exposed"] == {(link_name("a"), 17, (10000, 20000))}
+    assert wanted["expose4_port"] == wanted["expose6_port"] == frozenset()
+    actions = plan_projection(view, ["a"])
+    commands = next(action.commands for action in actions if isinstance(action, UpdateFirewall))
+    assert changed_udp_ports(commands) == [(10000, 20000)]
