@@ -53,27 +53,27 @@ class Flow:
         closes_sink: bool = False,
         closes_source: bool = False,
     ) -> None:
-        self._source, self._sink = source, sink
-        self._closes = [fd for fd, closes in ((sink, closes_sink), (source, closes_source)) if closes]
+        # -1: bytes, or a function.
+        self._source = source if isinstance(source, int) else -1
+        self._sink = sink if isinstance(sink, int) else -1
+        self._take = sink if callable(sink) else None
+        self._closes = [fd for fd, closes in ((self._sink, closes_sink), (self._source, closes_source)) if closes]
         self._pending = memoryview(source if isinstance(source, bytes) else b"")
         # Whether the flow is over, and whether its source has ended.
         self.over = self.dry = False
-        self._at_once = _writable_at_once(sink) if isinstance(sink, int) else 0
+        self._at_once = _writable_at_once(self._sink) if self._sink >= 0 else 0
         if source == b"":
             self.end()
 
     def waits_for(self) -> tuple[int, int]:
         """Return the descriptor that the flow waits for, and the poll event."""
-        fd = self._sink if self._pending else self._source
-        assert isinstance(fd, int)
-        return fd, select.POLLOUT if self._pending else select.POLLIN
+        return (self._sink, select.POLLOUT) if self._pending else (self._source, select.POLLIN)
 
     def go_on(self) -> int:
         """Read or write once, and return the number of bytes read."""
         return self._write() if self._pending else self._read()
 
     def _read(self) -> int:
-        assert isinstance(self._source, int)
         try:
             data = os.read(self._source, _CHUNK)
         except BlockingIOError:
@@ -83,14 +83,13 @@ class Flow:
         if not data:
             self.dry = True
             self.end()
-        elif isinstance(self._sink, int):
-            self._pending = memoryview(data)
+        elif self._take is not None:
+            self._take(data)
         else:
-            self._sink(data)
+            self._pending = memoryview(data)
         return len(data)
 
     def _write(self) -> int:
-        assert isinstance(self._sink, int)
         try:
             self._pending = self._pending[os.write(self._sink, self._pending[: self._at_once]) :]
         except BlockingIOError:
@@ -98,7 +97,7 @@ class Flow:
         except OSError as error:
             self._pending = memoryview(_end_of(error))
             self.end()
-        if not self._pending and isinstance(self._source, bytes):
+        if not self._pending and self._source < 0:
             self.end()
         return 0
 
@@ -106,9 +105,7 @@ class Flow:
         """End the flow, and discard what was read and not written."""
         self.over, self._pending = True, memoryview(b"")
         while self._closes:
-            fd = self._closes.pop()
-            assert isinstance(fd, int)
-            os.close(fd)
+            os.close(self._closes.pop())
 
 
 class Signals(NamedTuple):

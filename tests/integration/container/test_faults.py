@@ -180,5 +180,5 @@ def test_a_lock_that_is_held_names_its_holder(host):
 def test_an_image_that_is_gone_is_told(host):
     host.module("conductor_container", **WEB, state="stopped")
     host.run("mv", "/var/lib/conductor/images/debian/image.json", "/var/lib/conductor/images/debian/hidden")
-    assert "image 'debian'" in host.module("conductor_container", **WEB, fails=True)["msg"]
+    assert "image debian does not exist" in host.module("conductor_container", **WEB, fails=True)["msg"]
     host.run("mv", "/var/lib/conductor/images/debian/hidden", "/var/lib/conductor/images/debian/image.json")

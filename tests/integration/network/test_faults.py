@@ -351,7 +351,7 @@ BAD_INPUT = [
     ({"pool4": "127.0.0.0/16"}, "cannot serve"),
     ({"uplink": "wan0"}, "internet is false"),
     ({"uplink": "a name/with", "internet": True}, "not a valid interface name"),
-    ({"container": "nobody"}, "no container nobody"),
+    ({"container": "nobody"}, "container nobody does not exist"),
     ({"container": "../web"}, "not a valid name"),
     ({"container": None}, "container"),
     ({"state": "reconciled"}, "for all containers"),

@@ -134,7 +134,7 @@ def test_stopped_peers_reach_each_other_after_a_start(bare_host, pair):
     ("options", "said"),
     [
         ({"container": "web", "peer": "web"}, "both 'web'"),
-        ({"container": "web", "peer": "nobody"}, "no container nobody"),
+        ({"container": "web", "peer": "nobody"}, "container nobody does not exist"),
         ({"container": "web", "peer": "db", "ports": []}, "empty list"),
         ({"container": "web", "peer": "db", "ports": ["0/tcp"]}, "not a port"),
         ({"container": "web", "peer": "db", "ports": ["80/icmp"]}, "tcp or udp"),
