@@ -20,7 +20,9 @@ def test_the_first_release_can_be_made(tmp_path):
     ).stdout
     subprocess.run(["tar", "-x", "-C", tmp_path], input=packed, check=True)
     (tmp_path / ".venv").mkdir()
-    (tmp_path / ".venv/bin").symlink_to(ROOT / ".venv/bin")
+    # Python finds its libraries by pyvenv.cfg above its own path.
+    for name in ("bin", "lib", "pyvenv.cfg"):
+        (tmp_path / ".venv" / name).symlink_to((ROOT / ".venv" / name).resolve())
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
     version = re.search(r"^version: (\S+)$", (ROOT / "galaxy.yml").read_text(), re.M)[1]
     done = subprocess.run(["script/release", version], cwd=tmp_path, capture_output=True, text=True, check=False)
