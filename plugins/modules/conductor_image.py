@@ -33,23 +33,27 @@ options:
       - V(absent) removes the image. It is an error if containers or other images use it.
       - V(exported) writes the image to O(archive). It is an error if the image does not exist.
     type: str
-    choices: [present, absent, exported]
     default: present
+    choices:
+      - present
+      - absent
+      - exported
   suite:
-    description: Debian suite, like V(trixie). Defaults to the suite of the host if it is Debian, else to V(trixie).
+    description: Debian suite, like V(trixie). Defaults to the suite of the host if it is Debian,
+      else to V(trixie).
     type: str
   mirror:
     description:
       - URL of the mirror. It is the only package source of the image.
-      - Defaults to the mirror of the host's apt, with its archives for updates and security fixes, else to the default
-        mirror of the builder.
+      - Defaults to the mirror of the host's apt, with its archives for updates and security fixes,
+        else to the default mirror of the builder.
       - Packages are downloaded through the proxy of the host's apt or of the environment.
     type: str
   variant:
     description:
       - Set of packages to install. Defaults to V(minbase).
-      - mmdebstrap supports V(essential), V(apt), V(minbase), V(buildd), V(important) and V(standard). debootstrap
-        supports V(minbase), V(buildd) and V(important).
+      - mmdebstrap supports V(essential), V(apt), V(minbase), V(buildd), V(important) and V(standard).
+        debootstrap supports V(minbase), V(buildd) and V(important).
     type: str
   architecture:
     description: Debian's name of the architecture. Defaults to the architecture of the host.
@@ -64,38 +68,42 @@ options:
     elements: str
   keyring:
     description:
-      - Keyring on the managed host for the verification of the archive. Defaults to the keyring of the builder.
+      - Keyring on the managed host for the verification of the archive. Defaults to the keyring
+        of the builder.
       - Without a keyring, the build is an error.
     type: path
   commands:
     description:
-      - Commands to run in the image in order, after the installation of the packages. A string runs in its own
-        C(/bin/sh -e). A list is a program and its arguments.
+      - Commands to run in the image in order, after the installation of the packages. A string
+        runs in its own C(/bin/sh -e). A list is a program and its arguments.
       - Commands run as root in a container with the default options of M(conductor.containers.conductor_container),
         which is removed afterward.
-      - The container has the network of O(conductor.containers.conductor_network#module:internet=true), without access
-        to the host, to other containers, and to the metadata services of clouds.
+      - The container has the network of O(conductor.containers.conductor_network#module:internet=true),
+        without access to the host, to other containers, and to the metadata services of clouds.
       - The host needs nftables and pyroute2 only if there are commands.
-      - Commands get the proxies of the host's apt and of the environment. A proxy on the host's loopback is available
-        at the same address. Nothing else on the host is available, and neither is a mirror in a directory of the host.
+      - Commands get the proxies of the host's apt and of the environment. A proxy on the host's
+        loopback is available at the same address. Nothing else on the host is available, and neither
+        is a mirror in a directory of the host.
       - Services are not started.
     type: list
     elements: raw
   source:
     description:
-      - Take the root file system from an archive, a container or another image instead of a build. Only O(commands) can
-        be combined with it.
-      - An image from a container or another image stores only the changes, in a layer above its base image. The base
-        image can be neither removed nor rebuilt while other images depend on it.
+      - Take the root file system from an archive, a container or another image instead of a build.
+        Only O(commands) can be combined with it.
+      - An image from a container or another image stores only the changes, in a layer above its
+        base image. The base image can be neither removed nor rebuilt while other images depend
+        on it.
     type: dict
     suboptions:
       archive:
         description:
-          - Path of a tar archive on the managed host, plain or compressed by gzip, xz, bzip2 or zstd.
-          - A file with an owner above 65535 requires a container with a larger
-            O(conductor.containers.conductor_container#module:userns).
-          - It is an error if the image exists with other content, unless O(force=true). If the archive no longer
-            exists, an existing image is left unchanged.
+          - Path of a tar archive on the managed host, plain or compressed by gzip, xz, bzip2 or
+            zstd.
+          - A file with an owner above 65535 requires that O(conductor.containers.conductor_container#module:userns)
+            has more ids.
+          - It is an error if the image exists with other content, unless O(force=true). If the
+            archive no longer exists, an existing image is left unchanged.
         type: str
       checksum:
         description: Checksum that the archive must have, V(sha256:) and 64 hexadecimal digits.
@@ -103,14 +111,14 @@ options:
       container:
         description:
           - Name of a container that is not running. Its image is the base of the new image.
-          - The changes in the container are copied once, with the ids that its files have inside. Later changes do not
-            affect the image, unless O(force=true).
+          - The changes in the container are copied once, with the ids that its files have inside.
+            Later changes do not affect the image, unless O(force=true).
         type: str
       digest:
         description:
           - V(sha256:) and a digest of the inputs of the container, which you calculate.
-          - If the image has this digest, the container is not needed any more. If it has another digest, that is an
-            error, unless O(force=true).
+          - If the image has this digest, the container is not needed any more. If it has another
+            digest, that is an error, unless O(force=true).
         type: str
       image:
         description: Name of another image, in which O(commands) are run.
@@ -118,10 +126,14 @@ options:
   builder:
     description:
       - Program that builds the image. V(auto) prefers mmdebstrap if it is installed.
-      - mmdebstrap is faster, and installs security fixes that debootstrap leaves to a later C(apt upgrade).
+      - mmdebstrap is faster, and installs security fixes that debootstrap leaves to a later C(apt
+        upgrade).
     type: str
-    choices: [auto, debootstrap, mmdebstrap]
     default: auto
+    choices:
+      - auto
+      - debootstrap
+      - mmdebstrap
   force:
     description:
       - Rebuild or export the image even if it exists or is exported. An image in use is not rebuilt.
@@ -136,7 +148,8 @@ options:
       - Only root can read the file. Sparse files stay sparse.
     type: str
   lock_timeout:
-    description: Seconds to wait for another build of the same image. Defaults to V(3600) for this module.
+    description: Seconds to wait for another build of the same image. Defaults to V(3600) for this
+      module.
     type: float
 seealso:
   - module: conductor.containers.conductor_container
@@ -260,36 +273,38 @@ log_tail:
 
 from ansible_collections.conductor.containers.plugins.module_utils._engine.module_adapter import run_module
 
+# Generated by script/generate, from module_utils/_image/spec.
+ARGUMENT_SPEC = {
+    "name": {"type": "str", "required": True},
+    "state": {"type": "str", "default": "present", "choices": ["present", "absent", "exported"]},
+    "suite": {"type": "str"},
+    "mirror": {"type": "str"},
+    "variant": {"type": "str"},
+    "architecture": {"type": "str"},
+    "components": {"type": "list", "elements": "str"},
+    "packages": {"type": "list", "elements": "str"},
+    "keyring": {"type": "path"},
+    "commands": {"type": "list", "elements": "raw"},
+    "source": {
+        "type": "dict",
+        "options": {
+            "archive": {"type": "str"},
+            "checksum": {"type": "str"},
+            "container": {"type": "str"},
+            "digest": {"type": "str"},
+            "image": {"type": "str"},
+        },
+    },
+    "builder": {"type": "str", "default": "auto", "choices": ["auto", "debootstrap", "mmdebstrap"]},
+    "force": {"type": "bool", "default": False},
+    "archive": {"type": "str"},
+    "lock_timeout": {"type": "float"},
+}
+# End of the generated part.
+
 
 def main() -> None:
-    run_module(
-        {
-            "name": {"type": "str", "required": True},
-            "state": {"type": "str", "choices": ["present", "absent", "exported"], "default": "present"},
-            "suite": {"type": "str"},
-            "mirror": {"type": "str"},
-            "variant": {"type": "str"},
-            "architecture": {"type": "str"},
-            "components": {"type": "list", "elements": "str"},
-            "packages": {"type": "list", "elements": "str"},
-            "keyring": {"type": "path"},
-            "commands": {"type": "list", "elements": "raw"},
-            "source": {
-                "type": "dict",
-                "options": {
-                    "archive": {"type": "str"},
-                    "checksum": {"type": "str"},
-                    "container": {"type": "str"},
-                    "digest": {"type": "str"},
-                    "image": {"type": "str"},
-                },
-            },
-            "builder": {"type": "str", "choices": ["auto", "debootstrap", "mmdebstrap"], "default": "auto"},
-            "force": {"type": "bool", "default": False},
-            "archive": {"type": "str"},
-        },
-        "_build.use_case:ImageCase",
-    )
+    run_module(ARGUMENT_SPEC, "_build.use_case:ImageCase")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import stat
 from collections.abc import Iterator
 
 from .._errors import InvalidInput, NotFound
-from .._image.spec import Source
+from .._image.spec.recipe import Source
 from .._kernel.files.atomic_write import sync_directory
 from .._kernel.files.within_root import exists_inside
 from .._kernel.run_program import require_program

@@ -12,7 +12,7 @@ from functools import partial
 
 from .._engine.paths import RUN_DIR
 from .._errors import HostNotCapable, InvalidInput, NotFound
-from .._image.spec import VARIANTS, Recipe, with_defaults
+from .._image.spec.recipe import VARIANTS, Recipe, with_defaults
 from .._kernel.files.atomic_write import read_text
 from .._kernel.files.within_root import write_files
 from .._kernel.run_program import find_program, require_program, run

@@ -29,7 +29,7 @@ from .._engine.id_range import IdRange
 from .._engine.paths import BUILD_PREFIX, ContainerPaths, ImagePaths
 from .._engine.settings import Settings
 from .._errors import HostNotCapable
-from .._image.spec import Command
+from .._image.spec.recipe import Command
 from .._kernel import network_namespace, syscalls
 from .._kernel.cgroup import Cgroup
 from .._kernel.files.atomic_write import remove_tree

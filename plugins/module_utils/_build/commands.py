@@ -25,7 +25,7 @@ from .._engine.locks import ids_lock, network_lock
 from .._engine.paths import LOCK_DIR, ContainerPaths, ImagePaths
 from .._engine.settings import Settings
 from .._errors import HostNotCapable
-from .._image.spec import Command
+from .._image.spec.recipe import Command
 from .._kernel.files.atomic_write import read_text
 from .._kernel.files.within_root import directory_inside, exists_inside, write_files
 from .._kernel.flock import Lock, locked

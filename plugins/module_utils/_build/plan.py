@@ -11,7 +11,7 @@ from typing import Any
 
 from .._engine.action import Action, Plan
 from .._errors import Conflict, Damaged, NotFound
-from .._image.spec import Recipe, differing
+from .._image.spec.recipe import Recipe, differing
 
 # A root with this many layers can be mounted with the longest names and the default directories.
 _MOST_LAYERS = 20

@@ -21,7 +21,7 @@ from .._engine.paths import ContainerPaths, ImagePaths
 from .._engine.settings import Settings
 from .._errors import Conflict, Damaged, InvalidInput
 from .._image.facts import image_facts
-from .._image.spec import Base, Image, Recipe, Source, parse_recipe
+from .._image.spec.recipe import Base, Image, Recipe, Source, parse_recipe
 from .._image.store import (
     check_ids,
     derived_images,

@@ -181,8 +181,12 @@ class ContainerCase(UseCase[ContainerView]):
         return IdsView(read_text(SUBUID), read_text(SUBGID), taken)
 
     def plan(self, observed: ContainerView) -> Plan:
+        return self.plan_as(observed, self.request)
+
+    def plan_as(self, view: ContainerView, wish: Request) -> Plan:
+        """Return the plan with another request than the task's, which concerns the same options."""
         with about_container(self.name):
-            return self._plan(observed, self.request)
+            return self._plan(view, wish)
 
     def _plan(self, view: ContainerView, wish: Request) -> Plan:
         wanted = None if self.request.state == "absent" else merge(view.spec, self.changes)

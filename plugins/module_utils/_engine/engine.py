@@ -44,6 +44,10 @@ class UseCase(Protocol[Observed]):
 
     settings: Settings
 
+    def prepare(self) -> Iterable[Action]:
+        """Bring about what the locks and the observation require; return the actions that were done. With no lock."""
+        return ()
+
     def locks(self) -> Iterable[Lock]:
         """Return the locks that `apply` needs, in the order image, container, network."""
 
@@ -66,6 +70,11 @@ class UseCase(Protocol[Observed]):
 
     def apply(self, action: Action, run: Run[Observed]) -> None:
         """Apply one action. Raises LeftOut if only this action must be skipped."""
+
+    def carry_out(self, plan: Plan, run: Run[Observed]) -> None:
+        """Apply the actions of `plan`, one after the other, and add each to `run.done`."""
+        for action in plan.actions:
+            apply_action(self, action, run)
 
     def undo(self, action: Action, run: Run[Observed]) -> None:
         """Undo the parts of the failed `action` that must not remain."""
@@ -98,15 +107,16 @@ def perform(case: UseCase[Observed]) -> dict[str, Any]:
     Raises EffectFailed if a second observation shows that the applied plan did not reach that state. That check makes
     `changed` and idempotence reliable.
     """
+    prepared = list(case.prepare())
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_with_prepared(prepared))
         for lock in case.locks():
             stack.enter_context(locked(paths.LOCK_DIR, lock, case.settings.lock_timeout))
-        run = Run(case.observe())
+        run = Run(case.observe(), prepared)
         observed = run.observed
         plan = case.plan(observed)
         with _with_progress(case, plan, run, partly=True):
-            for action in plan.actions:
-                _apply(case, action, run)
+            case.carry_out(plan, run)
         if plan.actions:
             with _with_progress(case, plan, run):
                 observed, left = case.observe_again(run)
@@ -119,7 +129,8 @@ def perform(case: UseCase[Observed]) -> dict[str, Any]:
     return _report(case, observed, plan, run)
 
 
-def _apply(case: UseCase[Observed], action: Action, run: Run[Observed]) -> None:
+def apply_action(case: UseCase[Observed], action: Action, run: Run[Observed]) -> None:
+    """Apply `action`, with those that it stands for if it is a stage. Undoes it and raises if it fails."""
     try:
         with case.stage(action) if isinstance(action, Stage) else contextlib.nullcontext((action,)) as actions:
             for each in actions:
@@ -132,6 +143,17 @@ def _apply(case: UseCase[Observed], action: Action, run: Run[Observed]) -> None:
         # The lock of the stage is released here. If the undo fails, the next run finds the rest; report this error.
         with contextlib.suppress(ConductorError, OSError):
             case.undo(action, run)
+        raise
+
+
+@contextlib.contextmanager
+def _with_prepared(prepared: list[Action]) -> Iterator[None]:
+    """Add the actions of `prepare` to the errors of the block."""
+    try:
+        yield
+    except ConductorError as error:
+        if prepared and "actions" not in error.facts:
+            error.facts |= {"changed": True, "actions": [action.describe() for action in prepared]}
         raise
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from .._engine.paths import ImagePaths
-from .spec import Image
+from .spec.recipe import Image
 
 
 def image_facts(image: Image, image_dir: str, users: tuple[str, ...], derived: tuple[str, ...]) -> dict:

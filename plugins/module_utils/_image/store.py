@@ -13,7 +13,7 @@ from .._engine.json_files import read_json, write_json
 from .._engine.names import parse_name
 from .._engine.paths import ContainerPaths, ImagePaths
 from .._errors import ConductorError, Conflict, Damaged, InvalidInput, NotFound, mark_pending
-from .spec import Image
+from .spec.recipe import Image
 
 
 def image_names(image_dir: str) -> list[str]:

@@ -23,26 +23,42 @@ from .plan.foreign_firewalls import AddAcceptRules, RemoveAcceptRules, commands_
 from .plan.forwarding import DisableForwarding, EnableForwarding, KeepAdvertisedRoute, SetFence
 from .plan.projection import Connect, Disconnect, RouteLocalnet, UpdateFirewall, WriteInsideFiles
 from .plan.veth import localnet_sysctl
-from .veth import delete_link, make_link
+from .veth import delete_link, make_links
 
 
 def apply(settings: Settings, action: Action, required: Collection[str] = ()) -> None:
     """Apply one action of `plan_projection`. Raises ConductorError.
 
-    Raises LeftOut if only processes in one container can have caused the failure: in writing files there, or in
+    Raises ActionSkipped if only processes in one container can have caused the failure: in writing files there, or in
     connecting a container outside of `required`. Failures that concern the host, or the veth pair of a container in
     `required`, are errors.
     """
+    if isinstance(action, Connect):
+        for error in connect_all(settings, [action]).values():
+            raise _failure(action, error, required) from error
+        return
     try:
         _dispatch(settings, action)
     except (ConductorError, OSError) as error:
-        reason = f"{error.strerror} ({error.filename})" if isinstance(error, OSError) else str(error)
-        container = _affected_container(action, required)
-        if container is not None:
-            raise ActionSkipped(reason, container) from error
-        if isinstance(action, Connect):
-            raise EffectFailed(f"container {action.container}: {reason}") from error
-        raise
+        raise _failure(action, error, required) from error
+
+
+def connect_all(settings: Settings, actions: Iterable[Connect]) -> dict[str, Exception]:
+    """Create the links of containers together, which costs less; return the errors by container."""
+    links = {
+        action.container: (action.link, ContainerPaths.of(settings.container_dir, action.container).netns)
+        for action in actions
+    }
+    failed = make_links(links.values())
+    return {name: failed[link.outer] for name, (link, _) in links.items() if link.outer in failed}
+
+
+def _failure(action: Action, error: Exception, required: Collection[str]) -> Exception:
+    reason = f"{error.strerror} ({error.filename})" if isinstance(error, OSError) else str(error)
+    container = _affected_container(action, required)
+    if container is not None:
+        return ActionSkipped(reason, container)
+    return EffectFailed(f"container {action.container}: {reason}") if isinstance(action, Connect) else error
 
 
 def remaining_actions(
@@ -82,8 +98,6 @@ def _dispatch(settings: Settings, action: Action) -> None:
         write_sysctl(localnet_sysctl(action.outer), "1" if action.allowed else "0")
     elif isinstance(action, KeepAdvertisedRoute):
         write_sysctl(f"net/ipv6/conf/{action.interface}/accept_ra", "2")
-    elif isinstance(action, Connect):
-        make_link(action.link, ContainerPaths.of(settings.container_dir, action.container).netns)
     elif isinstance(action, Disconnect):
         delete_link(action.outer)
     elif isinstance(action, UpdateFirewall):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -108,6 +108,21 @@ def look(settings: Settings, name: str, running: bool) -> NetworkView | None:
     if not running:
         return observe(settings, lambda view: callers_of(view, name) | {name})
     return _with_link(observe(settings, lambda view: callers_of(view, name) - {name}), name)
+
+
+def look_at_detached(settings: Settings, names: Collection[str]) -> NetworkView:
+    """Return the view for detaching the stopped containers `names`. Reads nothing in them."""
+    from .observe import observe
+    from .veth import read_veth_pairs
+
+    view = observe(settings, lambda _view: ())
+    pairs = read_veth_pairs({link_name(name): None for name in names})
+    found = {
+        name: replace(view.containers[name], pair=pairs.get(link_name(name)))
+        for name in names
+        if name in view.containers
+    }
+    return replace(view, containers={**view.containers, **found})
 
 
 def _look(settings: Settings, stage: NetworkStage) -> NetworkView | None:

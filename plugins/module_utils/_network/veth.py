@@ -8,10 +8,10 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from .._errors import Conflict
+from .._errors import ConductorError, Conflict, EffectFailed
 from .._kernel.interface_query import query_interface
 from .._kernel.interfaces import Interface, Route, Rtnetlink, in_network_namespace, open_rtnetlink
 from .._kernel.link_guard import attach_guard, is_guarded
@@ -95,13 +95,37 @@ def _opened(netns: str) -> Iterator[int]:
         os.close(fd)
 
 
-def make_link(link: Link, netns: str) -> None:
-    """Create the veth pair `link` with its container end in the namespace at `netns`; an existing one is deleted.
+def make_links(links: Iterable[tuple[Link, str]]) -> dict[str, Exception]:
+    """Create veth pairs, each with its container end in the namespace at a path; existing ones are deleted.
 
-    The host end stays down, and no packet passes, until its guard and its firewall chain exist. Raises Conflict if the
-    namespace has another interface with the name of the container end.
+    A host end stays down, and no packet passes, until its guard and its firewall chain exist. Returns the errors by
+    host end: Conflict if the namespace has another interface with the name of the container end, OSError.
     """
-    with _opened(netns) as netns_fd, open_rtnetlink() as outside, open_rtnetlink(netns_fd) as inside:
+    failed: dict[str, Exception] = {}
+    with open_rtnetlink() as outside:
+        made = _each(links, failed, lambda link, netns: _make_guarded(outside, link, netns))
+        made = _add_chains(made, failed)
+        _each(made, failed, lambda link, netns: _bring_up(outside, link, netns))
+    return failed
+
+
+def _each(
+    links: Iterable[tuple[Link, str]], failed: dict[str, Exception], step: Callable[[Link, str], None]
+) -> list[tuple[Link, str]]:
+    """Do `step` for each link; return those for which it succeeded, and add the others to `failed`."""
+    done = []
+    for link, netns in links:
+        try:
+            step(link, netns)
+        except (ConductorError, OSError) as error:
+            failed[link.outer] = error
+        else:
+            done.append((link, netns))
+    return done
+
+
+def _make_guarded(outside: Rtnetlink, link: Link, netns: str) -> None:
+    with _opened(netns) as netns_fd:
         outside.delete(link.outer)
         with in_network_namespace(netns_fd):
             taken = link_exists(INNER_LINK)
@@ -116,7 +140,20 @@ def make_link(link: Link, netns: str) -> None:
                 write_sysctl(name, value)
         for name, value in {**outer_sysctls(link), localnet_sysctl(link.outer): "0"}.items():
             write_sysctl(name, value)
-        apply_batch(link_commands(link.outer))
+
+
+def _add_chains(links: list[tuple[Link, str]], failed: dict[str, Exception]) -> list[tuple[Link, str]]:
+    """Add the firewall chains of the links in one transaction; one by one if a link of them has vanished."""
+    try:
+        if links:
+            apply_batch([command for link, _ in links for command in link_commands(link.outer)])
+        return links
+    except EffectFailed:
+        return _each(links, failed, lambda link, _netns: apply_batch(link_commands(link.outer)))
+
+
+def _bring_up(outside: Rtnetlink, link: Link, netns: str) -> None:
+    with _opened(netns) as netns_fd, open_rtnetlink(netns_fd) as inside:
         _configure(inside, INNER_LINK, link.inner_altname, inner_addresses(link), inner_routes(link))
         _configure(outside, link.outer, link.outer_altname, outer_addresses(link), outer_routes(link))
         _add_neighbors(outside, inside, link)

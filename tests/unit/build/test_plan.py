@@ -19,7 +19,7 @@ from ansible_collections.conductor.containers.plugins.module_utils._errors impor
     Damaged,
     NotFound,
 )
-from ansible_collections.conductor.containers.plugins.module_utils._image.spec import Recipe, with_defaults
+from ansible_collections.conductor.containers.plugins.module_utils._image.spec.recipe import Recipe, with_defaults
 from hypothesis import given
 from hypothesis import strategies as st
 

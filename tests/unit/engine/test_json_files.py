@@ -14,7 +14,7 @@ from ansible_collections.conductor.containers.plugins.module_utils._engine.json_
 from ansible_collections.conductor.containers.plugins.module_utils._engine.paths import ContainerPaths
 from ansible_collections.conductor.containers.plugins.module_utils._engine.settings import Settings
 from ansible_collections.conductor.containers.plugins.module_utils._errors import Damaged
-from ansible_collections.conductor.containers.plugins.module_utils._image.spec import Image
+from ansible_collections.conductor.containers.plugins.module_utils._image.spec.recipe import Image
 from ansible_collections.conductor.containers.plugins.module_utils._image.store import read_image
 from ansible_collections.conductor.containers.plugins.module_utils._network.store import read_network
 from hypothesis import given, settings

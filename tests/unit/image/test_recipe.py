@@ -4,7 +4,7 @@ import json
 
 import pytest
 from ansible_collections.conductor.containers.plugins.module_utils._errors import Damaged, InvalidInput
-from ansible_collections.conductor.containers.plugins.module_utils._image.spec import (
+from ansible_collections.conductor.containers.plugins.module_utils._image.spec.recipe import (
     Base,
     Image,
     Recipe,

@@ -15,13 +15,14 @@ RANK = {
     "_network": 3,
     "_container": 4,
     "_build": 5,
-    "_cli": 6,
-    "_agent": 6,
+    "_stack": 6,
+    "_cli": 7,
+    "_agent": 7,
 }
 # Files without I/O that specs and plans may import besides each other.
 VALUES = {
     "_errors",
-    *(f"_engine.{name}" for name in "action id_range names option paths sizes typed_values".split()),
+    *(f"_engine.{name}" for name in "action convert_options id_range names option paths sizes typed_values".split()),
 }
 FILES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in sorted(ROOT.rglob("*.py"))}
 

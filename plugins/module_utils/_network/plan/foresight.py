@@ -9,7 +9,7 @@ view that the preceding actions would have produced.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from ..._engine.action import Action
@@ -75,15 +75,15 @@ def predict_actions(actions: Iterable[Action], view: NetworkView, forwarding: st
             # Its root is not mounted yet, and its network namespace will be new.
             view = replace(view, containers={**view.containers, own.name: replace(own, pair=None, files=None)})
         planned = plan_stage(action, view, forwarding, firewall)
-        view = _after_stage(with_stage(view, action), action, planned)
+        view = with_stage(view, action)
+        if not isinstance(action, UpdateNameInCallers):
+            view = view_after(view, focus_of(action, view), planned)
         foreseen += planned
     return foreseen
 
 
-def _after_stage(view: NetworkView, stage: NetworkStage, actions: Iterable[Action]) -> NetworkView:
-    """Return `view` after `actions`, as far as later actions of the same plan depend on it."""
-    if isinstance(stage, UpdateNameInCallers):
-        return view
+def view_after(view: NetworkView, focus: Collection[str], actions: Iterable[Action]) -> NetworkView:
+    """Return `view` after `actions` for the containers in `focus`, as far as later actions of a plan depend on it."""
     forwarding, links = view.forwarding, set(view.links)
     for action in actions:
         if isinstance(action, (EnableForwarding, DisableForwarding)):
@@ -101,7 +101,7 @@ def _after_stage(view: NetworkView, stage: NetworkStage, actions: Iterable[Actio
         elif isinstance(action, Disconnect):
             links.discard(action.outer)
     view = replace(view, forwarding=forwarding, links=frozenset(links))
-    focus, elements = focus_of(stage, view), wanted_elements(view)
+    elements = wanted_elements(view)
     ours = frozenset(link_name(name) for name, c in view.containers.items() if c.attached and c.spec)
     return replace(
         view,

@@ -9,10 +9,10 @@ import re
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Union
 
-from .._engine.id_range import SIZE
-from .._engine.names import parse_name
-from .._engine.typed_values import find_problem, integer, list_of, map_of, nullable, object_with, text
-from .._errors import Damaged, InvalidInput
+from ..._engine.id_range import SIZE
+from ..._engine.names import parse_name
+from ..._engine.typed_values import find_problem, integer, list_of, map_of, nullable, object_with, text
+from ..._errors import Damaged, InvalidInput
 
 # A string for the image's shell, or a program with its arguments.
 Command = Union[str, tuple[str, ...]]

@@ -1,0 +1,153 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run jobs at the same time, each in a process of its own, in the order of their dependencies.
+
+Processes, not threads: jobs enter namespaces (setns(2)), which belong to a thread, and fork.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .. import _errors
+from .._errors import ConductorError, EffectFailed
+
+_PIECE = 1 << 16
+
+
+@dataclass(frozen=True)
+class Job:
+    """A function that returns a value for JSON, and the names of the jobs that must have ended before.
+
+    `requires_success`: those jobs must have succeeded. `is_waiting`: it mostly waits, so that more of them run at the
+    same time than the host has CPUs.
+    """
+
+    run: Callable[[], Any]
+    after: frozenset[str] = frozenset()
+    requires_success: bool = True
+    is_waiting: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The value of a job, or its error, or the name of the job whose failure prevented it."""
+
+    value: Any = None
+    error: ConductorError | None = None
+    blocked_by: str = ""
+
+    @property
+    def has_succeeded(self) -> bool:
+        return self.error is None and not self.blocked_by
+
+
+def run_jobs(jobs: Mapping[str, Job], most: int | None = None, most_waiting: int = 64) -> dict[str, Outcome]:
+    """Run `jobs` and return the outcome of each by name.
+
+    At most `most` processes (the number of CPUs) work, and `most_waiting` wait, at the same time. A name in `after`
+    that is no job counts as done. Raises ValueError for a cycle of dependencies.
+    """
+    limits = {False: most or len(os.sched_getaffinity(0)), True: most_waiting}
+    outcomes: dict[str, Outcome] = {}
+    waiting = dict(jobs)
+    running: dict[int, _Child] = {}
+    with selectors.DefaultSelector() as selector:
+        try:
+            while waiting or running:
+                for name in [name for name, job in waiting.items() if not _open_dependencies(job, waiting, running)]:
+                    failed = next((other for other in sorted(waiting[name].after) if _is_failed(outcomes, other)), "")
+                    if failed and waiting[name].requires_success:
+                        outcomes[name] = Outcome(blocked_by=failed)
+                        del waiting[name]
+                        continue
+                    job = waiting[name]
+                    if sum(one.job.is_waiting == job.is_waiting for one in running.values()) < limits[job.is_waiting]:
+                        child = _start(name, waiting.pop(name))
+                        running[child.fd] = child
+                        selector.register(child.fd, selectors.EVENT_READ)
+                if not running:
+                    if waiting and all(_open_dependencies(job, waiting, running) for job in waiting.values()):
+                        raise ValueError(f"jobs wait for each other: {', '.join(sorted(waiting))}")
+                    continue
+                for key, _ in selector.select():
+                    child = running[key.fd]
+                    data = os.read(child.fd, _PIECE)
+                    child.received += data
+                    if not data:
+                        selector.unregister(child.fd)
+                        del running[child.fd]
+                        outcomes[child.name] = _end(child)
+        finally:
+            for child in running.values():
+                os.kill(child.pid, signal.SIGKILL)
+                _end(child)
+    return outcomes
+
+
+@dataclass
+class _Child:
+    name: str
+    job: Job
+    pid: int
+    fd: int
+    received: bytes = b""
+
+
+def _open_dependencies(job: Job, waiting: Mapping[str, Job], running: Mapping[int, _Child]) -> set[str]:
+    return set(job.after) & {*waiting, *(child.name for child in running.values())}
+
+
+def _is_failed(outcomes: Mapping[str, Outcome], name: str) -> bool:
+    return name in outcomes and not outcomes[name].has_succeeded
+
+
+def _start(name: str, job: Job) -> _Child:
+    fd, its = os.pipe()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.close(fd)
+            _answer(job, its)
+        finally:
+            os._exit(0)
+    os.close(its)
+    return _Child(name, job, pid, fd)
+
+
+def _answer(job: Job, fd: int) -> None:
+    try:
+        answer: dict[str, Any] = {"value": job.run()}
+    except ConductorError as error:
+        answer = {"error": [type(error).__name__, error.message, error.hint, error.facts]}
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        answer = {"error": ["EffectFailed", f"{error.strerror or error}{where}", "", {}]}
+    except Exception as error:
+        traceback.print_exc()
+        answer = {"error": ["EffectFailed", f"internal error: {type(error).__name__}: {error}", "report it", {}]}
+    with open(fd, "wb") as file:
+        file.write(json.dumps(answer, default=str).encode())
+
+
+def _end(child: _Child) -> Outcome:
+    os.close(child.fd)
+    os.waitpid(child.pid, 0)
+    if not child.received:
+        return Outcome(error=EffectFailed("its process was killed", "run this again"))
+    answer = json.loads(child.received)
+    if "error" not in answer:
+        return Outcome(answer["value"])
+    kind, message, hint, facts = answer["error"]
+    return Outcome(error=getattr(_errors, kind)(message, hint, **facts))

@@ -1,0 +1,101 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Networks of a stack on the host: observed once, and changed in one transaction under the lock of all networks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from .._engine.action import Action, ActionSkipped
+from .._engine.locks import network_lock
+from .._engine.paths import LOCK_DIR
+from .._engine.settings import Settings
+from .._errors import EffectFailed
+from .._kernel.flock import locked
+from .._kernel.interfaces import open_rtnetlink
+from .._kernel.listening_ports import find_listeners
+from .._network.actions import apply, connect_all
+from .._network.observe import observe
+from .._network.plan.change_spec import RemoveNetworkSpec, WriteNetworkSpec
+from .._network.plan.foresight import callers_of
+from .._network.plan.projection import Connect
+from .._network.plan.view import Listening, NetworkView
+from .._network.spec.network import LINK_PREFIX
+from .._network.stages import look_at_detached
+from .._network.store import remove_network, write_network
+from .plan.network import NetworkWish, Policy, plan_attach, plan_detach
+from .plan.stack import ChangeNetworks
+
+if TYPE_CHECKING:
+    from .._engine.engine import Run
+    from .plan.stack import StackView
+
+
+def policy_of(settings: Settings) -> Policy:
+    return Policy(settings.forwarding, settings.firewall)
+
+
+def observe_networks(settings: Settings, wishes: Mapping[str, NetworkWish]) -> NetworkView:
+    """Return specs and kernel state, with links and files of the members and of their callers."""
+    view = observe(settings, lambda found: _with_callers(found, wishes), others=("forward",))
+    exposes = (expose for wish in wishes.values() if wish.options for expose in wish.options.expose)
+    asked = {(expose.protocol, *expose.host_ports) for expose in exposes}
+    with open_rtnetlink() as host:
+        networks = [(network, link) for network, link in host.networks() if not link.startswith(LINK_PREFIX)]
+    listening = {*view.listeners, *(Listening(*found) for found in (find_listeners(asked) if asked else ()))}
+    return replace(view, networks=tuple(networks), listeners=tuple(sorted(listening)))
+
+
+def _with_callers(view: NetworkView, names: Iterable[str]) -> set[str]:
+    return {found for name in names for found in ({name} | callers_of(view, name))}
+
+
+def apply_networks(
+    settings: Settings, change: ChangeNetworks, wishes: Mapping[str, NetworkWish], run: Run[StackView]
+) -> None:
+    """Plan `change` on the present state, and carry it out. A link that fails is a failure of its container."""
+    with locked(LOCK_DIR, network_lock(), settings.lock_timeout):
+        if change.attached:
+            actions = plan_attach(observe_networks(settings, wishes), wishes, policy_of(settings))
+        else:
+            view = look_at_detached(settings, change.detached)
+            actions, _ = plan_detach(view, change.detached, policy_of(settings))
+        for group in _grouped(actions):
+            _apply(settings, group, wishes, run)
+
+
+def _grouped(actions: Iterable[Action]) -> Iterator[list[Action]]:
+    """Yield the actions, with links that are made one after the other together."""
+    for are_links, group in groupby(actions, lambda action: isinstance(action, Connect)):
+        if are_links:
+            yield list(group)
+        else:
+            yield from ([action] for action in group)
+
+
+def _apply(settings: Settings, group: list[Action], wishes: Mapping[str, NetworkWish], run: Run[StackView]) -> None:
+    action = group[0]
+    if isinstance(action, Connect):
+        failed = connect_all(settings, [link for link in group if isinstance(link, Connect)])
+        for link in group:
+            if isinstance(link, Connect) and link.container not in failed:
+                run.done.append(link)
+        for name, error in failed.items():
+            reason = f"{error.strerror} ({error.filename})" if isinstance(error, OSError) else str(error)
+            run.outcome.failures.setdefault(name, EffectFailed(f"container {name}: {reason}"))
+        return
+    try:
+        if isinstance(action, WriteNetworkSpec):
+            write_network(settings.container_dir, action.container, action.spec)
+        elif isinstance(action, RemoveNetworkSpec):
+            remove_network(settings.container_dir, action.container)
+        else:
+            apply(settings, action, wishes)
+    except ActionSkipped as skipped:
+        run.skipped[skipped.container] = skipped.reason
+    else:
+        run.done.append(action)

@@ -1,0 +1,128 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Networks of all members of a stack: their specs and peers, and the actions for them together. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+
+from ..._engine.action import Action
+from ..._errors import Conflict
+from ..._network.plan.change_spec import (
+    RemoveNetworkSpec,
+    WriteNetworkSpec,
+    require_container,
+    wanted_spec,
+    without_dangling_peers,
+)
+from ..._network.plan.foresight import callers_of, view_after
+from ..._network.plan.projection import plan_projection
+from ..._network.plan.view import ContainerView, NetworkView
+from ..._network.spec.network import PeerEntry
+from ..._network.spec.options import NetworkOptions
+from ..._network.spec.ports import PortRange
+from ..spec.stack import Peer
+
+
+@dataclass(frozen=True)
+class NetworkWish:
+    """The requested network of a member, None for no network, and its peers."""
+
+    options: NetworkOptions | None
+    peers: tuple[Peer, ...] = ()
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The settings `forwarding` and `firewall` of the host."""
+
+    forwarding: str
+    firewall: str
+
+
+def plan_detach(view: NetworkView, names: Collection[str], policy: Policy) -> tuple[tuple[Action, ...], NetworkView]:
+    """Return the actions that detach stopped containers, and the view without them. Reads nothing inside."""
+    stopped = {
+        name: replace(view.containers[name], damage=None, attached=False, files=None)
+        for name in names
+        if name in view.containers
+    }
+    view = replace(view, containers={**view.containers, **stopped})
+    # Forwarding must never be the reason to refuse a stop.
+    actions = plan_projection(view, set(stopped), "leave", policy.firewall)
+    return actions, view_after(view, set(stopped), actions)
+
+
+def plan_attach(view: NetworkView, wishes: Mapping[str, NetworkWish], policy: Policy) -> tuple[Action, ...]:
+    """Return the actions that give the containers of `wishes` their networks, as far as they are in `view`.
+
+    Raises Conflict, NotFound, Damaged, HostNotCapable.
+    """
+    specs, after = plan_specs(view, wishes)
+    focus = set(wishes).union(*(callers_of(after, name) for name in wishes)) & after.containers.keys()
+    return (*specs, *plan_projection(after, focus, policy.forwarding, policy.firewall))
+
+
+def plan_specs(view: NetworkView, wishes: Mapping[str, NetworkWish]) -> tuple[list[Action], NetworkView]:
+    """Return the specs to write and to remove, and the view with them. Raises the errors of `plan_attach`."""
+    wishes = {name: wish for name, wish in wishes.items() if name in view.containers}
+    after = view
+    # Ports and addresses of members that change are free for other members.
+    for name in wishes:
+        spec = require_container(view, name).spec
+        after = after.with_spec(name, None if spec is None else replace(spec, expose=()))
+    for name, wish in wishes.items():
+        own = after.with_spec(name, view.containers[name].spec)
+        after = after.with_spec(name, None if wish.options is None else wanted_spec(own, name, wish.options))
+    for name, entries in _peer_entries(after, wishes).items():
+        spec = after.containers[name].spec
+        if spec is not None:
+            after = after.with_spec(name, replace(spec, peers=entries))
+    actions: list[Action] = []
+    for name, container in after.containers.items():
+        present, wanted = view.containers[name].spec, container.spec
+        if wanted is None:
+            actions += [RemoveNetworkSpec(name)] if present is not None else []
+        elif present is None or without_dangling_peers(after, present) != wanted:
+            actions.append(WriteNetworkSpec(name, wanted))
+    return actions, after
+
+
+def _peer_entries(view: NetworkView, wishes: Mapping[str, NetworkWish]) -> dict[str, tuple[PeerEntry, ...]]:
+    """Return the peers of all members, and of other containers that members name. Raises Conflict, NotFound."""
+    allowed: dict[str, dict[str, tuple[PortRange, ...]]] = {name: {} for name in wishes}
+    for name, wish in wishes.items():
+        for peer in wish.peers if wish.options is not None else ():
+            for caller, called in ((name, peer.name), *(((peer.name, name),) if peer.both else ())):
+                if require_container(view, called).spec is None:
+                    raise Conflict(f"container {called} has no network, and is a peer of {caller}", "set its network")
+                allowed.setdefault(caller, _present_peers(view, caller))[called] = peer.ports
+    return {
+        caller: tuple(sorted(PeerEntry(called, view.containers[called].container_id, ports)
+                             for called, ports in found.items()))
+        for caller, found in allowed.items()
+    }  # fmt: skip
+
+
+def _present_peers(view: NetworkView, name: str) -> dict[str, tuple[PortRange, ...]]:
+    spec = require_container(view, name).spec
+    return {entry.peer: entry.ports for entry in (spec.peers if spec else ()) if view.peer_of(entry) is not None}
+
+
+def with_members(
+    view: NetworkView, hostnames: Mapping[str, str], attached: Collection[str], removed: Collection[str]
+) -> NetworkView:
+    """Return `view` with the containers that the stack would create, start and remove, for check mode.
+
+    `hostnames`: of all members that would exist; `attached`: those that would have a new network namespace.
+    """
+    containers = {name: found for name, found in view.containers.items() if name not in removed}
+    for name, hostname in hostnames.items():
+        # The id of a container that does not exist yet is not known.
+        unknown = ContainerView(name, hashlib.sha256(name.encode()).hexdigest()[:16], hostname)
+        found = replace(containers.get(name, unknown), hostname=hostname)
+        containers[name] = replace(found, attached=True, pair=None, files=None) if name in attached else found
+    return replace(view, containers=containers)

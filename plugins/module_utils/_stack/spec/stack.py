@@ -1,0 +1,191 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A stack: containers of one host that are deployed together, parsed from the options of conductor_stack. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..._engine.convert_options import convert_options
+from ..._engine.names import parse_name
+from ..._errors import InvalidInput
+from ..._network.spec.ports import PortRange, parse_port_ranges
+from .request import CONDITIONS, NETWORK, PEER, service_options
+
+# Labels of the containers of a stack.
+STACK_LABEL, SERVICE_LABEL = "conductor.stack", "conductor.service"
+_MOST = 4096
+
+
+@dataclass(frozen=True)
+class Peer:
+    """The container may call `name` on `ports`, () for every port; with `both`, the reverse direction too."""
+
+    name: str
+    ports: tuple[PortRange, ...] = ()
+    both: bool = True
+
+
+@dataclass(frozen=True)
+class Member:
+    """One container. `options`: parameters of conductor_container; `network`: those of conductor_network, or None.
+
+    `depends_on`: names of containers, each with its condition.
+    """
+
+    name: str
+    service: str
+    options: Mapping[str, Any]
+    network: Mapping[str, Any] | None = None
+    peers: tuple[Peer, ...] = ()
+    depends_on: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The members by name, in the order of the option containers."""
+
+    name: str
+    members: Mapping[str, Member]
+
+
+def parse_stack(params: Mapping[str, Any]) -> Stack:
+    """Return the stack from the module's `params`. Raises InvalidInput."""
+    name = parse_name(params["name"], "name")
+    labels = {**(params.get("labels") or {}), STACK_LABEL: name}
+    services = {
+        str(key): _merged(params.get("defaults") or {}, entry, f"containers.{key}")
+        for key, entry in (params.get("containers") or {}).items()
+    }
+    replicas = {key: _names(key, entry["count"]) for key, entry in services.items()}
+    members: dict[str, Member] = {}
+    for key, entry in services.items():
+        depends_on = _dependencies(key, entry["depends_on"], services, replicas)
+        peers = tuple(peer for value in entry["peers"] or () for peer in _peers(key, value, replicas))
+        own = {**(entry["labels"] or {}), **labels, SERVICE_LABEL: key}
+        for replica in replicas[key]:
+            if replica in members:
+                raise InvalidInput(
+                    f"containers.{key}: {members[replica].service} has a container {replica}, too", "rename one of them"
+                )
+            members[replica] = Member(
+                replica,
+                key,
+                {**_without(entry), "name": replica, "labels": own},
+                _network(key, entry, peers),
+                tuple(peer for peer in peers if peer.name != replica),
+                depends_on,
+            )
+    _refuse_cycles(members)
+    called = {peer.name for member in members.values() for peer in member.peers}
+    for replica in called & members.keys():
+        if members[replica].network is None:
+            members[replica] = replace(members[replica], network=_default_network(members[replica].service))
+    return Stack(name, members)
+
+
+def _merged(defaults: object, entry: object, where: str) -> dict[str, Any]:
+    options = service_options()
+    given = {name: value for name, value in _mapping(entry, where).items() if value is not None}
+    merged = {**_mapping(defaults, "defaults"), **given}
+    for name in ("env", "labels"):
+        if isinstance(given.get(name), Mapping) and isinstance(_mapping(defaults, "defaults").get(name), Mapping):
+            merged[name] = {**_mapping(defaults, "defaults")[name], **given[name]}
+    return convert_options(options, merged, where)
+
+
+def _mapping(value: object, where: str) -> Mapping[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise InvalidInput(f"{where}: {value!r} is not a dictionary", "give a dictionary of options")
+    return value
+
+
+def _without(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of conductor_container."""
+    return {
+        name: value
+        for name, value in entry.items()
+        if name not in ("network", "expose", "internet", "peers", "depends_on", "count")
+    }
+
+
+def _names(key: str, count: int | None) -> list[str]:
+    if count is not None and not 0 <= count <= _MOST:
+        raise InvalidInput(f"containers.{key}: count {count} is out of range", f"set it to 0 to {_MOST}")
+    if "{n}" in key:
+        names = [key.replace("{n}", str(number)) for number in range(1, (1 if count is None else count) + 1)]
+    else:
+        names = [key] if count is None else [f"{key}-{number}" for number in range(1, count + 1)]
+    return [parse_name(name, f"containers.{key}") for name in names]
+
+
+def _dependencies(
+    key: str, value: object, services: Mapping[str, Mapping[str, Any]], replicas: Mapping[str, list[str]]
+) -> tuple[tuple[str, str], ...]:
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        value = [value]
+    if isinstance(value, list):
+        value = dict.fromkeys(map(str, value))
+    if not isinstance(value, Mapping):
+        raise InvalidInput(f"containers.{key}: depends_on {value!r} is invalid", "give a list of entries of containers")
+    found = []
+    for other, given in value.items():
+        if other not in services:
+            raise InvalidInput(
+                f"containers.{key}: depends_on: {other!r} is no entry of containers", "correct it, or add the entry"
+            )
+        default = "ready" if services[other]["wait"] else "started"
+        condition = (given.get("condition") if isinstance(given, Mapping) else given) or default
+        if condition not in CONDITIONS:
+            raise InvalidInput(
+                f"containers.{key}: depends_on: condition {condition!r} is invalid", f"use {', '.join(CONDITIONS)}"
+            )
+        if condition == "ready" and not services[other]["wait"]:
+            raise InvalidInput(
+                f"containers.{key}: depends_on: {other} has no wait, so it is never ready",
+                f"set wait for {other}, or use the condition started",
+            )
+        found += [(name, str(condition)) for name in replicas[other]]
+    return tuple(found)
+
+
+def _peers(key: str, value: object, replicas: Mapping[str, list[str]]) -> list[Peer]:
+    where = f"containers.{key}: peers"
+    options = convert_options(PEER, {"peer": value} if isinstance(value, str) else value, where)
+    ports = parse_port_ranges(options["ports"] or ())
+    if options["ports"] is not None and not ports:
+        raise InvalidInput(f"{where}: ports of {options['peer']} is an empty list", "omit it to allow every port")
+    names = replicas.get(options["peer"]) or [parse_name(options["peer"], where)]
+    return [Peer(name, ports, options["direction"] == "both") for name in names]
+
+
+def _network(key: str, entry: Mapping[str, Any], peers: tuple[Peer, ...]) -> Mapping[str, Any] | None:
+    """Return the options of conductor_network, or None if the container has no network."""
+    short = {name: entry[name] for name in ("expose", "internet") if entry[name] is not None}
+    given = entry["network"]
+    if given is None:
+        return {**_default_network(key), **short} if short or peers else None
+    for name in short:
+        if given[name] not in (None, False, []):
+            raise InvalidInput(f"containers.{key}: {name} is set twice", "set it either in network, or beside it")
+    return {**given, **short}
+
+
+def _default_network(key: str) -> dict[str, Any]:
+    return convert_options(NETWORK, {}, f"containers.{key}.network")
+
+
+def _refuse_cycles(members: Mapping[str, Member]) -> None:
+    left = {name: {other for other, _ in member.depends_on} for name, member in members.items()}
+    while free := [name for name, others in left.items() if not others & left.keys()]:
+        for name in free:
+            del left[name]
+    if left:
+        raise InvalidInput(f"depends_on: {', '.join(sorted(left))} depend on each other", "remove one of the entries")

@@ -1,0 +1,177 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: conductor_stack
+short_description: Deploy several containers, with their images, networks and peers, in one task
+version_added: "0.1.0"
+author: ["The conductor.containers authors (@conductor-containers)"]
+description:
+  - Brings all containers of a stack to the requested state, in one run on the host. It observes the host once, changes
+    the networks of all containers in one transaction, and starts the containers at the same time, as far as
+    C(depends_on) and the CPUs of the host allow.
+  - A container belongs to the stack by its label C(conductor.stack). Other containers are left alone.
+  - Options of a container that are not set stay as they are, as with M(conductor.containers.conductor_container).
+    Networks and peers are described completely, as with M(conductor.containers.conductor_network).
+  - If some containers fail, the others go on. The task fails and names them, and the next run finishes them.
+extends_documentation_fragment:
+  - conductor.containers.attributes
+  - conductor.containers.settings
+options:
+  name:
+    description: Name of the stack, 1 to 63 letters, digits, C(-), C(_) and C(.).
+    type: str
+    required: true
+  state:
+    description:
+      - V(present) creates the containers and their networks. Containers that exist stay running
+        or stopped.
+      - V(started) also starts them.
+      - V(restarted) starts them, after it has stopped them if they run, each time.
+      - V(stopped) stops them and keeps their data.
+      - V(absent) stops them and deletes them with their data. O(containers) can be omitted.
+    type: str
+    default: started
+    choices:
+      - present
+      - started
+      - restarted
+      - stopped
+      - absent
+  containers:
+    description:
+      - The containers of the stack. Each key is the name of a container, each value has its options.
+      - An entry takes the options of M(conductor.containers.conductor_container) that describe
+        a container, and C(wait) and C(wait_timeout), with the same meaning.
+      - C(network) is a dictionary of options of M(conductor.containers.conductor_network). C(expose)
+        and C(internet) can also be set without it. A container without C(network), C(expose), C(internet)
+        and C(peers) has no network.
+      - 'C(peers) is a list of names, or of dictionaries with the keys V(peer), V(ports) and V(direction),
+        see M(conductor.containers.conductor_peer). The list is complete: other peers of the container
+        are removed.'
+      - 'C(depends_on) is a list of entries that are started before this one, and stopped after
+        it. A dictionary adds a condition to each: V(started), V(ready) (its C(wait) has succeeded)
+        or V(completed) (its command has exited with 0). Defaults to V(ready) for an entry with
+        C(wait), and to V(started) for others.'
+      - C(count) is the number of equal containers, called V(NAME-1), V(NAME-2) and so on. If the
+        key has V({n}), the number is written there instead. C(peers) and C(depends_on) name all
+        of them by the key.
+    type: dict
+    default: {}
+  defaults:
+    description:
+      - Options for each entry of O(containers) that does not set them.
+      - C(env) and C(labels) are merged by their keys.
+    type: dict
+    default: {}
+  images:
+    description:
+      - Images to build before, each a dictionary of options of M(conductor.containers.conductor_image).
+      - Images that exist as described are left alone.
+    type: list
+    elements: dict
+    default: []
+  labels:
+    description: Labels of all containers of the stack.
+    type: dict
+    default: {}
+  prune:
+    description:
+      - Remove containers of this stack that are no longer listed, with their data.
+      - V(false) keeps them, with a warning.
+    type: bool
+    default: false
+  restart:
+    description: Allow to restart running containers if a changed option requires it. They keep
+      their data.
+    type: bool
+    default: false
+  recreate:
+    description: Allow to create containers anew if their image or user namespace changes. All data
+      in their root file systems is lost.
+    type: bool
+    default: false
+seealso:
+  - module: conductor.containers.conductor_container
+  - module: conductor.containers.conductor_network
+  - module: conductor.containers.conductor_image
+"""
+
+EXAMPLES = r"""
+- name: Deploy a web tier and its database
+  conductor.containers.conductor_stack:
+    name: shop
+    images:
+      - name: shop
+        suite: trixie
+        packages: [python3]
+    defaults:
+      image: shop
+      restart_policy: always
+    containers:
+      web:
+        count: 2
+        command: [python3, -m, http.server, "8000"]
+        peers: [db]
+        depends_on: [db]
+      db:
+        command: [sleep, infinity]
+        wait: [test, -e, /etc/hostname]
+
+- name: Stop it
+  conductor.containers.conductor_stack:
+    name: shop
+    state: absent
+"""
+
+RETURN = r"""
+actions:
+  description: Actions that were done, or in check mode would be, in order.
+  returned: success
+  type: list
+  elements: str
+  sample: ["create container db from image shop", "connect db by cdtr-db", "start container db"]
+containers:
+  description: Facts about each container by name, as in RV(conductor.containers.conductor_container#module:container).
+  returned: always
+  type: dict
+  sample: {db: {name: db, state: running}}
+networks:
+  description: Network of each container that has one, as in RV(conductor.containers.conductor_network#module:network).
+  returned: success
+  type: dict
+  sample: {db: {ipv4: 10.87.0.2}}
+failed_containers:
+  description: The reason for each container that failed, by name. The others have been brought to the requested state.
+  returned: if containers failed
+  type: dict
+  sample: {web-1: "container web-1: the command did not start"}
+"""
+
+from ansible_collections.conductor.containers.plugins.module_utils._engine.module_adapter import run_module
+
+# Generated by script/generate, from module_utils/_stack/spec.
+ARGUMENT_SPEC = {
+    "name": {"type": "str", "required": True},
+    "state": {"type": "str", "default": "started", "choices": ["present", "started", "restarted", "stopped", "absent"]},
+    "containers": {"type": "dict", "default": {}},
+    "defaults": {"type": "dict", "default": {}},
+    "images": {"type": "list", "elements": "dict", "default": []},
+    "labels": {"type": "dict", "default": {}},
+    "prune": {"type": "bool", "default": False},
+    "restart": {"type": "bool", "default": False},
+    "recreate": {"type": "bool", "default": False},
+}
+# End of the generated part.
+
+
+def main() -> None:
+    run_module(ARGUMENT_SPEC, "_stack.use_case:StackCase")
+
+
+if __name__ == "__main__":
+    main()
