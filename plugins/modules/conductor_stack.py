@@ -102,27 +102,68 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Deploy a web tier and its database
+- name: Deploy two web servers, which may call the database when it is ready
   conductor.containers.conductor_stack:
     name: shop
-    images:
-      - name: shop
-        suite: trixie
-        packages: [python3]
     defaults:
-      image: shop
+      image: debian
       restart_policy: always
+      env:
+        TZ: UTC
     containers:
       web:
         count: 2
-        command: [python3, -m, http.server, "8000"]
-        peers: [db]
+        command: [sleep, infinity]
+        internet: true
+        peers:
+          - peer: db
+            direction: to
+            ports: [5432/tcp]
         depends_on: [db]
       db:
-        command: [sleep, infinity]
-        wait: [test, -e, /etc/hostname]
+        command: [sh, -c, /usr/local/bin/init-db && exec sleep infinity]
+        wait: [test, -e, /var/lib/db/PG_VERSION]
 
-- name: Stop it
+- name: Keep one web server, expose it, and restart it if a changed option requires that
+  conductor.containers.conductor_stack:
+    name: shop
+    restart: true
+    prune: true
+    containers:
+      web:
+        count: 1
+        command: [sleep, infinity]
+        memory: 512m
+        expose: [8080-80]
+        peers: [db]
+        depends_on:
+          db: started
+      db: {}
+
+- name: Build the image first
+  conductor.containers.conductor_stack:
+    name: blog
+    images:
+      - name: nginx
+        suite: trixie
+        packages: [nginx]
+    containers:
+      blog:
+        image: nginx
+        command: [nginx, -g, daemon off;]
+        wait: [test, -e, /run/nginx.pid]
+        expose: [80-8080]
+
+- name: Stop all containers of the stack and keep their data
+  conductor.containers.conductor_stack:
+    name: shop
+    state: stopped
+    containers:
+      web:
+        count: 1
+      db: {}
+
+- name: Remove the stack with its data
   conductor.containers.conductor_stack:
     name: shop
     state: absent
@@ -134,7 +175,7 @@ actions:
   returned: success
   type: list
   elements: str
-  sample: ["create container db from image shop", "connect db by cdtr-db", "start container db"]
+  sample: ["create container db from image shop", "connect db by cdtr-7bdc25d169", "start container db"]
 containers:
   description: Facts about each container by name, as in RV(conductor.containers.conductor_container#module:container).
   returned: always

@@ -43,8 +43,10 @@ BEFORE = {
     "conductor_network": RUNNING,
     "conductor_network_info": CONNECTED,
     "conductor_peer": CONNECTED,
+    "conductor_stack": [],
 }
 IMAGE_MODULE = "conductor.containers.conductor_image"
+STACK_MODULE = "conductor.containers.conductor_stack"
 
 
 def examples(module: str) -> list[dict]:
@@ -55,8 +57,12 @@ def examples(module: str) -> list[dict]:
 
 def needs_a_mirror(task: dict) -> bool:
     """Whether a task builds an image from a mirror or installs packages from one: a test host has none."""
-    options = task.get(IMAGE_MODULE, {})
-    return "suite" in options or "apt-get" in str(options.get("commands"))
+    return any("suite" in image or "apt-get" in str(image.get("commands")) for image in images(task))
+
+
+def images(task: dict) -> list[dict]:
+    """Options of the images that a task builds."""
+    return [task[IMAGE_MODULE]] if IMAGE_MODULE in task else task.get(STACK_MODULE, {}).get("images", [])
 
 
 @pytest.fixture
@@ -90,7 +96,7 @@ def test_examples_of_a_module_work_as_they_stand(reader, module):
     assert "failed=0" in printed and "unreachable=0" in printed
 
 
-@pytest.mark.parametrize("module", ["conductor_container", "conductor_image"])
+@pytest.mark.parametrize("module", ["conductor_container", "conductor_image", "conductor_stack"])
 def test_examples_that_need_a_mirror_are_understood_in_check_mode(bare_host, tmp_path, module):
     controller = Controller(tmp_path)
     controller.add_host("target", bare_host)
@@ -98,7 +104,7 @@ def test_examples_that_need_a_mirror_are_understood_in_check_mode(bare_host, tmp
     printed = controller.playbook(*tasks, options=["--check", "-v"])
     assert tasks and f"ok={len(tasks)} " in printed and f"changed={len(tasks)} " in printed, printed
     for task in tasks:
-        assert f"build image {task[IMAGE_MODULE]['name']}" in printed
+        assert all(f"build image {image['name']}" in printed for image in images(task))
     assert not bare_host.run("ls", "-A", "/var/lib/conductor").stdout
 
 

@@ -1,7 +1,7 @@
 """Modules that die: `dies` runs a use case that kills itself (SIGKILL) right before its n-th effect on the host.
 
-As a program, on the host: dying.py N image|container|network|peer OPTIONS(JSON). Prints "survived" where there were
-fewer effects. Children that it forks (a supervisor, a first process) go on: what becomes of them is theirs.
+As a program, on the host: dying.py N image|container|network|peer|stack OPTIONS(JSON). Prints "survived" where there
+were fewer effects. Children that it forks (a supervisor, a first process) go on: what becomes of them is theirs.
 """
 
 import json
@@ -44,17 +44,27 @@ EFFECTS["peer"] = EFFECTS["network"]
 EFFECTS["container"] = {**EFFECTS["network"], **EFFECTS["container"]}
 # Its commands run in a container with a network.
 EFFECTS["image"] = {**EFFECTS["network"], **EFFECTS["image"]}
+# Containers are created, stopped and started by jobs in forked processes, which go on: it dies before each of them.
+EFFECTS["stack"] = {
+    **EFFECTS["container"],
+    "_engine.parallel": "_start _end",
+    "_container.subid_files": "append_ids",
+    "_stack.networks": "write_network remove_network connect_all",
+    "_stack.use_case": "register_ids run_jobs",
+}
 USE_CASES = {
     "image": "_build.use_case:ImageCase",
     "container": "_container.use_case:ContainerCase",
     "network": "_network.use_case:build",
     "peer": "_network.peer_use_case:PeerCase",
+    "stack": "_stack.use_case:build",
 }
 DEFAULTS = {
     "image": {"state": "present", "builder": "auto", "force": False, "archive": None, "source": None},
     "container": {"wait_timeout": 60.0},
     "network": {},
     "peer": {},
+    "stack": {},
 }
 
 
