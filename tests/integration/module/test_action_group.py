@@ -15,6 +15,7 @@ OPTIONS = {
     "conductor_image": {"name": "none", "state": "absent"},
     "conductor_network": {"container": "box", "state": "absent"},
     "conductor_peer": {"container": "box", "peer": "other", "state": "absent"},
+    "conductor_stack": {"name": "shop", "state": "absent"},
     "conductor_target": {"container": "box"},
 }
 
