@@ -3,7 +3,7 @@
 import subprocess
 
 import pytest
-from dying import dies
+from dying import dies, jobs_die
 from netbox import Inside, end_servers, is_refused, reaches, serve
 
 SLEEP = ["/bin/sleep", "infinity"]
@@ -141,5 +141,27 @@ def test_killed_change_of_peers_allows_no_more_than_the_old_and_the_new_ones(hos
         stack(host)
         assert answered(host) == set(), step
         assert_converged(host, step)
+        step += stride
+    assert step > 10, "every effect was counted"
+
+
+@spread(19)
+@pytest.mark.parametrize("state", ["started", "absent"])
+def test_killed_jobs_are_reported_and_the_next_run_converges(host, stride, state):
+    """The processes that create, start, stop and remove containers are killed; the run itself goes on."""
+    step = 0
+    if state == "absent":
+        stack(host)
+    while error := jobs_die(host, step, "stack", **SHOP, state=state):
+        assert "its process was killed" in error, step
+        assert answered(host) == set(), step
+        stack(host, state)
+        if state == "started":
+            assert_converged(host, step)
+        stack(host, "absent")
+        assert host.run("ls", "-A", "/var/lib/conductor/containers").stdout == "", step
+        assert host.run("ls", "/run/netns").stdout.split() == ["bystander"], step
+        if state == "absent":
+            stack(host)
         step += stride
     assert step > 10, "every effect was counted"

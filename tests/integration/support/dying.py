@@ -2,6 +2,8 @@
 
 As a program, on the host: dying.py N image|container|network|peer|stack OPTIONS(JSON). Prints "survived" where there
 were fewer effects. Children that it forks (a supervisor, a first process) go on: what becomes of them is theirs.
+With JOBS as the last argument, each job of the run (a child) kills itself right before its own N-th effect instead, and
+the run prints "failed" where it reports that.
 """
 
 import json
@@ -68,12 +70,22 @@ DEFAULTS = {
 }
 
 
-def dies(host, step, case, **options):
-    """Run the use case on `host`, which dies before its effect number `step`; whether there were so many."""
+def run(host, *arguments):
     from testhost import PYTHON, module_environment
 
-    arguments = [str(step), case, json.dumps(options)]
-    done = host.run(PYTHON, __file__, *arguments, env=module_environment(), check=False)
+    return host.run(PYTHON, __file__, *arguments, env=module_environment(), check=False)
+
+
+def jobs_die(host, step, case, **options):
+    """Run the use case on `host`, whose jobs die before their effect number `step`; the error, or None."""
+    done = run(host, str(step), case, json.dumps(options), "JOBS")
+    assert done.returncode == 0, done.stderr
+    return None if done.stdout == "survived\n" else done.stdout
+
+
+def dies(host, step, case, **options):
+    """Run the use case on `host`, which dies before its effect number `step`; whether there were so many."""
+    done = run(host, str(step), case, json.dumps(options))
     if done.returncode == 0:
         assert done.stdout == "survived\n"
         return False
@@ -111,16 +123,24 @@ def case_of(case, options):
     return ours(USE_CASES[case])({**DEFAULTS[case], **options}, ours("_engine.settings:Settings")())
 
 
-def main(step, case, options):
+def main(step, case, options, of="MAIN"):
     left, main_pid = iter(range(int(step))), os.getpid()
+    # A job is a child; its own children, such as a supervisor, are not.
+    pid_of = os.getppid if of == "JOBS" else os.getpid
 
     def die():
-        if os.getpid() == main_pid and next(left, None) is None:
-            os.kill(main_pid, signal.SIGKILL)
+        if pid_of() == main_pid and next(left, None) is None:
+            os.kill(os.getpid(), signal.SIGKILL)
 
     before_each_effect(case, die)
-    ours("_engine.engine:perform")(case_of(case, json.loads(options)))
-    print("survived")
+    try:
+        ours("_engine.engine:perform")(case_of(case, json.loads(options)))
+    except ours("_errors:ConductorError") as error:
+        if of == "MAIN":
+            raise
+        print("failed:", error)
+    else:
+        print("survived")
 
 
 if __name__ == "__main__":
