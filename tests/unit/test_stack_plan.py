@@ -153,10 +153,6 @@ def test_peer_without_a_network_or_a_container_is_refused():
         plan_specs(network_view("a"), {"a": wish(Peer("nobody"))})
 
 
-def test_peers_of_a_member_without_a_network_are_not_planned():
-    assert plan_specs(network_view("a"), {"a": NetworkWish(None, (Peer("nobody"),))})[0] == []
-
-
 def test_removed_network_is_no_peer_any_more():
     view = settled(network_view("a", "b"), {"a": wish(Peer("b")), "b": wish()})
     actions, after = plan_specs(view, {"a": wish(), "b": NONE})
