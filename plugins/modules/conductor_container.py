@@ -295,6 +295,145 @@ options:
         and its arguments, or a string that is split like a shell command.'
       - Requires O(state=started) or O(state=restarted). In check mode nothing is waited for.
     type: raw
+  network:
+    description:
+      - Network of the container, with the options of M(conductor.containers.conductor_network).
+        V({}) connects it to its host. It is there before the command is started.
+      - If it is not set, a network that the container has stays as it is.
+    type: dict
+    suboptions:
+      internet:
+        description:
+          - Allow the container to reach the Internet with the host's address (NAT).
+          - This covers all destinations behind the uplinks, the host's interfaces with a default
+            route. The list of uplinks is updated on each run; use O(state=reconciled) to follow
+            changes.
+          - Networks behind other interfaces of the host, such as those of virtual machines or of
+            containers of other programs, are not reachable. Set O(uplink) to reach one of them
+            instead.
+          - Other hosts cannot open connections to the container through it.
+          - Link-local addresses (169.254.0.0/16) and the metadata services of clouds are not reachable,
+            see O(metadata).
+        type: bool
+        default: false
+      uplink:
+        description:
+          - Interface of the host to use as the uplink of the container, with O(internet=true).
+          - Defaults to every interface that has a default route.
+        type: str
+      expose:
+        description:
+          - Ports of the container to expose on the host, with the container port first, unlike
+            C(-p) of docker and podman.
+          - A string is V(CONTAINER_PORT-HOST_PORT). V(8080-80) exposes container port 8080 on host
+            port 80. Append V(/udp) for UDP.
+          - A string such as V(10000-10100:10000-10100) exposes a range of ports on the same host
+            ports. Both sides must be equal, since other programs have the host ports first. Use
+            a dictionary for different ports.
+          - The module warns about a string such as V(10000-20000/udp), which exposes one port but
+            looks like a range.
+          - A dictionary has the keys V(container_port), V(host_port) (defaults to the container
+            port), V(protocol) (V(tcp) or V(udp), defaults to V(tcp)) and V(host_ip) (an address
+            of the host, defaults to all addresses).
+          - V(container_port) and V(host_port) may be ranges of equal length such as V(8000-8010).
+            A range with different host ports has at most 1024 ports. Other ranges have no limit.
+          - Exposed ports are reachable from other hosts, from the host itself (also as V(localhost)),
+            and from other containers that have O(host_access).
+        type: list
+        elements: raw
+        default: []
+      host_access:
+        description:
+          - Allow the container to reach services of the host, and ports that the host exposes.
+          - V(false) drops all packets of connections that the container opens to any address of
+            the host, with any protocol. This includes ping and name servers on the host; set O(dns)
+            to use others.
+          - Connections that the host opens keep working. So does neighbor discovery, which every
+            link needs.
+          - The host always reaches the container.
+        type: bool
+        default: true
+      metadata:
+        description:
+          - Allow the container to reach the metadata services of clouds, such as V(169.254.169.254)
+            and V(fd00:ec2::254).
+          - These services return the credentials of the machine to every program on it. A request
+            from the container is treated as one from the host.
+          - Only the addresses of metadata services become reachable, through the paths that O(internet)
+            and O(host_access) allow. Other addresses of 169.254.0.0/16 stay blocked, since no router
+            forwards them (RFC 3927).
+          - Name servers on such addresses, which some clouds have, are always reachable.
+        type: bool
+        default: false
+      ipv4:
+        description:
+          - IPv4 address of the container, inside O(pool4).
+          - Defaults to the current address, or to a free one if the container has none.
+        type: str
+      ipv6:
+        description:
+          - IPv6 address of the container, inside O(pool6).
+          - Defaults to the current address, or to a free one if the container has none.
+        type: str
+      mac:
+        description:
+          - MAC address of the container.
+          - Defaults to an address that is derived from the container.
+        type: str
+      mtu:
+        description: Size of the largest packet in bytes, 1280 to 65535.
+        type: int
+        default: 1500
+      dns:
+        description:
+          - Addresses of name servers for the container's C(/etc/resolv.conf).
+          - If not set, a container with O(internet=true) gets the host's name servers, search domains
+            and options. Name servers that it cannot reach are left out with a warning. Other containers
+            keep their C(/etc/resolv.conf).
+          - RV(network) has the effective list of name servers as C(dns).
+          - The module manages a block between C(# BEGIN conductor) and C(# END conductor) in C(/etc/resolv.conf)
+            and C(/etc/hosts). All other lines belong to the container, but a C(resolv.conf) without
+            such a block is replaced.
+        type: list
+        elements: str
+      dns_search:
+        description:
+          - Search domains for the container's C(/etc/resolv.conf).
+          - If not set, a container that gets the host's name servers also gets the host's search
+            domains.
+        type: list
+        elements: str
+      dns_options:
+        description:
+          - Options for the container's C(/etc/resolv.conf), such as V(ndots:2).
+          - If not set, a container that gets the host's name servers also gets the host's options.
+        type: list
+        elements: str
+      extra_hosts:
+        description:
+          - Host names for the container's C(/etc/hosts), each with an address or a list of addresses.
+          - V(host-gateway) stands for the addresses of the host on the container's link.
+        type: dict
+        default: {}
+      pool4:
+        description:
+          - IPv4 network for the addresses of containers. Its first address is the host's.
+          - It must not overlap a network of the host.
+          - Defaults to C(pool4) in C(/etc/conductor/conductor.json), or else to V(10.87.0.0/16).
+        type: str
+      pool6:
+        description:
+          - IPv6 network for the addresses of containers, with the same rules as O(pool4).
+          - Defaults to C(pool6) in C(/etc/conductor/conductor.json), or else to V(fd87:c04d:c70::/64).
+        type: str
+  peers:
+    description:
+      - Containers that may be called, a name or a dictionary with the keys V(peer), V(ports) and
+        V(direction), see M(conductor.containers.conductor_peer).
+      - 'The list is complete: other peers that this container may call are removed. If it is not
+        set, they stay.'
+    type: list
+    elements: raw
   wait_timeout:
     description: Seconds after which O(wait) gives up and the task fails.
     type: float
@@ -327,6 +466,23 @@ EXAMPLES = r"""
     ulimits: ["nofile:1024:16384", "core:unlimited"]
     restart_policy: on-failure
     wait: [/usr/bin/python3, -c, "import socket; socket.create_connection(('127.0.0.1', 8080))"]
+
+- name: Create a container whose port 8080 is port 8000 of the host
+  conductor.containers.conductor_container:
+    name: shop
+    image: debian
+    network:
+      expose: [8080-8000]
+
+- name: Create a container that may call another one, on one port
+  conductor.containers.conductor_container:
+    name: client
+    image: debian
+    network: {}
+    peers:
+      - peer: shop
+        direction: to
+        ports: [8080/tcp]
 
 - name: Create a container with stricter isolation than the default
   conductor.containers.conductor_container:
@@ -392,6 +548,11 @@ stdout:
   description: Standard output and error of the command in this run, at most the last MiB.
   returned: with O(detach=false)
   type: str
+network:
+  description: The container's network, as in RV(conductor.containers.conductor_network#module:network).
+  returned: with O(network) or O(peers), unless O(state=absent)
+  type: dict
+  sample: {ipv4: 10.87.0.2, internet: false}
 container:
   description: The container after the task. Null if it does not exist.
   returned: success
@@ -521,13 +682,34 @@ ARGUMENT_SPEC = {
     "force": {"type": "bool", "default": False},
     "detach": {"type": "bool", "default": True},
     "wait": {"type": "raw"},
+    "network": {
+        "type": "dict",
+        "options": {
+            "internet": {"type": "bool", "default": False},
+            "uplink": {"type": "str"},
+            "expose": {"type": "list", "elements": "raw", "default": []},
+            "host_access": {"type": "bool", "default": True},
+            "metadata": {"type": "bool", "default": False},
+            "ipv4": {"type": "str"},
+            "ipv6": {"type": "str"},
+            "mac": {"type": "str"},
+            "mtu": {"type": "int", "default": 1500},
+            "dns": {"type": "list", "elements": "str"},
+            "dns_search": {"type": "list", "elements": "str"},
+            "dns_options": {"type": "list", "elements": "str"},
+            "extra_hosts": {"type": "dict", "default": {}},
+            "pool4": {"type": "str"},
+            "pool6": {"type": "str"},
+        },
+    },
+    "peers": {"type": "list", "elements": "raw"},
     "wait_timeout": {"type": "float", "default": 60},
 }
 # End of the generated part.
 
 
 def main() -> None:
-    run_module(ARGUMENT_SPEC, "_container.use_case:ContainerCase")
+    run_module(ARGUMENT_SPEC, "_stack.build_container_case:build")
 
 
 if __name__ == "__main__":

@@ -211,7 +211,7 @@ ARGUMENT_SPEC = {
 
 
 def main() -> None:
-    run_module(ARGUMENT_SPEC, "_stack.use_case:StackCase")
+    run_module(ARGUMENT_SPEC, "_stack.use_case:build")
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ from .subid_files import register_ids
 from .supervisor.spawn import start_new_supervisor
 
 # Actions of a start, in this order.
-_STARTING = (CreateNetworkNamespace, AttachNetwork, StartProcess)
+STARTING = (CreateNetworkNamespace, AttachNetwork, StartProcess)
 
 
 class ContainerCase(UseCase[ContainerView]):
@@ -233,14 +233,14 @@ class ContainerCase(UseCase[ContainerView]):
 
     def undo(self, action: Action, run: Run[ContainerView]) -> None:
         """Undo a start that failed."""
-        if not isinstance(action, _STARTING):
+        if not isinstance(action, STARTING):
             return
         spec = store.read_spec(self.paths)
         if spec is not None:
             store.write_spec(self.paths, spec, running=False)
         detach_network(self.settings, self.name)
         stop.clean_up(self.paths)
-        while run.done and (isinstance(run.done[-1], _STARTING) or type(run.done[-1]) not in _EFFECTS):
+        while run.done and (isinstance(run.done[-1], STARTING) or type(run.done[-1]) not in _EFFECTS):
             run.done.pop()
 
     def observe_again(self, run: Run[ContainerView]) -> tuple[ContainerView, Iterable[Action]]:
@@ -250,7 +250,7 @@ class ContainerCase(UseCase[ContainerView]):
         left = self._plan(observed, wish).actions
         if _has_started(run):
             # Started in this run and exited since: the command did so by itself, so it is not started again.
-            left = tuple(action for action in left if not isinstance(action, _STARTING))
+            left = tuple(action for action in left if not isinstance(action, STARTING))
         return observed, left
 
     def wait_for_completion(self, run: Run[ContainerView]) -> None:

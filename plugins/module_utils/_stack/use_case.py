@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,7 +16,6 @@ from .._container.error_context import about_container
 from .._container.facts import container_facts
 from .._container.plan.container import (
     CreateContainer,
-    CreateNetworkNamespace,
     RegisterIds,
     StartProcess,
     UpdateSpec,
@@ -24,6 +23,7 @@ from .._container.plan.container import (
 from .._container.readiness import check_init_boots, run_until_exit, wait_until_ready
 from .._container.spec.request import RUNNING
 from .._container.subid_files import register_ids
+from .._container.use_case import STARTING
 from .._engine.action import Action, Plan
 from .._engine.container_records import container_names
 from .._engine.convert_options import convert_options
@@ -50,7 +50,7 @@ from .plan.stack import (
     predict,
     require_own,
 )
-from .spec.stack import STACK_LABEL, Member, parse_stack
+from .spec.stack import STACK_LABEL, Member, Stack, parse_stack
 
 
 @dataclass
@@ -61,11 +61,12 @@ class StackRun:
 
 
 class StackCase(UseCase[StackView]):
-    """The module's parameters, parsed; see UseCase in _engine/engine.py."""
+    """The request of conductor_stack, or of one container with its network; see UseCase in _engine/engine.py."""
 
-    def __init__(self, params: dict[str, Any], settings: Settings) -> None:
+    def __init__(self, stack: Stack, settings: Settings, params: Mapping[str, Any]) -> None:
+        """Parse the rest of the module's `params`. Raises InvalidInput."""
         self.settings = settings
-        self.stack = parse_stack(params)
+        self.stack = stack
         self.state = params["state"]
         self.prune = bool(params.get("prune")) or self.state == "absent"
         self.request = {name: bool(params.get(name)) for name in ("restart", "recreate")}
@@ -108,7 +109,7 @@ class StackCase(UseCase[StackView]):
 
     def locks(self) -> Iterable[Lock]:
         images = {case.changes["image"] for case in self.cases.values() if "image" in case.changes}
-        peers = {peer.name for wish in self.wishes.values() for peer in wish.peers}
+        peers = {peer.name for wish in self.wishes.values() for peer in wish.peers or ()}
         names = sorted({*self.cases, *peers, *self._unlisted()})
         return [*(image_lock(name, shared=True) for name in sorted(images)), *map(container_lock, names)]
 
@@ -158,17 +159,24 @@ class StackCase(UseCase[StackView]):
     def plan(self, observed: StackView) -> Plan:
         return self._plan(observed).plan()
 
-    def _plan(self, view: StackView, after_restart: bool = False) -> StackPlan:
-        require_own(self.stack, view)
+    def _plan(self, view: StackView, started: Collection[str] = (), after_run: bool = False) -> StackPlan:
+        """Return the plan; after a run without another start of the `started` ones, whose commands may have exited."""
+        self._require_own(view)
         plans = {}
         for name, case in self._all_cases(view.unlisted).items():
             wish = case.request
-            if after_restart and wish.state == "restarted":
+            if after_run and wish.state == "restarted":
                 wish = replace(wish, state="started")
             own = view.containers[name]
-            has_network = self.state != "absent" and name in self.wishes and self.wishes[name].options is not None
-            plans[name] = case.plan_as(replace(own, has_network=has_network), wish)
+            has_network = self.state != "absent" and name in self.wishes and self.wishes[name].has_network
+            plan = case.plan_as(replace(own, has_network=has_network), wish)
+            if name in started:
+                plan = replace(plan, actions=tuple(one for one in plan.actions if not isinstance(one, STARTING)))
+            plans[name] = plan
         return plan_stack(plans, view, self._all_wishes(view.unlisted), policy_of(self.settings), self._hostnames())
+
+    def _require_own(self, view: StackView) -> None:
+        require_own(self.stack, view)
 
     def _hostnames(self) -> dict[str, str]:
         if self.state == "absent":
@@ -197,6 +205,9 @@ class StackCase(UseCase[StackView]):
             self._in_parallel(cases, phases.local, run)
         self._change_networks(ChangeNetworks(attached=True), run) if phases.attach else None
         self._start(cases, phases.up, run)
+
+    def apply(self, action: Action, run: Run[StackView]) -> None:
+        raise AssertionError("carry_out applies the actions in phases")
 
     def _choose_ids(self, cases: Mapping[str, MemberCase], actions: Iterable[MemberAction]) -> None:
         new = {
@@ -298,17 +309,10 @@ class StackCase(UseCase[StackView]):
         if run.outcome.failures:
             # The next run finishes it.
             return observed, ()
-        left = self._plan(observed, after_restart=True)
-        started = {one.container for one in run.done if isinstance(one, MemberAction)}
-        # A command may have exited by itself since.
-        up = [one for one in left.up if one.container not in started]
-        local = [
-            one
-            for one in left.local
-            if not (one.container in started and isinstance(one.action, CreateNetworkNamespace))
-        ]
-        remaining = replace(left, up=tuple(up), local=tuple(local))
-        return observed, remaining.plan().actions
+        started = {
+            one.container for one in run.done if isinstance(one, MemberAction) and isinstance(one.action, StartProcess)
+        }
+        return observed, self._plan(observed, started, after_run=True).plan().actions
 
     def wait_for_completion(self, run: Run[StackView]) -> None:
         failures = run.outcome.failures if run.outcome else {}
@@ -338,6 +342,11 @@ class StackCase(UseCase[StackView]):
             "networks": {name: found for name, found in networks.items() if found},
             **({"warnings": warnings} if warnings else {}),
         }
+
+
+def build(params: dict[str, Any], settings: Settings) -> StackCase:
+    """Return the use case of conductor_stack. Raises InvalidInput."""
+    return StackCase(parse_stack(params), settings, params)
 
 
 def _texts(value: object) -> list[str]:

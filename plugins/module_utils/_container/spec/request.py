@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..._engine.option import LIVE, RECREATE, Option
+from ..._network.spec.request import IN_PLACE
 from .container import applies, options
 
 # States in which the container runs afterwards.
@@ -72,6 +73,24 @@ _REQUEST = {
             "arguments, or a string that is split like a shell command.",
             "Requires O(state=started) or O(state=restarted). In check mode nothing is waited for.",
         ),
+    ),
+    "network": Option(
+        "dict",
+        (
+            "Network of the container, with the options of M(conductor.containers.conductor_network). V({}) connects "
+            "it to its host. It is there before the command is started.",
+            "If it is not set, a network that the container has stays as it is.",
+        ),
+        suboptions=IN_PLACE,
+    ),
+    "peers": Option(
+        "list",
+        (
+            "Containers that may be called, a name or a dictionary with the keys V(peer), V(ports) and V(direction), "
+            "see M(conductor.containers.conductor_peer).",
+            "The list is complete: other peers that this container may call are removed. If it is not set, they stay.",
+        ),
+        elements="raw",
     ),
     "wait_timeout": Option("float", ("Seconds after which O(wait) gives up and the task fails.",), default=60),
 }

@@ -184,3 +184,18 @@ MODULE_OPTIONS: Mapping[str, Option] = {
         choices=("enable", "require"),
     ),
 }
+# The network of a container in place, as an option of the container.
+IN_PLACE: Mapping[str, Option] = {
+    name: option for name, option in MODULE_OPTIONS.items() if name not in ("container", "state", "forwarding")
+}
+# An entry of the option peers of a container.
+PEER: Mapping[str, Option] = {
+    "peer": Option("str", ("Name of the other container.",), required=True),
+    "ports": Option("list", ("Ports of the peer, such as V(5432/tcp). Defaults to every port.",), elements="str"),
+    "direction": Option(
+        "str",
+        ("V(both) allows each of them to call the other. V(to) only allows this container to call the peer.",),
+        choices=("both", "to"),
+        default="both",
+    ),
+}

@@ -29,10 +29,18 @@ from ..spec.stack import Peer
 
 @dataclass(frozen=True)
 class NetworkWish:
-    """The requested network of a member, None for no network, and its peers."""
+    """The requested network of a member, None for no network, and its peers, None for the present ones.
+
+    `keeps_network`: only the peers are requested.
+    """
 
     options: NetworkOptions | None
-    peers: tuple[Peer, ...] = ()
+    peers: tuple[Peer, ...] | None = ()
+    keeps_network: bool = False
+
+    @property
+    def has_network(self) -> bool:
+        return self.options is not None or self.keeps_network
 
 
 @dataclass(frozen=True)
@@ -76,7 +84,10 @@ def plan_specs(view: NetworkView, wishes: Mapping[str, NetworkWish]) -> tuple[li
         after = after.with_spec(name, None if spec is None else replace(spec, expose=()))
     for name, wish in wishes.items():
         own = after.with_spec(name, view.containers[name].spec)
-        after = after.with_spec(name, None if wish.options is None else wanted_spec(own, name, wish.options))
+        if wish.keeps_network:
+            after = own
+        else:
+            after = after.with_spec(name, None if wish.options is None else wanted_spec(own, name, wish.options))
     for name, entries in _peer_entries(after, wishes).items():
         spec = after.containers[name].spec
         if spec is not None:
@@ -93,9 +104,13 @@ def plan_specs(view: NetworkView, wishes: Mapping[str, NetworkWish]) -> tuple[li
 
 def _peer_entries(view: NetworkView, wishes: Mapping[str, NetworkWish]) -> dict[str, tuple[PeerEntry, ...]]:
     """Return the peers of all members, and of other containers that members name. Raises Conflict, NotFound."""
-    allowed: dict[str, dict[str, tuple[PortRange, ...]]] = {name: {} for name in wishes}
+    allowed: dict[str, dict[str, tuple[PortRange, ...]]] = {
+        name: {} for name, wish in wishes.items() if wish.peers is not None
+    }
     for name, wish in wishes.items():
-        for peer in wish.peers if wish.options is not None else ():
+        for peer in wish.peers or ():
+            if require_container(view, name).spec is None:
+                raise Conflict(f"container {name} has peers, but no network", "set its network")
             for caller, called in ((name, peer.name), *(((peer.name, name),) if peer.both else ())):
                 if require_container(view, called).spec is None:
                     raise Conflict(f"container {called} has no network, and is a peer of {caller}", "set its network")

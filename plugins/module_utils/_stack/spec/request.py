@@ -10,22 +10,8 @@ from collections.abc import Mapping
 from ..._container.spec.container import options as container_options
 from ..._container.spec.request import module_options as container_module_options
 from ..._engine.option import Option
-from ..._network.spec.request import MODULE_OPTIONS as NETWORK_MODULE_OPTIONS
+from ..._network.spec.request import IN_PLACE
 
-PEER: Mapping[str, Option] = {
-    "peer": Option("str", ("Name of an entry of O(containers), or of another container of the host.",), required=True),
-    "ports": Option("list", ("Ports of the peer, such as V(5432/tcp). Defaults to every port.",), elements="str"),
-    "direction": Option(
-        "str",
-        ("V(both) allows each of them to call the other. V(to) only allows this container to call the peer.",),
-        choices=("both", "to"),
-        default="both",
-    ),
-}
-# An own network is requested by `network`, or by one of these alone.
-NETWORK: Mapping[str, Option] = {
-    name: option for name, option in NETWORK_MODULE_OPTIONS.items() if name not in ("container", "state", "forwarding")
-}
 CONDITIONS = ("started", "ready", "completed")
 
 
@@ -35,8 +21,8 @@ def service_options() -> Mapping[str, Option]:
     return {
         **{name: option for name, option in container_options().items() if name != "name"},
         **{name: request[name] for name in ("wait", "wait_timeout")},
-        "network": Option("dict", ("Options of conductor_network.",), suboptions=NETWORK),
-        **{name: Option(NETWORK[name].type, NETWORK[name].description, NETWORK[name].elements)
+        "network": Option("dict", ("Options of conductor_network.",), suboptions=IN_PLACE),
+        **{name: Option(IN_PLACE[name].type, IN_PLACE[name].description, IN_PLACE[name].elements)
            for name in ("expose", "internet")},
         "peers": Option("list", ("Containers that may call each other.",), elements="raw"),
         "depends_on": Option("raw", ("Entries that are started before.",)),

@@ -13,7 +13,8 @@ from ..._engine.convert_options import convert_options
 from ..._engine.names import parse_name
 from ..._errors import InvalidInput
 from ..._network.spec.ports import PortRange, parse_port_ranges
-from .request import CONDITIONS, NETWORK, PEER, service_options
+from ..._network.spec.request import IN_PLACE, PEER
+from .request import CONDITIONS, service_options
 
 # Labels of the containers of a stack.
 STACK_LABEL, SERVICE_LABEL = "conductor.stack", "conductor.service"
@@ -64,7 +65,9 @@ def parse_stack(params: Mapping[str, Any]) -> Stack:
     members: dict[str, Member] = {}
     for key, entry in services.items():
         depends_on = _dependencies(key, entry["depends_on"], services, replicas)
-        peers = tuple(peer for value in entry["peers"] or () for peer in _peers(key, value, replicas))
+        peers = tuple(
+            peer for value in entry["peers"] or () for peer in parse_peers(f"containers.{key}: peers", value, replicas)
+        )
         own = {**(entry["labels"] or {}), **labels, SERVICE_LABEL: key}
         for replica in replicas[key]:
             if replica in members:
@@ -156,8 +159,8 @@ def _dependencies(
     return tuple(found)
 
 
-def _peers(key: str, value: object, replicas: Mapping[str, list[str]]) -> list[Peer]:
-    where = f"containers.{key}: peers"
+def parse_peers(where: str, value: object, replicas: Mapping[str, list[str]]) -> list[Peer]:
+    """Return the peers of an entry of the option peers, whose name may stand for `replicas`. Raises InvalidInput."""
     options = convert_options(PEER, {"peer": value} if isinstance(value, str) else value, where)
     ports = parse_port_ranges(options["ports"] or ())
     if options["ports"] is not None and not ports:
@@ -179,7 +182,7 @@ def _network(key: str, entry: Mapping[str, Any], peers: tuple[Peer, ...]) -> Map
 
 
 def _default_network(key: str) -> dict[str, Any]:
-    return convert_options(NETWORK, {}, f"containers.{key}.network")
+    return convert_options(IN_PLACE, {}, f"containers.{key}.network")
 
 
 def _refuse_cycles(members: Mapping[str, Member]) -> None:
