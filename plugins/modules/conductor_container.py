@@ -298,7 +298,7 @@ options:
   network:
     description:
       - Network of the container, with the options of M(conductor.containers.conductor_network).
-        V({}) connects it to its host. It is there before the command is started.
+        V({}) connects it to its host. It exists before the command is started.
       - If it is not set, a network that the container has stays as it is.
     type: dict
     suboptions:

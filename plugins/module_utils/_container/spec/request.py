@@ -78,7 +78,7 @@ _REQUEST = {
         "dict",
         (
             "Network of the container, with the options of M(conductor.containers.conductor_network). V({}) connects "
-            "it to its host. It is there before the command is started.",
+            "it to its host. It exists before the command is started.",
             "If it is not set, a network that the container has stays as it is.",
         ),
         suboptions=IN_PLACE,
