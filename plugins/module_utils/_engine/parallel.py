@@ -72,7 +72,7 @@ def run_jobs(jobs: Mapping[str, Job], most: int | None = None, most_waiting: int
                         continue
                     job = waiting[name]
                     if sum(one.job.is_waiting == job.is_waiting for one in running.values()) < limits[job.is_waiting]:
-                        child = _start(name, waiting.pop(name))
+                        child = start_job(name, waiting.pop(name))
                         running[child.fd] = child
                         selector.register(child.fd, selectors.EVENT_READ)
                 if not running:
@@ -86,11 +86,11 @@ def run_jobs(jobs: Mapping[str, Job], most: int | None = None, most_waiting: int
                     if not data:
                         selector.unregister(child.fd)
                         del running[child.fd]
-                        outcomes[child.name] = _end(child)
+                        outcomes[child.name] = end_job(child)
         finally:
             for child in running.values():
                 os.kill(child.pid, signal.SIGKILL)
-                _end(child)
+                end_job(child)
     return outcomes
 
 
@@ -111,7 +111,7 @@ def _is_failed(outcomes: Mapping[str, Outcome], name: str) -> bool:
     return name in outcomes and not outcomes[name].has_succeeded
 
 
-def _start(name: str, job: Job) -> _Child:
+def start_job(name: str, job: Job) -> _Child:
     fd, its = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -141,7 +141,7 @@ def _answer(job: Job, fd: int) -> None:
         file.write(json.dumps(answer, default=str).encode())
 
 
-def _end(child: _Child) -> Outcome:
+def end_job(child: _Child) -> Outcome:
     os.close(child.fd)
     os.waitpid(child.pid, 0)
     if not child.received:

@@ -49,7 +49,7 @@ EFFECTS["image"] = {**EFFECTS["network"], **EFFECTS["image"]}
 # Containers are created, stopped and started by jobs in forked processes, which go on: it dies before each of them.
 EFFECTS["stack"] = {
     **EFFECTS["container"],
-    "_engine.parallel": "_start _end",
+    "_engine.parallel": "start_job end_job",
     "_container.subid_files": "append_ids",
     "_stack.networks": "write_network remove_network connect_all",
     "_stack.use_case": "register_ids run_jobs",

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..._engine.option import LIVE, RECREATE, Option
-from ..._network.spec.request import IN_PLACE
 from .container import applies, options
 
 # States in which the container runs afterwards.
@@ -81,7 +80,6 @@ _REQUEST = {
             "it to its host. It exists before the command is started.",
             "If it is not set, a network that the container has stays as it is.",
         ),
-        suboptions=IN_PLACE,
     ),
     "peers": Option(
         "list",

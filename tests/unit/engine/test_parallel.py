@@ -82,7 +82,7 @@ def test_independent_jobs_run_at_the_same_time():
 @pytest.mark.parametrize("is_waiting", [False, True], ids=["working", "waiting"])
 def test_no_more_jobs_run_at_the_same_time_than_allowed(monkeypatch, is_waiting):
     present, most_present = set(), []
-    start, end = parallel._start, parallel._end
+    start, end = parallel.start_job, parallel.end_job
 
     def counted_start(name, job):
         present.add(name)
@@ -93,8 +93,8 @@ def test_no_more_jobs_run_at_the_same_time_than_allowed(monkeypatch, is_waiting)
         present.remove(child.name)
         return end(child)
 
-    monkeypatch.setattr(parallel, "_start", counted_start)
-    monkeypatch.setattr(parallel, "_end", counted_end)
+    monkeypatch.setattr(parallel, "start_job", counted_start)
+    monkeypatch.setattr(parallel, "end_job", counted_end)
     jobs = {str(number): Job(lambda: None, is_waiting=is_waiting) for number in range(20)}
     run_jobs(jobs, **{"most_waiting" if is_waiting else "most": 3})
     assert max(most_present) == 3 and len(most_present) == 20
