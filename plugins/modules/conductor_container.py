@@ -303,8 +303,8 @@ options:
     type: dict
   peers:
     description:
-      - Containers that may be called, a name or a dictionary with the keys V(peer), V(ports) and
-        V(direction), see M(conductor.containers.conductor_peer).
+      - Containers that this one may call, each a name, or a dictionary with the keys V(peer) and
+        V(ports), which defaults to every port.
       - 'The list is complete: other peers that this container may call are removed. If it is not
         set, they stay.'
     type: list

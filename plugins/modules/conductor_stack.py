@@ -50,9 +50,10 @@ options:
       - C(network) is a dictionary of options of M(conductor.containers.conductor_network). C(expose)
         and C(internet) can also be set without it. A container without C(network), C(expose), C(internet)
         and C(peers) has no network.
-      - 'C(peers) is a list of names, or of dictionaries with the keys V(peer), V(ports) and V(direction),
-        see M(conductor.containers.conductor_peer). The list is complete: other peers of the container
-        are removed.'
+      - 'C(peers) lists the containers that this one may call: names of entries, or of other containers
+        of the host. A dictionary has the keys V(peer), V(ports), which defaults to every port,
+        and V(direction). V(direction) is V(to), or for another entry of the stack V(both), which
+        allows the reverse, too. The list is complete: other peers of the container are removed.'
       - 'C(depends_on) is a list of entries that are started before this one, and stopped after
         it. A dictionary adds a condition to each: V(started), V(ready) (its C(wait) has succeeded)
         or V(completed) (its command has exited with 0). Defaults to V(ready) for an entry with

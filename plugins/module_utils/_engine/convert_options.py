@@ -9,6 +9,7 @@ For options inside of other options, and for files that users write.
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -62,9 +63,9 @@ def _of_type(kind: str, value: Any, where: str) -> Any:
             return str(value)
         if kind == "int" and not isinstance(value, bool) and float(value) == int(value):
             return int(value)
-        if kind == "float" and not isinstance(value, bool):
+        if kind == "float" and not isinstance(value, bool) and math.isfinite(float(value)):
             return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         pass
     if kind == "bool" and str(value).lower() in (*_TRUE, *_FALSE):
         return str(value).lower() in _TRUE

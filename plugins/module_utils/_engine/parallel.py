@@ -144,9 +144,10 @@ def _answer(job: Job, fd: int) -> None:
 def end_job(child: _Child) -> Outcome:
     os.close(child.fd)
     os.waitpid(child.pid, 0)
-    if not child.received:
+    try:
+        answer = json.loads(child.received)
+    except ValueError:
         return Outcome(error=EffectFailed("its process was killed", "run this again"))
-    answer = json.loads(child.received)
     if "error" not in answer:
         return Outcome(answer["value"])
     kind, message, hint, facts = answer["error"]

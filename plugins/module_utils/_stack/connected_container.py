@@ -52,15 +52,15 @@ class ConnectedContainer(StackCase):
     def _case(self, options: Mapping[str, Any], state: str) -> MemberCase:
         return super()._case({**options, "wait": None}, state)
 
-    def _unlisted(self) -> tuple[str, ...]:
-        return ()
+    def _unlisted(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        return (), ()
 
     def _require_own(self, view: StackView) -> None:
         """Accept every container: the task names it."""
 
-    def _wait_of(self, case: MemberCase, name: str) -> tuple[str, Callable[[], Any]] | None:
+    def _waits_of(self, case: MemberCase, name: str) -> dict[str, Callable[[], Any]]:
         # wait_for_completion does, without a lock.
-        return None
+        return {}
 
     def wait_for_completion(self, run: Run[StackView]) -> None:
         for error in run.outcome.failures.values() if run.outcome else ():

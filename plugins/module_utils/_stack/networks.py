@@ -60,7 +60,18 @@ def apply_networks(
     """Plan `change` on the present state, and carry it out. A link that fails is a failure of its container."""
     with locked(LOCK_DIR, network_lock(), settings.lock_timeout):
         if change.attached:
-            actions = plan_attach(observe_networks(settings, wishes), wishes, policy_of(settings))
+            view = observe_networks(settings, wishes)
+            # A member that could not be created must not fail the others.
+            missing = run.outcome.failures.keys() - view.containers.keys()
+            wishes = (
+                {
+                    name: replace(wish, peers=tuple(peer for peer in wish.peers or () if peer.name not in missing))
+                    for name, wish in wishes.items()
+                }
+                if missing
+                else wishes
+            )
+            actions = plan_attach(view, wishes, policy_of(settings))
         else:
             view = look_at_detached(settings, change.detached)
             actions, _ = plan_detach(view, change.detached, policy_of(settings))

@@ -109,27 +109,32 @@ class StackCase(UseCase[StackView]):
 
     def locks(self) -> Iterable[Lock]:
         images = {case.changes["image"] for case in self.cases.values() if "image" in case.changes}
-        peers = {peer.name for wish in self.wishes.values() for peer in wish.peers or ()}
-        names = sorted({*self.cases, *peers, *self._unlisted()})
+        names = sorted({*self.cases, *self._unlisted()[0]})
         return [*(image_lock(name, shared=True) for name in sorted(images)), *map(container_lock, names)]
 
-    def _unlisted(self) -> tuple[str, ...]:
-        """Return the containers with the label of the stack that are not listed."""
-        found = []
+    def _has_completed(self, name: str) -> bool:
+        try:
+            return (store.read_exit(self.cases[name].paths) or {}).get("exit_code") == 0
+        except Damaged:
+            return False
+
+    def _unlisted(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the containers with the label of the stack that are not listed, and reasons why others are unknown."""
+        found, damaged = [], []
         for name in container_names(self.settings.container_dir):
             if name in self.cases:
                 continue
             try:
                 spec = store.read_spec(ContainerPaths.of(self.settings.container_dir, name))
-            except Damaged:
-                # It is reported by the task that manages it.
+            except Damaged as error:
+                damaged.append(str(error))
                 continue
             if spec is not None and dict(spec.labels).get(STACK_LABEL) == self.stack.name:
                 found.append(name)
-        return tuple(found)
+        return tuple(found), tuple(damaged)
 
     def observe(self) -> StackView:
-        unlisted = self._unlisted()
+        unlisted, damaged = self._unlisted()
         cases = self._all_cases(unlisted)
         self._read_ids.cache_clear()
         # Empty in a real run, which has built them already.
@@ -145,7 +150,8 @@ class StackCase(UseCase[StackView]):
                 # The rest cannot be checked without the image.
                 containers[name] = replace(containers[name], image_exists=True, problem=None)
         networks = observe_networks(self.settings, self._all_wishes(unlisted))
-        return StackView(containers, networks, unlisted, pending)
+        completed = frozenset(name for name in self.cases if self._is_job(name) and self._has_completed(name))
+        return StackView(containers, networks, unlisted, pending, completed, damaged)
 
     def _all_cases(self, unlisted: Iterable[str]) -> dict[str, MemberCase]:
         pruned = {name: self._case({"name": name, "wait_timeout": 60.0}, "absent") for name in unlisted}
@@ -170,10 +176,15 @@ class StackCase(UseCase[StackView]):
             own = view.containers[name]
             has_network = self.state != "absent" and name in self.wishes and self.wishes[name].has_network
             plan = case.plan_as(replace(own, has_network=has_network), wish)
-            if name in started:
+            is_done = name in view.completed and not any(isinstance(one, UpdateSpec) for one in plan.actions)
+            if name in started or (is_done and self._is_job(name) and wish.state != "restarted"):
                 plan = replace(plan, actions=tuple(one for one in plan.actions if not isinstance(one, STARTING)))
             plans[name] = plan
         return plan_stack(plans, view, self._all_wishes(view.unlisted), policy_of(self.settings), self._hostnames())
+
+    def _is_job(self, name: str) -> bool:
+        """Return whether other members wait until the command of `name` has exited: it runs once."""
+        return any(dict(member.depends_on).get(name) == "completed" for member in self.stack.members.values())
 
     def _require_own(self, view: StackView) -> None:
         require_own(self.stack, view)
@@ -272,37 +283,34 @@ class StackCase(UseCase[StackView]):
                 failed[name] = EffectFailed(f"container {name} was not started: {broken}, on which it depends, failed")
                 continue
             jobs[f"started {name}"] = Job(functools.partial(_start_one, cases[name], one), frozenset(after))
-        for name in {*starting, *self._awaited(starting)} - failed.keys():
-            wait = self._wait_of(cases[name], name)
-            if wait is not None:
-                kind, function = wait
-                jobs[f"{kind} {name}"] = Job(function, frozenset({f"started {name}"}), is_waiting=True)
+        for name in {*starting, *self._awaited(starting, run)} - failed.keys():
+            for condition, function in self._waits_of(cases[name], name).items():
+                jobs[f"{condition} {name}"] = Job(function, frozenset({f"started {name}"}), is_waiting=True)
         for job, outcome in run_jobs(jobs).items():
             kind, _, name = job.partition(" ")
             _take(name, outcome, [own[name]] if kind == "started" else [], run)
 
-    def _awaited(self, starting: Iterable[str]) -> set[str]:
+    def _awaited(self, starting: Iterable[str], run: Run[StackView]) -> set[str]:
         """Return the members for which those in `starting` wait."""
         return {
             other
             for name in starting
             for other, condition in self.stack.members[name].depends_on
-            if condition != "started"
+            if condition == "ready" or (condition == "completed" and other not in run.observed.completed)
         }
 
-    def _wait_of(self, case: MemberCase, name: str) -> tuple[str, Callable[[], Any]] | None:
-        """Return the condition for which the start of `name` waits, and a function that does."""
-        conditions = {
-            condition
-            for member in self.stack.members.values()
-            for other, condition in member.depends_on
-            if other == name
-        }
-        if "completed" in conditions:
-            return "completed", functools.partial(_wait_for_exit, self.settings, case.paths)
+    def _waits_of(self, case: MemberCase, name: str) -> dict[str, Callable[[], Any]]:
+        """Return the conditions for which the start of `name` waits, each with a function that does."""
+        waits: dict[str, Callable[[], Any]] = {}
+        if self._is_job(name):
+            waits["completed"] = functools.partial(_wait_for_exit, self.settings, case.paths)
         if case.wait:
-            return "ready", functools.partial(wait_until_ready, self.settings, case.paths, case.wait, case.wait_timeout)
-        return "ready", functools.partial(check_init_boots, self.settings, case.paths)
+            waits["ready"] = functools.partial(
+                wait_until_ready, self.settings, case.paths, case.wait, case.wait_timeout
+            )
+        elif not self._is_job(name):
+            waits["ready"] = functools.partial(check_init_boots, self.settings, case.paths)
+        return waits
 
     def observe_again(self, run: Run[StackView]) -> tuple[StackView, Iterable[Action]]:
         observed = self.observe()
@@ -318,7 +326,7 @@ class StackCase(UseCase[StackView]):
         failures = run.outcome.failures if run.outcome else {}
         if not failures:
             return
-        told = "; ".join(str(error) for error in failures.values())
+        told = "; ".join(str(error).rstrip(".") for error in failures.values())
         raise EffectFailed(
             f"stack {self.stack.name}: {len(failures)} of {len(self.cases)} containers failed: {told}",
             "correct that and run this again: it goes on where this run has ended",
@@ -331,6 +339,9 @@ class StackCase(UseCase[StackView]):
 
     def result(self, observed: StackView, run: Run[StackView]) -> dict[str, Any]:
         warnings = run.all_warnings()
+        if self.prune:
+            of = f"so it is not known whether its container belongs to stack {self.stack.name}"
+            warnings += [f"{problem.rstrip('.')} ({of})" for problem in observed.damaged]
         if observed.unlisted and not self.prune:
             warnings.append(
                 f"stack {self.stack.name}: {', '.join(observed.unlisted)} are not listed any more. "

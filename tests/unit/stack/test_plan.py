@@ -125,24 +125,23 @@ def test_present_host_port_is_kept_even_if_a_program_listens_on_it():
 
 
 def test_peers_are_complete():
-    view = settled(network_view("a", "b", "c"), {"a": wish(Peer("b"), Peer("c")), "b": wish(), "c": wish()})
-    assert callable_from(view) == {"a": {"b": "", "c": ""}, "b": {"a": ""}, "c": {"a": ""}}
+    view = settled(network_view("a", "b", "c"), {"a": wish(Peer("b", both=True), Peer("c")), "b": wish(), "c": wish()})
+    assert callable_from(view) == {"a": {"b": "", "c": ""}, "b": {"a": ""}, "c": {}}
     view = settled(view, {"a": wish(Peer("b", both=False)), "b": wish(), "c": wish()})
     assert callable_from(view) == {"a": {"b": ""}, "b": {}, "c": {}}
 
 
 def test_ports_of_a_peer_hold_in_both_directions():
     ports = parse_port_ranges(["80/tcp"])
-    view = settled(network_view("a", "b"), {"a": wish(Peer("b", ports)), "b": wish()})
+    view = settled(network_view("a", "b"), {"a": wish(Peer("b", ports, both=True)), "b": wish()})
     assert callable_from(view) == {"a": {"b": "80/tcp"}, "b": {"a": "80/tcp"}}
 
 
-def test_peer_outside_of_the_stack_keeps_its_other_peers():
+def test_container_outside_of_the_stack_is_not_changed():
     outside = settled(network_view("a", "out", "x"), {"out": wish(Peer("x")), "x": wish()})
     view = settled(outside, {"a": wish(Peer("out"))})
-    assert callable_from(view) == {"a": {"out": ""}, "out": {"a": "", "x": ""}, "x": {"out": ""}}
-    one_way = settled(outside, {"a": wish(Peer("out", both=False))})
-    assert one_way.containers["out"].spec == outside.containers["out"].spec
+    assert callable_from(view) == {"a": {"out": ""}, "out": {"x": ""}, "x": {}}
+    assert view.containers["out"].spec == outside.containers["out"].spec
 
 
 def test_peer_without_a_network_or_a_container_is_refused():

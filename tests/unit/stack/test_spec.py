@@ -178,7 +178,7 @@ def test_wait_of_the_defaults_makes_entries_ready():
             {"a": {"depends_on": ["b"]}, "b": {"depends_on": ["c"]}, "c": {"depends_on": ["a"]}, "d": {}},
             "depends_on: a, b, c depend on each other. Remove one of the entries.",
         ),
-        ({"a": {"count": 1, "depends_on": ["a"]}}, "depends_on: a-1 depend"),
+        ({"a": {"count": 1, "depends_on": ["a"]}}, "containers.a: depends_on names the entry itself"),
         ({"web": {"peers": "db"}}, "containers.web.peers: 'db' is not a list. Give a list."),
         ({"web": {"peers": [5]}}, "containers.web: peers: 5 is not a dictionary"),
         ({"web": {"peers": [{"ports": ["80"]}]}}, "containers.web: peers: peer is missing. Set peer."),

@@ -194,8 +194,8 @@ PEER: Mapping[str, Option] = {
     "ports": Option("list", ("Ports of the peer, such as V(5432/tcp). Defaults to every port.",), elements="str"),
     "direction": Option(
         "str",
-        ("V(both) allows each of them to call the other. V(to) only allows this container to call the peer.",),
-        choices=("both", "to"),
-        default="both",
+        ("V(to) allows this container to call the peer. V(both) allows the reverse, too.",),
+        choices=("to", "both"),
+        default="to",
     ),
 }

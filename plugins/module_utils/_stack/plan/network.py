@@ -21,9 +21,9 @@ from ..._network.plan.change_spec import (
 from ..._network.plan.foresight import callers_of, view_after
 from ..._network.plan.projection import plan_projection
 from ..._network.plan.view import ContainerView, NetworkView
-from ..._network.spec.network import PeerEntry
+from ..._network.spec.network import NetworkSpec, PeerEntry
 from ..._network.spec.options import NetworkOptions
-from ..._network.spec.ports import PortRange
+from ..._network.spec.ports import PortRange, merge_port_ranges
 from ..spec.stack import Peer
 
 
@@ -78,10 +78,9 @@ def plan_specs(view: NetworkView, wishes: Mapping[str, NetworkWish]) -> tuple[li
     """Return the specs to write and to remove, and the view with them. Raises the errors of `plan_attach`."""
     wishes = {name: wish for name, wish in wishes.items() if name in view.containers}
     after = view
-    # Ports and addresses of members that change are free for other members.
-    for name in wishes:
-        spec = require_container(view, name).spec
-        after = after.with_spec(name, None if spec is None else replace(spec, expose=()))
+    # Ports and addresses of members that change are free for other members, and fixed addresses are taken.
+    for name, wish in wishes.items():
+        after = after.with_spec(name, _claimed(require_container(view, name).spec, wish))
     for name, wish in wishes.items():
         own = after.with_spec(name, view.containers[name].spec)
         if wish.keeps_network:
@@ -103,7 +102,7 @@ def plan_specs(view: NetworkView, wishes: Mapping[str, NetworkWish]) -> tuple[li
 
 
 def _peer_entries(view: NetworkView, wishes: Mapping[str, NetworkWish]) -> dict[str, tuple[PeerEntry, ...]]:
-    """Return the peers of all members, and of other containers that members name. Raises Conflict, NotFound."""
+    """Return the peers of the members whose peers are given. Raises Conflict, NotFound."""
     allowed: dict[str, dict[str, tuple[PortRange, ...]]] = {
         name: {} for name, wish in wishes.items() if wish.peers is not None
     }
@@ -111,10 +110,11 @@ def _peer_entries(view: NetworkView, wishes: Mapping[str, NetworkWish]) -> dict[
         for peer in wish.peers or ():
             if require_container(view, name).spec is None:
                 raise Conflict(f"container {name} has peers, but no network", "set its network")
+            if require_container(view, peer.name).spec is None:
+                raise Conflict(f"container {peer.name} has no network, and is a peer of {name}", "set its network")
             for caller, called in ((name, peer.name), *(((peer.name, name),) if peer.both else ())):
-                if require_container(view, called).spec is None:
-                    raise Conflict(f"container {called} has no network, and is a peer of {caller}", "set its network")
-                allowed.setdefault(caller, _present_peers(view, caller))[called] = peer.ports
+                if caller in allowed:
+                    allowed[caller][called] = _ports_of_both(allowed[caller].get(called), peer.ports)
     return {
         caller: tuple(sorted(PeerEntry(called, view.containers[called].container_id, ports)
                              for called, ports in found.items()))
@@ -122,9 +122,22 @@ def _peer_entries(view: NetworkView, wishes: Mapping[str, NetworkWish]) -> dict[
     }  # fmt: skip
 
 
-def _present_peers(view: NetworkView, name: str) -> dict[str, tuple[PortRange, ...]]:
-    spec = require_container(view, name).spec
-    return {entry.peer: entry.ports for entry in (spec.peers if spec else ()) if view.peer_of(entry) is not None}
+def _ports_of_both(present: tuple[PortRange, ...] | None, more: tuple[PortRange, ...]) -> tuple[PortRange, ...]:
+    """Return the ports that one of two entries allows; () is every port."""
+    if present is None or not more:
+        return more
+    return merge_port_ranges({*present, *more}) if present else ()
+
+
+def _claimed(spec: NetworkSpec | None, wish: NetworkWish) -> NetworkSpec | None:
+    """Return the addresses that a member has, or will have, as far as they are known before it is planned."""
+    if wish.keeps_network:
+        return spec
+    if wish.options is None:
+        return None
+    if spec is None:
+        spec = NetworkSpec(container_id="", ipv4="", gateway4="", mac="")
+    return replace(spec, ipv4=wish.options.ipv4 or spec.ipv4, ipv6=wish.options.ipv6 or spec.ipv6, expose=())
 
 
 def with_members(

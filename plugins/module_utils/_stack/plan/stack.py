@@ -38,6 +38,10 @@ class StackView:
     unlisted: tuple[str, ...] = ()
     # Actions on images that are still to be built.
     images: tuple[ChangeImage, ...] = ()
+    # Containers whose command has exited with 0.
+    completed: frozenset[str] = frozenset()
+    # Reasons why it is not known whether a container belongs to the stack.
+    damaged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

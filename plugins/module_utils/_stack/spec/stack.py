@@ -27,7 +27,7 @@ class Peer:
 
     name: str
     ports: tuple[PortRange, ...] = ()
-    both: bool = True
+    both: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,9 @@ def parse_stack(params: Mapping[str, Any]) -> Stack:
     """Return the stack from the module's `params`. Raises InvalidInput."""
     name = parse_name(params["name"], "name")
     labels = {**(params.get("labels") or {}), STACK_LABEL: name}
+    defaults = convert_options(service_options(), params.get("defaults") or {}, "defaults")
     services = {
-        str(key): _merged(params.get("defaults") or {}, entry, f"containers.{key}")
+        str(key): _merged(defaults, entry, f"containers.{key}")
         for key, entry in (params.get("containers") or {}).items()
     }
     replicas = {key: _names(key, entry["count"]) for key, entry in services.items()}
@@ -90,14 +91,13 @@ def parse_stack(params: Mapping[str, Any]) -> Stack:
     return Stack(name, members)
 
 
-def _merged(defaults: object, entry: object, where: str) -> dict[str, Any]:
-    options = service_options()
+def _merged(defaults: Mapping[str, Any], entry: object, where: str) -> dict[str, Any]:
     given = {name: value for name, value in _mapping(entry, where).items() if value is not None}
-    merged = {**_mapping(defaults, "defaults"), **given}
+    merged = {**defaults, **given}
     for name in ("env", "labels"):
-        if isinstance(given.get(name), Mapping) and isinstance(_mapping(defaults, "defaults").get(name), Mapping):
-            merged[name] = {**_mapping(defaults, "defaults")[name], **given[name]}
-    return convert_options(options, merged, where)
+        if isinstance(given.get(name), Mapping) and defaults[name] is not None:
+            merged[name] = {**defaults[name], **given[name]}
+    return convert_options(service_options(), merged, where)
 
 
 def _mapping(value: object, where: str) -> Mapping[str, Any]:
@@ -140,6 +140,12 @@ def _dependencies(
         raise InvalidInput(f"containers.{key}: depends_on {value!r} is invalid", "give a list of entries of containers")
     found = []
     for other, given in value.items():
+        if isinstance(given, Mapping) and set(given) - {"condition"}:
+            raise InvalidInput(
+                f"containers.{key}: depends_on: {other}: {dict(given)!r} is invalid", "set only its key condition"
+            )
+        if other == key:
+            raise InvalidInput(f"containers.{key}: depends_on names the entry itself", "remove it")
         if other not in services:
             raise InvalidInput(
                 f"containers.{key}: depends_on: {other!r} is no entry of containers", "correct it, or add the entry"
@@ -162,11 +168,20 @@ def _dependencies(
 def parse_peers(where: str, value: object, replicas: Mapping[str, list[str]]) -> list[Peer]:
     """Return the peers of an entry of the option peers, whose name may stand for `replicas`. Raises InvalidInput."""
     options = convert_options(PEER, {"peer": value} if isinstance(value, str) else value, where)
-    ports = parse_port_ranges(options["ports"] or ())
+    name, both = options["peer"], options["direction"] == "both"
+    try:
+        ports = parse_port_ranges(options["ports"] or ())
+    except InvalidInput as error:
+        raise InvalidInput(f"{where}: {name}: {error.message}", error.hint) from None
     if options["ports"] is not None and not ports:
-        raise InvalidInput(f"{where}: ports of {options['peer']} is an empty list", "omit it to allow every port")
-    names = replicas.get(options["peer"]) or [parse_name(options["peer"], where)]
-    return [Peer(name, ports, options["direction"] == "both") for name in names]
+        raise InvalidInput(f"{where}: ports of {name} is an empty list", "omit it to allow every port")
+    if both and name not in replicas:
+        # The reverse would stay allowed when this entry is gone.
+        raise InvalidInput(
+            f"{where}: direction both requires that {name} is described in the same task",
+            f"set direction: to, and list this container among the peers of {name}",
+        )
+    return [Peer(found, ports, both) for found in (replicas[name] if name in replicas else [parse_name(name, where)])]
 
 
 def _network(key: str, entry: Mapping[str, Any], peers: tuple[Peer, ...]) -> Mapping[str, Any] | None:
