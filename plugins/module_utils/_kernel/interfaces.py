@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import importlib.util
 import os
 import socket
 import struct
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from .._errors import EffectFailed, HostNotCapable
 from . import syscalls
@@ -30,9 +31,6 @@ from .rtnetlink import (
     Reader,
     parse_attributes,
 )
-
-if TYPE_CHECKING:
-    from pyroute2.netlink.exceptions import NetlinkError
 
 # include/uapi/linux/rtnetlink.h, if_addr.h, if_link.h, if.h, fib_rules.h, neighbour.h
 RT_TABLE_MAIN, RT_TABLE_LOCAL, RT_SCOPE_LINK, RTPROT_KERNEL, RTPROT_RA = 254, 255, 253, 2, 9
@@ -102,46 +100,76 @@ def open_rtnetlink(netns_fd: int | None = None) -> Iterator[Rtnetlink]:
 
     Raises HostNotCapable if pyroute2 is missing. An error of the kernel in the block is raised as EffectFailed.
     """
-    try:
-        _find_libraries()
-        from pyroute2 import IPRoute
-        from pyroute2.netlink.exceptions import NetlinkError
-    except ImportError:
-        raise HostNotCapable(
-            "the Python library pyroute2 is missing",
-            "run apt-get install python3-pyroute2, or pip install pyroute2 for Ansible's interpreter",
-        ) from None
+    _require_pyroute2()
     with contextlib.ExitStack() as stack:
         with in_network_namespace(netns_fd) if netns_fd is not None else contextlib.nullcontext():
             reader = stack.enter_context(Reader())
-            ipr = stack.enter_context(contextlib.closing(IPRoute()))
+        netlink = Rtnetlink(reader, netns_fd)
+        stack.callback(netlink.close)
         try:
-            yield Rtnetlink(reader, ipr, NetlinkError)
-        except NetlinkError as error:
-            if error.code == errno.ENODEV:
-                raise EffectFailed(
-                    "an interface vanished while the network was changed: another program has deleted it, or its "
-                    "container has ended",
-                    "run this again",
-                ) from error
-            raise EffectFailed(f"the kernel refused a change of the network ({error})") from error
+            yield netlink
+        except Exception as error:
+            refusal = _as_refusal(error)
+            if refusal is None:
+                raise
+            raise refusal from error
 
 
-def _find_libraries() -> None:
-    """Add the site directories to sys.path if Python was started with -S, which makes the start faster."""
-    if sys.flags.no_site and "pyroute2" not in sys.modules:
+def _require_pyroute2() -> None:
+    """Raise HostNotCapable if pyroute2 is missing. It is not imported: that takes longer than to read all links."""
+    if sys.modules.get("pyroute2") is not None:
+        return
+    if sys.flags.no_site:
+        # Python was started with -S, which makes the start faster, and lacks the site directories.
         import site
 
         site.main()
+    if importlib.util.find_spec("pyroute2") is None:
+        raise HostNotCapable(
+            "the Python library pyroute2 is missing",
+            "run apt-get install python3-pyroute2, or pip install pyroute2 for Ansible's interpreter",
+        )
+
+
+def _as_refusal(error: Exception) -> EffectFailed | None:
+    """Return the error for a change that the kernel refused, or None for another error."""
+    if sys.modules.get("pyroute2") is None:
+        return None
+    from pyroute2.netlink.exceptions import NetlinkError
+
+    if not isinstance(error, NetlinkError):
+        return None
+    if error.code == errno.ENODEV:
+        return EffectFailed(
+            "an interface vanished while the network was changed: another program has deleted it, or its container has "
+            "ended",
+            "run this again",
+        )
+    return EffectFailed(f"the kernel refused a change of the network ({error})")
 
 
 class Rtnetlink:
     """rtnetlink(7) in one network namespace."""
 
-    def __init__(self, reader: Reader, ipr: Any, refusal: type[NetlinkError]) -> None:
+    def __init__(self, reader: Reader, netns_fd: int | None) -> None:
         self._reader = reader
-        self._ipr = ipr
-        self._refusal = refusal
+        self._netns_fd = netns_fd
+        self._opened: Any = None
+
+    @property
+    def _ipr(self) -> Any:
+        """pyroute2's IPRoute, which is imported by the first change."""
+        if self._opened is None:
+            from pyroute2 import IPRoute
+
+            with in_network_namespace(self._netns_fd) if self._netns_fd is not None else contextlib.nullcontext():
+                self._opened = IPRoute()
+        return self._opened
+
+    def close(self) -> None:
+        """Close pyroute2's socket, if it was opened."""
+        if self._opened is not None:
+            self._opened.close()
 
     def _link(self, name: str = "", index: int = 0) -> Message | None:
         named = {IFLA_IFNAME: name.encode() + b"\0"} if name else {}
@@ -287,9 +315,12 @@ class Rtnetlink:
         index = self.index(name)
         if index is None:
             return
+        netlink = self._ipr
+        from pyroute2.netlink.exceptions import NetlinkError
+
         try:
-            self._ipr.link("del", index=index)
-        except self._refusal as error:
+            netlink.link("del", index=index)
+        except NetlinkError as error:
             if error.code != errno.ENODEV:
                 raise
 
