@@ -63,6 +63,51 @@ options:
         of them by the key.
     type: dict
     default: {}
+  definition:
+    description:
+      - 'The containers of the stack as a document of the Compose specification, instead of O(containers).
+        It is a complete description: keys that it does not have get their defaults, unless O(defaults)
+        sets them.'
+      - C(image) is the name of an image of the host. C(x-conductor) of a service takes the place
+        of C(image) and C(build). It has the C(name) of the image and options of M(conductor.containers.conductor_image)
+        to build it. C(x-conductor.images) of the document is a list of such recipes.
+      - A container has the name of its service. With C(deploy.replicas) above 1 the containers
+        are called V(NAME-1), V(NAME-2) and so on.
+      - Services of a common network can call each other on every port. C(ports) are V(HOST:CONTAINER),
+        unlike in C(expose) of O(containers), and need a host port. A service can reach the Internet
+        unless all of its networks are C(internal).
+      - C(healthcheck) is run until it succeeds after a start. The task fails after C(start_period)
+        and C(retries) times the sum of C(interval) and C(timeout).
+      - C(restart=unless-stopped) is the same as V(always).
+      - The keys C(command), C(entrypoint), C(environment), C(env_file), C(expose), C(depends_on),
+        C(volumes) (bind mounts and tmpfs), C(tmpfs), C(cap_add), C(cap_drop), C(security_opt),
+        C(privileged), C(read_only), C(devices), C(mem_limit), C(memswap_limit), C(cpus), C(pids_limit),
+        C(ulimits), C(oom_score_adj), C(labels), C(hostname), C(user), C(userns_mode), C(working_dir),
+        C(stop_signal), C(stop_grace_period), C(scale), C(dns), C(dns_opt), C(dns_search), C(extra_hosts),
+        C(mac_address), C(network_mode=none), and of C(deploy) C(replicas), C(resources.limits)
+        and C(restart_policy) are supported. All others are errors that say what to do instead.
+      - Mutually exclusive with O(containers) and O(src).
+    type: dict
+  src:
+    description:
+      - Path of a Compose file on the controller, in YAML, with the meaning of O(definition). Messages
+        about it begin with the file and the line. A relative path is searched as for M(ansible.builtin.copy).
+      - Files in C(env_file), and C(.env) beside the file, are read on the controller. Files that
+        are encrypted by Ansible Vault are decrypted.
+      - Mutually exclusive with O(containers) and O(definition).
+    type: path
+  environment:
+    description:
+      - Variables for V(${NAME}) in values of O(definition) or O(src). V($$) is a dollar sign.
+      - They take precedence over those in C(.env). Variables of the controller's environment are
+        not used.
+    type: dict
+    default: {}
+  project_directory:
+    description:
+      - Directory of the managed host for relative paths in C(volumes) of O(definition) or O(src).
+      - Defaults to the directory of O(src). Without O(src), relative paths are errors.
+    type: path
   defaults:
     description:
       - Options for each entry of O(containers) that does not set them.
@@ -201,6 +246,10 @@ ARGUMENT_SPEC = {
     "name": {"type": "str", "required": True},
     "state": {"type": "str", "default": "started", "choices": ["present", "started", "restarted", "stopped", "absent"]},
     "containers": {"type": "dict", "default": {}},
+    "definition": {"type": "dict"},
+    "src": {"type": "path"},
+    "environment": {"type": "dict", "default": {}},
+    "project_directory": {"type": "path"},
     "defaults": {"type": "dict", "default": {}},
     "images": {"type": "list", "elements": "dict", "default": []},
     "labels": {"type": "dict", "default": {}},

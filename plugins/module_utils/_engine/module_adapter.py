@@ -30,7 +30,7 @@ _HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 
 
 class _Module(AnsibleModule):  # type: ignore[misc]  # it has no types
-    """A module that hides secrets in syslog and `invocation`: the values (not the names) of `env`, stdin and content.
+    """A module that hides secrets in syslog and `invocation`: stdin, content, and values (not names) of variables.
 
     The option no_log would also hide each occurrence of such a value, for instance "1" or "/", in the result.
     """
@@ -55,12 +55,23 @@ class _Module(AnsibleModule):  # type: ignore[misc]  # it has no types
 
 def without_secrets(params: dict[str, Any]) -> dict[str, Any]:
     """Return the parameters of a module with secrets hidden."""
-    shown = dict(params)
-    for name in ("stdin", "content"):
-        if shown.get(name) is not None:
-            shown[name] = _HIDDEN
-    if isinstance(shown.get("env"), dict):
-        shown["env"] = dict.fromkeys(shown["env"], _HIDDEN)
+    hidden = {name: _HIDDEN for name in ("stdin", "content") if params.get(name) is not None}
+    return {**_without_variables(params), **hidden}
+
+
+def _without_variables(value: Any) -> Any:
+    """Return `value` without the values of variables in `env` and `environment` of all dictionaries in it."""
+    if isinstance(value, list):
+        return [_without_variables(part) for part in value]
+    if not isinstance(value, dict):
+        return value
+    shown = {name: _without_variables(part) for name, part in value.items()}
+    for name in ("env", "environment"):
+        if isinstance(shown.get(name), dict):
+            shown[name] = dict.fromkeys(shown[name], _HIDDEN)
+        elif isinstance(shown.get(name), list):
+            # NAME=VALUE, as in a Compose document.
+            shown[name] = [f"{str(part).partition('=')[0]}={_HIDDEN}" for part in shown[name]]
     return shown
 
 

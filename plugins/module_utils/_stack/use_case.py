@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -50,6 +50,7 @@ from .plan.stack import (
     predict,
     require_own,
 )
+from .spec.source import with_containers
 from .spec.stack import STACK_LABEL, Member, Stack, parse_stack
 
 
@@ -63,10 +64,13 @@ class StackRun:
 class StackCase(UseCase[StackView]):
     """The request of conductor_stack, or of one container with its network; see UseCase in _engine/engine.py."""
 
-    def __init__(self, stack: Stack, settings: Settings, params: Mapping[str, Any]) -> None:
+    def __init__(
+        self, stack: Stack, settings: Settings, params: Mapping[str, Any], warnings: Sequence[str] = ()
+    ) -> None:
         """Parse the rest of the module's `params`. Raises InvalidInput."""
         self.settings = settings
         self.stack = stack
+        self.warnings = warnings
         self.state = params["state"]
         self.prune = bool(params.get("prune")) or self.state == "absent"
         self.request = {name: bool(params.get(name)) for name in ("restart", "recreate")}
@@ -338,7 +342,7 @@ class StackCase(UseCase[StackView]):
         return {name: container_facts(self.settings, name) for name in self.cases}
 
     def result(self, observed: StackView, run: Run[StackView]) -> dict[str, Any]:
-        warnings = run.all_warnings()
+        warnings = [*self.warnings, *run.all_warnings()]
         if self.prune:
             of = f"so it is not known whether its container belongs to stack {self.stack.name}"
             warnings += [f"{problem.rstrip('.')} ({of})" for problem in observed.damaged]
@@ -357,7 +361,8 @@ class StackCase(UseCase[StackView]):
 
 def build(params: dict[str, Any], settings: Settings) -> StackCase:
     """Return the use case of conductor_stack. Raises InvalidInput."""
-    return StackCase(parse_stack(params), settings, params)
+    params, warnings = with_containers(params)
+    return StackCase(parse_stack(params), settings, params, warnings)
 
 
 def _texts(value: object) -> list[str]:

@@ -1,0 +1,128 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Mounts of a service: `volumes` in the short and the long syntax, and `tmpfs`.
+
+https://github.com/compose-spec/compose-spec/blob/main/05-services.md#volumes.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+from typing import Any
+
+from ...._container.spec.mounts import Mount, parse_mounts
+from .node import Node, Refused
+
+_FIELDS = ("type", "source", "target", "read_only", "consistency", "bind", "tmpfs", "volume", "image")
+# Options of a mount without an effect here: of SELinux, and of docker on other systems.
+_NO_EFFECT = ("rw", "z", "Z", "cached", "delegated", "consistent")
+
+
+def parse_volumes(node: Node, directory: str | None) -> list[dict[str, Any]]:
+    """Return `volumes` as the option mounts. `directory`: the one for relative paths, None if they are refused."""
+    return [
+        _long_volume(one, directory) if isinstance(one.value, dict) else _short_volume(one, directory)
+        for one in node.entries()
+    ]
+
+
+def _short_volume(node: Node, directory: str | None) -> dict[str, Any]:
+    """Return the mount of `SOURCE:TARGET[:OPTION,...]`."""
+    parts = node.text().split(":")
+    if len(parts) == 1 and parts[0]:
+        raise _no_volume(node, f"{parts[0]} is an anonymous volume")
+    if len(parts) > 3 or not all(parts):
+        raise node.refused(f"{node.text()!r} is not SOURCE:TARGET", "write it like /srv/www:/var/www:ro")
+    if parts[0][0] not in "./~":
+        raise _no_volume(node, f"{parts[0]} is a named volume")
+    options = parts[2].split(",") if len(parts) == 3 else []
+    for option in options:
+        if option not in ("ro", *_NO_EFFECT):
+            raise node.refused(f"option {option!r} is not supported", "use only ro and rw")
+    return _bind(node, parts[0], parts[1], "ro" in options, directory)
+
+
+def _long_volume(node: Node, directory: str | None) -> dict[str, Any]:
+    fields = node.fields(_FIELDS)
+    kind = fields["type"].text() if "type" in fields else ""
+    if kind == "volume":
+        raise _no_volume(node, "volumes are not supported yet")
+    if kind not in ("bind", "tmpfs"):
+        raise node.refused(f"type {kind!r} is not supported", "use the type bind or tmpfs")
+    for other in ("bind", "tmpfs", "volume", "image"):
+        if other in fields and other != kind:
+            raise fields[other].refused(f"the type is {kind}", f"omit {other}")
+    if "target" not in fields:
+        raise node.refused("target is missing", "set it to a path in the container")
+    target, read_only = fields["target"].text(), "read_only" in fields and fields["read_only"].boolean()
+    if kind == "tmpfs":
+        return _tmpfs(node, target, _tmpfs_size(fields), read_only)
+    if "source" not in fields:
+        raise node.refused("source is missing", "set it to a path on the host")
+    for key, one in (fields["bind"].fields() if "bind" in fields else {}).items():
+        if key == "create_host_path":
+            if one.boolean():
+                raise one.refused("directories of the host are not created", "create it by a task, and omit this")
+        elif key != "selinux":
+            raise one.refused("not supported", "omit it")
+    return _bind(node, fields["source"].text(), target, read_only, directory)
+
+
+def _tmpfs_size(fields: Mapping[str, Node]) -> str | None:
+    if "source" in fields:
+        raise fields["source"].refused("a tmpfs has no source", "omit it")
+    tmpfs = fields["tmpfs"].fields(("size", "mode")) if "tmpfs" in fields else {}
+    if "mode" in tmpfs:
+        raise tmpfs["mode"].refused("the mode of a tmpfs cannot be set", "omit it")
+    return str(tmpfs["size"].bytes()) if "size" in tmpfs else None
+
+
+def _bind(node: Node, source: str, target: str, read_only: bool, directory: str | None) -> dict[str, Any]:
+    if source.startswith("~"):
+        raise node.refused(f"{source} depends on a user", "give an absolute path of the host")
+    if not source.startswith("/"):
+        if directory is None:
+            raise node.refused(
+                f"{source} is a relative path", "give an absolute path of the host, or set project_directory"
+            )
+        source = posixpath.normpath(posixpath.join(directory, source))
+    mount = {"type": "bind", "source": source, "target": target, "read_only": read_only}
+    node.checked(lambda: Mount.parse(mount), "mounts")
+    return mount
+
+
+def _tmpfs(node: Node, target: str, size: str | None, read_only: bool) -> dict[str, Any]:
+    mount = {"type": "tmpfs", "target": target, "size": size, "read_only": read_only}
+    node.checked(lambda: Mount.parse(mount), "mounts")
+    return mount
+
+
+def _no_volume(node: Node, problem: str) -> Refused:
+    return node.refused(
+        f"{problem}, and only bind mounts and tmpfs are supported", "mount a directory of the host: /srv/NAME:/PATH"
+    )
+
+
+def parse_tmpfs(node: Node) -> list[dict[str, Any]]:
+    """Return `tmpfs`, PATH or PATH:OPTION,..., as the option mounts."""
+    found = []
+    for one in node.entries() if isinstance(node.value, list) else [node]:
+        target, _, options = one.text().partition(":")
+        size, read_only = None, False
+        for option in filter(None, options.split(",")):
+            name, _, value = option.partition("=")
+            if name == "size":
+                size = str(Node(value, one.path).bytes())
+            elif option in ("ro", "rw"):
+                read_only = option == "ro"
+            else:
+                raise one.refused(f"option {option!r} is not supported", "use only size, ro and rw")
+        found.append(_tmpfs(one, target, size, read_only))
+    return found
+
+
+def check_mounts(node: Node, mounts: list[dict[str, Any]]) -> None:
+    """Check that all mounts of a service have targets of their own. Raises Refused."""
+    node.checked(lambda: parse_mounts(mounts), "mounts")

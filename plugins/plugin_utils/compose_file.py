@@ -1,0 +1,153 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A Compose file of the controller as options of conductor_stack, with the file and the line in each error.
+
+Scalars are resolved as in YAML 1.2, so that `22:22` and `no` are texts. https://yaml.org/spec/1.2.2/#103-core-schema.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import yaml
+from ansible_collections.conductor.containers.plugins.module_utils._errors import InvalidInput
+from ansible_collections.conductor.containers.plugins.module_utils._stack.spec.compose.env_file import parse_env_file
+from ansible_collections.conductor.containers.plugins.module_utils._stack.spec.compose.node import Path
+from ansible_collections.conductor.containers.plugins.module_utils._stack.spec.source import from_compose, variables_of
+
+# Aliases multiply the values of a file without limit.
+_MOST_VALUES = 100_000
+_PREFIX = "tag:yaml.org,2002:"
+
+
+class _Loader(yaml.SafeLoader):
+    """Scalars are null, booleans, whole numbers or texts. Texts of numbers keep their form, like 1.10 and 0755."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}
+
+
+for _tag, _pattern, _first in (
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    ("int", r"[-+]?(?:0|[1-9][0-9]*)", list("-+0123456789")),
+    ("merge", "<<", ["<"]),
+):
+    _Loader.add_implicit_resolver(_PREFIX + _tag, re.compile(rf"(?:{_pattern})\Z"), _first)
+
+
+class _Values:
+    """Values of the nodes of a YAML document, and the line of each path, from 1."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._open: list[yaml.Node] = []
+        self._count = 0
+        self.lines: dict[Path, int] = {}
+
+    def of(self, node: yaml.Node, path: Path = ()) -> Any:
+        self._count += 1
+        self.lines.setdefault(path, node.start_mark.line + 1)
+        if self._count > _MOST_VALUES or any(node is other for other in self._open):
+            raise self._error(node, "an alias makes the document too large", "write its content in full")
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node)
+        self._open.append(node)
+        try:
+            if node.tag == f"{_PREFIX}seq":
+                return [self.of(part, (*path, index)) for index, part in enumerate(node.value)]
+            if node.tag == f"{_PREFIX}map":
+                return self._mapping(node, path)
+        finally:
+            self._open.pop()
+        raise self._error(node, f"tag {node.tag} is not supported", "omit it")
+
+    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+        own: dict[str, Any] = {}
+        merged: list[yaml.Node] = []
+        for key, value in node.value:
+            if key.tag == f"{_PREFIX}merge":
+                merged += value.value if isinstance(value, yaml.SequenceNode) else [value]
+                continue
+            name = key.value
+            if not isinstance(key, yaml.ScalarNode):
+                raise self._error(key, "a key is not a string", "write a string")
+            if name in own:
+                raise self._error(key, f"key {name} is given twice", "omit one of them")
+            below = (*path, name)
+            self.lines[below] = key.start_mark.line + 1
+            own[name] = self.of(value, below)
+        for other in merged:
+            if not isinstance(other, yaml.MappingNode):
+                raise self._error(other, "<< is not a mapping", "give an alias of a mapping")
+            # Lines of keys that exist already are kept.
+            before = dict(self.lines)
+            own = {**self.of(other, path), **own}
+            self.lines.update(before)
+        return own
+
+    def _scalar(self, node: yaml.ScalarNode) -> Any:
+        kind = node.tag.removeprefix(_PREFIX)
+        if kind == "null":
+            return None
+        if kind == "bool":
+            return node.value.lower() == "true"
+        if kind == "int":
+            return int(node.value)
+        if kind in ("str", "merge"):
+            return node.value
+        raise self._error(node, f"tag {node.tag} is not supported", "omit it")
+
+    def _error(self, node: yaml.Node, problem: str, remedy: str) -> InvalidInput:
+        return InvalidInput(f"{self._file}:{node.start_mark.line + 1}: {problem}", remedy)
+
+    def place(self, path: Path) -> str:
+        """Return the file and the line of `path`, or of the next part above it that is in the file."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return f"{self._file}:{self.lines.get(path, 1)}: "
+
+
+def load_document(text: str, file: str) -> tuple[Any, Callable[[Path], str]]:
+    """Return the value of the YAML `text`, and a function that returns `FILE:LINE: ` for a path in it.
+
+    Raises InvalidInput.
+    """
+    values = _Values(file)
+    try:
+        root = yaml.compose(text, _Loader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else 1
+        raise InvalidInput(
+            f"{file}:{line}: invalid YAML: {getattr(error, 'problem', None) or error}", "correct the file"
+        ) from None
+    return None if root is None else values.of(root), values.place
+
+
+def read_compose_file(
+    path: str, shown: str, params: Mapping[str, Any], read: Callable[[str], str | None]
+) -> tuple[dict[str, Any], list[str]]:
+    """Return `params` of conductor_stack with the containers of the Compose file `path`, and warnings.
+
+    `shown`: the name of the file for messages. `read` returns the text of a file, or None if it does not exist. Raises
+    InvalidInput.
+    """
+    directory = os.path.dirname(os.path.abspath(path))
+    document, place = load_document(read(path) or "", shown)
+    unset: set[str] = set()
+    try:
+        own = parse_env_file(read(os.path.join(directory, ".env")) or "", variables_of(params), unset)
+    except InvalidInput as error:
+        raise InvalidInput(f"{os.path.join(os.path.dirname(shown), '.env')}: {error.message}", error.hint) from None
+    return from_compose(
+        document,
+        params,
+        own,
+        params.get("project_directory") or directory,
+        lambda name: read(os.path.join(directory, name)),
+        place,
+    )
