@@ -116,6 +116,11 @@ def test_peer_stands_for_all_containers_of_its_entry_and_for_a_container_outside
     assert members["db2"].network is not None and "outside" not in members
 
 
+def test_peer_without_containers_is_no_container_outside():
+    members = parse({"web": {"peers": ["db"], "network": {}}, "db": {"count": 0}})
+    assert list(members) == ["web"] and members["web"].peers == ()
+
+
 def test_containers_of_one_entry_are_peers_of_each_other_but_not_of_themselves():
     members = parse({"web": {"count": 3, "peers": ["web"]}})
     assert members["web-2"].peers == (Peer("web-1"), Peer("web-3"))

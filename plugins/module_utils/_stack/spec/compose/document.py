@@ -126,7 +126,7 @@ def _services(
                 own.pop("build", None)
         entries[name].update(parse_service(nodes[name], own, context))
         with collected(context.problems):
-            joined, addresses = service_networks(fields, internal)
+            joined, addresses = service_networks(fields, internal, context.problems)
             if joined is not None:
                 networks[name] = joined
                 entries[name]["network"] = {

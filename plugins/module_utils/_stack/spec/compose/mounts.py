@@ -13,19 +13,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...._container.spec.mounts import Mount, parse_mounts
-from .node import Node, Refused
+from .node import Node, Refused, each
 
 _FIELDS = ("type", "source", "target", "read_only", "consistency", "bind", "tmpfs", "volume", "image")
 # Options of a mount without an effect here: of SELinux, and of docker on other systems.
 _NO_EFFECT = ("rw", "z", "Z", "cached", "delegated", "consistent")
 
 
-def parse_volumes(node: Node, directory: str | None) -> list[dict[str, Any]]:
+def parse_volumes(node: Node, directory: str | None, problems: list[Refused]) -> list[dict[str, Any]]:
     """Return `volumes` as the option mounts. `directory`: the one for relative paths, None if they are refused."""
-    return [
-        _long_volume(one, directory) if isinstance(one.value, dict) else _short_volume(one, directory)
-        for one in node.entries()
-    ]
+    return each(
+        node.entries(),
+        lambda one: (_long_volume if isinstance(one.value, dict) else _short_volume)(one, directory),
+        problems,
+    )
 
 
 def _short_volume(node: Node, directory: str | None) -> dict[str, Any]:

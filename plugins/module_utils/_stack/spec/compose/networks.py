@@ -71,11 +71,11 @@ def _is_default(key: str, node: Node) -> bool:
 
 
 def service_networks(
-    fields: Mapping[str, Node], internal: Mapping[str, bool]
+    fields: Mapping[str, Node], internal: Mapping[str, bool], problems: list[Refused]
 ) -> tuple[list[str] | None, dict[str, Any]]:
     """Return the names of the networks of a service, None for no network, and its addresses as options.
 
-    Raises Refused.
+    Some errors are added to `problems`, others raise Refused.
     """
     if "network_mode" in fields:
         _require_no_network(fields)
@@ -94,11 +94,12 @@ def service_networks(
         if name not in internal:
             raise one.refused(f"network {name} is not declared", "correct it, or add it to networks of the document")
         for key, part in one.fields().items():
-            if key not in _ADDRESSES:
-                raise part.refused("not supported", "omit it: peers find a service by its name")
-            if _ADDRESSES[key] in addresses:
-                raise part.refused("a container has one link for all its networks", "set it for one network only")
-            addresses[_ADDRESSES[key]] = part.text()
+            with collected(problems):
+                if key not in _ADDRESSES:
+                    raise part.refused("not supported", "omit it: peers find a service by its name")
+                if _ADDRESSES[key] in addresses:
+                    raise part.refused("a container has one link for all its networks", "set it for one network only")
+                addresses[_ADDRESSES[key]] = part.text()
     return list(listed), addresses
 
 
@@ -118,7 +119,7 @@ def network_options(fields: Mapping[str, Node], problems: list[Refused]) -> dict
     found: dict[str, Any] = {}
     if "ports" in fields:
         with collected(problems):
-            found["expose"] = parse_ports(fields["ports"])
+            found["expose"] = parse_ports(fields["ports"], problems)
     for key, (option, parse) in _OPTIONS.items():
         if key in fields:
             with collected(problems):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -170,6 +170,15 @@ class Node:
         except InvalidInput as error:
             message = error.message.removeprefix(name).removeprefix(":").strip()
             raise self.refused(message, error.hint) from None
+
+
+def each(nodes: Iterable[Node], parse: Callable[[Node], Result], problems: list[Refused]) -> list[Result]:
+    """Return the result of `parse` for each of `nodes`. A Refused is added to `problems`."""
+    found = []
+    for node in nodes:
+        with collected(problems):
+            found.append(parse(node))
+    return found
 
 
 def _split(text: str, separators: str) -> tuple[str, str, str]:

@@ -12,14 +12,16 @@ import re
 from typing import Any
 
 from ...._network.spec.ports import Expose, parse_exposes
-from .node import Node
+from .node import Node, Refused, each
 
 _FIELDS = ("target", "published", "host_ip", "protocol", "app_protocol", "mode", "name")
 
 
-def parse_ports(node: Node) -> list[dict[str, Any]]:
+def parse_ports(node: Node, problems: list[Refused]) -> list[dict[str, Any]]:
     """Return `ports`, which have the host port first, as dictionaries of the option expose."""
-    found = [_long_port(one) if isinstance(one.value, dict) else _short_port(one) for one in node.entries()]
+    found = each(
+        node.entries(), lambda one: (_long_port if isinstance(one.value, dict) else _short_port)(one), problems
+    )
     node.checked(lambda: parse_exposes(found), "expose")
     return found
 

@@ -266,7 +266,7 @@ def _security(fields: Mapping[str, Node], context: Context) -> dict[str, Any]:
 
 
 def _mounts(fields: Mapping[str, Node], context: Context) -> dict[str, Any]:
-    mounts = parse_volumes(fields["volumes"], context.directory) if "volumes" in fields else []
+    mounts = parse_volumes(fields["volumes"], context.directory, context.problems) if "volumes" in fields else []
     mounts += parse_tmpfs(fields["tmpfs"]) if "tmpfs" in fields else []
     if mounts:
         check_mounts(fields["volumes" if "volumes" in fields else "tmpfs"], mounts)
