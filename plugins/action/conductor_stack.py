@@ -34,10 +34,9 @@ class ActionModule(BundledAction):
         if arguments.get("src") is None:
             return super().execute(arguments, task_vars, is_async)
         arguments, warnings = self._with_file(arguments)
-        answer = super().execute(arguments, task_vars, is_async)
-        if warnings:
-            answer["warnings"] = [*warnings, *(answer.get("warnings") or ())]
-        return answer
+        for warning in warnings:
+            self._display.warning(warning)
+        return super().execute(arguments, task_vars, is_async)
 
     def _with_file(self, arguments: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
         """Return the arguments with the containers of the file `src` instead of it, and warnings."""

@@ -200,6 +200,45 @@ EXAMPLES = r"""
         wait: [test, -e, /run/nginx.pid]
         expose: [80-8080]
 
+- name: Deploy a Compose file of the controller
+  conductor.containers.conductor_stack:
+    name: notes
+    src: compose.yml
+    environment:
+      NOTES_PORT: "8090"
+
+- name: Deploy a Compose document
+  conductor.containers.conductor_stack:
+    name: wiki
+    definition:
+      services:
+        wiki:
+          image: debian
+          command: sleep infinity
+          ports: ["8091:80"]
+          environment:
+            STORE: store:5432
+          depends_on:
+            store:
+              condition: service_healthy
+        store:
+          image: debian
+          command: sh -c 'touch /run/ready && exec sleep infinity'
+          healthcheck:
+            test: [CMD, test, -e, /run/ready]
+
+- name: Build the images of a Compose document first
+  conductor.containers.conductor_stack:
+    name: site
+    definition:
+      services:
+        site:
+          # x-conductor takes the place of the image.
+          image: nginx:1.27
+          x-conductor: {name: site, suite: trixie, packages: [nginx]}
+          entrypoint: [nginx, -g, daemon off;]
+          ports: ["8092:80"]
+
 - name: Stop all containers of the stack and keep their data
   conductor.containers.conductor_stack:
     name: shop

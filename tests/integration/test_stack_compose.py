@@ -84,8 +84,9 @@ def test_compose_file_is_deployed_unchanged_and_removed(shop, bare_host):
     end_servers()
     assert "changed=0" in deploy(shop)
     # A key that is removed from the file loses its effect.
-    (shop.directory / "compose.yml").write_text(COMPOSE.replace("    restart: unless-stopped\n", ""))
-    assert "changed=1" in deploy(shop)
+    (shop.directory / "compose.yml").write_text(COMPOSE.replace("restart: unless-stopped", "labels: ['a=${NONE}']"))
+    printed = deploy(shop)
+    assert "changed=1" in printed and "variable NONE is not set" in " ".join(printed.split())
     (facts,) = bare_host.module("conductor_container_info", name=["db"])["containers"]
     assert facts["restart_policy"] == "no" and facts["env"] == {}
     assert "changed=1" in deploy(shop, state="absent") and states(bare_host) == {}

@@ -44,7 +44,7 @@ def test_options_that_are_not_in_the_document_have_the_defaults_of_conductor_con
     changes = parse_changes({"name": "web", **UNSET})
     assert ContainerSpec(**changes, image="debian") == ContainerSpec("web", "debian")
     described = {name for name, value in changes.items() if name != "name" and value is not None}
-    others = {"init", "dev", "hostname", "image", "name"}
+    others = {"hostname", "image", "name"}
     assert described == {name for name in ContainerSpec.__dataclass_fields__ if name not in others}
 
 
@@ -58,6 +58,7 @@ def test_defaults_of_the_task_hold_for_what_the_document_does_not_set():
     assert [stack[name].options["memory"] for name in ("web", "db")] == ["64m", str(1 << 30)]
     assert stack["web"].options["env"] == {"A": "1", "B": "2"}
     assert stack["db"].options["command"] is None, "init takes its place"
+    assert stack["db"].options["stop_signal"] is None and stack["db"].options["init"]
 
 
 @pytest.mark.parametrize("name", ["internet", "expose", "peers", "depends_on", "count"])
@@ -94,6 +95,7 @@ def test_defaults_cannot_set_what_the_document_describes(name):
         ({"user": 1000}, {"user": "1000"}),
         ({"hostname": "db.example"}, {"hostname": "db.example"}),
         ({"working_dir": "/srv"}, {"working_dir": "/srv"}),
+        ({"environment": {"x-a": "$NAME"}, "labels": {"x-b": "c"}}, {"env": {"x-a": "value"}, "labels": {"x-b": "c"}}),
         ({"labels": ["a=b", "c"]}, {"labels": {"a": "b", "c": ""}}),
         ({"labels": {"a": 1, "b": None}}, {"labels": {"a": "1", "b": ""}}),
         ({"cap_add": ["NET_ADMIN"]}, {"capabilities": {"add": ["NET_ADMIN"], "drop": []}}),
@@ -233,7 +235,7 @@ def test_healthcheck_is_a_command_to_wait_for(healthcheck, expected):
     [
         (["db", "job"], {"db": "started", "job": "started"}),
         ({"db": {"condition": "service_started"}}, {"db": "started"}),
-        ({"db": {}}, {"db": "started"}),
+        ({"db": {}, "job": None}, {"db": "started", "job": "started"}),
         ({"db": {"condition": "service_healthy", "restart": False, "required": True}}, {"db": "ready"}),
         ({"job": {"condition": "service_completed_successfully"}}, {"job": "completed"}),
     ],
@@ -256,7 +258,7 @@ def test_services_of_a_common_network_are_peers_and_others_are_not():
             "two": {"networks": ["default"]},
             "off": {"networks": ["front"], "scale": 0},
         },
-        "networks": {"front": {"driver": "bridge", "name": "x"}, "back": {"internal": True}, "x-own": 1},
+        "networks": {"front": {"driver": "bridge", "name": "x"}, "back": {"internal": True}, "x-one": None},
     }
     for service in document["services"].values():
         service["image"] = "debian"

@@ -26,6 +26,7 @@ mount -t tmpfs tmpfs /srv/www
 echo hello > /srv/www/index.html; echo logo > /srv/shared/logo.png
 echo '{"defaultAction": "SCMP_ACT_ALLOW"}' > /etc/conductor/parser-seccomp.json
 """
+COMPOSE = "services: {notes: {image: debian, command: sleep infinity, ports: ['${NOTES_PORT}:80']}}\n"
 RUNNING = [
     {"conductor.containers.conductor_container": {"name": name, "image": "debian"}} for name in ("web", "db")
 ]  # fmt: skip
@@ -62,7 +63,11 @@ def needs_a_mirror(task: dict) -> bool:
 
 def images(task: dict) -> list[dict]:
     """Options of the images that a task builds."""
-    return [task[IMAGE_MODULE]] if IMAGE_MODULE in task else task.get(STACK_MODULE, {}).get("images", [])
+    if IMAGE_MODULE in task:
+        return [task[IMAGE_MODULE]]
+    stack = task.get(STACK_MODULE, {})
+    services = stack.get("definition", {}).get("services", {}).values()
+    return [*stack.get("images", []), *(service["x-conductor"] for service in services if "x-conductor" in service)]
 
 
 @pytest.fixture
@@ -83,6 +88,7 @@ def reader(bare_host, cached_image, tmp_path):
     controller = Controller(tmp_path)
     controller.add_host("target", bare_host)
     (tmp_path / "nginx.conf").write_text("events {}\n")
+    (tmp_path / "compose.yml").write_text(COMPOSE)
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "index.html").write_text("hello\n")
     return controller

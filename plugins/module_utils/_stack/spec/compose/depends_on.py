@@ -26,7 +26,7 @@ def parse_depends_on(node: Node, services: Mapping[str, Mapping[str, Any]]) -> d
         listed = {one.text(): one for one in node.entries()}
         conditions = dict.fromkeys(listed, "started")
     else:
-        listed = node.fields()
+        listed = node.members()
         conditions = {name: _condition(one) for name, one in listed.items()}
     for name, one in listed.items():
         if name not in services:

@@ -108,7 +108,7 @@ def _services(
     images: Images,
 ) -> dict[str, dict[str, Any]]:
     """Return the entries of the option containers."""
-    nodes = node.fields()
+    nodes = node.members()
     if not nodes:
         raise node.refused("the document has no services", "add at least one")
     keys = {name: with_deploy(one.fields(), context.problems) for name, one in nodes.items() if _is_valid(one, context)}
@@ -121,7 +121,7 @@ def _services(
             image = images.of_service(nodes[name], fields, project, defaults.get("image") is not None)
             if image is not None:
                 entries[name]["image"] = image
-            if nodes[name].value.get("x-conductor") is not None:
+            if image is not None and "x-conductor" in nodes[name].value:
                 # It takes the place of a Dockerfile, so that a file can serve both.
                 own.pop("build", None)
         entries[name].update(parse_service(nodes[name], own, context))
@@ -156,7 +156,9 @@ def _is_valid(node: Node, context: Context) -> bool:
 
 def _completed(defaults: Mapping[str, Any]) -> dict[str, Any]:
     """Return the option defaults, with a value for each option that a document describes."""
-    unset = {name: value for name, value in UNSET.items() if name != "command" or not defaults.get("init")}
+    # Those that init sets in another way.
+    left_out = ("command", "stop_signal") if defaults.get("init") else ()
+    unset = {name: value for name, value in UNSET.items() if name not in left_out}
     return {**unset, **{name: value for name, value in defaults.items() if value is not None and name != "network"}}
 
 

@@ -50,7 +50,7 @@ class Images:
         `has_default`: whether a service without an image has one by other means. It is then None.
         """
         image = fields.get("image")
-        given = node.value.get("x-conductor")
+        given = (node.value or {}).get("x-conductor")
         if given is None:
             if image is not None:
                 return self._name_of(image)

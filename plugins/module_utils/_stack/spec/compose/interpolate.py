@@ -82,6 +82,11 @@ def _value(name: str, variables: Mapping[str, str], unset: set[str]) -> str:
     return variables.get(name, "")
 
 
+def _has_extensions(path: Path) -> bool:
+    """Return whether a key `x-` of the document or of a service is an extension, and not a name or a variable."""
+    return not path or (path[0] == "services" and len(path) == 2)
+
+
 def interpolate_document(
     value: Any, variables: Mapping[str, str], problems: list[Refused], notices: list[Refused], path: Path = ()
 ) -> Any:
@@ -94,7 +99,7 @@ def interpolate_document(
         return {
             str(key): interpolate_document(part, variables, problems, notices, (*path, str(key)))
             for key, part in value.items()
-            if not str(key).startswith("x-") or key == "x-conductor"
+            if key == "x-conductor" or not str(key).startswith("x-") or not _has_extensions(path)
         }
     if isinstance(value, (list, tuple)):
         return [

@@ -43,19 +43,16 @@ _OPTIONS = {
 def parse_networks(node: Node | None, problems: list[Refused]) -> dict[str, bool]:
     """Return whether each declared network, and the default one, is internal."""
     internal = {_DEFAULT: False}
-    value = node.value if node is not None else {}
-    if node is not None and not isinstance(value, Mapping):
-        problems.append(node.refused(f"{value!r} is not a mapping", "give a mapping of networks by name"))
-        return internal
-    for name, given in value.items():
-        if str(name).startswith("x-"):
-            continue
-        internal[str(name)] = False
+    networks: dict[str, Node] = {}
+    with collected(problems):
+        networks = node.members() if node is not None else {}
+    for name, network in networks.items():
+        internal[name] = False
         with collected(problems):
-            for key, one in Node(given, ("networks", str(name))).fields(_NETWORK_KEYS).items():
+            for key, one in network.fields(_NETWORK_KEYS).items():
                 with collected(problems):
                     if key == "internal":
-                        internal[str(name)] = one.boolean()
+                        internal[name] = one.boolean()
                     elif not _is_default(key, one):
                         raise one.refused("not supported", _REMEDIES.get(key, "omit it"))
     return internal
@@ -85,10 +82,8 @@ def service_networks(
         return [_DEFAULT], {}
     if isinstance(node.value, list):
         listed = {one.text(): Node(None, one.path) for one in node.entries()}
-    elif isinstance(node.value, Mapping):
-        listed = {str(name): Node(value, (*node.path, str(name))) for name, value in node.value.items()}
     else:
-        raise node.refused(f"{node.value!r} is not a list", "give a list of networks")
+        listed = node.members()
     addresses: dict[str, Any] = {}
     for name, one in listed.items():
         if name not in internal:
@@ -145,7 +140,7 @@ def _extra_hosts(node: Node) -> dict[str, list[str]]:
                 raise one.refused(f"{host!r} is not HOST=ADDRESS", "write it like db=192.0.2.7")
             hosts.setdefault(host, []).append(address.strip("[]"))
     else:
-        for host, one in node.fields().items():
+        for host, one in node.members().items():
             hosts[host] = [address.strip("[]") for address in one.texts()]
     node.checked(lambda: parse_extra_hosts(hosts), "extra_hosts")
     return hosts

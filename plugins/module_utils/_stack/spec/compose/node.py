@@ -75,19 +75,21 @@ class Node:
 
         If `known` is given, other keys are refused.
         """
-        if self.value is None:
-            return {}
-        if not isinstance(self.value, Mapping):
-            raise self._is_not("a mapping")
         found = {
-            str(key): Node(value, (*self.path, str(key)))
-            for key, value in self.value.items()
-            if value is not None and not str(key).startswith("x-")
+            key: node for key, node in self.members().items() if node.value is not None and not key.startswith("x-")
         }
         for key, node in found.items():
             if known and key not in known:
                 raise node.unknown_key(known)
         return found
+
+    def members(self) -> dict[str, Node]:
+        """Return all values of a mapping whose keys are names."""
+        if self.value is None:
+            return {}
+        if not isinstance(self.value, Mapping):
+            raise self._is_not("a mapping")
+        return {str(key): Node(value, (*self.path, str(key))) for key, value in self.value.items()}
 
     def unknown_key(self, known: Collection[str]) -> Refused:
         """Return the error about a key that the specification does not have."""
@@ -113,18 +115,14 @@ class Node:
         """Return the texts of a list, or one text as a list."""
         return [one.text() for one in self.entries()] if isinstance(self.value, list) else [self.text()]
 
-    def pairs(self, separators: str = "=") -> dict[str, str | None]:
+    def pairs(self) -> dict[str, str | None]:
         """Return a mapping, or a list of KEY=VALUE, as texts by key; None for a key without a value."""
         if isinstance(self.value, list):
-            found = {}
-            for one in self.entries():
-                key, separator, value = _split(one.text(), separators)
-                found[key] = value if separator else None
-            return found
+            parts = [one.text().partition("=") for one in self.entries()]
+            return {key: value if separator else None for key, separator, value in parts}
         if not isinstance(self.value, Mapping):
             raise self._is_not("a mapping or a list")
-        nodes = {str(key): Node(value, (*self.path, str(key))) for key, value in self.value.items()}
-        return {key: None if node.value is None else node.text() for key, node in nodes.items()}
+        return {key: None if node.value is None else node.text() for key, node in self.members().items()}
 
     def boolean(self) -> bool:
         """Return a boolean, which may be a text since interpolation has no other result."""
@@ -179,11 +177,3 @@ def each(nodes: Iterable[Node], parse: Callable[[Node], Result], problems: list[
         with collected(problems):
             found.append(parse(node))
     return found
-
-
-def _split(text: str, separators: str) -> tuple[str, str, str]:
-    """Split `text` at the first occurrence of the first of `separators` that it has, as str.partition does."""
-    for separator in separators:
-        if separator in text:
-            return text.partition(separator)
-    return text, "", ""

@@ -26,11 +26,11 @@ from .unsupported import UNSUPPORTED, refuse_unsupported
 # A Compose file is a complete description: options of conductor_container that a service does not set have these
 # values, so that a key that is removed from the file loses its effect. They are the defaults of conductor_container.
 UNSET: Mapping[str, Any] = {
-    "command": ["/bin/bash"], "env": {}, "working_dir": "/", "user": "root", "mounts": [], "userns": "auto",
-    "devices": [], "read_only": False, "capabilities": {"add": [], "drop": []}, "privileged": False,
-    "seccomp": "default", "no_new_privileges": False, "memory": "0", "memory_swap": "0", "cpus": 0.0, "pids": 2048,
-    "ulimits": [], "oom_score_adj": 0, "stop_signal": "SIGTERM", "stop_timeout": 10.0, "restart_policy": "no",
-    "restart_retries": 0, "labels": {},
+    "command": ["/bin/bash"], "init": False, "env": {}, "working_dir": "/", "user": "root", "mounts": [],
+    "userns": "auto", "dev": "private", "devices": [], "read_only": False, "capabilities": {"add": [], "drop": []},
+    "privileged": False, "seccomp": "default", "no_new_privileges": False, "memory": "0", "memory_swap": "0",
+    "cpus": 0.0, "pids": 2048, "ulimits": [], "oom_score_adj": 0, "stop_signal": "SIGTERM", "stop_timeout": 10.0,
+    "restart_policy": "no", "restart_retries": 0, "labels": {},
 }  # fmt: skip
 _RESTART = re.compile(r"(?P<policy>no|always|unless-stopped|on-failure(?::(?P<retries>\d+))?)")
 _CONDITIONS = {"none": "no", "on-failure": "on-failure", "any": "always"}
