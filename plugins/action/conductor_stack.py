@@ -11,7 +11,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.text.converters import to_text
-from ansible_collections.conductor.containers.plugins.module_utils._errors import InvalidInput
+from ansible_collections.conductor.containers.plugins.module_utils._errors import InvalidInput, printable
 from ansible_collections.conductor.containers.plugins.plugin_utils.bundled_action import BundledAction
 
 # Options of the module that are read together with the file.
@@ -53,7 +53,7 @@ class ActionModule(BundledAction):
             require_one_source(params)
             found, warnings = read_compose_file(self._find(params["src"]), params["src"], params, self._read)
         except InvalidInput as error:
-            raise AnsibleActionFail(str(error)) from None
+            raise AnsibleActionFail(printable(str(error), keep="\n")) from None
         for name in ("src", "environment", "project_directory"):
             found.pop(name, None)
         rest = {name: value for name, value in arguments.items() if name not in _OPTIONS}

@@ -33,7 +33,7 @@ class _Loader(yaml.SafeLoader):
 for _tag, _pattern, _first in (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
-    ("int", r"[-+]?(?:0|[1-9][0-9]*)", list("-+0123456789")),
+    ("int", r"[-+]?(?:0|[1-9][0-9]{0,17})", list("-+0123456789")),
     ("merge", "<<", ["<"]),
 ):
     _Loader.add_implicit_resolver(_PREFIX + _tag, re.compile(rf"(?:{_pattern})\Z"), _first)
@@ -119,13 +119,15 @@ def load_document(text: str, file: str) -> tuple[Any, Callable[[Path], str]]:
     values = _Values(file)
     try:
         root = yaml.compose(text, _Loader)
+        return None if root is None else values.of(root), values.place
+    except RecursionError:
+        raise InvalidInput(f"{file}:1: values are nested too deeply", "correct the file") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
         raise InvalidInput(
             f"{file}:{line}: invalid YAML: {getattr(error, 'problem', None) or error}", "correct the file"
         ) from None
-    return None if root is None else values.of(root), values.place
 
 
 def read_compose_file(

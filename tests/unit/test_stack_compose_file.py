@@ -22,6 +22,7 @@ def load(text):
         ("a: &x {b: 1}\nc: &y {b: 2, d: 3}\ne: {<<: [*x, *y]}",
          {"a": {"b": 1}, "c": {"b": 2, "d": 3}, "e": {"b": 1, "d": 3}}),
         ("80: a", {"80": "a"}),
+        ("a: " + "9" * 5000, {"a": "9" * 5000}),
         ("", None),
     ],
 )  # fmt: skip
@@ -54,6 +55,7 @@ def test_lines_of_keys_and_entries():
         ("a: &x {<<: *x}\n", "too large"),
         ("a: {<<: 5}\n", "compose.yml:1: << is not a mapping."),
         ("\x01", "compose.yml:1: invalid YAML: "),
+        ("[" * 5000, "compose.yml:1: values are nested too deeply"),
     ],
 )
 def test_invalid_yaml_is_refused_by_line(text, told):

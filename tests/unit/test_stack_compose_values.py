@@ -107,7 +107,8 @@ def test_sizes(value, size):
     ("read", "value"),
     [
         (Node.seconds, "10"), (Node.seconds, "10 s"), (Node.seconds, "s"), (Node.seconds, ""), (Node.bytes, "lots"),
-        (Node.bytes, True), (Node.whole, "1.5"), (Node.whole, True), (Node.number, "nan"), (Node.number, [1]),
+        (Node.bytes, True), (Node.bytes, "9" * 5000), (Node.whole, "1.5"), (Node.whole, True),
+        (Node.whole, "9" * 5000), (Node.number, "nan"), (Node.number, [1]),
         (Node.boolean, "maybe"), (Node.text, {}), (Node.entries, "a"), (Node.fields, []), (Node.pairs, "a=b"),
     ],
 )  # fmt: skip

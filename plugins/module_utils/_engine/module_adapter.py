@@ -71,7 +71,10 @@ def _without_variables(value: Any) -> Any:
             shown[name] = dict.fromkeys(shown[name], _HIDDEN)
         elif isinstance(shown.get(name), list):
             # NAME=VALUE, as in a Compose document.
-            shown[name] = [f"{str(part).partition('=')[0]}={_HIDDEN}" for part in shown[name]]
+            shown[name] = [
+                f"{part.partition('=')[0]}={_HIDDEN}" if isinstance(part, str) and "=" in part else part
+                for part in shown[name]
+            ]
     return shown
 
 

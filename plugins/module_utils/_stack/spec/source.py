@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..._errors import InvalidInput
-from .compose.document import parse_compose
-from .compose.node import Path
 from .request import SOURCES
+
+if TYPE_CHECKING:
+    from .compose.node import Path
 
 
 def require_one_source(params: Mapping[str, Any]) -> None:
@@ -45,6 +46,9 @@ def from_compose(
 
     `variables`: those that the option environment may override. Others: see `parse_compose`. Raises InvalidInput.
     """
+    # It costs time, and only a task with a document needs it.
+    from .compose.document import parse_compose
+
     composed = parse_compose(
         definition,
         str(params["name"]),

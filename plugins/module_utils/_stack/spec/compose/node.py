@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from ...._errors import InvalidInput
+from ...._errors import InvalidInput, printable
 
 # Keys of mappings and numbers of list entries, from the top of the document.
 Path = tuple[object, ...]
@@ -23,7 +23,7 @@ Result = TypeVar("Result")
 
 _BYTES = {"b": 1, "": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600}
-_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)(us|ms|s|m|h))")
+_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(us|ms|s|m|h)")
 
 
 class Refused(InvalidInput):
@@ -45,7 +45,7 @@ class ComposeError(InvalidInput):
 def show(path: Path) -> str:
     """Return `path` as in `services.web.ports[0]`."""
     parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-    return "".join(parts).removeprefix(".") or "the document"
+    return printable("".join(parts).removeprefix(".")) or "the document"
 
 
 @contextmanager
@@ -132,19 +132,19 @@ class Node:
 
     def number(self) -> float:
         """Return a finite number."""
-        if isinstance(self.value, bool) or not re.fullmatch(r"[-+]?(\d+(\.\d*)?|\.\d+)", self.text()):
+        if isinstance(self.value, bool) or not re.fullmatch(r"[-+]?(\d{1,18}(\.\d{0,18})?|\.\d{1,18})", self.text()):
             raise self._is_not("a number")
         return float(self.text())
 
     def whole(self) -> int:
         """Return a whole number."""
-        if isinstance(self.value, bool) or not re.fullmatch(r"[-+]?\d+", self.text()):
+        if isinstance(self.value, bool) or not re.fullmatch(r"[-+]?\d{1,18}", self.text()):
             raise self._is_not("a whole number")
         return int(self.text())
 
     def bytes(self) -> int:
         """Return a size in bytes: a number with an optional unit b, k, m, g, kb, mb or gb (powers of 1024)."""
-        found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([bkmgt]?)b?", self.text().lower())
+        found = re.fullmatch(r"(\d{1,18}(?:\.\d{1,18})?) ?([bkmgt]?)b?", self.text().lower())
         if found is None or isinstance(self.value, bool):
             raise self.refused(f"{self.value!r} is not a size", "give bytes, or a number with b, k, m or g, like 512m")
         return int(float(found[1]) * _BYTES[found[2]])

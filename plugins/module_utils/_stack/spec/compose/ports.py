@@ -53,7 +53,7 @@ def _port(node: Node, container: str, host: str, protocol: str, host_ip: str) ->
             f"{container} has no host port, and no free one is chosen here",
             "write HOST:CONTAINER in quotes, such as '8080:80'",
         )
-    ranges = [re.fullmatch(r"(\d+)(?:-(\d+))?", ports) for ports in (host, container)]
+    ranges = [re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?", ports) for ports in (host, container)]
     lengths = [int(found[2] or found[1]) - int(found[1]) for found in ranges if found]
     if len(lengths) == 2 and lengths[0] != lengths[1]:
         raise node.refused(

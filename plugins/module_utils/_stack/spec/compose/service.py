@@ -32,7 +32,7 @@ UNSET: Mapping[str, Any] = {
     "cpus": 0.0, "pids": 2048, "ulimits": [], "oom_score_adj": 0, "stop_signal": "SIGTERM", "stop_timeout": 10.0,
     "restart_policy": "no", "restart_retries": 0, "labels": {},
 }  # fmt: skip
-_RESTART = re.compile(r"(?P<policy>no|always|unless-stopped|on-failure(?::(?P<retries>\d+))?)")
+_RESTART = re.compile(r"(?P<policy>no|always|unless-stopped|on-failure(?::(?P<retries>\d{1,9}))?)")
 _CONDITIONS = {"none": "no", "on-failure": "on-failure", "any": "always"}
 
 
