@@ -141,7 +141,7 @@ def _services(
                 entries[name]["depends_on"] = parse_depends_on(fields["depends_on"], entries)
     for name, peers in peers_of(networks, {name: entries[name].get("count", 1) for name in networks}).items():
         if peers:
-            entries[name]["peers"] = peers
+            entries[name]["peers"] = [{"peer": peer, "direction": "both"} for peer in peers]
     return entries
 
 

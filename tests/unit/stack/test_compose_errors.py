@@ -84,7 +84,7 @@ NO_VOLUME = "and only bind mounts and tmpfs are supported. Mount a directory of 
         ({"depends_on": {"web": {"condition": "ready"}}}, "services.web.depends_on.web.condition: 'ready' is not a"),
         ({"depends_on": {"web": {"restart": True}}}, "services.web.depends_on.web.restart: not supported. Omit it, a"),
         ({"depends_on": {"web": {"required": False}}}, "services.web.depends_on.web.required: a service is not start"),
-        ({"depends_on": ["web"]}, "services: depends_on: web depend on each other."),
+        ({"depends_on": ["web"]}, "services: containers.web: depends_on names the entry itself."),
         ({"restart": "sometimes"}, "services.web.restart: 'sometimes' is not a policy. Use no, always, on-failure[:N]"),
         ({"restart": True}, "services.web.restart: True is not a policy."),
         ({"deploy": {"mode": "global"}}, "services.web.deploy.mode: not supported. Omit it: deploy has replicas"),
