@@ -149,7 +149,7 @@ def test_keys_of_a_service_and_their_options(service, expected):
         "image": "debian",
         "hostname": "web",
         "network": {"internet": True},
-        "peers": ["other"],
+        "peers": [{"peer": "other", "direction": "both"}],
         **expected,
     }
 
@@ -263,9 +263,8 @@ def test_services_of_a_common_network_are_peers_and_others_are_not():
     for service in document["services"].values():
         service["image"] = "debian"
     found = services(document)
-    peers = {name: entry.get("peers") for name, entry in found.items()}
-    assert peers == {"proxy": ["app"], "app": ["app", "db"], "db": None, "lone": None, "one": ["two"], "two": None,
-                     "off": None}  # fmt: skip
+    peers = {name: [one["peer"] for one in entry.get("peers", ())] for name, entry in found.items()}
+    assert peers == {"proxy": ["app"], "app": ["app", "db"], "db": [], "lone": [], "one": ["two"], "two": [], "off": []}
     assert [found[name]["network"]["internet"] for name in ("proxy", "app", "db")] == [True, True, False]
     members = parse_stack({"name": "shop", "containers": found}).members
     assert list(members) == ["proxy", "app-1", "app-2", "db", "lone", "one", "two"]
