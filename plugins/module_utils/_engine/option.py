@@ -30,6 +30,7 @@ class Option:
     choices: tuple[str, ...] = ()
     default: object = None
     required: bool = False
+    no_log: bool = False
     suboptions: Mapping[str, Option] = field(default_factory=dict)
 
 
@@ -70,7 +71,7 @@ def argument_spec(options: Mapping[str, Option]) -> dict[str, dict[str, Any]]:
 
 def _argument(option: Option) -> dict[str, Any]:
     found: dict[str, Any] = {"type": option.type}
-    for name in ("elements", "required", "default"):
+    for name in ("elements", "required", "default", "no_log"):
         if getattr(option, name) not in ("", False, None) or (name == "default" and option.default is False):
             found[name] = getattr(option, name)
     if option.choices:
