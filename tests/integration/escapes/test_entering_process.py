@@ -103,9 +103,10 @@ OWN_PROGRAM = """
                     fd, victim = os.open(f"/proc/{pid}/exe", os.O_RDONLY), int(pid)
             except OSError:
                 pass
+    # Before the pipe goes: a loader that has not reached it yet would start the program.
+    os.kill(victim, 9)
     os.unlink("/etc/ld.so.preload")
     os.unlink("/usr/bin/evil")
-    os.kill(victim, 9)
     open("/got-it", "w").close()
     while not os.path.exists("/module-has-ended") and time.monotonic() < deadline:
         time.sleep(0.005)

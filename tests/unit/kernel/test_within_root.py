@@ -7,6 +7,7 @@ import stat
 
 import pytest
 from ansible_collections.conductor.containers.plugins.module_utils._kernel.files import glob_within_root as glob_inside
+from ansible_collections.conductor.containers.plugins.module_utils._kernel.files import within_root
 from ansible_collections.conductor.containers.plugins.module_utils._kernel.files.glob_within_root import pattern_exists
 from ansible_collections.conductor.containers.plugins.module_utils._kernel.files.within_root import (
     KernelFile,
@@ -46,6 +47,47 @@ def test_symlink_at_the_target_is_replaced_and_not_followed(root, tmp_path):
     write_files(fd, {"/etc/resolv.conf": b"nameserver 192.0.2.1\n"})
     assert (tmp_path / "precious").read_text() == "keep"
     assert not (directory / "etc/resolv.conf").is_symlink()
+
+
+@pytest.mark.parametrize("flags", [os.O_RDONLY, os.O_RDONLY | os.O_DIRECTORY])
+def test_two_files_exchanged_at_each_call_do_not_keep_it_from_opening_one(root, monkeypatch, flags):
+    directory, fd = root
+    for name in ("one", "two"):
+        (directory / name).mkdir() if flags & os.O_DIRECTORY else (directory / name).write_text(name)
+    numbers = [os.stat(directory / name).st_ino for name in ("one", "two")]
+    openat2 = within_root.openat2
+
+    def exchange_before(*arguments):
+        (directory / "one").rename(directory / "aside")
+        (directory / "two").rename(directory / "one")
+        (directory / "aside").rename(directory / "two")
+        return openat2(*arguments)
+
+    monkeypatch.setattr(within_root, "openat2", exchange_before)
+    before = len(os.listdir("/proc/self/fd"))
+    opened = open_inside(fd, "one", flags)
+    assert os.fstat(opened).st_ino in numbers
+    os.close(opened)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_what_is_opened_is_checked_and_not_only_what_was_there_before(root, monkeypatch):
+    directory, fd = root
+    (directory / "one").write_text("one")
+    openat2, calls = within_root.openat2, []
+
+    def replace_before_second(*arguments):
+        calls.append(arguments)
+        if len(calls) == 2:
+            (directory / "one").unlink()
+            os.mkfifo(directory / "one")
+        return openat2(*arguments)
+
+    monkeypatch.setattr(within_root, "openat2", replace_before_second)
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(OSError, match="neither a file nor a directory"):
+        open_inside(fd, "one", os.O_RDONLY)
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 @pytest.mark.parametrize("target", ["/", "../../..", "/elsewhere"])

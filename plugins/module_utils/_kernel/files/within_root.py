@@ -20,7 +20,7 @@ from .atomic_write import mount_id
 _RULES = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS
 # Bytes. Written files are shorter, so a file of this size or more differs from them and is not read to its end.
 _LIMIT = 1 << 20
-# Attempts to open a file that is renamed or replaced meanwhile.
+# Attempts to open a file whose directories are renamed meanwhile.
 _TRIES = 100
 # File systems whose content depends on the reading process (include/uapi/linux/magic.h).
 _OF_THE_KERNEL = {
@@ -46,23 +46,28 @@ def open_inside(root_fd: int, path: str, flags: int = os.O_PATH, kernel_files: b
     that is neither a regular file nor a directory can only be opened with O_PATH. Needs no /proc, so that it also works
     inside a container. Raises OSError, and KernelFile unless `kernel_files` is true.
     """
-    for _ in range(_TRIES):
-        path_fd = _resolve(root_fd, path, os.O_PATH | flags & (os.O_DIRECTORY | os.O_NOFOLLOW))
-        try:
-            kind = None if kernel_files else kernel_file_system(path_fd)
-            if kind:
-                raise KernelFile(kind, path)
-            if flags & os.O_PATH:
-                return os.dup(path_fd)
-            _require_file_or_directory(path_fd)
-            fd = _resolve(root_fd, path, flags | os.O_NONBLOCK | os.O_NOCTTY)
-            if os.path.samestat(os.fstat(fd), os.fstat(path_fd)):
-                return fd
-            # Another file has replaced it.
-            os.close(fd)
-        finally:
-            os.close(path_fd)
-    raise OSError(errno.EAGAIN, "it is replaced by another file all the time", path)
+    fd = _resolve(root_fd, path, os.O_PATH | flags & (os.O_DIRECTORY | os.O_NOFOLLOW))
+    _check(fd, path, flags, kernel_files)
+    if flags & os.O_PATH:
+        return fd
+    os.close(fd)
+    # Another file may have replaced the one that was checked before opening could have effects.
+    fd = _resolve(root_fd, path, flags | os.O_NONBLOCK | os.O_NOCTTY)
+    _check(fd, path, flags, kernel_files)
+    return fd
+
+
+def _check(fd: int, path: str, flags: int, kernel_files: bool) -> None:
+    """Close `fd` and raise OSError if it is a file that open_inside() does not open."""
+    try:
+        kind = None if kernel_files else kernel_file_system(fd)
+        if kind:
+            raise KernelFile(kind, path)
+        if not flags & os.O_PATH:
+            _require_file_or_directory(fd)
+    except OSError:
+        os.close(fd)
+        raise
 
 
 def _resolve(root_fd: int, path: str, flags: int) -> int:
