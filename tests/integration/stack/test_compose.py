@@ -120,7 +120,7 @@ def test_definition_in_the_task_needs_no_file(host):
     assert "very-secret" not in json.dumps(made["invocation"])
     assert not host.module("conductor_stack", **options)["changed"]
     refused = host.module("conductor_stack", name="shop", definition={"services": {"web": {"build": "."}}}, fails=True)
-    assert refused["msg"].startswith("services.web.build: not supported. Set x-conductor")
+    assert refused["msg"].startswith("shop: services.web.build: not supported. Set x-conductor")
     refused = host.module("conductor_stack", name="shop", src="compose.yml", fails=True)
     assert "Use definition" in refused["msg"]
     host.module("conductor_stack", name="shop", state="absent")

@@ -89,7 +89,7 @@ def assert_only_declared_packets_pass(host):
     end_servers()
 
 
-@spread(43)
+@spread(101)
 def test_killed_start_converges_on_next_run(host, stride):
     step = 0
     while dies(host, step, "stack", **SHOP, state="started"):
@@ -108,7 +108,7 @@ def test_killed_start_converges_on_next_run(host, stride):
     assert answered(host) == set()
     wide = {**SHOP["containers"], "lone": {"peers": ["web"]}}
     stack(host, containers=wide)
-    assert answered(host) == {("lone", "web"), ("web", "lone")}, "pings show what is allowed"
+    assert answered(host) == {("lone", "web")}, "pings show what is allowed"
 
 
 @spread(17)
