@@ -77,6 +77,8 @@ def root() -> None:
 
 
 def files(size: str) -> None:
+    # As on a host where this collection was never used, whatever this machine has been used for.
+    sh("find /etc /usr/local/bin /usr/share/bash-completion -xdev -type f -name '*conductor*' -delete")
     sh(
         # What is installed there shall be all that comes, and not copies of these directories, too.
         "mkdir -p /usr/share/bash-completion/completions; "
@@ -84,9 +86,8 @@ def files(size: str) -> None:
         # An sshd writes down there who logs in with a terminal.
         "touch /var/log/lastlog /var/log/wtmp; "
         f"mkdir -p /var/lib/conductor; mount -t tmpfs -o mode=755,size={size} tmpfs /var/lib/conductor; "
-        "mkdir -p /run/netns /run/lock /etc/conductor; rm -f /etc/conductor/conductor.json"
+        "mkdir -p /run/netns /run/lock /etc/conductor"
     )
-    # As on a host where no container ever was, whatever this machine has been used for.
     for path in (path for path in map(Path, ("/etc/subuid", "/etc/subgid")) if path.exists()):
         lines = path.read_text().splitlines(keepends=True)
         path.write_text("".join(line for line in lines if not line.startswith("conductor:")))
