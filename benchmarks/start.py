@@ -16,7 +16,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import time
@@ -105,25 +104,25 @@ class Conductor:
         perform(self.exec.ExecCase(params, self.settings))
 
     def pss(self) -> float:
-        """Mean KiB, shared pages divided, of the supervisors of ten idle containers."""
-        sizes = []
-        for number in range(10):
+        """KiB of the supervisor, shared pages divided, that each of fifty further idle containers adds."""
+        sizes = {}
+        for number in range(1, 61):
             self.create(f"idle{number}", IDLE)
             self.start(f"idle{number}")
-        for number in range(10):
-            state = json.loads(Path(f"/run/conductor/containers/idle{number}.json").read_text())
-            rollup = Path(f"/proc/{state['supervisor']['pid']}/smaps_rollup")
-            deadline = time.monotonic() + 5
-            # It is the small process only after its exec: its command line then says so.
-            while b"supervise" not in rollup.with_name("cmdline").read_bytes() and time.monotonic() < deadline:
-                time.sleep(0.01)
-            time.sleep(0.2)
-            sizes.append(
-                next(int(line.split()[1]) for line in rollup.read_text().splitlines() if line.startswith("Pss:"))
-            )
-        for number in range(10):
+            if number in (10, 60):
+                sizes[number] = self._pss()
+        for number in range(1, 61):
             self.case("absent", f"idle{number}")
-        return statistics.mean(sizes)
+        return (sizes[60] - sizes[10]) / 50
+
+    def _pss(self) -> float:
+        """KiB of the supervisor of this host."""
+        (found,) = (
+            path.with_name("smaps_rollup")
+            for path in Path("/proc").glob("[0-9]*/cmdline")
+            if path.read_bytes().endswith(b"\0supervise\0")
+        )
+        return next(int(line.split()[1]) for line in found.read_text().splitlines() if line.startswith("Pss:"))
 
 
 class Podman:
@@ -267,7 +266,7 @@ def inside(rounds: int) -> None:
     if peer:
         peer.clean()
     ours.case("absent", "idle")
-    print(f"memory that stays for each idle container: {ours.pss():.0f} KiB (Pss of its supervisor)")
+    print(f"memory that each further idle container adds to the supervisor: {ours.pss():.1f} KiB (Pss)")
 
 
 def seconds(action) -> float:

@@ -12,7 +12,6 @@ machine that is not very sure; what the kernel charges to the test host's own cg
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import statistics
 import subprocess
@@ -73,10 +72,16 @@ class Cycles:
         self.run("cycle", ["/bin/sh", "-c", "echo hello | tee /tmp/file"])
         self.container("cycle", "stopped")
         self.container("cycle", "absent")
-        # The supervisor is our child here; a module ends before it, and leaves it to pid 1.
+        # The first supervisor is our child here; a module ends before it, and leaves it to pid 1.
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
+
+
+def supervisor_pid() -> int:
+    """Pid of this host's supervisor, which `witness` keeps running."""
+    paths = Path("/proc").glob("[0-9]*/cmdline")
+    return next(int(path.parent.name) for path in paths if path.read_bytes().endswith(b"\0supervise\0"))
 
 
 def counted() -> dict[str, int]:
@@ -102,21 +107,19 @@ def counted() -> dict[str, int]:
     # Cgroups that were removed and that something in the kernel still holds (cgroup-v2.rst, cgroup.stat).
     for path in Path("/sys/fs/cgroup").rglob("conductor/cgroup.stat"):
         found["dying cgroups"] = int(path.read_text().split()[-1])
-    supervisor = json.loads(Path("/run/conductor/containers/witness.json").read_text())["supervisor"]["pid"]
-    found["descriptors of a supervisor"] = len(os.listdir(f"/proc/{supervisor}/fd"))
+    found["descriptors of the supervisor"] = len(os.listdir(f"/proc/{supervisor_pid()}/fd"))
     found["space used (4 KiB)"] = sum(v.f_blocks - v.f_bfree for v in map(os.statvfs, ("/var/lib/conductor", "/run")))
     return found
 
 
 def shared() -> dict[str, int]:
-    """Bytes: memory of this process, of a supervisor and of the host; of the kernel, which the machine shares."""
+    """Bytes: memory of this process, of the supervisor and of the host; of the kernel, which the machine shares."""
     found = {}
     # Of the cgroup that all of the test host is in, with what the kernel charges to it: version 2, or version 1.
     for path in ("/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory/memory.usage_in_bytes"):
         if os.path.exists(path):
             found["memory of the host"] = int(Path(path).read_text())
-    supervisor = json.loads(Path("/run/conductor/containers/witness.json").read_text())["supervisor"]["pid"]
-    for what, pid in (("this process", "self"), ("a supervisor", supervisor)):
+    for what, pid in (("this process", "self"), ("the supervisor", supervisor_pid())):
         status = Path(f"/proc/{pid}/status").read_text()
         found[f"memory of {what}"] = int(status.partition("VmRSS:")[2].split()[0]) * 1024
     for line in Path("/proc/meminfo").read_text().splitlines():

@@ -8,6 +8,7 @@ from random import Random
 
 import hostile
 import model
+from supervision import supervisor_pid
 
 NAMES = [f"box{number}" for number in range(7)] + ["a-name-that-is-longer-than-what-an-interface-may-have"]
 # None ends by itself: what does not run at the end was ended by an accident, and must run again.
@@ -126,18 +127,18 @@ def accident(random: Random, host) -> str:
     """Have one happen; what it was."""
     name = random.choice(NAMES)
     what = random.choice(["first process", "supervisor", "flush", "delete table", "link", "link inside"])
-    if what in ("first process", "supervisor"):
+    if what == "supervisor":
+        pid = supervisor_pid(host)
+        if pid:
+            host.run("kill", "-9", str(pid), check=False)
+    elif what == "first process":
         state = {}
         with contextlib.suppress(ValueError):
             state = json.loads(host.run("cat", f"/run/conductor/containers/{name}.json", check=False).stdout)
-        pid = state.get("pid") if what == "first process" else state.get("supervisor", {}).get("pid")
+        pid = state.get("pid")
         # Of an old run state it may be the pid of another by now: only what was started for this container dies.
-        shown = host.run("cat", f"/proc/{pid}/cgroup", f"/proc/{pid}/cmdline", check=False).stdout
-        if (
-            pid
-            and pid > 1
-            and (f"/conductor/{name}\n" in shown or f"supervise\0/var/lib/conductor/containers\0{name}\0" in shown)
-        ):
+        shown = host.run("cat", f"/proc/{pid}/cgroup", check=False).stdout
+        if pid and pid > 1 and f"/conductor/{name}\n" in shown:
             host.run("kill", "-9", str(pid), check=False)
     elif what == "flush":
         host.run("nft", "flush", "table", "inet", "conductor", check=False)

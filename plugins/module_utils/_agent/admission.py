@@ -14,8 +14,8 @@ import os
 import socket
 from collections.abc import Callable
 
-from .._container.exec.privileges import close_other_descriptors
 from .._engine.paths import ADMITTED_DIR, RUN_DIR
+from .._kernel.descriptors import close_other_descriptors
 from .listener import is_listening, listen, serve
 
 

@@ -14,7 +14,7 @@ import os
 import signal
 
 from .._container.cgroup_paths import agents_cgroup
-from .._container.exec.privileges import close_other_descriptors
+from .._kernel.descriptors import close_other_descriptors
 from .._kernel.process_memory import erase_environment
 from .handler import accept_root, answer
 from .listener import is_listening, listen, serve

@@ -9,21 +9,16 @@ import sys
 
 
 def main() -> None:
-    """usage: BUNDLE supervise CONTAINER_DIR NAME | start CONTAINER_DIR NAME FLAPS | serve SOCKET | list | install HASH
+    """usage: BUNDLE supervise | serve SOCKET | list | install HASH
 
     `install` is for a bundle in a zip file.
     """
-    # Each verb imports only what it needs, as a supervisor stays in memory as long as its container.
+    # Each verb imports only what it needs, as the supervisor stays in memory as long as a container runs.
     verb, *arguments = sys.argv[1:]
     if verb == "supervise":
         from .._container.supervisor.supervise import supervise
 
-        supervise(*arguments)
-    elif verb == "start":
-        from .._container.supervisor.restart import restart
-
-        container_dir, name, flaps = arguments
-        restart(container_dir, name, int(flaps))
+        supervise()
     elif verb == "serve":
         from .daemon import start_agent
 

@@ -18,8 +18,8 @@ import select
 import socket
 
 from .._container.exec.enter import Command, enter_and_start, pipes
-from .._container.exec.privileges import close_other_descriptors
 from .._kernel.cgroup import Cgroup
+from .._kernel.descriptors import close_other_descriptors
 from .._kernel.processes import ProcessId
 from .._kernel.stream_pump import Flow, relay
 

@@ -39,7 +39,7 @@ def check_container(settings: Settings, name: str) -> str:
     spec = read_spec(paths)
     if spec is None:
         raise mark_pending(NotFound(f"source: container {name}: does not exist", "create it with conductor_container"))
-    if observe_process(paths, spec)[2]:
+    if observe_process(paths)[1]:
         raise Conflict(f"source: container {name} is running", "stop it first (conductor_container state=stopped)")
     read_ids(paths)
     return spec.image

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Paths of the cgroups: one for each container, and one each for the supervisors and the agents.
+"""Paths of the cgroups: one for each container, and one each for the supervisor and the agents.
 
 Processes that outlive a session must leave its scope: systemd would kill them with the session, or wait for them at its
 end. Their cgroups cannot clash with a container's, since no container's name begins with a dot.
@@ -19,9 +19,9 @@ def container_cgroup(container: str) -> Cgroup:
     return Cgroup(f"{_PARENT}/{container}")
 
 
-def supervisors_cgroup() -> Cgroup:
-    """The cgroup of all supervisors."""
-    return Cgroup(f"{_PARENT}/.supervisors")
+def supervisor_cgroup() -> Cgroup:
+    """The cgroup of the supervisor."""
+    return Cgroup(f"{_PARENT}/.supervisor")
 
 
 def agents_cgroup() -> Cgroup:

@@ -12,10 +12,10 @@ from .._engine.container_records import process_in, read_common_spec, read_run_s
 from .._engine.paths import ContainerPaths
 from .._engine.settings import Settings
 from .._errors import Damaged, printable
-from .._kernel.processes import ProcessId
 from .._network.store import read_network
 from . import store
 from .console_log import open_log
+from .supervisor.requests import state_of
 
 _LOG_TAIL = 4096
 _MOST_OUTPUT = 1 << 20
@@ -28,12 +28,11 @@ def container_facts(settings: Settings, name: str) -> dict | None:
     if spec is None:
         return None
     state = read_run_state(paths) or {}
-    process, supervisor = process_in(state), process_in(state, "supervisor")
+    process = process_in(state)
     running = process is not None and process.is_alive()
     kept = read_common_spec(paths) or {}
-    if not running:
-        # Waits for a supervisor that is just writing the exit status.
-        store.observe_process(paths, spec)
+    # Has the supervisor write the exit status if it has not done so yet.
+    restarting = not running and bool(state) and state_of(name) == "restarting"
     ended, damage = _ended(paths, state)
     addresses, more = _addresses(settings, name)
     damage += more
@@ -42,7 +41,7 @@ def container_facts(settings: Settings, name: str) -> dict | None:
     return {
         **spec.to_json(),
         **{key: kept.get(key) for key in ("id", "ids")},
-        "state": _state(running, supervisor, state, ended),
+        "state": _state(running, restarting, state, ended),
         "pid": process.pid if running and process else None,
         "started_at": _iso(state.get("started_at")),
         "finished_at": None if running else _iso(ended.get("finished_at")),
@@ -60,11 +59,9 @@ def container_facts(settings: Settings, name: str) -> dict | None:
     }
 
 
-def _state(running: bool, supervisor: ProcessId | None, state: dict, ended: dict) -> str:
-    if running:
-        return "running"
-    if supervisor is not None and supervisor.is_alive():
-        return "restarting"
+def _state(running: bool, restarting: bool, state: dict, ended: dict) -> str:
+    if running or restarting:
+        return "running" if running else "restarting"
     if state:
         return "exited"
     return "stopped" if ended else "created"
@@ -77,7 +74,7 @@ def _ended(paths: ContainerPaths, state: dict) -> tuple[dict, list[str]]:
     except Damaged as error:
         return {}, [str(error)]
     same = all(ended.get(key) in (None, state.get(key)) for key in ("pid", "start_time"))
-    return (ended if same or not state or state.get("failed") else {}), []
+    return (ended if same or not state else {}), []
 
 
 def _addresses(settings: Settings, name: str) -> tuple[list[str], list[str]]:

@@ -12,8 +12,9 @@ from .._engine.paths import ContainerPaths
 from .._errors import EffectFailed
 from .._kernel import syscalls, user_namespace
 from .._kernel.cgroup import CgroupEntry
+from .._kernel.descriptors import close_other_descriptors
 from .._kernel.rlimits import set_oom_score
-from .exec.privileges import Confinement, become_and_exec, close_other_descriptors, error_line
+from .exec.privileges import Confinement, become_and_exec, error_line
 from .limits import raise_limits
 from .mounts import mount_all
 from .spec.container import ContainerSpec

@@ -86,7 +86,7 @@ def wait_until_ready(settings: Settings, paths: ContainerPaths, argv: tuple[str,
     pause, output = 0.05, ""
     while True:
         spec = store.read_spec(paths)
-        _, _, running = store.observe_process(paths, spec)
+        _, running = store.observe_process(paths)
         if not running or spec is None:
             facts = container_facts(settings, paths.name)
             raise EffectFailed(

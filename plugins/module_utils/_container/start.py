@@ -25,47 +25,57 @@ from .._network.hosts_files import inside_files
 from .cgroup_paths import container_cgroup
 from .console_log import log_size
 from .devices import device_rules
-from .exec.privileges import Confinement, error_line
+from .exec.privileges import Confinement
 from .id_ranges import read_ids
 from .init_process import exec_first_process
 from .limits import set_cgroup_limits
 from .rootfs import mount_rootfs
-from .seccomp.filters import SeccompFilter, filter_for
+from .seccomp.filters import SeccompFilter, filter_at, filter_for
 from .spec.container import ContainerSpec
-from .supervisor.spawn import detach, exec_supervisor, spawn_supervisor
-from .supervisor.supervise import oom_kills
+from .supervisor import requests
+from .supervisor.records import oom_kills
+from .supervisor.spawn import spawn_supervisor
 
 
 class Prepared(NamedTuple):
-    """A prepared start: the container's open cgroup, the host's id of root inside, the seccomp filter, the path of the
-    supervisor's program, and warnings about files inside that could not be written.
+    """A prepared start: the container's open cgroup, the host's id of root inside, the seccomp filter, and warnings
+    about files inside that could not be written.
     """
 
     entry: CgroupEntry
     root_id: int
     seccomp: SeccompFilter
-    bundle: str
     warnings: tuple[str, ...] = ()
 
 
 def start(settings: Settings, paths: ContainerPaths, spec: ContainerSpec) -> tuple[str, ...]:
-    """Start the container's first process under its own supervisor, and return warnings once it has been executed.
+    """Start the container's first process under the supervisor, and return warnings once it has been executed.
 
     Raises EffectFailed and others if the start fails; `clean_up` then removes what was prepared.
     """
-    # Before the supervisor is forked: while memory is shared with a child, each written page costs a copy.
-    prepared = prepare(settings, paths, spec, filter_for(spec))
-    status, status_writer = os.pipe()
-    spawn_supervisor(lambda: _supervisor(paths, spec, prepared, status_writer))
-    os.close(status_writer)
-    prepared.entry.close()
-    # One line, written at once. End of file comes later, when the supervisor has executed its small program.
-    answer = os.read(status, 65536)
-    os.close(status)
-    if answer != b"started":
-        message = answer.decode(errors="replace") or "the supervisor exited without an error message"
-        raise EffectFailed(f"container {spec.name} did not start: {message}")
+    prepared, timeout = prepare(settings, paths, spec, filter_for(spec)), settings.lock_timeout
+    try:
+        while True:
+            with contextlib.suppress(requests.NoSupervisor):
+                requests.start_process(paths, prepared.seccomp.path, bundle.current(), timeout)
+                break
+            if spawn_supervisor(spec.name, lambda: launch(paths, spec, prepared, 0), timeout):
+                break
+    finally:
+        prepared.entry.close()
     return prepared.warnings
+
+
+def supervise(settings: Settings, paths: ContainerPaths) -> None:
+    """Have a running container supervised, whose supervisor was killed. Raises EffectFailed.
+
+    The new supervisor is not the parent of the first process: before Linux 6.15 it cannot get its exit status.
+    """
+    while True:
+        with contextlib.suppress(requests.NoSupervisor):
+            requests.adopt(paths, settings.lock_timeout)
+            break
+        spawn_supervisor(paths.name, lambda: None, settings.lock_timeout)
 
 
 def prepare(settings: Settings, paths: ContainerPaths, spec: ContainerSpec, seccomp: SeccompFilter) -> Prepared:
@@ -95,7 +105,13 @@ def prepare(settings: Settings, paths: ContainerPaths, spec: ContainerSpec, secc
     warnings = [
         f"container {spec.name}: {path} inside cannot be written: {reason}" for path, reason in problems.items()
     ]
-    return Prepared(cgroup.open(), root_id, seccomp, bundle.current(), tuple(warnings))
+    return Prepared(cgroup.open(), root_id, seccomp, tuple(warnings))
+
+
+def open_prepared(paths: ContainerPaths, spec: ContainerSpec, seccomp: str) -> Prepared:
+    """Return a start that another process has prepared, with the seccomp filter in the file `seccomp`."""
+    ids = read_ids(paths)
+    return Prepared(container_cgroup(spec.name).open(), ids.base if ids else 0, filter_at(seccomp, spec))
 
 
 def create_network_namespace(paths: ContainerPaths) -> None:
@@ -161,14 +177,13 @@ def _silent_failure(spec: ContainerSpec, code: int) -> str:
 
 def _write_run_state(paths: ContainerPaths, child: int, seccomp: SeccompFilter, counts: dict) -> None:
     oom_file = container_cgroup(paths.name).oom_file()
-    process, supervisor = ProcessId.of(child), ProcessId.of(os.getpid())
+    process = ProcessId.of(child)
     write_run_state(
         paths,
         {
             "pid": child,
             # No process has start time 0: the child has ended already.
             "start_time": process.start_time if process else 0,
-            "supervisor": {"pid": os.getpid(), "start_time": supervisor.start_time if supervisor else 0},
             "started_at": time.time(),
             # Seconds since boot, which a change of the clock does not affect.
             "began": time.monotonic(),
@@ -182,17 +197,3 @@ def _write_run_state(paths: ContainerPaths, child: int, seccomp: SeccompFilter, 
             "container_dir": os.path.dirname(paths.directory),
         },
     )
-
-
-def _supervisor(paths: ContainerPaths, spec: ContainerSpec, prepared: Prepared, status: int) -> None:
-    """Body of the supervisor process until it executes its small program."""
-    try:
-        launch(paths, spec, prepared, 0)
-        detach({status})
-        # EPIPE: the module was killed meanwhile.
-        with contextlib.suppress(BrokenPipeError):
-            os.write(status, b"started")
-        # All descriptors are close-on-exec.
-        exec_supervisor(paths, prepared.bundle)
-    except BaseException as error:
-        os.write(status, error_line(error))

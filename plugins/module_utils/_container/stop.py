@@ -59,19 +59,6 @@ def kill_all(cgroup: Cgroup) -> None:
             os.close(pidfd)
 
 
-def wait_for_supervisor(supervisor: ProcessId | None) -> None:
-    """Wait until the supervisor has written the exit record and exited; kill it after 2 seconds (it may be stopped)."""
-    pidfd = supervisor.open() if supervisor else None
-    if pidfd is None:
-        return
-    try:
-        if not wait_for_exit(pidfd, 2.0):
-            send_signal(pidfd, signal.SIGKILL)
-            wait_for_exit(pidfd, _KILL_TIMEOUT)
-    finally:
-        os.close(pidfd)
-
-
 def find_leftovers(paths: ContainerPaths) -> tuple[str, ...]:
     """Names, for users, of what a start has prepared or a process has left behind."""
     found = {

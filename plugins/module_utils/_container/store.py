@@ -16,8 +16,8 @@ from .._engine.typed_values import boolean, integer, nullable, timestamp
 from .._errors import Damaged
 from .._kernel.files.atomic_write import remove_tree, sync_directory
 from .._kernel.processes import ProcessId
-from .._kernel.terminate import wait_for_exit
 from .spec.container import ContainerSpec
+from .supervisor.requests import state_of
 
 _EXIT = {
     **PROCESS_KINDS,
@@ -115,20 +115,26 @@ def read_exit(paths: ContainerPaths) -> dict | None:
     return read_json(paths.exit, _EXIT, remedy="remove it, or start the container")
 
 
-def observe_process(
-    paths: ContainerPaths, spec: ContainerSpec | None
-) -> tuple[ProcessId | None, ProcessId | None, bool]:
-    """First process, supervisor, and whether the container runs (waiting for a restart counts as running)."""
-    state = read_run_state(paths)
-    process, supervisor = process_in(state), process_in(state, "supervisor")
-    if process is not None and process.is_alive():
-        return process, supervisor, True
-    pidfd = supervisor.open() if supervisor else None
-    if pidfd is None:
-        return process, supervisor, False
-    try:
-        # The first process has ended: the supervisor may need a moment to write the exit record.
-        restarts = spec is not None and spec.restart_policy != "no"
-        return process, supervisor, not wait_for_exit(pidfd, 0.05 if restarts else 2.0)
-    finally:
-        os.close(pidfd)
+def observe_process(paths: ContainerPaths) -> tuple[ProcessId | None, bool]:
+    """First process, and whether the container runs (waiting for a restart counts as running).
+
+    If the first process has ended, its exit record has been written.
+    """
+    process = process_in(read_run_state(paths))
+    if process is not None and not process.is_alive():
+        supervised = state_of(paths.name)
+        if supervised == "running":
+            # Restarted meanwhile.
+            process = process_in(read_run_state(paths))
+        return process, bool(supervised)
+    return process, process is not None
+
+
+def observe_supervision(paths: ContainerPaths) -> tuple[bool, bool]:
+    """Whether the container runs, and whether the supervisor will see its end, which is so if it does not run."""
+    while True:
+        process, running = observe_process(paths)
+        if not running or state_of(paths.name):
+            return running, True
+        if process is not None and process.is_alive():
+            return True, False

@@ -58,7 +58,7 @@ from .spec.request import RUNNING
 from .spec.values import parse_argv
 from .start_checks import check_startable
 from .subid_files import register_ids
-from .supervisor.spawn import start_new_supervisor
+from .supervisor.requests import release
 
 # Actions of a start, in this order.
 STARTING = (CreateNetworkNamespace, AttachNetwork, StartProcess)
@@ -101,12 +101,12 @@ class ContainerCase(UseCase[ContainerView]):
             if self.request.state != "absent" or not self.request.force:
                 raise
         try:
-            _, supervisor, running = store.observe_process(self.paths, spec)
+            running, supervised = store.observe_supervision(self.paths)
         except Damaged as error:
             if self.request.state != "absent" or not self.request.force:
                 raise
             damage = str(error)
-            supervisor, running = None, bool(container_cgroup(self.name).processes())
+            running, supervised = bool(container_cgroup(self.name).processes()), False
         leftovers = () if running else stop.find_leftovers(self.paths)
         if store.has_staging(self.paths):
             leftovers = (*leftovers, "incomplete directory")
@@ -116,7 +116,7 @@ class ContainerCase(UseCase[ContainerView]):
             spec=spec,
             running=running,
             should_run=spec is not None and store.should_run(self.paths),
-            supervised=supervisor is not None and supervisor.is_alive(),
+            supervised=supervised,
             leftovers=leftovers,
             image_exists=bool(image) and os.path.exists(ImagePaths.of(self.settings.image_dir, image).spec),
             limits_applied=spec is None or not running or has_cgroup_limits(container_cgroup(self.name), spec),
@@ -238,6 +238,9 @@ class ContainerCase(UseCase[ContainerView]):
         spec = store.read_spec(self.paths)
         if spec is not None:
             store.write_spec(self.paths, spec, running=False)
+        # The supervisor may have ended after it had started the process.
+        stop.kill_all(container_cgroup(self.name))
+        release(self.name)
         detach_network(self.settings, self.name)
         stop.clean_up(self.paths)
         while run.done and (isinstance(run.done[-1], STARTING) or type(run.done[-1]) not in _EFFECTS):
@@ -308,7 +311,7 @@ class ContainerCase(UseCase[ContainerView]):
             if process is not None:
                 timeout = spec.stop_timeout if spec is not None else 0
                 stop.stop_process(process, spec.stop_signal if spec else ContainerSpec.stop_signal, timeout)
-            stop.wait_for_supervisor(process_in(state, "supervisor"))
+            release(self.name)
         # For a damaged run state, which the plan allows with force only.
         stop.kill_all(container_cgroup(self.name))
 
@@ -335,7 +338,7 @@ class ContainerCase(UseCase[ContainerView]):
             store.write_spec(self.paths, spec, running=True)
 
     def _supervise(self, _action: StartSupervisor) -> None:
-        start_new_supervisor(self.paths, read_run_state(self.paths) or {})
+        start.supervise(self.settings, self.paths)
 
     def _remove(self, _action: RemoveContainer) -> None:
         store.remove_directory(self.paths)

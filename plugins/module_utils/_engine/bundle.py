@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The bundle: all of module_utils on a managed host, in one directory whose name is the hash of its content.
 
-Modules, supervisors, the agent and the host command run from it. It is a package `conductor` with a `__main__.py`, so
-`python3 DIRECTORY VERB` executes it, and Python caches byte code in it: a module imports it in a third of the time of
-Ansible's payload, and the payload stays small.
+Modules, the supervisor, the agent and the host command run from it. It is a package `conductor` with a `__main__.py`,
+so `python3 DIRECTORY VERB` executes it, and Python caches byte code in it: a module imports it in a third of the time
+of Ansible's payload, and the payload stays small.
 """
 
 from __future__ import annotations
@@ -247,7 +247,7 @@ def _bundles() -> list[str]:
 
 
 def _remove_unused() -> None:
-    """Delete unused bundles, except pinned ones and those that a supervisor or an agent runs from."""
+    """Delete unused bundles, except pinned ones and those that the supervisor or an agent runs from."""
     for directory in _bundles():
         with contextlib.suppress(FileNotFoundError):
             is_old = time.time() - os.stat(directory).st_mtime > _MAX_AGE

@@ -13,7 +13,7 @@ from .._kernel.processes import ProcessId
 from .id_range import RANGE_KIND, userns_kind
 from .json_files import read_json, write_json
 from .paths import BUILD_PREFIX, RUN_DIR, STAGING_PREFIX, ContainerPaths
-from .typed_values import boolean, integer, nullable, number, object_with, one_of, text, timestamp
+from .typed_values import integer, nullable, number, one_of, text, timestamp
 
 _STATES = os.path.join(RUN_DIR, "containers")
 _STOP_IT = "stop the container with force: true"
@@ -22,12 +22,10 @@ _STOP_IT = "stop the container with force: true"
 PROCESS_KINDS = {"pid": integer(0, 1 << 22), "start_time": integer(0)}
 _RUN_STATE = {
     **PROCESS_KINDS,
-    "supervisor": object_with(PROCESS_KINDS, PROCESS_KINDS),
     "started_at": timestamp,
     "began": number(0, 1 << 40),
     "restarts": integer(0),
     "steady": integer(-(1 << 40)),
-    "failed": boolean,
     "oom_file": text,
     "oom_kills": integer(0),
     "seccomp": text,
@@ -71,7 +69,7 @@ def read_common_spec(paths: ContainerPaths) -> dict[str, Any] | None:
 
 
 def read_run_state(paths: ContainerPaths) -> dict[str, Any] | None:
-    """Return {pid, start_time, supervisor, started_at, restarts, ...} of the last start, or None. Raises Damaged."""
+    """Return {pid, start_time, started_at, restarts, ...} of the last start, or None. Raises Damaged."""
     return read_json(paths.run_state, _RUN_STATE, remedy=_STOP_IT)
 
 
@@ -102,12 +100,10 @@ def require_one_container_dir(container_dir: str) -> None:
         return
 
 
-def process_in(state: dict[str, Any] | None, key: str = "") -> ProcessId | None:
-    """Return the first process of a run state, or with `key` "supervisor" its supervisor. Raises Damaged."""
-    part = (state or {}).get(key) if key else state
-    if not part:
+def process_in(state: dict[str, Any] | None) -> ProcessId | None:
+    """Return the first process of a run state. Raises Damaged."""
+    if not state:
         return None
-    if "pid" not in part or "start_time" not in part:
+    if "pid" not in state or "start_time" not in state:
         raise Damaged("the run state contains no process", _STOP_IT)
-    # 0: no process, as after a restart that failed.
-    return ProcessId(part["pid"], part["start_time"]) if part["pid"] else None
+    return ProcessId(state["pid"], state["start_time"]) if state["pid"] else None

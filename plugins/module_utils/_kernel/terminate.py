@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Terminate the first process of a pid namespace, and with it all others in it, by a pidfd.
 
-It imports as little as possible, because each supervisor holds it in memory.
+It imports as little as possible, because the supervisor holds it in memory.
 """
 
 from __future__ import annotations

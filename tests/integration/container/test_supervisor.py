@@ -2,25 +2,20 @@
 
 import errno
 import json
-import signal
+from subprocess import PIPE
 
 import pytest
+from attacks import patched
 from image_cache import mount_image
 from model import kill
-from seams import build_command, build_environment
 from seams.faults import fail_with
+from supervision import CGROUP, is_alive, reports_exit_status, supervisor_pid, wait_for_signals
 from waiting import until
 
 SLEEP = ["/bin/sleep", "infinity"]
 # They do not handle SIGTERM, which is for supervisors.
 POLITE = ["/bin/sh", "-c", "trap 'echo bye; exit 5' USR1; echo up; while :; do sleep 0.05; done"]
 STUBBORN = ["/bin/sh", "-c", "trap 'echo no' USR1; echo up; while :; do sleep 0.05; done"]
-SUPERVISORS = "/conductor/.supervisors"
-# A restart by the supervisor.
-RESTART = """
-from ansible_collections.conductor.containers.plugins.module_utils._container.supervisor.restart import restart
-restart("/var/lib/conductor/containers", "web")
-"""
 
 
 def container(host, command=SLEEP, **params):
@@ -42,28 +37,14 @@ def is_up(host):
     until(lambda: log(host) == "up\n", "it hears")
 
 
-def hears_requests(host):
-    """Wait until the supervisor has loaded its program, which it executes while the container runs already."""
-    mask = ["sed", "-n", "s/^SigCgt:.//p", f"/proc/{supervisor(host)}/status"]
-    until(lambda: int(host.run(*mask).stdout, 16) >> (signal.SIGTERM - 1) & 1, "the supervisor hears SIGTERM")
-
-
 def run_state(host):
     return json.loads(host.run("cat", "/run/conductor/containers/web.json").stdout)
-
-
-def supervisor(host):
-    return run_state(host)["supervisor"]["pid"]
-
-
-def lives(host, pid):
-    return host.run("kill", "-0", str(pid), check=False).returncode == 0
 
 
 def terminate(host, pid):
     """Send SIGTERM, and wait for the end."""
     host.run("kill", str(pid))
-    until(lambda: not lives(host, pid), "the supervisor has ended", 30)
+    until(lambda: not is_alive(host, pid), "the supervisor has ended", 30)
 
 
 def groups(host, pid):
@@ -75,26 +56,26 @@ def adopted(host, command):
     """A container with a new supervisor, which did not start it."""
     container(host, command)
     is_up(host)
-    first = supervisor(host)
+    first = supervisor_pid(host)
     kill(host, first)
     container(host, command)
-    assert supervisor(host) != first
+    assert supervisor_pid(host) != first
 
 
 def test_sigterm_stops_the_container_by_its_own_signal_and_for_good(host):
     pid = container(host, POLITE, stop_timeout=3600)["pid"]
     is_up(host)
-    terminate(host, supervisor(host))
+    terminate(host, supervisor_pid(host))
     facts = info(host)
     assert (facts["state"], facts["exit_code"], facts["log"]) == ("exited", 5, "up\nbye\n")
-    assert not lives(host, pid)
+    assert not is_alive(host, pid)
     assert container(host, POLITE, stop_timeout=3600)["state"] == "running"
 
 
 def test_sigterm_kills_the_container_after_stop_timeout(host):
     container(host, STUBBORN, stop_timeout=2)
     is_up(host)
-    terminate(host, supervisor(host))
+    terminate(host, supervisor_pid(host))
     facts = info(host)
     assert (facts["state"], facts["exit_code"], facts["log"]) == ("exited", 137, "up\nno\n")
 
@@ -102,7 +83,7 @@ def test_sigterm_kills_the_container_after_stop_timeout(host):
 def test_sigterm_kills_a_first_process_without_handler_at_once(host):
     """Not after stop_timeout, which is an hour here."""
     container(host, SLEEP, stop_timeout=3600)
-    terminate(host, supervisor(host))
+    terminate(host, supervisor_pid(host))
     assert (info(host)["state"], info(host)["exit_code"]) == ("exited", 137)
 
 
@@ -110,85 +91,83 @@ def test_supervisor_reads_stop_options_at_the_time_of_the_stop(host):
     container(host, POLITE, stop_signal="USR2", stop_timeout=3600)
     is_up(host)
     container(host, POLITE, stop_timeout=1800)
-    terminate(host, supervisor(host))
+    terminate(host, supervisor_pid(host))
     assert (info(host)["exit_code"], log(host)) == (5, "up\nbye\n")
 
 
 def test_sigterm_in_the_pause_before_a_restart_is_the_end(host):
     pid = container(host)["pid"]
-    kill(host, supervisor(host))
+    kill(host, supervisor_pid(host))
     # After so many short runs, the next pause lasts a minute. The next supervisor reads this.
     state = {**run_state(host), "restarts": 20, "started_at": run_state(host)["started_at"] + 3600}
     host.run("tee", "/run/conductor/containers/web.json", stdin=json.dumps(state))
     container(host)
     kill(host, pid)
     assert info(host)["state"] == "restarting"
-    terminate(host, supervisor(host))
+    terminate(host, supervisor_pid(host))
     assert (info(host)["state"], info(host)["restarts"]) == ("exited", 20)
 
 
 def test_sigterm_while_a_restart_is_made_ends_what_it_has_started(host):
-    """The supervisor waits in a copy of the program, and continues after the signal."""
+    """The helper that restarts it waits for the network lock, which is held until the signal was sent."""
+    host.module("conductor_container", name="web", image="debian", state="present")
+    host.module("conductor_network", container="web")
     started = container(host, POLITE)
     is_up(host)
-    hears_requests(host)
-    pid = supervisor(host)
-    bundle = host.run("sh", "-c", "echo /var/lib/conductor/lib/*/").stdout.strip()
-    host.run("mv", bundle, "/run/bundle")
-    host.run("mkdir", bundle)
-    host.run("mkfifo", "/run/fifo")
-    goes_on = "os.execv(sys.executable, [sys.executable, '-IS', '/run/bundle', *sys.argv[1:]])"
-    host.run("tee", f"{bundle}/__main__.py", stdin=f"import os, sys\nopen('/run/fifo').read()\n{goes_on}\n")
+    wait_for_signals(host)
+    pid = supervisor_pid(host)
+    lock = "/run/conductor/locks/network.lock"
+    holder = host.popen("sh", "-c", f"exec flock {lock} sh -c 'echo held; read line'", stdin=PIPE, stdout=PIPE)
+    assert holder.stdout.readline() == b"held\n"
     host.run("kill", "-9", str(started["pid"]))
-    # Opening it for writing waits for the reader.
-    host.run("sh", "-c", f"exec 3> /run/fifo; kill {pid}; echo go >&3")
-    until(lambda: not lives(host, pid), "the supervisor has ended", 30)
-    host.run("rm", "-r", bundle)
-    host.run("mv", "/run/bundle", bundle)
-    host.run("rm", "/run/fifo")
-    assert (info(host)["state"], info(host)["restarts"]) == ("exited", 1)
-    assert not lives(host, run_state(host)["pid"])
+    until(lambda: info(host)["state"] == "restarting", "its restart has begun")
+    host.run("kill", str(pid))
+    holder.communicate(b"\n")
+    host.run("rm", "-f", lock)
+    until(lambda: not is_alive(host, pid), "the supervisor has ended", 30)
+    assert info(host)["state"] == "exited"
+    assert not is_alive(host, run_state(host)["pid"])
 
 
 def test_sigterm_at_an_adopted_supervisor_stops_the_container_too(host):
     adopted(host, POLITE)
     pid = info(host)["pid"]
-    terminate(host, supervisor(host))
+    terminate(host, supervisor_pid(host))
     facts = info(host)
     assert (facts["state"], facts["log"]) == ("exited", "up\nbye\n")
-    assert facts["exit_code"] is None, "whose child it is not, it is not told"
-    assert not lives(host, pid)
+    assert facts["exit_code"] == (5 if reports_exit_status() else None)
+    assert not is_alive(host, pid)
 
 
 @pytest.mark.parametrize("signum", ["HUP", "INT"])
 def test_sighup_and_sigint_do_not_stop_the_container(host, signum):
     pid = container(host)["pid"]
-    host.run("kill", f"-{signum}", str(supervisor(host)))
-    assert info(host)["state"] == "running" and lives(host, supervisor(host)) and lives(host, pid)
+    host.run("kill", f"-{signum}", str(supervisor_pid(host)))
+    assert info(host)["state"] == "running" and is_alive(host, supervisor_pid(host)) and is_alive(host, pid)
 
 
 def test_a_stop_while_the_supervisor_stops_it_is_a_stop(host):
     container(host, STUBBORN, stop_timeout=2)
     is_up(host)
-    pid = supervisor(host)
+    pid = supervisor_pid(host)
     host.run("kill", str(pid))
     stopped = container(host, STUBBORN, stop_timeout=2, state="stopped")
-    assert (stopped["state"], stopped["exit_code"]) == ("stopped", 137) and not lives(host, pid)
+    assert (stopped["state"], stopped["exit_code"]) == ("stopped", 137) and not is_alive(host, pid)
 
 
 def test_supervisor_leaves_the_scope_of_the_session(host):
     container(host, POLITE)
     is_up(host)
-    own = groups(host, supervisor(host))
-    assert SUPERVISORS in own and not any(path.endswith("/web") for path in own)
+    own = groups(host, supervisor_pid(host))
+    assert CGROUP in own and not any(path.endswith("/web") for path in own)
     joined = {line for line in groups(host, info(host)["pid"]) if line.endswith("/conductor/web")}
     assert joined == {"/conductor/web"}
     host.run("kill", "-9", str(info(host)["pid"]))
     until(lambda: run_state(host)["restarts"] == 1, "its restart")
-    assert groups(host, supervisor(host)) == own
-    kill(host, supervisor(host))
+    assert groups(host, supervisor_pid(host)) == own
+    kill(host, supervisor_pid(host))
     container(host, POLITE)
-    assert groups(host, supervisor(host)) == own
+    assert groups(host, supervisor_pid(host)) == own
 
 
 def test_a_supervisor_is_in_no_session_where_cgroups_are_of_version_2_only(bare_host, cached_image):
@@ -196,18 +175,18 @@ def test_a_supervisor_is_in_no_session_where_cgroups_are_of_version_2_only(bare_
     mount_image(host, cached_image)
     host.run("umount", "--all", "--types", "cgroup")
     container(host)
-    assert SUPERVISORS in groups(host, supervisor(host))
+    assert CGROUP in groups(host, supervisor_pid(host))
     host.module("conductor_container", name="web", state="absent")
 
 
 def test_first_process_that_cannot_join_its_cgroup_is_reported_once(host):
-    """The forked process must not continue as a supervisor."""
-    container(host, state="present")
-    # It would continue as the supervisor, whose program is missing here.
+    """The forked process must not continue as a supervisor, or in the code of the module."""
     outside = fail_with("_kernel.cgroup:CgroupEntry.join", errno=errno.EBADF)
-    host.run(*build_command([outside], "python", RESTART), env=build_environment(), check=False)
-    assert log(host).count("restart failed: ") == 1 and "restart failed: Bad file descriptor" in log(host)
-    assert info(host)["state"] != "running"
+    wish = {"name": "web", "image": "debian", "command": SLEEP}
+    refused = patched(host, "conductor_container", seams=[outside], fails=True, **wish)
+    assert refused["msg"].startswith("container web did not start: Bad file descriptor. Done before: ")
+    assert refused["msg"].count("Bad file descriptor") == 1
+    assert info(host)["state"] == "created" and supervisor_pid(host) is None
 
 
 def test_failed_restart_is_logged_and_tried_again(host):
@@ -259,7 +238,7 @@ def test_after_a_good_run_pauses_and_retries_begin_anew(host):
         state = {**run_state(host), "restarts": 12, "began": uptime - ran}
         host.run("tee", "/run/conductor/containers/web.json", stdin=json.dumps(state))
         # The present supervisor has read the run state already; a new one reads this.
-        kill(host, supervisor(host))
+        kill(host, supervisor_pid(host))
         container(host, SLEEP, **wish)
         host.run("kill", "-9", str(pid))
         if expected:
@@ -315,9 +294,9 @@ def test_a_container_whose_cgroup_was_killed_is_started_again_and_entered(host):
 
 def test_supervisors_start_after_their_cgroup_was_killed(host):
     container(host)
-    first = supervisor(host)
-    kill_cgroup(host, ".supervisors")
-    until(lambda: not lives(host, first), "the supervisor has ended")
+    first = supervisor_pid(host)
+    kill_cgroup(host, ".supervisor")
+    until(lambda: not is_alive(host, first), "the supervisor has ended")
     container(host)
-    assert lives(host, supervisor(host)) and supervisor(host) != first
-    assert any(group.endswith("/conductor/.supervisors") for group in groups(host, supervisor(host)))
+    assert is_alive(host, supervisor_pid(host)) and supervisor_pid(host) != first
+    assert any(group.endswith(CGROUP) for group in groups(host, supervisor_pid(host)))

@@ -20,7 +20,7 @@ WRONG = {
     },
     f"{TOP}/containers/box/exit.json": {"exit_code": "x", "finished_at": [], "signal": {}},
     "/run/conductor/containers/box.json": {
-        "pid": "x", "start_time": None, "supervisor": 5, "started_at": [], "restarts": "y", "container_dir": 7,
+        "pid": "x", "start_time": None, "started_at": [], "restarts": "y", "container_dir": 7,
     },
 }  # fmt: skip
 

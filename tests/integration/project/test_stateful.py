@@ -140,9 +140,12 @@ class HostMachine(RuleBasedStateMachine):
     @rule(name=NAME, which=sampled_from(["first process", "supervisor"]))
     def kill(self, name, which):
         state = self.view["run_states"].get(name)
-        process = state and (state if which == "first process" else state["supervisor"])
-        if model.alive(self.view, process):
-            model.kill(self.host, process["pid"])
+        if which == "supervisor":
+            pids = model.supervisors(self.view)
+        else:
+            pids = [state["pid"]] if model.alive(self.view, state) else []
+        for pid in pids:
+            model.kill(self.host, int(pid))
             self.harmed = True
 
     @rule(command=sampled_from(["flush", "delete"]))

@@ -27,7 +27,7 @@ EFFECTS = {
         "_kernel.syscalls": "mount umount2 unshare setns clone3 move_mount",
         "_kernel.cgroup": "write_control_file",
         "_kernel.devices_controller": "write_rules update_program",
-        "_container.start": "write_run_state bundle.current",
+        "_container.start": "write_run_state bundle.current requests.start_process",
     },
     "network": {
         "_kernel.routing_rules": "set_fence",

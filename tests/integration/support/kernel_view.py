@@ -45,7 +45,8 @@ def _json(path: Path) -> object:
 
 def _container(directory: Path) -> dict:
     files = {name: _text(directory / "rootfs/etc" / name) for name in ("hosts", "resolv.conf", "hostname")}
-    return {"spec": _json(directory / "container.json"), "network": _json(directory / "network.json"), "files": files}
+    specs = {key: _json(directory / f"{name}.json") for key, name in (("spec", "container"), ("network", "network"))}
+    return {**specs, "exit": _json(directory / "exit.json"), "files": files}
 
 
 def _text(path: Path) -> str | None:

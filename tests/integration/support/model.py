@@ -21,11 +21,20 @@ def kill(host, pid: int) -> None:
 def on_its_way(view: dict) -> list[str]:
     """What ends, or starts again, by itself within a moment."""
     moving = []
+    up = supervisors(view)
     for name, state in view["run_states"].items():
-        if isinstance(state, dict) and alive(view, state.get("supervisor")) and not alive(view, state):
+        stored_here = view["containers"].get(name, {})
+        spec, ended = stored_here.get("spec"), stored_here.get("exit")
+        if not up or not isinstance(state, dict) or alive(view, state):
+            continue
+        wanted = isinstance(spec, dict) and spec["wanted"] == "running" and spec["restart_policy"] == "always"
+        if wanted or not ended or any(ended.get(key) != state.get(key) for key in ("pid", "start_time")):
             moving.append(f"{name} has just ended")
+    moving += [f"the supervisor's helper {pid} works" for pid in helpers(view)]
+    if up and not any(alive(view, state) for state in view["run_states"].values()):
+        moving.append("the supervisor ends after the last container")
     for pid, process in view["processes"].items():
-        # What a module that was killed has left: a supervisor that is not yet the small one, the helper of an exec.
+        # What a module that was killed has left: a supervisor before it executes its program, the helper of an exec.
         parent = view["processes"].get(str(process["parent"]), {})
         orphans = process["parent"] == 1 or (parent.get("parent") == 1 and "warm_modules.py" in parent["command"])
         if "warm_modules.py" in process["command"] and process["state"] not in "ZX" and orphans:
@@ -35,6 +44,24 @@ def on_its_way(view: dict) -> list[str]:
             if group["pids"] and not alive(view, view["run_states"].get(name)):
                 moving.append(f"{group['path']} has processes that end")
     return moving
+
+
+def _running_supervise(view: dict) -> dict[str, dict]:
+    """Processes with the program of the supervisor, by pid: itself and its helpers."""
+    processes = view["processes"].items()
+    return {pid: p for pid, p in processes if p["command"].endswith(" supervise") and p["state"] not in "ZX"}
+
+
+def supervisors(view: dict) -> list[str]:
+    """Pids of supervisors: one at most is right."""
+    found = _running_supervise(view)
+    return [pid for pid, process in found.items() if str(process["parent"]) not in found]
+
+
+def helpers(view: dict) -> list[str]:
+    """Pids of helpers of the supervisor, which start, restart or stop a container."""
+    found = _running_supervise(view)
+    return [pid for pid, process in found.items() if str(process["parent"]) in found]
 
 
 def settled(look, seconds: float = 20.0) -> dict:
@@ -68,8 +95,8 @@ def _containers(view: dict):
         if not alive(view, state):
             yield Finding("container", name, "does not run")
             continue
-        if not alive(view, state.get("supervisor")):
-            yield Finding("container", name, "is not watched over")
+        if not supervisors(view):
+            yield Finding("container", name, "is not supervised")
         process = view["processes"][str(state["pid"])]
         if process["netns"] != view["namespaces"].get(name):
             yield Finding("host", name, "is not in the network namespace of its name")
@@ -129,14 +156,12 @@ def _strays(view: dict):
 
 def _stray_processes(view: dict, up: set[str]):
     namespaces = {inode: name for name, inode in view["namespaces"].items()}
-    supervisors = {s["supervisor"]["pid"]: name for name, s in view["run_states"].items() if s and s.get("supervisor")}
+    if len(supervisors(view)) > bool(up):
+        yield Finding("host", "", f"has supervisors for {sorted(up)}: {supervisors(view)}")
     for pid, process in view["processes"].items():
         if process["state"] in "ZX":
             continue
-        if " supervise " in process["command"]:
-            if supervisors.get(int(pid)) != process["command"].split()[-1]:
-                yield Finding("host", pid, f"watches over nothing: {process['command']}")
-        elif process["netns"] in namespaces and namespaces[process["netns"]] not in up:
+        if process["netns"] in namespaces and namespaces[process["netns"]] not in up:
             yield Finding("container", namespaces[process["netns"]], f"has the process {pid}")
 
 

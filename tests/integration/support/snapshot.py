@@ -33,7 +33,7 @@ EXPECTED = re.compile(
     # Who enters containers for a controller ends when nobody has asked for a while.
     r"|^process: \S+ -I -S /var/lib/conductor/lib/[0-9a-f]+ serve "
     r"|^mount: .* /run/netns "
-    r"|^cgroup: /sys/fs/cgroup(/[^/]+)?/conductor(/\.(supervisors|entry))?$"
+    r"|^cgroup: /sys/fs/cgroup(/[^/]+)?/conductor(/\.(supervisor|entry))?$"
     # The ids of containers are registered for good, so that no user of the host gets them.
     r"|^file: /run/changed/root/upper/etc/(subuid|subgid|\.pwd\.lock)$"
     # Where Ansible's own tasks on a managed host have their temporary files (remote_tmp). It must be empty.

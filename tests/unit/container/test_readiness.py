@@ -6,13 +6,12 @@ from ansible_collections.conductor.containers.plugins.module_utils._container.sp
 from ansible_collections.conductor.containers.plugins.module_utils._engine.paths import ContainerPaths
 from ansible_collections.conductor.containers.plugins.module_utils._engine.settings import Settings
 from ansible_collections.conductor.containers.plugins.module_utils._errors import EffectFailed
-from ansible_collections.conductor.containers.plugins.module_utils._kernel.processes import ProcessId
 
 
 def test_wait_continues_while_the_container_restarts(monkeypatch):
-    # The run state after a restart that could not read the previous one: a supervisor, and no first process.
+    # Between the end of one first process and the start of the next one.
     monkeypatch.setattr(readiness.store, "read_spec", lambda paths: ContainerSpec("web", "debian"))
-    monkeypatch.setattr(readiness.store, "observe_process", lambda paths, spec: (None, ProcessId(1, 1), True))
+    monkeypatch.setattr(readiness.store, "observe_process", lambda paths: (None, True))
     monkeypatch.setattr(readiness, "read_run_state", lambda paths: {})
     monkeypatch.setattr(readiness, "container_facts", lambda settings, name: {"name": name})
     with pytest.raises(EffectFailed, match="was not ready"):

@@ -7,7 +7,7 @@ from ansible_collections.conductor.containers.plugins.module_utils._container.sp
 from ansible_collections.conductor.containers.plugins.module_utils._container.spec.container import ContainerSpec
 from ansible_collections.conductor.containers.plugins.module_utils._container.spec.merge import merge, parse_changes
 from ansible_collections.conductor.containers.plugins.module_utils._container.spec.signals import parse_signal
-from ansible_collections.conductor.containers.plugins.module_utils._container.supervisor.supervise import (
+from ansible_collections.conductor.containers.plugins.module_utils._container.supervisor.policy import (
     backoff,
     should_restart,
 )

@@ -88,7 +88,7 @@ NETWORK = {
     "peers": [{"peer": "db", "peer_id": "x", "ports": ["80/tcp"]}],
 }  # fmt: skip
 STATE = {
-    "pid": 1, "start_time": 1, "supervisor": {"pid": 1, "start_time": 1}, "started_at": 1.5, "restarts": 0,
+    "pid": 1, "start_time": 1, "started_at": 1.5, "restarts": 0,
     "seccomp": "", "container_dir": "/x",
 }  # fmt: skip
 EXIT = {"exit_code": 0, "signal": None, "finished_at": 1.5}
@@ -112,9 +112,8 @@ def read_all_of_container(directory):
 
 def read_state(path):
     state = container_records.read_run_state(SimpleNamespace(run_state=str(path)))
-    for key in ("", "supervisor"):
-        found = container_records.process_in(state, key)
-        assert found is None or found.pid > 0
+    found = container_records.process_in(state)
+    assert found is None or found.pid > 0
 
 
 FILES = {

@@ -120,15 +120,6 @@ def _give_streams(uid: int, gid: int) -> None:
             os.fchown(fd, uid, -1)
 
 
-def close_other_descriptors(keep: set[int]) -> None:
-    """Close every descriptor above 2 except those in `keep`."""
-    first = 3
-    for fd in sorted(keep):
-        syscalls.close_range(first, fd - 1)
-        first = fd + 1
-    syscalls.close_range(first)
-
-
 def drop_bounding(keep: frozenset[str]) -> None:
     """Drop all capabilities but `keep` from the bounding set (capabilities(7)), so that no program can gain them."""
     for number in range(64):

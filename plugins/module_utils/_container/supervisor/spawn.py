@@ -1,29 +1,53 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Creation of a supervisor: forked by a module into the supervisors' cgroup, then replaced by a small program."""
+"""Creation of the supervisor: forked by a module into the supervisor's cgroup, then replaced by its program."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 
 from ..._engine import bundle
-from ..._engine.container_records import write_run_state
-from ..._engine.paths import ContainerPaths
+from ..._engine.locks import supervisor_lock
+from ..._engine.paths import LOCK_DIR
 from ..._errors import EffectFailed
-from ..._kernel.processes import ProcessId
-from ..cgroup_paths import supervisors_cgroup
-from ..exec.privileges import close_other_descriptors
-from .supervise import block_signals, exec_bundle
+from ..._kernel.flock import locked
+from ..cgroup_paths import supervisor_cgroup
+from ..exec.privileges import error_line
+from .program import block_signals, detach, exec_supervisor
+from .requests import is_listening, listen
+
+_READY = b"ready"
 
 
-def spawn_supervisor(body: Callable[[], None]) -> None:
-    """Run `body`, which ends with `exec_supervisor`, in a child that outlives the session.
+def spawn_supervisor(name: str, first: Callable[[], None], timeout: float) -> bool:
+    """Create the supervisor of this host, whose process calls `first` before it listens. Return once it listens.
 
-    The child is not waited for: pid 1 adopts it as soon as the module exits.
+    The supervisor is not a child that anybody waits for: pid 1 adopts it as soon as the module exits. Returns False,
+    and does not call `first`, if a supervisor listens already. `name` is the container that errors are about, `timeout`
+    the seconds to wait for the lock. Raises EffectFailed with the error of `first`, LockTimeout, OSError.
     """
-    cgroup = supervisors_cgroup()
+    with locked(LOCK_DIR, supervisor_lock(), timeout):
+        if is_listening():
+            return False
+        program = bundle.current()
+        status, writer = os.pipe()
+        _fork(lambda: _become_supervisor(first, program, writer), writer)
+        os.close(writer)
+        # One line, written at once. End of file comes later, when the supervisor has executed its program.
+        answer = os.read(status, 65536)
+        os.close(status)
+    if answer != _READY:
+        message = answer.decode(errors="replace") or "the supervisor exited without an error message"
+        raise EffectFailed(f"container {name} did not start: {message}")
+    return True
+
+
+def _fork(body: Callable[[], None], writer: int) -> None:
+    """Run `body` in a child in the supervisor's cgroup. An error in it is written to `writer`."""
+    cgroup = supervisor_cgroup()
     cgroup.create()
     entry = cgroup.open()
     caller = os.getpid()
@@ -33,6 +57,10 @@ def spawn_supervisor(body: Callable[[], None]) -> None:
             block_signals()
             os.setsid()
             body()
+    except BaseException as error:
+        if os.getpid() == caller:
+            raise
+        os.write(writer, error_line(error))
     finally:
         # The child must never return into the code of the module.
         if os.getpid() != caller:
@@ -40,39 +68,14 @@ def spawn_supervisor(body: Callable[[], None]) -> None:
     entry.close()
 
 
-def exec_supervisor(paths: ContainerPaths, directory: str) -> None:
-    """Execute the small supervisor program. The process stays the parent of the container's first process."""
-    exec_bundle(directory, "supervise", os.path.dirname(paths.directory), paths.name)
-
-
-def detach(keep: set[int]) -> None:
-    """Close all inherited descriptors except `keep`, locks among them, and open /dev/null as 0, 1 and 2."""
-    close_other_descriptors(keep)
-    null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
-    for fd in (0, 1, 2):
-        os.dup2(null, fd)
-    os.close(null)
-
-
-def start_new_supervisor(paths: ContainerPaths, state: dict) -> None:
-    """Start a new supervisor for a running container whose supervisor was killed. Raises EffectFailed.
-
-    The new supervisor is not the parent of the first process, so that it cannot get its exit status.
-    """
-    directory = bundle.current()
-    reader, writer = os.pipe()
-    spawn_supervisor(lambda: _adopted(paths, state, directory, writer))
-    os.close(writer)
-    with open(reader, "rb") as pipe:
-        if pipe.read() != b"adopted":
-            raise EffectFailed(f"container {paths.name}: a new supervisor did not start")
-
-
-def _adopted(paths: ContainerPaths, state: dict, directory: str, writer: int) -> None:
-    """Body of a supervisor that is not the parent of the first process."""
-    detach({writer})
-    own = ProcessId.of_self()
-    write_run_state(paths, {**state, "supervisor": {"pid": own.pid, "start_time": own.start_time}})
-    os.write(writer, b"adopted")
+def _become_supervisor(first: Callable[[], None], program: str, writer: int) -> None:
+    first()
+    listener = listen()
+    detach({writer, listener.fileno()})
+    os.chdir("/")
+    os.umask(0o022)
+    # EPIPE: the module was killed meanwhile.
+    with contextlib.suppress(BrokenPipeError):
+        os.write(writer, _READY)
     # All descriptors are close-on-exec.
-    exec_supervisor(paths, directory)
+    exec_supervisor(program, listener.fileno())

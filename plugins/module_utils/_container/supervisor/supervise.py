@@ -1,257 +1,403 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The supervisor: waits for the first process, writes its exit record, and restarts it if its policy says so.
+"""The supervisor: one process that waits for the first processes of all containers, records exits, and restarts them.
 
-On SIGTERM, which a host that shuts down sends to every process, it stops the container and does not restart it.
-
-It is the only process of this collection while a container runs, one for each container: it imports as little as
-possible.
+It is the parent of each first process, by which it gets the exit status, and the only process of this collection while
+containers run. All that it knows is in run states and exit records, so that a new one continues where it was killed.
+It imports as little as possible until a container is started.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
-import select
 import signal
+import socket
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
-from ..._kernel.files.atomic_write import write_atomic
-from ..._kernel.terminate import terminate
+from ..._engine.locks import supervisor_lock
+from ..._engine.paths import LOCK_DIR, ContainerPaths
+from ..._errors import LockTimeout
+from ..._kernel import syscalls
+from ..._kernel.flock import locked
+from . import records
+from .event_loop import EventLoop
+from .first_process import is_readable, open_first_process, wait_status
+from .helpers import Helper, fork_helper, load_modules_of_start, restart, start, stop
+from .policy import backoff, count, exit_record, flaps_of, has_run_well, should_restart, stop_options
+from .program import (
+    LISTENER_FD,
+    block_signals,
+    exec_supervisor,
+    lower_oom_score,
+    raise_descriptor_limit,
+    receive_signals,
+)
+from .requests import ACCEPTED, LARGEST, LATER, SOCKET, Request, parse_request, peer
 
-# Seconds before the first restart, and at most.
-_BACKOFF_FIRST, _BACKOFF_MAX = 0.1, 60.0
-# Seconds after which a run counts as good: pauses and retries begin anew, as in docker.
-_GOOD_RUN = 10.0
-_PYTHON = "/usr/bin/python3"
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_HANDLED = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
-
-
-def supervise(container_dir: str, name: str) -> None:
-    """Supervise container `name` until it has exited and is not restarted, or execute its restart."""
-    request = _receive_signals()
-    _lower_oom_score()
-    directory = os.path.join(container_dir, name)
-    # As in _engine/paths.py, which is not imported to save memory in each supervisor.
-    state = _read(f"/run/conductor/containers/{name}.json")
-    if state is None or not all(_is_number(state.get(key)) for key in ("pid", "start_time")):
-        return
-    spec_path = os.path.join(directory, "container.json")
-    # Restarts since the last good run.
-    flaps = _count(state, "restarts") - _count(state, "steady")
-    if state.get("failed"):
-        # A failed restart counts as a short run.
-        code: int | None = 1
-    else:
-        code = _watch(state["pid"], state["start_time"], spec_path, request)
-        if _has_run_well(state):
-            flaps = 0
-        _write(os.path.join(directory, "exit.json"), _ending(state, code))
-        _log_oom_kill(state, os.path.join(directory, "console.log"))
-    spec = _read(spec_path)
-    if spec is None or not should_restart(spec, code, flaps):
-        return
-    # Returns at once after an earlier signal, since the descriptor is never read.
-    if _wait({request}, backoff(flaps)):
-        return
-    spec = _read(spec_path)
-    # Signals from now on are handled after the restart.
-    block_signals()
-    if spec is not None and spec.get("wanted") == "running" and not _wait({request}, 0):
-        exec_bundle(sys.argv[0], "start", container_dir, name, str(flaps + 1))
+# Seconds without a request after which the modules that a start needs are unloaded, by an exec.
+_IDLE = 30.0
 
 
-def _has_run_well(state: dict) -> bool:
-    """Whether the run has lasted for at least _GOOD_RUN seconds (`began` is in seconds since boot)."""
-    return _is_number(state.get("began")) and time.monotonic() - state["began"] >= _GOOD_RUN
+@dataclass
+class Supervised:
+    """A container: its run state, a pidfd of its first process or a time of its restart, and clients that wait.
 
-
-def _ending(state: dict, code: int | None) -> dict:
-    """The exit record of the run in `state`."""
-    return {
-        "version": 1,
-        "pid": state["pid"],
-        "start_time": state["start_time"],
-        "exit_code": None if code is None else (code if code >= 0 else 128 - code),
-        "signal": -code if code is not None and code < 0 else None,
-        "oom_killed": _was_oom_killed(state),
-        "finished_at": time.time(),
-    }
-
-
-def oom_kills(path: str) -> int:
-    """Number of processes of a cgroup that the OOM killer has killed, from the file at `path`.
-
-    The file is memory.events in version 2, memory.oom_control in version 1.
+    `restart_at`: seconds since boot. `flaps`: restarts since the last good run. `helper` starts, restarts or stops it.
     """
-    try:
-        with open(path, "rb") as file:
-            return next((int(line.split()[1]) for line in file if line.startswith(b"oom_kill ")), 0)
-    except (OSError, ValueError):
-        return 0
+
+    paths: ContainerPaths
+    state: dict
+    pidfd: int | None = None
+    restart_at: float | None = None
+    flaps: int = 0
+    helper: Helper | None = None
+    is_released: bool = False
+    waiting: list[socket.socket] = field(default_factory=list)
 
 
-def _was_oom_killed(state: dict) -> bool:
-    return oom_kills(str(state.get("oom_file", ""))) > _count(state, "oom_kills")
+def supervise() -> None:
+    """Supervise all containers of this host until none is left. Standard input is the listening socket."""
+    signals = receive_signals()
+    syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
+    lower_oom_score()
+    raise_descriptor_limit()
+    Supervisor(socket.socket(fileno=LISTENER_FD), signals).run()
 
 
-def _log_oom_kill(state: dict, log: str) -> None:
-    if _was_oom_killed(state):
-        append_log_line(log, "the kernel has killed a process inside for lack of memory (option memory)")
+class Supervisor:
+    """The event loop and its state."""
 
+    def __init__(self, listener: socket.socket, signals: int) -> None:
+        self._listener = listener
+        self._signals = signals
+        self._containers: dict[str, Supervised] = {}
+        self._loop = EventLoop()
+        self._is_ending = False
+        self._next_bundle = ""
+        self._is_loaded = False
+        self._last_request = time.monotonic()
+        listener.setblocking(False)
+        self._loop.add(listener.fileno(), self._accept)
+        self._loop.add(signals, self._receive_signals)
 
-def append_log_line(path: str, text: str) -> None:
-    """Append a line to a container's log. Errors are ignored."""
-    try:
-        # A process inside may hold a lease on the log: O_NONBLOCK makes this fail at once (fcntl(2)).
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
-        with open(os.open(path, flags, 0o600), "a", encoding="utf-8", errors="backslashreplace") as log:
-            log.write(f"conductor: {time.strftime('%FT%TZ', time.gmtime())} {text}\n")
-    except OSError:
-        # For instance a full disk; a supervisor has no other place to report it.
-        pass
+    def run(self) -> None:
+        """Adopt the containers that run already, and serve until none is left."""
+        for name in records.running_names():
+            self._adopt(name)
+        while not self._is_done():
+            self._loop.handle(self._timeout())
+            self._restart_due()
+            self._reap_strays()
+            self._replace_program()
 
+    def _timeout(self) -> float | None:
+        """Seconds until the next restart, or until the program is to be executed again."""
+        times = [c.restart_at for c in self._containers.values() if c.restart_at is not None]
+        if self._is_loaded and not self._is_busy():
+            times.append(self._last_request + _IDLE)
+        return max(0.0, min(times) - time.monotonic()) if times else None
 
-def exec_bundle(directory: str, *arguments: str) -> None:
-    """Execute the bundle in `directory` with a new environment. Never returns. Raises OSError.
+    # Requests
 
-    Uses this interpreter, or /usr/bin/python3 if an upgrade has removed it.
-    """
-    environment = {"PATH": _PATH, "HOME": "/root"}
-    for python in (sys.executable, _PYTHON):
+    def _accept(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            connection, _ = self._listener.accept()
+            connection.setblocking(False)
+            self._loop.add(connection.fileno(), lambda: self._read_request(connection))
+
+    def _read_request(self, connection: socket.socket) -> None:
+        self._loop.remove(connection.fileno())
         try:
-            os.execve(python, [python, "-I", "-S", directory, *arguments], environment)
-        except FileNotFoundError:
-            if python == _PYTHON:
-                raise
+            request = parse_request(connection.recv(LARGEST))
+        except OSError:
+            request = None
+        pid, uid = peer(connection)
+        if request is None or uid != 0:
+            connection.close()
+            return
+        self._last_request = time.monotonic()
+        with contextlib.suppress(OSError):
+            if self._answers_later(request):
+                connection.send(LATER)
+                connection.close()
+                return
+            connection.send(ACCEPTED)
+        self._see_exit(request.name)
+        if request.verb == "start":
+            self._start(request, pid, connection)
+        elif request.verb == "release":
+            self._release(request.name, connection)
+        elif request.verb == "adopt":
+            found = self._containers.get(request.name) or self._adopt(request.name)
+            _answer(connection, {"supervised": found is not None})
+        else:
+            _answer(connection, {"state": self._state_of(request.name)})
+
+    def _answers_later(self, request: Request) -> bool:
+        """Whether a start has to be requested again: at the end of this process, or until another bundle replaces it.
+
+        Also while the container is being restarted.
+        """
+        if request.verb != "start":
+            return False
+        if not self._is_ending and request.bundle != sys.argv[0]:
+            self._next_bundle = request.bundle
+        container = self._containers.get(request.name)
+        return self._is_ending or bool(self._next_bundle) or (container is not None and container.helper is not None)
+
+    def _state_of(self, name: str) -> str:
+        container = self._containers.get(name)
+        if container is None:
+            return ""
+        return "running" if container.pidfd is not None else "restarting"
+
+    def _start(self, request: Request, client: int, connection: socket.socket) -> None:
+        old = self._containers.get(request.name)
+        if old is not None and old.pidfd is not None:
+            # Its restart policy has started it at the same time.
+            _answer(connection, {})
+            return
+        # In this process, so that the helpers of later starts have the modules already.
+        load_modules_of_start()
+        self._is_loaded = True
+        paths = ContainerPaths.of(request.container_dir, request.name)
+        container = self._containers[request.name] = Supervised(paths, {})
+        container.waiting.append(connection)
+        self._help(container, lambda: start(paths, request.seccomp, client), self._has_started)
+
+    def _has_started(self, container: Supervised, error: str) -> None:
+        name = container.paths.name
+        del self._containers[name]
+        if not error and self._adopt(name) is None:
+            error = "its run state is lost"
+        for connection in container.waiting:
+            _answer(connection, {"error": error})
+
+    def _release(self, name: str, connection: socket.socket) -> None:
+        container = self._containers.get(name)
+        if container is None:
+            _answer(connection, {})
+            return
+        container.waiting.append(connection)
+        container.is_released = True
+        container.restart_at = None
+        if container.pidfd is None and container.helper is None:
+            self._forget(container)
+
+    # Containers
+
+    def _adopt(self, name: str) -> Supervised | None:
+        """Supervise a container by its run state; return it, or None if it has ended and is not to be restarted."""
+        found = records.read_process(name)
+        if found is None:
+            return None
+        paths, state = found
+        container = self._containers[name] = Supervised(paths, state, flaps=flaps_of(state))
+        pidfd = open_first_process(state["pid"], state["start_time"])
+        if pidfd is not None:
+            container.pidfd = pidfd
+            self._loop.add(pidfd, lambda: self._has_ended(container))
+            if self._is_ending:
+                self._stop(container)
+            return container
+        record = records.read_record(paths.exit)
+        if record is None or not records.is_of_run(record, state):
+            record = self._write_exit(container, None)
+        self._after_exit(container, records.status_in(record))
+        return self._containers.get(name)
+
+    def _see_exit(self, name: str) -> None:
+        """Handle the end of the first process of a container now, if it has ended, before a request is answered."""
+        container = self._containers.get(name)
+        if container is not None and container.pidfd is not None and is_readable(container.pidfd):
+            self._has_ended(container)
+
+    def _has_ended(self, container: Supervised) -> None:
+        pidfd, container.pidfd = container.pidfd, None
+        if pidfd is None:
+            return
+        status = wait_status(pidfd)
+        self._loop.close(pidfd)
+        self._write_exit(container, status)
+        if has_run_well(container.state, time.monotonic()):
+            container.flaps = 0
+        self._after_exit(container, status)
+
+    def _write_exit(self, container: Supervised, status: int | None) -> dict:
+        oom_killed = records.was_oom_killed(container.state)
+        record = exit_record(container.state, status, oom_killed, time.time())
+        records.write_record(container.paths.exit, record)
+        if oom_killed:
+            text = "the kernel has killed a process inside for lack of memory (option memory)"
+            records.append_log_line(container.paths.log, text)
+        return record
+
+    def _after_exit(self, container: Supervised, status: int | None) -> None:
+        """Plan the restart of a container whose first process has ended, or forget it."""
+        spec = records.read_record(container.paths.spec) or {}
+        if self._is_ending or container.is_released or not should_restart(spec, status, container.flaps):
+            if container.helper is None:
+                self._forget(container)
+            return
+        container.restart_at = time.monotonic() + backoff(container.flaps)
+
+    def _forget(self, container: Supervised) -> None:
+        self._containers.pop(container.paths.name, None)
+        for connection in container.waiting:
+            _answer(connection, {})
+
+    # Helpers
+
+    def _help(
+        self,
+        container: Supervised,
+        body: Callable[[], None],
+        done: Callable[[Supervised, str], None],
+        keep: tuple[int, ...] = (),
+    ) -> None:
+        """Run `body` in a helper; call `done` with its error, "" after success, when it has ended."""
+        try:
+            helper = fork_helper(body, keep)
+        except OSError as error:
+            done(container, f"no process can be created ({error.strerror})")
+            return
+        container.helper = helper
+
+        def ended() -> None:
+            container.helper = None
+            text = ""
+            with contextlib.suppress(BlockingIOError):
+                text = os.read(helper.error, LARGEST).decode(errors="replace")
+            os.close(helper.error)
+            self._loop.close(helper.pidfd)
+            _, status = os.waitpid(helper.pid, 0)
+            if not text and status:
+                text = f"its helper ended early (status {os.waitstatus_to_exitcode(status)})"
+            done(container, text)
+
+        self._loop.add(helper.pidfd, ended)
+
+    def _restart_due(self) -> None:
+        now = time.monotonic()
+        for container in list(self._containers.values()):
+            if container.restart_at is None or container.restart_at > now:
+                continue
+            container.restart_at = None
+            spec = records.read_record(container.paths.spec) or {}
+            if spec.get("wanted") != "running" or self._is_ending:
+                self._forget(container)
+                continue
+            container.flaps += 1
+            paths, state, flaps = container.paths, container.state, container.flaps
+            self._help(container, functools.partial(restart, paths, state, flaps), self._has_restarted)
+
+    def _has_restarted(self, container: Supervised, error: str) -> None:
+        old, flaps, released = container.state, container.flaps, container.is_released
+        if error:
+            again = f"next try in {backoff(flaps):g} s if the policy allows it"
+            records.append_log_line(container.paths.log, f"restart failed: {error}; {again}")
+            # A failed restart counts as a short run, also for the next supervisor.
+            container.state = {**old, "steady": count(old, "restarts") - flaps}
+            if not released:
+                records.write_record(container.paths.run_state, container.state)
+            record = records.read_record(container.paths.exit) or {}
+            self._after_exit(container, records.status_in(record))
+            return
+        waiting, name = container.waiting, container.paths.name
+        del self._containers[name]
+        adopted = self._adopt(name)
+        if adopted is None:
+            for connection in waiting:
+                _answer(connection, {})
+            return
+        adopted.waiting, adopted.is_released = waiting, released
+        spec = records.read_record(container.paths.spec) or {}
+        if released or spec.get("wanted") != "running":
+            # Stopped by a user while it was restarted.
+            self._stop(adopted)
+
+    def _stop(self, container: Supervised) -> None:
+        """Stop a running container by the options in its spec. Without a spec it is killed at once."""
+        pidfd, pid = container.pidfd, container.state["pid"]
+        if pidfd is None or container.helper is not None:
+            return
+        # Read now, since both can change while it runs.
+        spec = records.read_record(container.paths.spec) or {}
+        stop_signal, timeout = stop_options(spec, signal.SIGTERM, signal.NSIG - 1)
+        self._help(container, lambda: stop(pid, pidfd, stop_signal, timeout), self._has_stopped, (pidfd,))
+
+    def _has_stopped(self, container: Supervised, _error: str) -> None:
+        if container.pidfd is None:
+            self._forget(container)
+
+    # Signals and the end of this process
+
+    def _receive_signals(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            if signal.SIGTERM in os.read(self._signals, 4096) and not self._is_ending:
+                self._is_ending = True
+                for container in list(self._containers.values()):
+                    if container.pidfd is not None:
+                        self._stop(container)
+                    elif container.helper is None:
+                        self._forget(container)
+
+    def _reap_strays(self) -> None:
+        """Wait for ended children that are neither helpers nor first processes, as those that a killed helper left."""
+        if any(container.helper for container in self._containers.values()):
+            return
+        known = {container.state["pid"] for container in self._containers.values() if container.pidfd is not None}
+        while True:
+            try:
+                found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return
+            if found is None or found.si_pid in known:
+                return
+            os.waitpid(found.si_pid, 0)
+
+    def _is_busy(self) -> bool:
+        """Whether a client or a helper must be served by this program."""
+        return len(self._loop) > 2 + sum(c.pidfd is not None for c in self._containers.values())
+
+    def _replace_program(self) -> None:
+        """Execute another bundle if a request needs it, or this one if the loaded modules are not needed any more."""
+        is_idle = self._is_loaded and time.monotonic() >= self._last_request + _IDLE
+        if self._is_ending or self._is_busy() or not (self._next_bundle or is_idle):
+            return
+        program, self._next_bundle = self._next_bundle or sys.argv[0], ""
+        self._last_request = time.monotonic()
+        if os.path.isfile(os.path.join(program, "__main__.py")):
+            block_signals()
+            exec_supervisor(program, self._listener.fileno())
+
+    def _is_done(self) -> bool:
+        """Whether nothing is left. Then no client can connect any more."""
+        if self._containers or len(self._loop) > 2:
+            return False
+        try:
+            with locked(LOCK_DIR, supervisor_lock(), 0):
+                if is_readable(self._listener.fileno()):
+                    return False
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(SOCKET)
+                self._listener.close()
+                return True
+        except LockTimeout:
+            # A module is about to connect; it sends a request, or it lets go of the lock.
+            time.sleep(0.01)
+            return False
 
 
-def block_signals() -> None:
-    """Block signals until `supervise` receives them: they stay pending across an exec (execve(2)).
-
-    Otherwise they could end a supervisor that is starting its container, which would then run without one.
-    """
-    signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
-
-
-def _receive_signals() -> int:
-    """Unblock signals; return a descriptor that becomes readable, and stays so, on SIGTERM. Ignores SIGHUP and SIGINT.
-
-    Python runs handlers between its instructions, so a handler alone would miss a signal right before a wait.
-    """
-    for signum in (signal.SIGHUP, signal.SIGINT):
-        signal.signal(signum, signal.SIG_IGN)
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    signal.signal(signal.SIGTERM, lambda *_: None)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
-    return reader
-
-
-def should_restart(spec: dict, code: int | None, flaps: int) -> bool:
-    """Whether the restart policy in `spec` restarts the container after an exit with `code` (negative: a signal).
-
-    `flaps`: restarts since the last good run. A container that was stopped by a user is never restarted.
-    """
-    if spec.get("wanted") != "running":
-        return False
-    policy, retries = spec.get("restart_policy"), spec.get("restart_retries", 0)
-    if policy == "always":
-        return True
-    limited = _is_number(retries) and retries > 0
-    return policy == "on-failure" and code != 0 and (not limited or flaps < retries)
-
-
-def backoff(flaps: int) -> float:
-    """Seconds to wait before the next restart: doubled each time up to a minute, so that a crash loop costs little."""
-    return min(_BACKOFF_FIRST * 2 ** min(flaps, 20), _BACKOFF_MAX)
-
-
-def _lower_oom_score() -> None:
-    """Make this process one of the last that the OOM killer kills, since it restarts a container that was killed.
-
-    As conmon and containerd's shim do. Not -1000, which is never, since a host without memory could not recover then. A
-    first process that it restarts sets its own value.
-    """
-    try:
-        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
-            file.write("-999")
-    except OSError:
-        # Root without CAP_SYS_RESOURCE: its small size still makes it an unlikely target.
-        pass
-
-
-def _watch(pid: int, start_time: int, spec_path: str, request: int) -> int | None:
-    """Wait until the first process has ended; stop it as soon as `request` is readable.
-
-    Returns its exit status (negative: a signal), or None if it is not a child of this process (new supervisor).
-    """
-    pidfd = open_first_process(pid, start_time)
-    if pidfd is not None:
-        if pidfd not in _wait({pidfd, request}):
-            # Read now, since both can change while it runs. Without a spec it is killed at once, as by `stop`.
-            spec = _read(spec_path) or {}
-            stop_signal, timeout = spec.get("stop_signal", signal.SIGTERM), spec.get("stop_timeout", 0)
-            if not (_is_number(stop_signal) and 0 < stop_signal < signal.NSIG and _is_number(timeout)):
-                stop_signal, timeout = signal.SIGTERM, 0
-            terminate(pidfd, pid, stop_signal, timeout)
-            _wait({pidfd})
-        os.close(pidfd)
-    try:
-        _, status = os.waitpid(pid, 0)
-    except ChildProcessError:
-        return None
-    return os.waitstatus_to_exitcode(status)
-
-
-def open_first_process(pid: int, start_time: int) -> int | None:
-    """A pidfd of the first process; None if it has ended, after which its pid may belong to another process."""
-    try:
-        pidfd = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return None
-    # Checked while the descriptor holds the process (start time: field 22 of proc(5)).
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            same = int(file.read().rpartition(b")")[2].split()[19]) == start_time
-    except OSError:
-        same = False
-    if same:
-        return pidfd
-    os.close(pidfd)
-    return None
-
-
-def _wait(descriptors: set[int], seconds: float | None = None) -> set[int]:
-    """Wait for readable descriptors and return them, none after `seconds`. A pidfd is readable if its process ended."""
-    readable, _, _ = select.select(descriptors, (), (), seconds)
-    return set(readable)
-
-
-def _count(state: dict, name: str) -> int:
-    return int(state[name]) if _is_number(state.get(name)) else 0
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _read(path: str) -> dict | None:
-    """The JSON object in a state file; None if it is missing or damaged, which a supervisor cannot report."""
-    try:
-        with open(path, "rb") as file:
-            value = json.load(file)
-    except (OSError, ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _write(path: str, value: dict) -> None:
-    # OSError: a full disk, or a container that was removed meanwhile; a supervisor cannot report it.
+def _answer(connection: socket.socket, value: dict) -> None:
+    """Send an answer and close the connection. The client may have been killed meanwhile."""
     with contextlib.suppress(OSError):
-        write_atomic(path, json.dumps(value).encode())
+        connection.send(json.dumps(value).encode())
+    connection.close()

@@ -1,0 +1,92 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files that the supervisor reads and writes. It cannot report an error, so a damaged file is like a missing one."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+
+from ..._engine.paths import RUN_DIR, ContainerPaths
+from ..._kernel.files.atomic_write import write_atomic
+from .policy import count, is_number
+
+_STATES = os.path.join(RUN_DIR, "containers")
+_SUFFIX = ".json"
+
+
+def running_names() -> list[str]:
+    """Return the names of all containers that have a run state."""
+    try:
+        entries = os.listdir(_STATES)
+    except FileNotFoundError:
+        return []
+    # Build containers begin with a dot, too; temporary files end differently.
+    return sorted(entry[: -len(_SUFFIX)] for entry in entries if entry.endswith(_SUFFIX))
+
+
+def read_record(path: str) -> dict | None:
+    """Return the JSON object in the file `path`; None if it is missing or damaged."""
+    try:
+        with open(path, "rb") as file:
+            value = json.load(file)
+    except (OSError, ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def write_record(path: str, value: dict) -> None:
+    """Write a JSON object atomically. Errors are ignored: a full disk, or a container that was removed meanwhile."""
+    with contextlib.suppress(OSError):
+        write_atomic(path, json.dumps(value).encode())
+
+
+def read_process(name: str) -> tuple[ContainerPaths, dict] | None:
+    """Return paths and run state of container `name`; None without a process in its run state."""
+    state = read_record(os.path.join(_STATES, name + _SUFFIX))
+    if state is None or not all(is_number(state.get(key)) for key in ("pid", "start_time")):
+        return None
+    container_dir = state.get("container_dir")
+    if not isinstance(container_dir, str) or not container_dir.startswith("/"):
+        return None
+    return ContainerPaths.of(container_dir, name), state
+
+
+def is_of_run(record: dict | None, state: dict) -> bool:
+    """Return whether the exit record is that of the run in `state`."""
+    return record is not None and all(record.get(key) == state[key] for key in ("pid", "start_time"))
+
+
+def status_in(record: dict) -> int | None:
+    """Return the exit code of an exit record, None if it is unknown."""
+    return int(record["exit_code"]) if is_number(record.get("exit_code")) else None
+
+
+def was_oom_killed(state: dict) -> bool:
+    """Return whether the OOM killer has killed a process of the container since its start."""
+    return oom_kills(str(state.get("oom_file", ""))) > count(state, "oom_kills")
+
+
+def oom_kills(path: str) -> int:
+    """Return the number of processes of a cgroup that the OOM killer has killed, from the file at `path`.
+
+    The file is memory.events in version 2, memory.oom_control in version 1.
+    """
+    try:
+        with open(path, "rb") as file:
+            return next((int(line.split()[1]) for line in file if line.startswith(b"oom_kill ")), 0)
+    except (OSError, ValueError):
+        return 0
+
+
+def append_log_line(path: str, text: str) -> None:
+    """Append a line to a container's log. Errors are ignored."""
+    # OSError: for instance a full disk; a supervisor has no other place to report it.
+    with contextlib.suppress(OSError):
+        # A process inside may hold a lease on the log: O_NONBLOCK makes this fail at once (fcntl(2)).
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+        with open(os.open(path, flags, 0o600), "a", encoding="utf-8", errors="backslashreplace") as log:
+            log.write(f"conductor: {time.strftime('%FT%TZ', time.gmtime())} {text}\n")
