@@ -22,7 +22,11 @@ from waiting import until
 long = pytest.mark.long
 executes = Executed()
 OUTPUT = ("README.md", "text", "$ ansible-playbook -i hosts web.yml")
-NOT_EXECUTED = {OUTPUT: "output of the playbook above it; test_example compares it"}
+COMPOSE = ("docs/guide.md", "yaml", "- name: Deploy a Compose file")
+NOT_EXECUTED = {
+    OUTPUT: "output of the playbook above it; test_example compares it",
+    COMPOSE: "test_compose_file executes it with the file",
+}
 RUN = 'run() { module=$1; shift; ansible all -i hosts -m "conductor.containers.$module" -a "$*"; }'
 INVENTORY = (
     "docs/guide.md",
@@ -167,6 +171,45 @@ def test_modules_one_by_one(bare_host, reader, text):
     assert len(answers) == len(re.findall("^run ", text, re.MULTILINE)) and answers.count("SUCCESS") == 5, done.stdout
     assert bare_host.run("cat", "/root/hello").stdout == "hello"
     assert [one["name"] for one in bare_host.module("conductor_container_info")["containers"]] == ["db"]
+
+
+def play_tasks(reader, text, *options):
+    """Run a block of tasks as a playbook; returns its output."""
+    return play(reader, yaml.safe_dump([{"hosts": "web", "tasks": yaml.safe_load(text)}]), *options)
+
+
+@executes("docs/guide.md", "yaml", "- name: Create a container and its network")
+def test_container_and_network_in_one_task(bare_host, reader, cached_image, text):
+    mount_image(bare_host, cached_image)
+    container(bare_host, "db")
+    bare_host.module("conductor_network", container="db")
+    play_tasks(reader, text)
+    assert [entry["peer"] for entry in network(bare_host, "box")["peers"]] == ["db"]
+    assert "changed=0 " in play_tasks(reader, text)
+
+
+@long
+@executes("docs/guide.md", "yaml", "- name: Deploy a stack")
+def test_stack(bare_host, reader, text):
+    mount_images(bare_host, yaml.safe_load(text))
+    play_tasks(reader, text)
+    until_reaches(bare_host, "web-2", "cache", 6379)
+    assert "changed=0 " in play_tasks(reader, text)
+
+
+@long
+@executes("docs/guide.md", "yaml", "# compose.yml")
+def test_compose_file(bare_host, reader, text):
+    """With the task below it."""
+    mount_images(bare_host, yaml.safe_load(text))
+    (reader.directory / "compose.yml").write_text(text)
+    # The root of a test host is an overlay, of which the kernel makes no idmapped mounts.
+    bare_host.run("sh", "-ec", "mkdir /srv/shop; mount -t tmpfs tmpfs /srv/shop; mkdir /srv/shop/html")
+    bare_host.run("tee", "/srv/shop/html/index.html", stdin="hello")
+    play_tasks(reader, block(*COMPOSE))
+    until_answers(bare_host, "hello")
+    until_reaches(bare_host, "web", "cache", 6379)
+    assert "changed=0 " in play_tasks(reader, block(*COMPOSE))
 
 
 @executes("docs/guide.md", "yaml", "module_defaults:")
