@@ -17,6 +17,8 @@ description:
   - The name of the inventory file must end with C(.conductor.yml) or C(.conductor.yaml).
   - Groups are C(conductor), C(conductor_host_NAME), C(conductor_image_NAME), C(conductor_state_STATE), and
     C(conductor_label_NAME_VALUE) for each label. Characters that are not valid in names of groups become C(_).
+  - Containers of M(conductor.containers.conductor_stack) are also in C(conductor_stack_STACK), and in
+    C(conductor_service_STACK_ENTRY) with the key of their entry, whatever its C(count).
   - For a host that does not answer, the plugin prints a warning and keeps the containers in the cache.
   - Answers are untrusted input. A container with invalid facts, or with the name of another host or group of the
     inventory, is skipped with a warning.
@@ -116,6 +118,7 @@ from ansible.playbook.play_context import PlayContext
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 from ansible.plugins.loader import connection_loader
 from ansible.utils.vars import combine_vars
+from ansible_collections.conductor.containers.plugins.module_utils._engine.names import SERVICE_LABEL, STACK_LABEL
 from ansible_collections.conductor.containers.plugins.module_utils._errors import one_line
 from ansible_collections.conductor.containers.plugins.plugin_utils.bounded_calls import CallFailed, bounded_calls
 from ansible_collections.conductor.containers.plugins.plugin_utils.connection_vars import (
@@ -287,7 +290,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         groups = [f"host_{managed_host}", f"state_{facts['state']}"]
         # A damaged container has no image and no labels.
         groups += [f"image_{facts['image']}"] if "image" in facts else []
-        groups += [f"label_{key}_{value}" for key, value in facts.get("labels", {}).items()]
+        labels = facts.get("labels", {})
+        groups += [f"label_{key}_{value}" for key, value in labels.items()]
+        groups += _stack_groups(labels)
         try:
             for group in ("conductor", *(f"conductor_{group}" for group in groups)):
                 self.inventory.add_child(self.inventory.add_group(self._sanitize_group_name(group)), name)
@@ -318,3 +323,11 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         variables = self._variables(name)
         self._add_host_to_composed_groups(self.get_option("groups"), variables, name, strict=strict)
         self._add_host_to_keyed_groups(self.get_option("keyed_groups"), variables, name, strict=strict)
+
+
+def _stack_groups(labels: dict[str, str]) -> list[str]:
+    """Return the groups of a container's stack and of its entry there, from the labels that conductor_stack sets."""
+    stack, service = labels.get(STACK_LABEL), labels.get(SERVICE_LABEL)
+    if not stack:
+        return []
+    return [f"stack_{stack}", *([f"service_{stack}_{service}"] if service else [])]

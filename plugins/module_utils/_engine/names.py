@@ -9,6 +9,8 @@ import re
 
 from .._errors import InvalidInput
 
+# Labels of the containers of a stack: its name, and the key of the entry that describes the container.
+STACK_LABEL, SERVICE_LABEL = "conductor.stack", "conductor.service"
 # 63 is the limit of one DNS label (RFC 1035, 2.3.4), and a container's name is its default host name.
 _NAME = re.compile(r"[a-z0-9A-Z](?:[a-zA-Z0-9_.-]{0,61}[a-zA-Z0-9])?")
 

@@ -29,6 +29,7 @@ from .._engine.container_records import container_names
 from .._engine.convert_options import convert_options
 from .._engine.engine import Run, UseCase, perform
 from .._engine.locks import container_lock, ids_lock, image_lock
+from .._engine.names import STACK_LABEL
 from .._engine.parallel import Job, Outcome, run_jobs
 from .._engine.paths import LOCK_DIR, ContainerPaths
 from .._engine.settings import Settings
@@ -51,7 +52,7 @@ from .plan.stack import (
     require_own,
 )
 from .spec.source import with_containers
-from .spec.stack import STACK_LABEL, Member, Stack, parse_stack
+from .spec.stack import Member, Stack, parse_stack
 
 
 @dataclass

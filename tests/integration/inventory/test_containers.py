@@ -50,6 +50,17 @@ def test_the_graph_shows_containers_in_groups_by_host_image_state_and_label(flee
     assert "|--@conductor_host_beta:" in ask(fleet, "--graph")
 
 
+def test_containers_of_a_stack_are_grouped_by_stack_and_by_entry(fleet):
+    entry = {"image": "debian", "command": SLEEP}
+    alpha = fleet.hosts["alpha"]
+    alpha.module("conductor_stack", name="my-shop", containers={"front": {**entry, "count": 2}, "db": entry})
+    found = listed(fleet)
+    assert sorted(found["conductor_stack_my_shop"]["hosts"]) == ["db.alpha", "front-1.alpha", "front-2.alpha"]
+    assert sorted(found["conductor_service_my_shop_front"]["hosts"]) == ["front-1.alpha", "front-2.alpha"]
+    assert found["conductor_service_my_shop_db"]["hosts"] == ["db.alpha"]
+    assert not [name for name in found if name.startswith("conductor_stack_") and name != "conductor_stack_my_shop"]
+
+
 @pytest.mark.core
 def test_tasks_run_in_what_was_listed(fleet):
     ask(fleet, "--list", states=["running"])

@@ -21,10 +21,11 @@ from ..._container.plan.container import (
 )
 from ..._engine.action import Action, Plan
 from ..._engine.id_range import IdRange
+from ..._engine.names import STACK_LABEL
 from ..._errors import Conflict
 from ..._network.plan.stages import AttachNetwork, DetachNetwork, NetworkStage
 from ..._network.plan.view import NetworkView
-from ..spec.stack import STACK_LABEL, Stack
+from ..spec.stack import Stack
 from .network import NetworkWish, Policy, plan_attach, plan_detach, with_members
 
 

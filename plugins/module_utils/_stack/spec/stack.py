@@ -10,14 +10,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..._engine.convert_options import convert_options
-from ..._engine.names import parse_name
+from ..._engine.names import SERVICE_LABEL, STACK_LABEL, parse_name
 from ..._errors import InvalidInput
 from ..._network.spec.ports import PortRange, parse_port_ranges
 from ..._network.spec.request import IN_PLACE, PEER
 from .request import CONDITIONS, service_options
 
-# Labels of the containers of a stack.
-STACK_LABEL, SERVICE_LABEL = "conductor.stack", "conductor.service"
 _MOST = 4096
 
 
