@@ -12,7 +12,7 @@ from argparse import Namespace
 from .._container import store
 from .._engine.container_records import require_one_container_dir
 from .._engine.engine import UseCase, check, perform
-from .._engine.names import parse_name
+from .._engine.names import STACK_LABEL, parse_name
 from .._engine.paths import ContainerPaths, ImagePaths
 from .._engine.settings import Settings
 from .._engine.text_table import table
@@ -143,6 +143,13 @@ def do_stop(args: Namespace) -> int:
     return _show_change(args, result, f"container {args.name} does not exist")
 
 
+def do_down(args: Namespace) -> int:
+    from .._stack.use_case import build
+
+    case = build({"name": args.name, "state": "absent"}, _settings())
+    return _show_change(args, _change(args, case), f"stack {args.name} has no containers")
+
+
 def do_exec(args: Namespace) -> int:
     settings = _settings()
     options = {"env": _environment(args.env), "chdir": args.workdir, "user": args.user}
@@ -186,6 +193,12 @@ def _environment(given: list[str]) -> dict[str, str]:
 
 def do_ps(args: Namespace) -> int:
     result = _look(_containers(_settings()))
+    if args.stack is not None:
+        stack = parse_name(args.stack, "--stack")
+        # The stack of a damaged container is not known.
+        result["containers"] = [
+            c for c in result["containers"] if "labels" not in c or c["labels"].get(STACK_LABEL) == stack
+        ]
     if args.json:
         print_json(result)
         return 0
@@ -194,7 +207,8 @@ def do_ps(args: Namespace) -> int:
         for c in result["containers"]
     ]
     headings = ("NAME", "STATE", "IMAGE", "ADDRESSES", "COMMAND", "SINCE")
-    _print_table(headings, rows, "no containers; create one with: conductor run IMAGE NAME")
+    empty = "no containers; create one with: conductor run IMAGE NAME"
+    _print_table(headings, rows, empty if args.stack is None else f"stack {args.stack} has no containers")
     _warn_of_errors(result["containers"])
     return 0
 

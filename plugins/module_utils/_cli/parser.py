@@ -177,6 +177,15 @@ def _info(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("name", metavar="NAME", nargs="?", help="name of a container; default: the whole host")
 
 
+def _ps(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--stack", metavar="STACK", help="list only the containers of this stack")
+
+
+def _down(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("name", metavar="STACK", help="name of the stack")
+    _changes(verb)
+
+
 def _completion(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "what",
@@ -222,7 +231,22 @@ examples:
 """,
         _run,
     ),
-    "ps": ("list the containers", "Lists containers that are not running too.\n\nexample:\n  conductor ps\n", _images),
+    "ps": (
+        "list the containers",
+        "Lists containers that are not running too.\n\nexamples:\n  conductor ps\n  conductor ps --stack shop\n",
+        _ps,
+    ),
+    "down": (
+        "stop the containers of a stack and DELETE THEM WITH THEIR DATA",
+        """\
+Does the same as the module conductor_stack with state=absent. All containers are stopped at the same time. Images
+are kept.
+
+example:
+  conductor down shop
+""",
+        _down,
+    ),
     "stop": (
         "stop a container and DELETE IT WITH ITS DATA",
         """\
