@@ -41,8 +41,10 @@ class ActionModule(BundledAction):
     def _with_file(self, arguments: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
         """Return the arguments with the containers of the file `src` instead of it, and warnings."""
         # They cost time, and only a task with src needs them.
+        from ansible_collections.conductor.containers.plugins.module_utils._stack.spec.compose.file import (
+            read_compose_file,
+        )
         from ansible_collections.conductor.containers.plugins.module_utils._stack.spec.source import require_one_source
-        from ansible_collections.conductor.containers.plugins.plugin_utils.compose_file import read_compose_file
 
         own = {name: value for name, value in arguments.items() if name in _OPTIONS}
         checked = ArgumentSpecValidator(_OPTIONS).validate(own)

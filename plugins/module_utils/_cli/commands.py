@@ -143,6 +143,19 @@ def do_stop(args: Namespace) -> int:
     return _show_change(args, result, f"container {args.name} does not exist")
 
 
+def do_up(args: Namespace) -> int:
+    from .._stack.use_case import build
+    from .stack_file import read_stack_file
+
+    settings = _settings()
+    params, warnings = read_stack_file(args.file, args.name)
+    for text in warnings:
+        _warn(text)
+    allowed = {name: True for name in ("prune", "restart", "recreate") if getattr(args, name)}
+    result = _change(args, build({**params, **allowed}, settings))
+    return _show_change(args, result, f"stack {params['name']} is up to date")
+
+
 def do_down(args: Namespace) -> int:
     from .._stack.use_case import build
 

@@ -23,7 +23,7 @@ _conductor() {
         word=${COMP_WORDS[i]}
         case $word in
             --) compopt -o default; return ;;
-            -u | --user | -e | --env | --expose | -w | --workdir | --stack | =) ((i++)) ;;
+            -u | --user | -e | --env | --expose | -w | --workdir | --stack | --name | =) ((i++)) ;;
             -*) ;;
             *) if [[ $verb ]]; then ((count++)); else verb=$word; fi ;;
         esac
@@ -32,10 +32,11 @@ _conductor() {
     ((i == COMP_CWORD)) || return
     case $verb in
         '') options='--json --help'
-            names='build images rmi run ps down stop start exec logs addnetwork peer info reconcile completion' ;;
+            names='build images rmi run ps up down stop start exec logs addnetwork peer info reconcile completion' ;;
         images | info | completion) options='--json --help' ;;
         ps) options='--stack --json --help' ;;
         build | down | start | peer | reconcile) options='--check --diff --json --help' ;;
+        up) options='--name --prune --restart --recreate --check --diff --json --help' ;;
         rmi) options='--force --check --diff --json --help' ;;
         run) options='--detach --check --diff --json --help' ;;
         stop) options='--keep --force --check --diff --json --help' ;;
@@ -47,6 +48,7 @@ _conductor() {
         rmi:0 | run:0) names=$("${COMP_WORDS[0]}" completion images 2>/dev/null) ;;
         stop:0 | start:0 | exec:0 | logs:0 | addnetwork:0 | info:0 | peer:[01])
             names=$("${COMP_WORDS[0]}" completion containers 2>/dev/null) ;;
+        up:0) compopt -o default ;;
         completion:0) names='bash images containers' ;;
     esac
     [[ $current == -* ]] && names=$options

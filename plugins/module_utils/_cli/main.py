@@ -96,7 +96,7 @@ def _failed(error: ConductorError, as_json: bool) -> int:
     except OSError:
         # The streams are closed.
         pass
-    return EXIT.get(type(error), EXIT[EffectFailed])
+    return next((code for kind, code in EXIT.items() if isinstance(error, kind)), EXIT[EffectFailed])
 
 
 def _have_standard_streams() -> None:

@@ -181,6 +181,19 @@ def _ps(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--stack", metavar="STACK", help="list only the containers of this stack")
 
 
+def _up(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("file", metavar="FILE", help="Compose file, or options of the module conductor_stack")
+    verb.add_argument("--name", metavar="STACK", help="name of the stack; default: name in the file")
+    verb.add_argument(
+        "--prune", action="store_true", help="delete containers of the stack that are not listed any more"
+    )
+    verb.add_argument("--restart", action="store_true", help="allow to restart containers for changed options")
+    verb.add_argument(
+        "--recreate", action="store_true", help="allow to create containers anew, without the data in their root"
+    )
+    _changes(verb)
+
+
 def _down(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("name", metavar="STACK", help="name of the stack")
     _changes(verb)
@@ -235,6 +248,19 @@ examples:
         "list the containers",
         "Lists containers that are not running too.\n\nexamples:\n  conductor ps\n  conductor ps --stack shop\n",
         _ps,
+    ),
+    "up": (
+        "create and start the containers of a stack",
+        """\
+FILE is a Compose file (a mapping with the key services), or has the options of the module conductor_stack (name,
+containers, images, ...). It is in JSON if its name ends with .json, and in YAML otherwise, which requires the package
+python3-yaml. Variables in a Compose file are taken from the file .env beside it.
+
+examples:
+  conductor up compose.yml --name shop
+  conductor up shop.json --check
+""",
+        _up,
     ),
     "down": (
         "stop the containers of a stack and DELETE THEM WITH THEIR DATA",

@@ -1,5 +1,7 @@
 """The verbs of the host command for stacks."""
 
+import json
+
 from host_command import actions
 
 ENTRY = {"image": "debian", "command": ["/bin/sleep", "infinity"]}
@@ -22,3 +24,44 @@ def test_down_removes_the_containers_of_one_stack(command):
     assert actions(command("down", "shop")) == ["stack shop has no containers"]
     assert actions(command("ps", "--stack", "shop")) == ["stack shop has no containers"]
     assert "--stack 'a b' is not a valid name" in command("ps", "--stack", "a b", status=5).stderr
+
+
+COMPOSE = """
+name: shop
+services:
+  web:
+    image: debian
+    command: ${COMMAND}
+    depends_on: [db]
+    networks: [inner]
+  db:
+    image: debian
+    command: [sleep, infinity]
+    networks: [inner]
+networks: {inner: {internal: true}}
+"""
+
+
+def test_up_starts_the_stack_of_a_file_in_json_or_yaml(command, tmp_path):
+    options, compose = tmp_path / "shop.json", tmp_path / "compose.yml"
+    options.write_text(json.dumps({"name": "shop", "containers": {"web": ENTRY, "db": {**ENTRY, "expose": ["80-80"]}}}))
+    assert "would start container web" in command("up", str(options), "--check").stdout
+    assert names(command.json("ps")) == []
+    command("up", str(options))
+    assert [c["state"] for c in command.json("ps", "--stack", "shop")["containers"]] == ["running", "running"]
+    assert actions(command("up", str(options))) == ["stack shop is up to date"]
+
+    (tmp_path / ".env").write_text("COMMAND=sleep 1000\n")
+    compose.write_text(COMPOSE)
+    assert "restart" in command("up", str(compose), status=4).stderr
+    command("up", str(compose), "--restart")
+    assert command.json("info", "web")["containers"][0]["command"] == ["sleep", "1000"]
+    assert command.json("info", "web")["networks"][0]["peers"] == [{"peer": "db", "ports": []}]
+
+    compose.write_text(COMPOSE.replace("image: debian", "imag: debian"))
+    assert f"{compose}:5: services.web.imag" in command("up", str(compose), status=5).stderr
+    options.write_text('{"containers": {}}')
+    assert (
+        "the stack has no name. Set name in the file, or give --name." in command("up", str(options), status=5).stderr
+    )
+    command("down", "shop")

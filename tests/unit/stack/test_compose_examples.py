@@ -8,8 +8,8 @@ docs/guide.md lists all files of awesome-compose.
 import pytest
 from ansible_collections.conductor.containers.plugins.module_utils._errors import InvalidInput
 from ansible_collections.conductor.containers.plugins.module_utils._stack.spec.compose.document import parse_compose
+from ansible_collections.conductor.containers.plugins.module_utils._stack.spec.compose.file import load_document
 from ansible_collections.conductor.containers.plugins.module_utils._stack.spec.stack import parse_stack
-from ansible_collections.conductor.containers.plugins.plugin_utils.compose_file import load_document
 
 EXAMPLES = {
     "flask-redis/compose.yaml": """

@@ -1,8 +1,13 @@
 """Compose files of the controller: YAML with lines, files of variables beside it, and relative paths."""
 
+import sys
+
 import pytest
-from ansible_collections.conductor.containers.plugins.module_utils._errors import InvalidInput
-from ansible_collections.conductor.containers.plugins.plugin_utils.compose_file import load_document, read_compose_file
+from ansible_collections.conductor.containers.plugins.module_utils._errors import HostNotCapable, InvalidInput
+from ansible_collections.conductor.containers.plugins.module_utils._stack.spec.compose.file import (
+    load_document,
+    read_compose_file,
+)
 
 
 def load(text):
@@ -140,3 +145,10 @@ def test_variables_without_a_value_are_warned_about_by_line(project):
         "shop/compose.yml:4: services.web.env_file[0]: variable HOST in web.env is not set, and an empty string is "
         "used. Set it in environment."
     ]
+
+
+def test_missing_library_is_an_error_with_a_remedy(monkeypatch):
+    # None makes the import fail (https://docs.python.org/3/reference/import.html#the-module-cache).
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    with pytest.raises(HostNotCapable, match="Install the package python3-yaml, or give a file in JSON"):
+        load("a: 1")

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A Compose file of the controller as options of conductor_stack, with the file and the line in each error.
+"""A Compose file as options of conductor_stack, with the file and the line in each error. Pure: the caller reads files.
 
 Scalars are resolved as in YAML 1.2, so that `22:22` and `no` are texts. https://yaml.org/spec/1.2.2/#103-core-schema.
 """
@@ -13,30 +13,40 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import yaml
-from ansible_collections.conductor.containers.plugins.module_utils._errors import InvalidInput
-from ansible_collections.conductor.containers.plugins.module_utils._stack.spec.compose.env_file import parse_env_file
-from ansible_collections.conductor.containers.plugins.module_utils._stack.spec.compose.node import Path
-from ansible_collections.conductor.containers.plugins.module_utils._stack.spec.source import from_compose, variables_of
+from ...._errors import HostNotCapable, InvalidInput
+from ..source import from_compose, variables_of
+from .env_file import parse_env_file
+from .node import Path
 
 # Aliases multiply the values of a file without limit.
 _MOST_VALUES = 100_000
 _PREFIX = "tag:yaml.org,2002:"
 
 
-class _Loader(yaml.SafeLoader):
-    """Scalars are null, booleans, whole numbers or texts. Texts of numbers keep their form, like 1.10 and 0755."""
-
-    yaml_implicit_resolvers: dict[str, Any] = {}
-
-
-for _tag, _pattern, _first in (
+# Scalars are null, booleans, whole numbers or texts. Texts of numbers keep their form, like 1.10 and 0755.
+_RESOLVERS = (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
     ("int", r"[-+]?(?:0|[1-9][0-9]{0,17})", list("-+0123456789")),
     ("merge", "<<", ["<"]),
-):
-    _Loader.add_implicit_resolver(_PREFIX + _tag, re.compile(rf"(?:{_pattern})\Z"), _first)
+)
+
+
+def _yaml(file: str) -> tuple[Any, Any]:
+    """Return the library PyYAML and our loader. Raises HostNotCapable."""
+    try:
+        # A controller has it, and a managed host needs it only here.
+        import yaml
+    except ImportError:
+        raise HostNotCapable(
+            f"{file}: a file in YAML requires PyYAML, which is not installed",
+            "install the package python3-yaml, or give a file in JSON whose name ends with .json",
+        ) from None
+
+    loader: Any = type("Loader", (yaml.SafeLoader,), {"yaml_implicit_resolvers": {}})
+    for tag, pattern, first in _RESOLVERS:
+        loader.add_implicit_resolver(_PREFIX + tag, re.compile(rf"(?:{pattern})\Z"), first)
+    return yaml, loader
 
 
 class _Values:
@@ -44,16 +54,16 @@ class _Values:
 
     def __init__(self, file: str) -> None:
         self._file = file
-        self._open: list[yaml.Node] = []
+        self._open: list[Any] = []
         self._count = 0
         self.lines: dict[Path, int] = {}
 
-    def of(self, node: yaml.Node, path: Path = ()) -> Any:
+    def of(self, node: Any, path: Path = ()) -> Any:
         self._count += 1
         self.lines.setdefault(path, node.start_mark.line + 1)
         if self._count > _MOST_VALUES or any(node is other for other in self._open):
             raise self._error(node, "an alias makes the document too large", "write its content in full")
-        if isinstance(node, yaml.ScalarNode):
+        if node.id == "scalar":
             return self._scalar(node)
         self._open.append(node)
         try:
@@ -65,15 +75,15 @@ class _Values:
             self._open.pop()
         raise self._error(node, f"tag {node.tag} is not supported", "omit it")
 
-    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+    def _mapping(self, node: Any, path: Path) -> dict[str, Any]:
         own: dict[str, Any] = {}
-        merged: list[yaml.Node] = []
+        merged: list[Any] = []
         for key, value in node.value:
             if key.tag == f"{_PREFIX}merge":
-                merged += value.value if isinstance(value, yaml.SequenceNode) else [value]
+                merged += value.value if value.id == "sequence" else [value]
                 continue
             name = key.value
-            if not isinstance(key, yaml.ScalarNode):
+            if key.id != "scalar":
                 raise self._error(key, "a key is not a string", "write a string")
             if name in own:
                 raise self._error(key, f"key {name} is given twice", "omit one of them")
@@ -81,7 +91,7 @@ class _Values:
             self.lines[below] = key.start_mark.line + 1
             own[name] = self.of(value, below)
         for other in merged:
-            if not isinstance(other, yaml.MappingNode):
+            if other.id != "mapping":
                 raise self._error(other, "<< is not a mapping", "give an alias of a mapping")
             # Lines of keys that exist already are kept.
             before = dict(self.lines)
@@ -89,7 +99,7 @@ class _Values:
             self.lines.update(before)
         return own
 
-    def _scalar(self, node: yaml.ScalarNode) -> Any:
+    def _scalar(self, node: Any) -> Any:
         kind = node.tag.removeprefix(_PREFIX)
         if kind == "null":
             return None
@@ -101,7 +111,7 @@ class _Values:
             return node.value
         raise self._error(node, f"tag {node.tag} is not supported", "omit it")
 
-    def _error(self, node: yaml.Node, problem: str, remedy: str) -> InvalidInput:
+    def _error(self, node: Any, problem: str, remedy: str) -> InvalidInput:
         return InvalidInput(f"{self._file}:{node.start_mark.line + 1}: {problem}", remedy)
 
     def place(self, path: Path) -> str:
@@ -114,11 +124,12 @@ class _Values:
 def load_document(text: str, file: str) -> tuple[Any, Callable[[Path], str]]:
     """Return the value of the YAML `text`, and a function that returns `FILE:LINE: ` for a path in it.
 
-    Raises InvalidInput.
+    Raises InvalidInput, HostNotCapable.
     """
+    yaml, loader = _yaml(file)
     values = _Values(file)
     try:
-        root = yaml.compose(text, _Loader)
+        root = yaml.compose(text, loader)
         return None if root is None else values.of(root), values.place
     except RecursionError:
         raise InvalidInput(f"{file}:1: values are nested too deeply", "correct the file") from None
@@ -136,10 +147,22 @@ def read_compose_file(
     """Return `params` of conductor_stack with the containers of the Compose file `path`, and warnings.
 
     `shown`: the name of the file for messages. `read` returns the text of a file, or None if it does not exist. Raises
-    InvalidInput.
+    InvalidInput, HostNotCapable.
     """
-    directory = os.path.dirname(os.path.abspath(path))
     document, place = load_document(read(path) or "", shown)
+    return with_compose_document(document, path, shown, params, read, place)
+
+
+def with_compose_document(
+    document: object,
+    path: str,
+    shown: str,
+    params: Mapping[str, Any],
+    read: Callable[[str], str | None],
+    place: Callable[[Path], str],
+) -> tuple[dict[str, Any], list[str]]:
+    """Do the same with the `document` that has been read from `path`. `place`: see `load_document`."""
+    directory = os.path.dirname(os.path.abspath(path))
     unset: set[str] = set()
     try:
         own = parse_env_file(read(os.path.join(directory, ".env")) or "", variables_of(params), unset)
