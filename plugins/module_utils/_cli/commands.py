@@ -277,6 +277,18 @@ def do_info(args: Namespace) -> int:
     return 0
 
 
+def do_graph(args: Namespace) -> int:
+    from .._network.info import NetworkInfoCase
+    from .graph import draw
+
+    text = draw(_look(NetworkInfoCase({"name": None}, _settings()))["networks"], args.format)
+    if args.json:
+        print_json({"graph": text})
+    else:
+        print(text)
+    return 0
+
+
 def do_completion(args: Namespace) -> int:
     from .completion import BASH, names
 

@@ -23,7 +23,7 @@ _conductor() {
         word=${COMP_WORDS[i]}
         case $word in
             --) compopt -o default; return ;;
-            -u | --user | -e | --env | --expose | -w | --workdir | --stack | --name | =) ((i++)) ;;
+            -u | --user | -e | --env | --expose | -w | --workdir | --stack | --name | --format | =) ((i++)) ;;
             -*) ;;
             *) if [[ $verb ]]; then ((count++)); else verb=$word; fi ;;
         esac
@@ -32,11 +32,13 @@ _conductor() {
     ((i == COMP_CWORD)) || return
     case $verb in
         '') options='--json --help'
-            names='build images rmi run ps up down stop start exec logs addnetwork peer info reconcile completion' ;;
+            names='build images rmi run ps up down stop start exec logs addnetwork peer info graph'
+            names+=' reconcile completion' ;;
         images | info | completion) options='--json --help' ;;
         ps) options='--stack --json --help' ;;
         build | down | start | peer | reconcile) options='--check --diff --json --help' ;;
         up) options='--name --prune --restart --recreate --check --diff --json --help' ;;
+        graph) options='--format --json --help' ;;
         rmi) options='--force --check --diff --json --help' ;;
         run) options='--detach --check --diff --json --help' ;;
         stop) options='--keep --force --check --diff --json --help' ;;

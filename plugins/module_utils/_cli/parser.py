@@ -199,6 +199,12 @@ def _down(verb: argparse.ArgumentParser) -> None:
     _changes(verb)
 
 
+def _graph(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--format", choices=("mermaid", "dot"), default="mermaid", help="language of the graph; default: mermaid"
+    )
+
+
 def _completion(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "what",
@@ -332,6 +338,18 @@ examples:
         "show information about the host, or about one container",
         "examples:\n  conductor info\n  conductor info box\n",
         _info,
+    ),
+    "graph": (
+        "draw which containers may call each other",
+        """\
+Prints the containers with a network, their exposed ports, peers and Internet access as a graph, for Mermaid or for the
+program dot of the package graphviz, which makes an image of its standard input: dot -T svg.
+
+examples:
+  conductor graph
+  conductor graph --format dot
+""",
+        _graph,
     ),
     "reconcile": (
         "repair the networks of all containers",

@@ -57,6 +57,7 @@ def test_up_starts_the_stack_of_a_file_in_json_or_yaml(command, tmp_path):
     command("up", str(compose), "--restart")
     assert command.json("info", "web")["containers"][0]["command"] == ["sleep", "1000"]
     assert command.json("info", "web")["networks"][0]["peers"] == [{"peer": "db", "ports": []}]
+    assert "  n1 --> n0" in command("graph").stdout.splitlines()
 
     compose.write_text(COMPOSE.replace("image: debian", "imag: debian"))
     assert f"{compose}:5: services.web.imag" in command("up", str(compose), status=5).stderr
