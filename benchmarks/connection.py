@@ -10,7 +10,7 @@ each task. root's shell there reads no file when it starts.
 
 Then the same on the controller itself, next to those connections of others that are there, with pipelining where they
 have it: containers.podman.podman with podman, and community.docker.nsenter, which enters a container of ours that has
-no user namespace, as it knows none. `pip install --no-deps --target .cache/peers ansible` brings both collections.
+no user namespace, as it knows none. peers.py downloads podman and both collections.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ import tempfile
 from collections import defaultdict
 from pathlib import Path
 
+import peers
 import podman
+from comparison import Comparison
 from report import show
 from turns import task_seconds
 
 ROOT = Path(__file__).parents[1]
-PEERS = ROOT / ".cache/peers"
 sys.path.insert(0, str(ROOT / "tests/integration/support"))
 
 KINDS = {"raw": {"ansible.builtin.raw": "true"}, "ping": {"ansible.builtin.ping": {}}}
@@ -44,11 +45,12 @@ def main() -> None:
     from testhost import Host
 
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    peers.install()
     suite = platform.freedesktop_os_release()["VERSION_CODENAME"]
     # Without it root's become to root would be no sudo.
     os.environ["ANSIBLE_BECOME_ALLOW_SAME_USER"] = "1"
     # Ansible looks for collections on Python's path, too.
-    os.environ["PYTHONPATH"] = str(PEERS)
+    os.environ["PYTHONPATH"] = str(peers.COLLECTIONS)
     with tempfile.TemporaryDirectory() as directory, Host() as host:
         mount_image(host, test_image({**RECIPE, "suite": suite}))
         host.module("conductor_container", name="box", image="debian")
@@ -78,43 +80,40 @@ def over_ssh(controller, host, rounds: int) -> None:
                     times[name] += taken
             for sudo in ("", "-sudo"):
                 pair = {name: times[name] for name in (f"ssh{sudo}", f"conductor{sudo}")}
-                show(f"a task {kind} over ssh{how}", pair, f"ssh{sudo}")
+                show(Comparison(f"A task {kind} over ssh{how}", "s", f"ssh{sudo}", pair))
 
 
 def on_itself(controller, host, rounds: int) -> None:
     """Containers of the machine that Ansible runs on, which is `host`."""
     controller.inventory["local"] = {"ansible_connection": "local", **SAME_PYTHON}
     controller.add("conductor", "box")
-    if (PEERS / "ansible_collections/community/docker").exists():
-        host.module("conductor_container", name="bare", image="debian", userns="host")
-        pid = json.loads(host.run("cat", "/run/conductor/containers/bare.json").stdout)["pid"]
-        nsenter = {"ansible_connection": "community.docker.nsenter", "ansible_nsenter_pid": pid}
-        controller.inventory["nsenter"] = {**nsenter, **SAME_PYTHON}
-    if (PEERS / "ansible_collections/containers/podman").exists() and (way := with_podman(host)):
+    host.module("conductor_container", name="bare", image="debian", userns="host")
+    pid = json.loads(host.run("cat", "/run/conductor/containers/bare.json").stdout)["pid"]
+    nsenter = {"ansible_connection": "community.docker.nsenter", "ansible_nsenter_pid": pid}
+    controller.inventory["nsenter"] = {**nsenter, **SAME_PYTHON}
+    if way := with_podman(host):
         controller.inventory["podman"] = {**way, **SAME_PYTHON}
     for kind, task in KINDS.items():
         times = defaultdict(list)
         for number in range(rounds + 1):
             for name, taken in task_seconds(controller, task, on=host).items():
                 times[name] += taken if number else []
-        show(f"a task {kind} on the machine itself", times, "conductor")
+        show(Comparison(f"A task {kind} on the machine itself", "s", "conductor", times))
 
 
 def with_podman(host) -> dict | None:
     """A container of podman's on `host`: variables for the way there. None where it does not run there; it says why."""
+    peers.add_to(host)
+    podman.configure(host)
     root = "/run/peer/root"
     host.run("mkdir", "-p", root, "/run/peer/upper", "/run/peer/work")
     layers = "lowerdir=/var/lib/conductor/images/debian/rootfs,upperdir=/run/peer/upper,workdir=/run/peer/work"
     host.run("mount", "-t", "overlay", "-o", layers, "overlay", root)
-    # POSIX shared memory, where podman has its locks, is the machine's else.
-    host.run("mount", "-t", "tmpfs", "tmpfs", "/dev/shm")
     started = host.run(*podman.run_command("podman", root, ["/bin/sleep", "infinity"]), check=False)
     if started.returncode:
         print(f"without podman: {' '.join(started.stderr.split())}", file=sys.stderr)
         return None
-    arguments = " ".join(podman.OPTIONS)
-    way = {"ansible_connection": "containers.podman.podman", "ansible_podman_extra_args": arguments}
-    return {**way, "ansible_host": "podman"}
+    return {"ansible_connection": "containers.podman.podman", "ansible_host": "podman"}
 
 
 if __name__ == "__main__":

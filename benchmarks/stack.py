@@ -15,6 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from comparison import Comparison
 from report import show
 
 ROOT = Path(__file__).parents[1]
@@ -79,7 +80,7 @@ def main() -> None:
                     times.setdefault(f"{count} {step}", {}).setdefault(way, []).append(time.perf_counter() - begin)
                     assert ("changed=0" in done.stdout) == (step == "unchanged"), done.stdout
     for title, ways in times.items():
-        show(title, ways, "stack")
+        show(Comparison(title, "s", "stack", ways))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from comparison import Comparison
 from report import show
 
 ROOT = Path(__file__).parents[1]
@@ -68,8 +69,8 @@ def main() -> None:
                     # The first round fills the caches.
                     if number:
                         times[name].append(taken)
-    show("a whole command with nothing to do", alone, "ping")
-    show("a play with a loop of ten and nothing to do", in_loop, "ping")
+    show(Comparison("A whole command with nothing to do", "s", "ping", alone))
+    show(Comparison("A play with a loop of ten and nothing to do", "s", "ping", in_loop))
 
 
 if __name__ == "__main__":

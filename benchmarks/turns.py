@@ -1,13 +1,38 @@
-"""Tasks that take turns: whatever else the machine does meets all targets alike."""
+"""Contestants and tasks that take turns: whatever else the machine does meets all alike."""
 
 from __future__ import annotations
 
 import os
+import time
 from collections import defaultdict
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 TASKS = 25
+
+
+def take_turns(
+    rounds: int, contestants: dict[str, Callable[[], dict[str, float]]], warm_up: int = 1
+) -> dict[str, dict[str, list[float]]]:
+    """Call all contestants `rounds` times, one after the other; each returns a value for each thing that it measured.
+
+    The result is by thing, then by contestant. Caches are filled in the first `warm_up` rounds, which do not count.
+    """
+    taken: dict[str, dict[str, list[float]]] = {}
+    for number in range(warm_up + rounds):
+        for name, measure in contestants.items():
+            for thing, value in measure().items():
+                if number >= warm_up:
+                    taken.setdefault(thing, {}).setdefault(name, []).append(value)
+    return taken
+
+
+def seconds(action: Callable[[], object]) -> float:
+    """How long `action` takes."""
+    begin = time.perf_counter()
+    action()
+    return time.perf_counter() - begin
 
 
 def task_seconds(controller, task: dict, *options: str, on=None) -> dict[str, list[float]]:

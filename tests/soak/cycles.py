@@ -1,6 +1,6 @@
 """Containers come and go, one after another, and nothing of the host may grow.
 
-The use cases run in one process, as in benchmarks/start.py: ten thousand cycles of whole modules would take hours,
+The use cases run in one process, as in benchmarks/runtimes.py: ten thousand cycles of whole modules would take hours,
 and what one process of ours leaks shows in it. A witness stays all the while: a container with a network, whose
 supervisor is watched too.
 
