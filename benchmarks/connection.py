@@ -109,7 +109,9 @@ def with_podman(host) -> dict | None:
     host.run("mkdir", "-p", root, "/run/peer/upper", "/run/peer/work")
     layers = "lowerdir=/var/lib/conductor/images/debian/rootfs,upperdir=/run/peer/upper,workdir=/run/peer/work"
     host.run("mount", "-t", "overlay", "-o", layers, "overlay", root)
-    started = host.run(*podman.run_command("podman", root, ["/bin/sleep", "infinity"]), check=False)
+    started = host.run(
+        *podman.run_command("podman", root, ["/bin/sleep", "infinity"], "--network", "none"), check=False
+    )
     if started.returncode:
         print(f"without podman: {' '.join(started.stderr.split())}", file=sys.stderr)
         return None

@@ -11,6 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests/integration/support"), str(ROOT / ".venv/collections")]
 
+import deployment  # noqa: E402
 import peers  # noqa: E402
 import start  # noqa: E402
 from chart import chart  # noqa: E402
@@ -20,7 +21,10 @@ from options import RESULTS, Options, parse  # noqa: E402
 from report import Result, document, readme_section, result_of, show, with_section  # noqa: E402
 
 # In the order of the README.
-BENCHMARKS: dict[str, Callable[[Options], Iterator[Comparison]]] = {"start": start.measure}
+BENCHMARKS: dict[str, Callable[[Options], Iterator[Comparison]]] = {
+    "start": start.measure,
+    "deployment": deployment.measure,
+}
 
 
 def main(argv: list[str]) -> int:

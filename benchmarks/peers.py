@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 ARCHIVES = ROOT / ".cache/bench"
 COLLECTIONS = ROOT / ".cache/peers"
-PACKAGES = ["crun", "runc", "podman", "netavark", "systemd-container", "iptables", "iperf3"]
+PACKAGES = ["crun", "runc", "podman", "netavark", "systemd-container", "catatonit", "iptables", "iperf3"]
 # The release that goes with the ansible-core of requirements.txt.
 ANSIBLE = "ansible~=12.0"
 WANTED = ("containers/podman/", "community/docker/", "community/library_inventory_filtering_v1/")

@@ -40,5 +40,5 @@ def import_image(host, root: str, name: str) -> str | None:
 
 
 def run_command(name: str, root: str, argv: list[str], *options: str) -> list[str]:
-    """What starts a container on the root file system `root`, and leaves it running; it has no network."""
-    return ["podman", "run", "--detach", "--name", name, "--network", "none", *options, "--rootfs", root, *argv]
+    """What starts a container on the root file system `root`, and leaves it running; `options` are podman's."""
+    return ["podman", "run", "--detach", "--name", name, *options, "--rootfs", root, *argv]

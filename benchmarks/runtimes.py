@@ -196,7 +196,7 @@ class Podman(Runtime):
 
     def start(self, command: list[str]) -> None:
         self.number += 1
-        options = ["--volume", f"{BENCH}:/bench"]
+        options = ["--network", "none", "--volume", f"{BENCH}:/bench"]
         done = subprocess.run(
             podman.run_command(self.name, self.root, command, *options), check=False, capture_output=True, text=True
         )

@@ -1,0 +1,42 @@
+"""What script/bench gives to its contestants is the same for all of them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[3] / "benchmarks"))
+
+import deployment
+
+
+def ports_of(task: dict, kube: str) -> list[str]:
+    """Ports that a task that deploys opens, as HOST:CONTAINER, whatever way it declares them."""
+    [(module, options)] = [(name, value) for name, value in task.items() if name != "loop"]
+    if module.endswith("podman_play"):
+        pods = [json.loads(text) for text in kube.split("\n---\n")]
+        ports = [port for pod in pods for one in pod["spec"]["containers"] for port in one["ports"]]
+        return [f"{port['hostPort']}:{port['containerPort']}" for port in ports]
+    if module.endswith("conductor_stack"):
+        members = [{"network": {"expose": member["expose"]}} for member in options["containers"].values()]
+    else:
+        members = task.get("loop") or options["containers"]
+    opened = [port for one in members for port in one.get("ports", [])]
+    exposed = [port.split("-") for one in members for port in one.get("network", {}).get("expose", [])]
+    return opened + [f"{outside}:{inside}" for inside, outside in exposed]
+
+
+def test_all_ways_deploy_the_same_ports(tmp_path):
+    ways = deployment.ways(3, tmp_path)
+    kube = (tmp_path / "pods.yml").read_text()
+    assert len(ways) == 5
+    for name, way in ways.items():
+        assert ports_of(way.deploy[0], kube) == ["20000:80", "20001:80", "20002:80"], name
+
+
+def test_all_ways_remove_what_they_deployed(tmp_path):
+    for name, way in deployment.ways(2, tmp_path).items():
+        [task] = way.remove
+        text = json.dumps(task)
+        assert '"absent"' in text and (("c0" in text and "c1" in text) or "bench" in text or "pods.yml" in text), name
