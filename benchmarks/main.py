@@ -14,6 +14,7 @@ sys.path[:0] = [str(ROOT / "tests/integration/support"), str(ROOT / ".venv/colle
 import deployment  # noqa: E402
 import peers  # noqa: E402
 import start  # noqa: E402
+import traffic  # noqa: E402
 from chart import chart  # noqa: E402
 from comparison import Comparison  # noqa: E402
 from facts import machine_facts  # noqa: E402
@@ -24,6 +25,7 @@ from report import Result, document, readme_section, result_of, show, with_secti
 BENCHMARKS: dict[str, Callable[[Options], Iterator[Comparison]]] = {
     "start": start.measure,
     "deployment": deployment.measure,
+    "traffic": traffic.measure,
 }
 
 

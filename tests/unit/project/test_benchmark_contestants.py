@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+from itertools import pairwise
 from pathlib import Path
+
+import pytest
 
 sys.path.append(str(Path(__file__).parents[3] / "benchmarks"))
 
 import deployment
+import networks
+import traffic
 
 
 def ports_of(task: dict, kube: str) -> list[str]:
@@ -40,3 +45,24 @@ def test_all_ways_remove_what_they_deployed(tmp_path):
         [task] = way.remove
         text = json.dumps(task)
         assert '"absent"' in text and (("c0" in text and "c1" in text) or "bench" in text or "pods.yml" in text), name
+
+
+def test_rules_of_a_bridge_are_for_each_port():
+    rules = networks.bridge_rules(networks.ports(3)).splitlines()
+    assert [rule for rule in rules if "DNAT" in rule] == [
+        f"-A DOCKER ! -i bench0 -p tcp -m tcp --dport {port} -j DNAT --to-destination 172.30.0.2:{port}"
+        for port in (21994, 21996, 21998)
+    ]
+    assert rules.count("COMMIT") == 2 and ":FORWARD DROP" in rules
+
+
+def test_ports_are_no_range_and_end_with_the_one_that_is_called():
+    many = networks.ports(1000)
+    assert len(set(many)) == 1000 and many[-1] == networks.PORT
+    assert all(after - before > 1 for before, after in pairwise(many))
+
+
+def test_output_of_iperf3_without_a_server_is_no_measurement():
+    with pytest.raises(KeyError):
+        traffic.received_bits('{"start": {}, "end": {}, "error": "unable to connect to server"}')
+    assert traffic.received_bits('{"end": {"sum_received": {"bits_per_second": 2.5e9}}}') == 2.5e9
