@@ -12,6 +12,8 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests/integration/support"), str(ROOT / ".venv/collections")]
 
 import deployment  # noqa: E402
+import image  # noqa: E402
+import memory  # noqa: E402
 import peers  # noqa: E402
 import start  # noqa: E402
 import traffic  # noqa: E402
@@ -26,6 +28,8 @@ BENCHMARKS: dict[str, Callable[[Options], Iterator[Comparison]]] = {
     "start": start.measure,
     "deployment": deployment.measure,
     "traffic": traffic.measure,
+    "image": image.measure,
+    "memory": memory.measure,
 }
 
 

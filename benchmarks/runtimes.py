@@ -5,10 +5,10 @@ They run inside a test host. A container is given a directory of the host, in wh
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import select
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -20,7 +20,7 @@ import podman
 IMAGE, BENCH, PEERS = "/var/lib/conductor/images/debian/rootfs", "/run/bench", "/run/peers"
 # Says that it runs, and that it can be stopped.
 READY = ["/bin/sh", "-c", "trap 'exit 0' TERM; echo > /bench/fifo; sleep infinity & wait"]
-IDLE = ["/bin/sleep", "infinity"]
+IDLE = ["/bin/sh", "-c", "trap 'exit 0' TERM; sleep infinity & wait"]
 PROGRAM = "/usr/local/bin/conductor"
 _QUIET = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
@@ -28,8 +28,17 @@ _QUIET = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": s
 class Runtime(ABC):
     """A way to run containers. `start` and `stop` are measured, `clean` is not."""
 
-    # Number of containers that were started; it makes their names.
-    number = 0
+    _labels = itertools.count(1)
+
+    def __init__(self) -> None:
+        self.label = f"bench{next(self._labels)}"
+        # How many containers were started; it is part of their names.
+        self.number = 0
+
+    @property
+    def name(self) -> str:
+        """The container that was started last."""
+        return f"{self.label}-{self.number}"
 
     @abstractmethod
     def start(self, command: list[str]) -> None:
@@ -50,8 +59,8 @@ class Conductor(Runtime):
         from ansible_collections.conductor.containers.plugins.module_utils._container import use_case as container
         from ansible_collections.conductor.containers.plugins.module_utils._engine.settings import Settings
 
+        super().__init__()
         self.container, self.settings, self.options = container, Settings(), options
-        self.name = "-".join(["bench", *options.values()])
 
     def case(self, state: str, name: str, **more):
         from ansible_collections.conductor.containers.plugins.module_utils._engine.engine import perform
@@ -84,10 +93,6 @@ class Conductor(Runtime):
 class Program(Conductor):
     """Ours, by the host command: a process each time, as the others have it."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.name = "program"
-
     def start(self, command: list[str]) -> None:
         subprocess.run([PROGRAM, "start", self.name], check=True, **_QUIET)
 
@@ -107,8 +112,8 @@ class OciRuntime(Runtime):
     """
 
     def __init__(self, program: str, complete: bool = False) -> None:
-        self.program, self.complete = program, complete
-        self.directory = f"{PEERS}/{program}{'-complete' if complete else ''}"
+        super().__init__()
+        self.program, self.complete, self.directory = program, complete, f"{PEERS}/{self.label}"
         self.root = f"{self.directory}/root"
         make_overlay(self.directory, mount=not complete)
         subprocess.run([program, "spec"], cwd=self.directory, check=True)
@@ -127,11 +132,6 @@ class OciRuntime(Runtime):
             linux["namespaces"].append({"type": "user"})
             for kind in ("uidMappings", "gidMappings"):
                 linux[kind] = [{"containerID": 0, "hostID": 100000, "size": 65536}]
-
-    @property
-    def name(self) -> str:
-        """The container that was started last."""
-        return f"{Path(self.directory).name}{self.number}"
 
     def start(self, command: list[str]) -> None:
         self.number += 1
@@ -168,12 +168,13 @@ class Nspawn(Runtime):
     """systemd-nspawn, without the scope that it asks systemd for, as there is no systemd on the test host."""
 
     def __init__(self) -> None:
-        self.root = make_overlay(f"{PEERS}/nspawn")
+        super().__init__()
+        self.root = make_overlay(f"{PEERS}/{self.label}")
 
     def start(self, command: list[str]) -> None:
         self.number += 1
         self.process = subprocess.Popen(
-            ["systemd-nspawn", "-q", "-D", self.root, "-M", f"bench{self.number}", "--keep-unit", "--register=no",
+            ["systemd-nspawn", "-q", "-D", self.root, "-M", self.name, "--keep-unit", "--register=no",
              "--private-network", "--kill-signal=SIGTERM", f"--bind={BENCH}:/bench", *command],
             **_QUIET,
         )  # fmt: skip
@@ -187,12 +188,8 @@ class Podman(Runtime):
     """podman with the same root file system."""
 
     def __init__(self) -> None:
-        self.root = make_overlay(f"{PEERS}/podman")
-
-    @property
-    def name(self) -> str:
-        """The container that was started last."""
-        return f"podman{self.number}"
+        super().__init__()
+        self.root = make_overlay(f"{PEERS}/{self.label}")
 
     def start(self, command: list[str]) -> None:
         self.number += 1
@@ -218,7 +215,8 @@ class Shell(Runtime):
     """The least that a shell can do: namespaces, overlay, /proc, chroot; no cgroup, no pivot_root, no supervisor."""
 
     def __init__(self) -> None:
-        self.directory = f"{PEERS}/shell"
+        super().__init__()
+        self.directory = f"{PEERS}/{self.label}"
         self.root = make_overlay(self.directory, mount=False)
 
     def start(self, command: list[str]) -> None:
@@ -238,6 +236,18 @@ mount -t sysfs sysfs {self.root}/sys; exec chroot {self.root} "$@"
         self.process.wait(10)
 
 
+def prepare() -> None:
+    """Make what the runtimes need of this process, on the test host."""
+    from ansible_collections.conductor.containers.plugins.module_utils._kernel.cgroup import Cgroup
+
+    # systemd-nspawn makes its cgroup below its caller's, which must therefore lie in what the test host can see.
+    caller = Cgroup("benchmark")
+    caller.create()
+    for directory in caller.directories:
+        Path(directory, "cgroup.procs").write_text("0")
+    os.makedirs(BENCH, exist_ok=True)
+
+
 def make_overlay(directory: str, mount: bool = True) -> str:
     """Make the directories of an overlay over the image, and mount it unless `mount` is false; return its root.
 
@@ -255,8 +265,3 @@ def mount_overlay(directory: str) -> None:
     from ansible_collections.conductor.containers.plugins.module_utils._kernel import overlayfs
 
     overlayfs.mount_overlay(f"{directory}/root", [IMAGE], f"{directory}/upper", f"{directory}/work")
-
-
-def installed(*programs: str) -> list[str]:
-    """Those of `programs` that the test host has."""
-    return [program for program in programs if shutil.which(program)]

@@ -59,7 +59,6 @@ class Fifo:
 
     def __init__(self) -> None:
         path = f"{runtimes.BENCH}/fifo"
-        os.makedirs(runtimes.BENCH, exist_ok=True)
         os.mkfifo(path)
         # Root of another user namespace may write, too.
         os.chmod(path, 0o666)
@@ -77,13 +76,7 @@ class Fifo:
 
 def inside(rounds: int) -> Iterator[Comparison]:
     """All measurements, on a test host."""
-    from ansible_collections.conductor.containers.plugins.module_utils._kernel.cgroup import Cgroup
-
-    # systemd-nspawn makes its cgroup below its caller's, which must therefore lie in what the test host can see.
-    caller = Cgroup("benchmark")
-    caller.create()
-    for directory in caller.directories:
-        Path(directory, "cgroup.procs").write_text("0")
+    runtimes.prepare()
     fifo = Fifo()
     contestants, left_out = make_contestants(fifo)
 
@@ -148,7 +141,9 @@ def make_execs(contestants: dict[str, runtimes.Runtime]) -> dict[str, Callable[[
         execs["conductor exec" if name == "conductor start" else name] = runtime.exec
     put, content = install_command(sys.executable)
     subprocess.run(put, shell=True, input=content, check=True)
-    client = Client(["own", *command_request("bench", "root", "exec /bin/true")], sys.executable).command
+    client = Client(
+        ["own", *command_request(contestants["conductor"].name, "root", "exec /bin/true")], sys.executable
+    ).command
     # Its own streams are pipes, as those of ssh are.
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     execs["client"] = lambda: subprocess.run(client, shell=True, check=True, **pipes)

@@ -108,7 +108,7 @@ def compare(rounds: int, where: str, makers: dict[str, Callable], against: str) 
 def one_round(set_up: networks.SetUp) -> dict[str, float]:
     """Measure each thing once; servers run only meanwhile."""
     port = str(networks.PORT)
-    with serving(set_up, "iperf3", "--server", "--one-off", "--port", port):
+    with serving(set_up, "iperf3", "--server", "--port", port):
         command = ["iperf3", "--client", set_up.address, "--port", port, "--time", str(SECONDS), "--json"]
         bits = call(set_up, command, received_bits)
     with serving(set_up, "python3", "-c", ECHO, port):

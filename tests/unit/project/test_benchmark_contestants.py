@@ -6,12 +6,15 @@ import json
 import sys
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 sys.path.append(str(Path(__file__).parents[3] / "benchmarks"))
 
 import deployment
+import image
+import memory
 import networks
 import traffic
 
@@ -66,3 +69,19 @@ def test_output_of_iperf3_without_a_server_is_no_measurement():
     with pytest.raises(KeyError):
         traffic.received_bits('{"start": {}, "end": {}, "error": "unable to connect to server"}')
     assert traffic.received_bits('{"end": {"sum_received": {"bits_per_second": 2.5e9}}}') == 2.5e9
+
+
+def test_memory_of_a_process_is_its_share():
+    assert (
+        memory.pss("00400000-7fff ---p 00000000 00:00 0 [rollup]\nRss: 900 kB\nPss: 123 kB\nPss_Dirty: 9 kB\n") == 123
+    )
+    assert memory.pss("") == 0
+
+
+def test_bare_build_has_the_recipe_of_the_image():
+    recipe = SimpleNamespace(
+        suite="trixie", variant="minbase", architecture="amd64", components=("main",), packages=("a", "b")
+    )
+    command = image.mmdebstrap_command(recipe, "/target", ["deb line"])
+    assert command[-3:] == ["trixie", "/target", "deb line"]
+    assert {"--variant=minbase", "--include=a,b", "--components=main", "--mode=root"} < set(command)

@@ -1,0 +1,113 @@
+"""Memory of the host's processes that stay for each idle container; those in the containers are not counted.
+
+Pss of proc_pid_smaps(5): shared pages are divided between all processes that share them, on the whole machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import peers
+import podman
+import runtimes
+from comparison import Comparison
+from options import Options
+
+CONTAINERS = 10
+# Without a change for so many seconds, processes have settled.
+SETTLED, DEADLINE = 1.0, 20.0
+
+
+def measure(options: Options) -> Iterator[Comparison]:
+    """Measure a few times, as memory hardly varies; each contestant starts and removes its containers in each round."""
+    from image_cache import mount_image, test_image
+    from testhost import Host, module_environment
+
+    with Host() as host:
+        peers.add_to(host)
+        podman.configure(host)
+        mount_image(host, test_image())
+        host.module("conductor_command")
+        rounds = max(1, options.rounds // 3)
+        command = [sys.executable, __file__, str(rounds)]
+        done = host.run(*command, env=module_environment(), check=False, timeout=1800)
+        if done.returncode:
+            raise RuntimeError(f"memory: {done.stderr.strip()}")
+        yield Comparison(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def inside(rounds: int) -> Comparison:
+    """All measurements, on a test host."""
+    runtimes.prepare()
+    makers: dict[str, Callable[[], runtimes.Runtime]] = {
+        "conductor": runtimes.Program,
+        "podman": runtimes.Podman,
+        "systemd-nspawn": runtimes.Nspawn,
+        "crun": lambda: runtimes.OciRuntime("crun"),
+        "runc": lambda: runtimes.OciRuntime("runc"),
+    }
+    values: dict[str, list[float]] = {}
+    left_out: dict[str, str] = {}
+    for _ in range(rounds):
+        for name, make in makers.items():
+            if name in left_out:
+                continue
+            try:
+                values.setdefault(name, []).append(mebibytes_each([make() for _ in range(CONTAINERS)]))
+            except (OSError, RuntimeError) as error:
+                values.pop(name, None)
+                left_out[name] = " ".join(str(error).split())
+    return Comparison(f"Memory for each of {CONTAINERS} idle containers", "MiB", "conductor", values, left_out=left_out)
+
+
+def mebibytes_each(containers: list[runtimes.Runtime]) -> float:
+    """How much the host's processes grow by one of `containers`, which are started and removed."""
+    before = settled_kibibytes()
+    for container in containers:
+        if isinstance(container, runtimes.Conductor):
+            container.create(runtimes.IDLE)
+        container.start(runtimes.IDLE)
+    grown = settled_kibibytes() - before
+    for container in containers:
+        container.stop()
+        container.clean()
+    return max(0, grown) / len(containers) / 1024
+
+
+def settled_kibibytes() -> int:
+    """Pss of the host's processes when it no longer changes: a supervisor becomes small by an exec."""
+    deadline, known, since = time.monotonic() + DEADLINE, -1, time.monotonic()
+    while time.monotonic() < deadline:
+        found = host_kibibytes()
+        if found != known:
+            known, since = found, time.monotonic()
+        elif time.monotonic() - since > SETTLED:
+            break
+        time.sleep(0.1)
+    return known
+
+
+def host_kibibytes() -> int:
+    """Pss of all processes in this one's pid namespace, without itself."""
+    own, total = os.readlink("/proc/self/ns/pid"), 0
+    for directory in Path("/proc").glob("[0-9]*"):
+        # Any process may end meanwhile.
+        with contextlib.suppress(OSError):
+            if directory.name != str(os.getpid()) and os.readlink(directory / "ns/pid") == own:
+                total += pss((directory / "smaps_rollup").read_text())
+    return total
+
+
+def pss(rollup: str) -> int:
+    """KiB in the text of smaps_rollup; 0 for a kernel thread, which has none."""
+    return next((int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")), 0)
+
+
+if __name__ == "__main__":
+    print(json.dumps(inside(int(sys.argv[1])).to_json()))
