@@ -33,7 +33,9 @@ def parse(names: list[str], argv: list[str]) -> tuple[Options, argparse.Namespac
     )
     parser.add_argument("--output", type=Path, default=RESULTS, metavar="DIRECTORY", help="default: benchmarks/results")
     parser.add_argument(
-        "--readme", action="store_true", help="write all results to README; without BENCHMARK nothing is measured"
+        "--readme",
+        action="store_true",
+        help="write README, pages and plots of benchmarks/results; without BENCHMARK nothing is measured",
     )
     arguments = parser.parse_args(argv)
     if unknown := set(arguments.benchmarks) - set(names):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from comparison import LESS, Comparison, quantity
 
+VALUES = "[benchmarks/results](benchmarks/results) has all values and their quartiles."
 BEGIN, END = "<!-- results of script/bench -->", "<!-- end of the results -->"
 
 
@@ -70,26 +71,42 @@ def document(result: Result) -> str:
         f"# {result.benchmark.capitalize()}",
         f"![{result.benchmark}]({result.benchmark}.svg)",
         table(result.comparisons),
-        describe(result),
+        describe([result]),
         "\n".join(sorted(left_out)),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def describe(result: Result) -> str:
-    """Return a paragraph about the machine, the versions and the rounds."""
-    facts = result.facts
-    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
+def describe(results: list[Result]) -> str:
+    """Return a paragraph for each machine: what it is, its programs, when and how often was measured there."""
+    machines: dict[str, list[Result]] = {}
+    for result in results:
+        machines.setdefault(_machine(result.facts), []).append(result)
+    return "\n\n".join(_described(machine, measured) for machine, measured in machines.items())
+
+
+def _machine(facts: dict) -> str:
     machine = f"{facts['cores']} cores, {facts['memory_gib']} GiB, Linux {facts['kernel']}, {facts['distribution']}"
-    counts = sorted({comparison.rounds() for comparison in result.comparisons})
-    rounds = " to ".join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))
-    shared = "" if facts["quiet"] else f" The machine was shared: its load was {facts['load']:.1f} before the start."
-    return f"Measured on {facts['date']} in rounds that alternate ({rounds}): {machine}; {versions}.{shared}"
+    return f"{machine}; " + ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
+
+
+def _described(machine: str, results: list[Result]) -> str:
+    dates = _range([result.facts["date"] for result in results])
+    rounds = _range([comparison.rounds() for result in results for comparison in result.comparisons])
+    loads = [result.facts["load"] for result in results if not result.facts["quiet"]]
+    shared = f" Other programs used the machine, too: its load was {_range(loads)} before." if loads else ""
+    return f"Measured on {dates} in rounds that alternate ({rounds}): {machine}.{shared}"
+
+
+def _range(values: list) -> str:
+    return " to ".join(dict.fromkeys((str(min(values)), str(max(values)))))
 
 
 def readme_section(results: list[Result]) -> str:
     """Return the block of README between its marks: a short table with the ratios, and the plots."""
-    lines = ["| Measurement | conductor | Others, as multiples of it |", "|---|---|---|"]
+    if not results:
+        return "\n\n".join([BEGIN, "No results are published yet: run `script/bench`.", END])
+    lines = ["| Measurement | Reference | Others, as multiples of it |", "|---|---|---|"]
     for comparison in (comparison for result in results for comparison in result.comparisons):
         summaries = comparison.summaries()
         ours = next(one for one in summaries if one.name == comparison.against)
@@ -97,8 +114,7 @@ def readme_section(results: list[Result]) -> str:
         more = "" if comparison.better == LESS else ", more is better"
         lines.append(f"| {comparison.title}{more} | {quantity(comparison.unit, ours.median)} | {others} |")
     plots = [f"![{one.benchmark}](benchmarks/results/{one.benchmark}.svg)" for one in results]
-    machines = dict.fromkeys(describe(one) for one in results)
-    return "\n\n".join([BEGIN, "\n".join(lines), "\n".join(plots), "\n\n".join(machines), END])
+    return "\n\n".join([BEGIN, "\n".join(lines), "\n".join(plots), describe(results), VALUES, END])
 
 
 def with_section(readme: str, section: str) -> str:

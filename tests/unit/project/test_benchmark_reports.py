@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 sys.path.append(str(Path(__file__).parents[3] / "benchmarks"))
 
+import bench
 import facts
 import options
 import report
@@ -91,9 +92,20 @@ def test_document_has_table_machine_and_who_is_left_out():
 
 
 def test_shared_machine_is_reported():
-    assert "shared" not in report.describe(RESULT)
+    assert "Other programs" not in report.describe([RESULT])
     shared = report.Result("start", {**FACTS, "load": 4.71, "quiet": False}, [START])
-    assert report.describe(shared).endswith("The machine was shared: its load was 4.7 before the start.")
+    end = "Other programs used the machine, too: its load was 4.71 before."
+    assert report.describe([RESULT, shared]).endswith(end)
+
+
+def test_machine_is_described_once():
+    later = report.Result("traffic", {**FACTS, "date": "2026-01-03"}, [TRAFFIC])
+    other = report.Result("image", {**FACTS, "cores": 64}, [TRAFFIC])
+    paragraphs = report.describe([RESULT, later, other]).split("\n\n")
+    assert [paragraph.split(",")[0] for paragraph in paragraphs] == [
+        "Measured on 2026-01-02 to 2026-01-03 in rounds that alternate (1 to 3): 4 cores",
+        "Measured on 2026-01-02 in rounds that alternate (1): 64 cores",
+    ]
 
 
 @pytest.mark.parametrize(("load", "quiet"), [(0.0, True), (0.39, True), (0.41, False), (4.0, False)])
@@ -133,6 +145,7 @@ def test_section_replaces_the_one_in_readme():
     assert "| Start <1> | 20.0 ms | crun 2.50 |" in section
     assert "| Throughput, more is better | 8.00 Gbit/s | plain veth 1.25 |" in section
     assert "![start](benchmarks/results/start.svg)" in section
+    assert "No results are published yet" in report.with_section(readme, report.readme_section([]))
     with pytest.raises(ValueError, match="0 blocks"):
         report.with_section("no marks", section)
 
@@ -162,3 +175,16 @@ def test_wrong_options_are_reported(argv, message, capsys):
     with pytest.raises(SystemExit):
         options.parse(["start"], argv)
     assert message in capsys.readouterr().err
+
+
+def test_readme_shows_the_results():
+    results = bench.read_results(options.RESULTS)
+    readme = (options.RESULTS.parents[1] / "README.md").read_text(encoding="utf-8")
+    assert report.with_section(readme, report.readme_section(results)) == readme, "run script/bench --readme"
+
+
+def test_documents_and_plots_are_those_of_the_results():
+    for path in options.RESULTS.glob("*.json"):
+        result = report.result_of(json.loads(path.read_text(encoding="utf-8")))
+        assert path.with_suffix(".md").read_text(encoding="utf-8") == report.document(result), path
+        assert path.with_suffix(".svg").read_text(encoding="utf-8") == chart(result.comparisons), path

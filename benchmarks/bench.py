@@ -50,8 +50,11 @@ def main(argv: list[str]) -> int:
                 print(f"bench: {name}: {error}", file=sys.stderr)
                 failed.append(name)
     if arguments.readme:
+        results = read_results(RESULTS)
+        for result in results:
+            write(RESULTS, result)
         readme = ROOT / "README.md"
-        readme.write_text(with_section(readme.read_text(), readme_section(read_results(RESULTS))))
+        readme.write_text(with_section(readme.read_text(), readme_section(results)))
     return 1 if failed else 0
 
 
