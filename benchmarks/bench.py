@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -46,7 +47,7 @@ def main(argv: list[str]) -> int:
             facts = machine_facts(peer_versions())
             try:
                 write(arguments.output, Result(name, facts, run(name, options)))
-            except (AssertionError, OSError, RuntimeError) as error:
+            except (AssertionError, OSError, RuntimeError, subprocess.SubprocessError) as error:
                 print(f"bench: {name}: {error}", file=sys.stderr)
                 failed.append(name)
     if arguments.readme:

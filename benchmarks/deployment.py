@@ -9,6 +9,7 @@ their image on the host.
 from __future__ import annotations
 
 import json
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -149,7 +150,7 @@ def attempt(host, way: Way, directory: Path) -> str | None:
     """Return why `way` does not work here, if it does not."""
     try:
         cycle(host, way, directory)
-    except (AssertionError, RuntimeError) as error:
+    except (AssertionError, RuntimeError, subprocess.SubprocessError) as error:
         return " ".join(str(error).split())[-400:]
     return None
 

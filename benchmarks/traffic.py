@@ -96,8 +96,10 @@ def compare(rounds: int, where: str, makers: dict[str, Callable], against: str) 
             mount_image(host, image)
             try:
                 set_ups[name] = make(host)
-            except RuntimeError as error:
-                left_out[name] = str(error)
+            except (AssertionError, RuntimeError, subprocess.SubprocessError) as error:
+                if name == against:
+                    raise
+                left_out[name] = " ".join(str(error).split())[-400:]
         contestants = {name: lambda set_up=set_up: one_round(set_up) for name, set_up in set_ups.items()}
         taken = take_turns(rounds, contestants)
     yield Comparison(f"Throughput {where}", "Gbit/s", against, taken["throughput"], MORE, left_out)
