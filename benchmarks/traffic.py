@@ -132,13 +132,15 @@ def two_numbers(output: str) -> list[float]:
 @contextlib.contextmanager
 def serving(set_up: networks.SetUp, *command: str) -> Iterator[None]:
     """Run a server in the server's network namespace."""
-    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    server = set_up.host.popen("nsenter", f"--net={set_up.server}", "--", *command, **streams)
+    streams = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    # A signal would only reach nsenter, which has the command as its child.
+    until_closed = ["sh", "-c", '"$@" & read -r _; kill $!; wait', "sh"]
+    server = set_up.host.popen("nsenter", f"--net={set_up.server}", "--", *until_closed, *command, **streams)
     try:
         yield
     finally:
-        server.terminate()
-        server.wait()
+        # Closes its standard input; the port is free again when it has ended.
+        server.communicate()
 
 
 def call(set_up: networks.SetUp, command: list[str], read: Callable[[str], T]) -> T:
