@@ -32,20 +32,21 @@ def _panel(comparison: Comparison, top: int) -> list[str]:
     factor, unit = scale(comparison.unit, longest)
     title = f"{comparison.title} ({unit}, {comparison.better} is better)"
     parts = [f'<text x="{GAP}" y="{top + 14}" font-weight="bold">{escape(title)}</text>']
+    pixels = BARS / longest if longest else 0.0
     for position, one in enumerate(summaries):
-        ours = one.name == comparison.against
-        parts += _bar(one, ours, top + TITLE + ROW * position, BARS / longest if longest else 0.0, factor)
+        row = top + TITLE + ROW * position
+        parts += _bar(one, one.name == comparison.against, row, pixels, factor)
     return parts
 
 
-def _bar(one: Summary, ours: bool, top: int, pixels: float, factor: float) -> list[str]:
+def _bar(one: Summary, is_reference: bool, top: int, pixels: float, factor: float) -> list[str]:
     """`pixels` for one of the values' unit, and `factor` of the unit that is shown."""
     middle, end, low, high = top + ROW / 2, one.median * pixels, one.low * pixels, one.high * pixels
-    ratio = "" if ours else f" ({one.ratio:.2f})"
+    ratio = "" if is_reference else f" ({one.ratio:.2f})"
     return [
         f'<text x="{LABELS - 8}" y="{middle + 4:.1f}" text-anchor="end">{escape(one.name)}</text>',
         f'<rect x="{LABELS}" y="{middle - BAR / 2:.1f}" width="{end:.1f}" height="{BAR}" '
-        f'fill="{OURS if ours else OTHERS}"/>',
+        f'fill="{OURS if one.name.startswith("conductor") else OTHERS}"/>',
         f'<path d="M{LABELS + low:.1f} {middle:.1f}H{LABELS + high:.1f}M{LABELS + low:.1f} {middle - 4:.1f}v8'
         f'M{LABELS + high:.1f} {middle - 4:.1f}v8" stroke="{LINE}" fill="none"/>',
         f'<text x="{LABELS + max(end, high) + 8:.1f}" y="{middle + 4:.1f}">{number(one.median / factor)}{ratio}</text>',

@@ -109,10 +109,11 @@ def readme_section(results: list[Result]) -> str:
     lines = ["| Measurement | Reference | Others, as multiples of it |", "|---|---|---|"]
     for comparison in (comparison for result in results for comparison in result.comparisons):
         summaries = comparison.summaries()
-        ours = next(one for one in summaries if one.name == comparison.against)
-        others = ", ".join(f"{one.name} {one.ratio:.2f}" for one in summaries if one is not ours)
+        reference = next(one for one in summaries if one.name == comparison.against)
+        others = ", ".join(f"{one.name} {one.ratio:.2f}" for one in summaries if one is not reference)
         more = "" if comparison.better == LESS else ", more is better"
-        lines.append(f"| {comparison.title}{more} | {quantity(comparison.unit, ours.median)} | {others} |")
+        median = quantity(comparison.unit, reference.median)
+        lines.append(f"| {comparison.title}{more} | {reference.name} {median} | {others} |")
     plots = [f"![{one.benchmark}](benchmarks/results/{one.benchmark}.svg)" for one in results]
     return "\n\n".join([BEGIN, "\n".join(lines), "\n".join(plots), describe(results), VALUES, END])
 

@@ -73,14 +73,14 @@ def measure(options: Options) -> Iterator[Comparison]:
         outside[f"conductor, {ports}"] = lambda host, count=count: networks.conductor(host, count)
         outside[f"docker's rules, {ports}"] = lambda host, count=count: networks.bridge(host, count)
         outside[f"podman, {ports}"] = lambda host, count=count: networks.with_podman(host, count)
-    yield from compare(options.rounds, "through an exposed port", outside, "conductor, 1 port")
+    yield from compare(options.rounds, "through an exposed port", outside, "plain veth")
     between: dict[str, Callable] = {
         "plain veth": networks.plain_pair,
         "bridge": networks.bridge_pair,
         "conductor, 1 peer": lambda host: networks.conductor_pair(host, 2),
         f"conductor, {MEMBERS * (MEMBERS - 1) // 2} peers": lambda host: networks.conductor_pair(host, MEMBERS),
     }
-    yield from compare(options.rounds, "between containers", between, "conductor, 1 peer")
+    yield from compare(options.rounds, "between containers", between, "plain veth")
 
 
 def compare(rounds: int, where: str, makers: dict[str, Callable], against: str) -> Iterator[Comparison]:
