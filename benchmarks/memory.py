@@ -1,4 +1,4 @@
-"""Memory of the host's processes that stay for each idle container; those in the containers are not counted.
+"""Memory of the host's processes that stay for each further idle container; those in the containers are not counted.
 
 Pss of proc_pid_smaps(5): shared pages are divided between all processes that share them, on the whole machine.
 """
@@ -19,9 +19,10 @@ import runtimes
 from comparison import Comparison
 from options import Options
 
-CONTAINERS = 10
+# How many are started before the measurement begins, and in it.
+BEFORE, CONTAINERS = 1, 10
 # Without a change for so many seconds, processes have settled.
-SETTLED, DEADLINE = 1.0, 20.0
+SETTLED, DEADLINE = 35.0, 120.0
 
 
 def measure(options: Options) -> Iterator[Comparison]:
@@ -59,29 +60,36 @@ def inside(rounds: int) -> Comparison:
             if name in left_out:
                 continue
             try:
-                values.setdefault(name, []).append(mebibytes_each([make() for _ in range(CONTAINERS)]))
+                values.setdefault(name, []).append(mebibytes_each([make() for _ in range(BEFORE + CONTAINERS)]))
             except (OSError, RuntimeError) as error:
                 values.pop(name, None)
                 left_out[name] = " ".join(str(error).split())
-    return Comparison(f"Memory for each of {CONTAINERS} idle containers", "MiB", "conductor", values, left_out=left_out)
+    title = f"Memory for each of {CONTAINERS} further idle containers"
+    return Comparison(title, "MiB", "conductor", values, left_out=left_out)
 
 
 def mebibytes_each(containers: list[runtimes.Runtime]) -> float:
-    """How much the host's processes grow by one of `containers`, which are started and removed."""
+    """How much the host's processes grow by one of the last `containers`, which are started and removed."""
+    start(containers[:BEFORE])
     before = settled_kibibytes()
-    for container in containers:
-        if isinstance(container, runtimes.Conductor):
-            container.create(runtimes.IDLE)
-        container.start(runtimes.IDLE)
+    start(containers[BEFORE:])
     grown = settled_kibibytes() - before
     for container in containers:
         container.stop()
         container.clean()
-    return max(0, grown) / len(containers) / 1024
+    return max(0, grown) / (len(containers) - BEFORE) / 1024
+
+
+def start(containers: list[runtimes.Runtime]) -> None:
+    """Start containers one after the other."""
+    for container in containers:
+        if isinstance(container, runtimes.Conductor):
+            container.create(runtimes.IDLE)
+        container.start(runtimes.IDLE)
 
 
 def settled_kibibytes() -> int:
-    """Pss of the host's processes when it no longer changes: a supervisor becomes small by an exec."""
+    """Pss of the host's processes when it no longer changes: the supervisor becomes small by an exec after 30 s."""
     deadline, known, since = time.monotonic() + DEADLINE, -1, time.monotonic()
     while time.monotonic() < deadline:
         found = host_kibibytes()
@@ -89,7 +97,7 @@ def settled_kibibytes() -> int:
             known, since = found, time.monotonic()
         elif time.monotonic() - since > SETTLED:
             break
-        time.sleep(0.1)
+        time.sleep(0.5)
     return known
 
 
