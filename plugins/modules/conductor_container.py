@@ -243,6 +243,8 @@ options:
     description:
       - Whether the container is started again if its command exits.
       - V(on-failure) does so if the exit status is not 0, at most O(restart_retries) times.
+      - V(always) and V(unless-stopped) do so at every exit. They differ only when the host boots,
+        see O(autostart). A container that a task stopped is not started again before.
       - The pause before a start is 0.1 seconds at first and is doubled each time, up to a minute.
         After a run of 10 seconds pauses and retries begin anew. A start that fails is tried again
         in the same way.
@@ -252,9 +254,20 @@ options:
       - 'no'
       - on-failure
       - always
+      - unless-stopped
   restart_retries:
     description: Maximum number of restarts by V(on-failure). V(0) is no limit. Defaults to V(0).
     type: int
+  autostart:
+    description:
+      - 'Whether the container is started when the host boots, if it was running before: after a
+        reboot, or after a power cut.'
+      - A container that a task or the host command stopped stays stopped, except with O(restart_policy=always),
+        as with docker. A container that has never run is not started.
+      - Requires role P(conductor.containers.host#role) on the host, which installs C(conductor.service).
+      - Defaults to V(true) with O(restart_policy=always) and O(restart_policy=unless-stopped),
+        else to V(false).
+    type: bool
   labels:
     description:
       - Labels, texts by name. P(conductor.containers.conductor#inventory) makes groups of them;
@@ -266,8 +279,8 @@ options:
       - Allow to restart a running container if a changed option requires it. It keeps its data,
         network and peers. Without it, the task fails and says which options differ.
       - Changes of O(memory), O(memory_swap), O(cpus), O(pids), O(stop_signal), O(stop_timeout),
-        O(restart_policy), O(restart_retries) and O(labels) take effect at once. All others require
-        a restart, or O(recreate).
+        O(restart_policy), O(restart_retries), O(autostart) and O(labels) take effect at once. All
+        others require a restart, or O(recreate).
     type: bool
     default: false
   recreate:
@@ -549,8 +562,9 @@ ARGUMENT_SPEC = {
     "oom_score_adj": {"type": "int"},
     "stop_signal": {"type": "str"},
     "stop_timeout": {"type": "float"},
-    "restart_policy": {"type": "str", "choices": ["no", "on-failure", "always"]},
+    "restart_policy": {"type": "str", "choices": ["no", "on-failure", "always", "unless-stopped"]},
     "restart_retries": {"type": "int"},
+    "autostart": {"type": "bool"},
     "labels": {"type": "dict"},
     "restart": {"type": "bool", "default": False},
     "recreate": {"type": "bool", "default": False},

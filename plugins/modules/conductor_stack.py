@@ -78,7 +78,6 @@ options:
         unless all of its networks are C(internal).
       - C(healthcheck) is run until it succeeds after a start. The task fails after C(start_period)
         and C(retries) times the sum of C(interval) and C(timeout).
-      - C(restart=unless-stopped) is the same as V(always).
       - The keys C(command), C(entrypoint), C(environment), C(env_file), C(expose), C(depends_on),
         C(volumes) (bind mounts and tmpfs), C(tmpfs), C(cap_add), C(cap_drop), C(security_opt),
         C(privileged), C(read_only), C(devices), C(mem_limit), C(memswap_limit), C(cpus), C(pids_limit),

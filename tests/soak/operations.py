@@ -53,7 +53,7 @@ def _stopped(random: Random):
 
 
 def _present(random: Random):
-    policy = random.choice(["no", "on-failure", "always"])
+    policy = random.choice(["no", "on-failure", "always", "unless-stopped"])
     return _container(random, "present", image="debian", restart_policy=policy)
 
 

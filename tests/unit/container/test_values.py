@@ -96,6 +96,8 @@ def test_bounding_sets():
         ("no", 0, "running", 1, 0, False),
         ("always", 0, "running", 0, 9, True),
         ("always", 0, "stopped", 1, 0, False),
+        ("unless-stopped", 0, "running", 0, 9, True),
+        ("unless-stopped", 0, "stopped", 1, 0, False),
         ("on-failure", 0, "running", 0, 0, False),
         ("on-failure", 0, "running", -9, 50, True),
         ("on-failure", 3, "running", 1, 2, True),
@@ -106,6 +108,23 @@ def test_bounding_sets():
 def test_restart_policies(policy, retries, wanted, code, restarts, again):
     spec = {"restart_policy": policy, "restart_retries": retries, "wanted": wanted}
     assert should_restart(spec, code, restarts) is again
+
+
+@pytest.mark.parametrize(
+    ("policy", "given", "starts"),
+    [
+        ("no", None, False),
+        ("on-failure", None, False),
+        ("always", None, True),
+        ("unless-stopped", None, True),
+        ("unless-stopped", False, False),
+        ("no", True, True),
+    ],
+)
+def test_autostart_defaults_to_the_restart_policy(policy, given, starts):
+    spec = merge(None, parse_changes({"name": "web", "image": "debian", "restart_policy": policy, "autostart": given}))
+    assert spec.starts_at_boot is starts
+    assert ContainerSpec.from_json(spec.to_json(), "container.json") == spec
 
 
 @given(st.integers(0, 10000))

@@ -125,7 +125,7 @@ def test_defaults_cannot_set_what_the_document_describes(name):
         ({"restart": "no"}, {"restart_policy": "no", "restart_retries": 0}),
         ({"restart": False}, {"restart_policy": "no", "restart_retries": 0}),
         ({"restart": "always"}, {"restart_policy": "always", "restart_retries": 0}),
-        ({"restart": "unless-stopped"}, {"restart_policy": "always", "restart_retries": 0}),
+        ({"restart": "unless-stopped"}, {"restart_policy": "unless-stopped", "restart_retries": 0}),
         ({"restart": "on-failure"}, {"restart_policy": "on-failure", "restart_retries": 0}),
         ({"restart": "on-failure:3"}, {"restart_policy": "on-failure", "restart_retries": 3}),
         # deploy

@@ -50,6 +50,7 @@ DEFAULT_PIDS = 2048
 # Values for containers that were created before these options existed.
 _DEFAULTS_BEFORE = {"userns": "host", "memory_swap": UNLIMITED}
 _MAX = (1 << 31) - 1
+_POLICIES = ("no", "on-failure", "always", "unless-stopped")
 
 _MOUNT_OPTIONS = {
     "type": Option(
@@ -395,7 +396,7 @@ class ContainerSpec:
     )
     restart_policy: str = stored(
         "no",
-        kind=one_of("no", "on-failure", "always"),
+        kind=one_of(*_POLICIES),
         applies=LIVE,
         parse=parse_choice,
         option=Option(
@@ -403,11 +404,13 @@ class ContainerSpec:
             (
                 "Whether the container is started again if its command exits.",
                 "V(on-failure) does so if the exit status is not 0, at most O(restart_retries) times.",
+                "V(always) and V(unless-stopped) do so at every exit. They differ only when the host boots, see "
+                "O(autostart). A container that a task stopped is not started again before.",
                 "The pause before a start is 0.1 seconds at first and is doubled each time, up to a minute. After a "
                 "run of 10 seconds pauses and retries begin anew. A start that fails is tried again in the same way.",
                 "Defaults to V(no).",
             ),
-            choices=("no", "on-failure", "always"),
+            choices=_POLICIES,
         ),
     )
     restart_retries: int = stored(
@@ -416,6 +419,24 @@ class ContainerSpec:
         applies=LIVE,
         parse=parse_number(0, int),
         option=Option("int", ("Maximum number of restarts by V(on-failure). V(0) is no limit. Defaults to V(0).",)),
+    )
+    autostart: bool | None = stored(
+        None,
+        kind=nullable(boolean),
+        applies=LIVE,
+        parse=parse_flag,
+        option=Option(
+            "bool",
+            (
+                "Whether the container is started when the host boots, if it was running before: after a reboot, or "
+                "after a power cut.",
+                "A container that a task or the host command stopped stays stopped, except with "
+                "O(restart_policy=always), as with docker. A container that has never run is not started.",
+                "Requires role P(conductor.containers.host#role) on the host, which installs C(conductor.service).",
+                "Defaults to V(true) with O(restart_policy=always) and O(restart_policy=unless-stopped), else to "
+                "V(false).",
+            ),
+        ),
     )
     labels: tuple[tuple[str, str], ...] = stored(
         (),
@@ -436,6 +457,11 @@ class ContainerSpec:
     def cgroup_writable(self) -> bool:
         """Whether processes inside may create cgroups in that of the container, as systemd does."""
         return self.init or self.privileged
+
+    @property
+    def starts_at_boot(self) -> bool:
+        """Whether a boot of the host starts the container again: by default as docker does by its restart policy."""
+        return self.restart_policy in ("always", "unless-stopped") if self.autostart is None else self.autostart
 
     @property
     def swap(self) -> int:

@@ -20,7 +20,7 @@ def should_restart(spec: dict, code: int | None, flaps: int) -> bool:
     if spec.get("wanted") != "running":
         return False
     policy, retries = spec.get("restart_policy"), spec.get("restart_retries", 0)
-    if policy == "always":
+    if policy in ("always", "unless-stopped"):
         return True
     limited = is_number(retries) and retries > 0
     return policy == "on-failure" and code != 0 and (not limited or flaps < retries)

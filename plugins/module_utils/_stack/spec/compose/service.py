@@ -223,9 +223,8 @@ def _restart(fields: Mapping[str, Node], context: Context) -> dict[str, Any]:
     found = _RESTART.fullmatch("no" if node.value is False else node.text())
     if found is None:
         raise node.refused(f"{node.value!r} is not a policy", "use no, always, on-failure[:N] or unless-stopped")
-    policy = found["policy"].partition(":")[0]
     return {
-        "restart_policy": "always" if policy == "unless-stopped" else policy,
+        "restart_policy": found["policy"].partition(":")[0],
         "restart_retries": int(found["retries"] or 0),
     }
 
