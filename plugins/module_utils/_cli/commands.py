@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from argparse import Namespace
+from typing import TYPE_CHECKING
 
 from .._container import store
 from .._engine.container_records import require_one_container_dir
@@ -18,6 +19,10 @@ from .._engine.settings import Settings
 from .._engine.text_table import table
 from .._errors import Damaged, EffectFailed, InvalidInput, container_not_found, one_line
 from .output import local_time, print_json, size
+
+# Loaded only by its verbs, since it imports nearly all code.
+if TYPE_CHECKING:
+    from .._stack.boot import Outcomes
 
 
 def _settings() -> Settings:
@@ -258,6 +263,35 @@ def do_reconcile(args: Namespace) -> int:
     from .._network.use_case import ReconcileCase
 
     return _show_change(args, _change(args, ReconcileCase({}, _settings())))
+
+
+def do_boot(args: Namespace) -> int:
+    from .._stack.boot import boot
+
+    return _show_outcomes(args, boot(_settings(), args.timeout), "started", "is already running", "nothing to start")
+
+
+def do_shutdown(args: Namespace) -> int:
+    from .._stack.boot import shutdown
+
+    return _show_outcomes(args, shutdown(_settings(), args.timeout), "stopped", "is not running", "nothing to stop")
+
+
+def _show_outcomes(args: Namespace, outcomes: Outcomes, done: str, unchanged: str, otherwise: str) -> int:
+    """Print a line for each container, or `otherwise`. Raises EffectFailed if some have failed."""
+    states = {**dict.fromkeys(outcomes.done, done), **dict.fromkeys(outcomes.unchanged, unchanged)}
+    failed = {name: str(error) for name, error in outcomes.failed.items()}
+    if not args.json:
+        for line in [f"{name} {state}" for name, state in states.items()] or ([] if failed else [otherwise]):
+            print(line, flush=True)
+        for error in failed.values():
+            _warn(error)
+    if failed:
+        names = ", ".join(sorted(failed))
+        raise EffectFailed(f"not {done}: {names}", "see its error above", containers=states, failed_containers=failed)
+    if args.json:
+        print_json({"changed": bool(outcomes.done), "containers": states})
+    return 0
 
 
 def do_info(args: Namespace) -> int:

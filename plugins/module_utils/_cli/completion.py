@@ -23,7 +23,7 @@ _conductor() {
         word=${COMP_WORDS[i]}
         case $word in
             --) compopt -o default; return ;;
-            -u | --user | -e | --env | --expose | -w | --workdir | --stack | --name | --format | =) ((i++)) ;;
+            -u | --user | -e | --env | --expose | -w | --workdir | --stack | --name | --format | --timeout | =) ((i++)) ;;
             -*) ;;
             *) if [[ $verb ]]; then ((count++)); else verb=$word; fi ;;
         esac
@@ -33,13 +33,14 @@ _conductor() {
     case $verb in
         '') options='--json --help'
             names='build images rmi run ps up down stop start exec logs addnetwork peer info graph'
-            names+=' reconcile completion' ;;
+            names+=' reconcile boot shutdown completion' ;;
         images | info | completion) options='--json --help' ;;
         ps) options='--stack --json --help' ;;
         build | down | start | peer | reconcile) options='--check --diff --json --help' ;;
         up) options='--name --prune --restart --recreate --check --diff --json --help' ;;
         graph) options='--format --json --help' ;;
         rmi) options='--force --check --diff --json --help' ;;
+        boot | shutdown) options='--timeout --json --help' ;;
         run) options='--detach --check --diff --json --help' ;;
         stop) options='--keep --force --check --diff --json --help' ;;
         exec) options='--user --env --workdir --check --json --help' ;;

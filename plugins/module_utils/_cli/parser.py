@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from typing import NoReturn
 
 _STATUS = """\
@@ -205,6 +206,22 @@ def _graph(verb: argparse.ArgumentParser) -> None:
     )
 
 
+def _timeout(default: int, about: str) -> Callable[[argparse.ArgumentParser], None]:
+    def add(verb: argparse.ArgumentParser) -> None:
+        verb.add_argument("--timeout", metavar="SECONDS", type=_seconds, default=default, help=f"{about}: {default}")
+
+    return add
+
+
+def _seconds(text: str) -> float:
+    try:
+        if 0 < (seconds := float(text)) < 1e6:
+            return seconds
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+
+
 def _completion(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "what",
@@ -355,6 +372,28 @@ examples:
         "repair the networks of all containers",
         "Use it after the firewall was flushed or an interface was deleted.\n\nexample:\n  conductor reconcile\n",
         _changes,
+    ),
+    "boot": (
+        "start the containers that start when the host boots",
+        """\
+conductor.service runs it at each boot. It starts containers with autostart that were running before, in the order of
+their dependencies. An error of one container does not keep the others back.
+
+example:
+  conductor boot
+""",
+        _timeout(300, "seconds after which no more containers are started; default"),
+    ),
+    "shutdown": (
+        "stop all containers until the next boot of the host",
+        """\
+conductor.service runs it when the host shuts down. Containers are stopped in the reverse order of their dependencies,
+and `conductor boot` starts them again.
+
+example:
+  conductor shutdown
+""",
+        _timeout(80, "seconds after which containers are killed; default"),
     ),
     "completion": (
         "print the completion for bash",

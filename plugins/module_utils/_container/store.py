@@ -53,9 +53,21 @@ def write_spec(paths: ContainerPaths, spec: ContainerSpec, *, running: bool | No
     _write(paths, spec, old.get("id") or os.urandom(8).hex(), wanted, old.get("ids"))
 
 
+def keep_for_boot(paths: ContainerPaths, spec: ContainerSpec) -> None:
+    """Write the spec so that the supervisor restarts the container no more, but the next boot starts it."""
+    old = read_common_spec(paths) or {}
+    wanted = "at-boot" if is_wanted(paths) else "stopped"
+    _write(paths, spec, old.get("id") or os.urandom(8).hex(), wanted, old.get("ids"))
+
+
 def should_run(paths: ContainerPaths) -> bool:
-    """Whether container.json says that the container should run. Raises Damaged."""
+    """Whether container.json says that the container should run now. Raises Damaged."""
     return (read_common_spec(paths) or {}).get("wanted") == "running"
+
+
+def is_wanted(paths: ContainerPaths) -> bool:
+    """Whether the container should run now, or after the next boot of the host. Raises Damaged."""
+    return (read_common_spec(paths) or {}).get("wanted") in ("running", "at-boot")
 
 
 def write_spec_and_ids(paths: ContainerPaths, spec: ContainerSpec, ids: IdRange | None) -> None:

@@ -116,6 +116,7 @@ class ContainerCase(UseCase[ContainerView]):
             spec=spec,
             running=running,
             should_run=spec is not None and store.should_run(self.paths),
+            kept_for_boot=spec is not None and store.is_wanted(self.paths) and not store.should_run(self.paths),
             supervised=supervised,
             leftovers=leftovers,
             image_exists=bool(image) and os.path.exists(ImagePaths.of(self.settings.image_dir, image).spec),
@@ -305,15 +306,23 @@ class ContainerCase(UseCase[ContainerView]):
             spec = store.read_spec(self.paths)
             if spec is not None:
                 # Written before the stop: the supervisor reads it when the process has ended.
-                store.write_spec(self.paths, spec, running=False)
+                self.write_stopped(spec)
             state = read_run_state(self.paths)
             process = process_in(state)
             if process is not None:
-                timeout = spec.stop_timeout if spec is not None else 0
+                timeout = self.stop_timeout(spec) if spec is not None else 0
                 stop.stop_process(process, spec.stop_signal if spec else ContainerSpec.stop_signal, timeout)
             release(self.name)
         # For a damaged run state, which the plan allows with force only.
         stop.kill_all(container_cgroup(self.name))
+
+    def write_stopped(self, spec: ContainerSpec) -> None:
+        """Record that a user wants the container to be stopped."""
+        store.write_spec(self.paths, spec, running=False)
+
+    def stop_timeout(self, spec: ContainerSpec) -> float:
+        """Return the seconds between the stop signal and SIGKILL."""
+        return spec.stop_timeout
 
     def _clean(self, _action: CleanUp) -> None:
         stop.clean_up(self.paths)

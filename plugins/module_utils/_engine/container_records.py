@@ -13,7 +13,7 @@ from .._kernel.processes import ProcessId
 from .id_range import RANGE_KIND, userns_kind
 from .json_files import read_json, write_json
 from .paths import BUILD_PREFIX, RUN_DIR, STAGING_PREFIX, ContainerPaths
-from .typed_values import integer, nullable, number, one_of, text, timestamp
+from .typed_values import WANTED, integer, nullable, number, text, timestamp
 
 _STATES = os.path.join(RUN_DIR, "containers")
 _STOP_IT = "stop the container with force: true"
@@ -36,7 +36,7 @@ _KEPT = {
     "id": text,
     "hostname": text,
     "image": text,
-    "wanted": one_of("running", "stopped"),
+    "wanted": WANTED,
     "userns": userns_kind,
     "ids": nullable(RANGE_KIND),
 }

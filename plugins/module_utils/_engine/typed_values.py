@@ -46,6 +46,10 @@ def one_of(*values: object) -> Kind:
     return lambda value: any(type(value) is type(known) and value == known for known in values)
 
 
+# The wanted state in container.json. at-boot: the shutdown of the host has stopped it, and a boot starts it again.
+WANTED = one_of("running", "stopped", "at-boot")
+
+
 def nullable(kind: Kind) -> Kind:
     """A value of that kind, or null."""
     return lambda value: value is None or kind(value)

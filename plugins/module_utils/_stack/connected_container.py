@@ -27,6 +27,8 @@ _ELSEWHERE = ("network", "peers", "state", "restart", "recreate", "force", "imag
 class ConnectedContainer(StackCase):
     """A stack of one container, which belongs to no stack. Its result is that of ContainerCase."""
 
+    records_dependencies = False
+
     def __init__(self, params: dict[str, Any], settings: Settings) -> None:
         name = parse_name(params["name"], "name")
         given, peers = params.get("network"), params.get("peers")

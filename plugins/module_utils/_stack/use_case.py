@@ -63,7 +63,14 @@ class StackRun:
 
 
 class StackCase(UseCase[StackView]):
-    """The request of conductor_stack, or of one container with its network; see UseCase in _engine/engine.py."""
+    """The request of conductor_stack, or of one container with its network; see UseCase in _engine/engine.py.
+
+    `records_dependencies`: container.json keeps depends_on for the next boot. `starts_after_failures`: containers are
+    started even if others failed that they depend on.
+    """
+
+    records_dependencies = True
+    starts_after_failures = False
 
     def __init__(
         self, stack: Stack, settings: Settings, params: Mapping[str, Any], warnings: Sequence[str] = ()
@@ -83,6 +90,8 @@ class StackCase(UseCase[StackView]):
         # Read at most once, even if all members are new.
         self._read_ids = functools.lru_cache(maxsize=1)(functools.partial(read_ids_view, settings))
         self.cases = {name: self._case(member.options, self.state) for name, member in self.stack.members.items()}
+        for name, member in self.stack.members.items() if self.records_dependencies else ():
+            self.cases[name].changes["depends_on"] = tuple(sorted(other for other, _ in member.depends_on))
 
     def _case(self, options: Mapping[str, Any], state: str) -> MemberCase:
         params = {**options, **self.request, "state": state, "detach": True, "force": False}
@@ -284,10 +293,11 @@ class StackCase(UseCase[StackView]):
             member = self.stack.members[name]
             after = [f"{condition} {other}" for other, condition in member.depends_on]
             broken = next((other for other, _ in member.depends_on if other in failed), None)
-            if broken:
+            if broken and not self.starts_after_failures:
                 failed[name] = EffectFailed(f"container {name} was not started: {broken}, on which it depends, failed")
                 continue
-            jobs[f"started {name}"] = Job(functools.partial(_start_one, cases[name], one), frozenset(after))
+            start = functools.partial(_start_one, cases[name], one)
+            jobs[f"started {name}"] = Job(start, frozenset(after), requires_success=not self.starts_after_failures)
         for name in {*starting, *self._awaited(starting, run)} - failed.keys():
             for condition, function in self._waits_of(cases[name], name).items():
                 jobs[f"{condition} {name}"] = Job(function, frozenset({f"started {name}"}), is_waiting=True)

@@ -44,6 +44,7 @@ def views(draw):
         spec=spec,
         running=running,
         should_run=spec is not None and draw(st.booleans()),
+        kept_for_boot=spec is not None and draw(st.booleans()),
         supervised=draw(st.booleans()),
         leftovers=left,
         limits_applied=draw(st.booleans()),
@@ -67,7 +68,7 @@ def simulate(view, action):  # noqa: PLR0911, PLR0912
         return replace(view, unregistered=())
     if isinstance(action, plan.StopProcesses):
         left = ("cgroup", "run state", NAMESPACE) if view.running else view.leftovers
-        return replace(view, running=False, should_run=False, leftovers=left)
+        return replace(view, running=False, should_run=False, kept_for_boot=False, leftovers=left)
     if isinstance(action, plan.CleanUp):
         assert not view.running, "cleaned up under a running process"
         assert not view.has_network_or_link, "the namespace went before the link's elements"

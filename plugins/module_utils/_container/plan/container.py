@@ -24,14 +24,15 @@ _LIMITS = {"memory", "memory_swap", "cpus", "pids"}
 class ContainerView:
     """The present state. `spec`: None if the container does not exist; `leftovers`: names of what a start has prepared.
 
-    `should_run`: container.json says that it should run. `has_network`: it has a network by its spec.
-    `has_network_namespace`: it has a network namespace that a start can use. `problem`: the error with which a start
-    would fail.
+    `should_run`: container.json says that it should run; `kept_for_boot`: only after the next boot. `has_network`: it
+    has a network by its spec. `has_network_namespace`: it has a network namespace that a start can use. `problem`: the
+    error with which a start would fail.
     """
 
     spec: ContainerSpec | None = None
     running: bool = False
     should_run: bool = False
+    kept_for_boot: bool = False
     supervised: bool = True
     leftovers: tuple[str, ...] = ()
     image_exists: bool = True
@@ -211,17 +212,18 @@ def _present(wanted: ContainerSpec, view: ContainerView, wish: Request) -> list[
         _require_image(wanted, view)
         _require_ids(wanted, view)
         actions, is_down = [*_down(wanted.name, view), CreateContainer(wanted)], True
-        running, leftovers, to_run = False, False, False
+        running, leftovers, to_run, kept = False, False, False, False
     else:
         actions = _changes(view.spec, wanted, view, wish)
         if wish.state == "restarted" and not any(isinstance(action, CleanUp) for action in actions):
             actions += _down(wanted.name, view)
         is_down = any(isinstance(action, CleanUp) for action in actions)
         running, leftovers = view.running and not is_down, bool(view.leftovers) and not is_down
-        to_run = view.should_run and not any(isinstance(action, StopProcesses) for action in actions)
+        stops = any(isinstance(action, StopProcesses) for action in actions)
+        to_run, kept = view.should_run and not stops, view.kept_for_boot and not stops
     if wish.state == "stopped":
         # Also if its command has exited: the stored state must say that it is stopped, or it would be restarted.
-        actions += [StopProcesses(wanted.name)] if running or to_run else []
+        actions += [StopProcesses(wanted.name)] if running or to_run or kept else []
         actions += _clean(wanted.name, view) if running or leftovers else []
     elif wish.state in RUNNING and not running:
         if view.spec is not None:

@@ -13,6 +13,7 @@ from ..._engine.id_range import RANGE_KIND, IdRange, parse_userns, userns_kind
 from ..._engine.names import parse_name
 from ..._engine.option import LIVE, RECREATE, Option, stored, stored_fields
 from ..._engine.typed_values import (
+    WANTED,
     boolean,
     find_problem,
     integer,
@@ -453,6 +454,9 @@ class ContainerSpec:
         ),
     )
 
+    # Names of containers that a boot starts before; recorded by a stack.
+    depends_on: tuple[str, ...] = stored((), kind=list_of(text), applies=LIVE)
+
     @property
     def cgroup_writable(self) -> bool:
         """Whether processes inside may create cgroups in that of the container, as systemd does."""
@@ -505,7 +509,7 @@ class ContainerSpec:
             )
             values["devices"] = parse_devices(values["devices"], "devices")
             values["ulimits"] = parse_ulimits(values["ulimits"], "ulimits")
-            for name in ("command", "capabilities_add", "capabilities_drop"):
+            for name in ("command", "capabilities_add", "capabilities_drop", "depends_on"):
                 values[name] = tuple(values[name])
             if isinstance(values["userns"], dict):
                 values["userns"] = IdRange(**values["userns"])
@@ -524,7 +528,7 @@ FIELDS = stored_fields(ContainerSpec)
 _KINDS = {
     **{name: field.kind for name, field in FIELDS.items()},
     "id": text,
-    "wanted": one_of("running", "stopped"),
+    "wanted": WANTED,
     "ids": nullable(RANGE_KIND),
 }
 

@@ -1,0 +1,100 @@
+"""Boot and shutdown of a host by the host command: what ran comes back without Ansible."""
+
+from netbox import HOST4, reaches
+from waiting import until
+
+DIRECTORY = "/var/lib/conductor/containers"
+SLEEP = ["/bin/sleep", "infinity"]
+SERVER = """
+import socketserver
+class Echo(socketserver.BaseRequestHandler):
+    def handle(self):
+        self.request.sendall(self.request.recv(100) + b" from " + self.client_address[0].encode())
+socketserver.ThreadingTCPServer(("", 8080), Echo).serve_forever()
+"""
+CONTAINERS = {
+    "web": {"command": ["/usr/bin/python3", "-c", SERVER], "expose": ["8080-80"], "depends_on": ["db"]},
+    "db": {"network": {}},
+    "damaged": {},
+    "always-stopped": {"restart_policy": "always"},
+    "user-stopped": {},
+    "never": {"restart_policy": "no"},
+}
+DEFAULTS = {"image": "debian", "command": SLEEP, "restart_policy": "unless-stopped"}
+POWER_CUT = """
+umount /var/lib/conductor/containers/*/rootfs
+umount /run/netns/conductor-*
+rm -r /run/conductor/* /run/netns/conductor-*
+nft delete table inet conductor; nft delete table netdev conductor
+find /sys/fs/cgroup -depth -path '*/conductor/*' -type d -exec rmdir {} + 2>/dev/null
+ip -o link show | grep -o 'cdtr-[^:@]*' | xargs -rn1 ip link delete
+"""
+
+
+def stack(host, containers=CONTAINERS):
+    return host.module("conductor_stack", name="shop", containers=containers, defaults=DEFAULTS)
+
+
+def states(host):
+    return {one["name"]: one["state"] for one in host.module("conductor_container_info")["containers"]}
+
+
+def cut_power(host):
+    """Remove what a power cut removes: all processes of containers, namespaces, links, rules, mounts and run states."""
+    found = host.run("sh", "-c", "grep -ho '\"pid\": *[0-9]*' /run/conductor/containers/*.json").stdout
+    pids = [pid for pid in found.replace('"pid":', "").split() if pid != "0"]
+    host.run("kill", "-9", *pids, check=False)
+    until(lambda: not any(host.run("test", "-e", f"/proc/{pid}", check=False).returncode == 0 for pid in pids), "ended")
+    host.run("sh", "-c", POWER_CUT, check=False)
+
+
+def test_containers_that_ran_come_back_after_a_power_cut(command):
+    host = command.host
+    stack(host)
+    for name in ("always-stopped", "user-stopped"):
+        host.module("conductor_container", name=name, state="stopped")
+    good = host.run("cat", f"{DIRECTORY}/damaged/container.json").stdout
+    until(lambda: reaches(host.outside, HOST4, 80), "web answers")
+    cut_power(host)
+    assert "running" not in states(host).values() and not reaches(host.outside, HOST4, 80)
+    host.run("tee", f"{DIRECTORY}/damaged/container.json", stdin="{")
+    done = command("boot", status=8)
+    assert f"{DIRECTORY}/damaged/container.json is damaged" in done.stderr
+    assert sorted(done.stdout.splitlines()) == ["always-stopped started", "db started", "web started"]
+    until(lambda: reaches(host.outside, HOST4, 80), "web answers")
+    host.run("tee", f"{DIRECTORY}/damaged/container.json", stdin=good)
+    assert command("boot").stdout.splitlines().count("damaged started") == 1
+    stopped = {"user-stopped", "never"}
+    assert {name for name, state in states(host).items() if state == "running"} == CONTAINERS.keys() - stopped
+    assert not stack(host, {name: one for name, one in CONTAINERS.items() if name not in stopped})["changed"]
+
+
+def test_shutdown_stops_in_order_and_a_boot_starts_again(command):
+    host = command.host
+    order = {
+        "app": {"depends_on": ["db"], "command": ["sh", "-c", "trap 'date +%s%N > /end; exit' TERM; sleep 999 & wait"]},
+        "db": {"command": ["sh", "-c", "trap 'date +%s%N > /end; exit' TERM; sleep 999 & wait"]},
+    }
+    stack(host, order)
+    assert command("shutdown").stdout.splitlines() == ["app stopped", "db stopped"]
+    ended = [int(host.run("cat", f"{DIRECTORY}/{name}/upper/end").stdout) for name in ("app", "db")]
+    assert ended == sorted(ended) and set(states(host).values()) == {"stopped"}
+    assert command("shutdown").stdout == "nothing to stop\n"
+    # A user who stops it now does not want it back.
+    assert host.module("conductor_container", name="db", state="stopped")["changed"]
+    assert not host.module("conductor_container", name="db", state="stopped")["changed"]
+    assert command("boot").stdout == "app started\n"
+    assert states(host) == {"app": "running", "db": "stopped"}
+
+
+def test_failed_start_is_tried_again_at_the_next_boot(command):
+    host = command.host
+    stack(host, {"web": {"depends_on": ["db"]}, "db": {}})
+    cut_power(host)
+    sleep = f"{DIRECTORY}/db/upper/usr/bin/sleep"
+    # A whiteout of overlayfs: the program does not exist inside.
+    host.run("sh", "-c", f"mkdir -p {DIRECTORY}/db/upper/usr/bin; mknod {sleep} c 0 0")
+    failed = command("boot", status=8)
+    assert failed.stdout == "web started\n" and "container db did not start" in failed.stderr
+    host.run("rm", sleep)
+    assert sorted(command("boot").stdout.splitlines()) == ["db started", "web is already running"]
