@@ -16,7 +16,7 @@ from .._engine.container_records import process_in, read_run_state
 from .._engine.engine import Run, UseCase
 from .._engine.id_range import IdRange
 from .._engine.locks import container_lock, ids_lock, image_lock
-from .._engine.paths import LOCK_DIR, ContainerPaths, ImagePaths
+from .._engine.paths import BOOT_SERVICES, LOCK_DIR, ContainerPaths, ImagePaths
 from .._engine.settings import Settings
 from .._errors import ConductorError, Damaged, InvalidInput
 from .._image.store import check_ids, image_layers
@@ -266,13 +266,22 @@ class ContainerCase(UseCase[ContainerView]):
             check_init_boots(self.settings, self.paths)
 
     def result(self, observed: ContainerView, run: Run[ContainerView]) -> dict:
-        facts, warnings = container_facts(self.settings, self.name), run.all_warnings()
+        facts = container_facts(self.settings, self.name)
+        warnings = [*run.all_warnings(), *self._boot_warnings()]
         values = {"container": facts, **({"warnings": warnings} if warnings else {})}
         if self.detach:
             return values
         # None in check mode, in which nothing has run.
         ended = run.outcome
         return {**values, "rc": ended and ended.rc, "stdout": ended and ended.stdout}
+
+    def _boot_warnings(self) -> list[str]:
+        if not self.changes.get("autostart") or any(map(os.path.exists, BOOT_SERVICES)):
+            return []
+        return [
+            f"container {self.name}: nothing starts it when the host boots, in spite of autostart. "
+            "Prepare the host with role conductor.containers.host"
+        ]
 
     def _register(self, action: RegisterIds) -> None:
         register_ids(action.ranges, self.settings.lock_timeout)

@@ -20,6 +20,8 @@ NETNS_PREFIX = "conductor-"
 IMAGE_DIR = "/var/lib/conductor/images"
 CONTAINER_DIR = "/var/lib/conductor/containers"
 LIBRARY_DIR = "/var/lib/conductor/lib"
+# Role host installs one of these: the service, or the init script of a host without systemd.
+BOOT_SERVICES = ("/etc/systemd/system/conductor.service", "/etc/init.d/conductor")
 CONFIG_FILE = "/etc/conductor/conductor.json"
 
 # Entries of image_dir and container_dir that begin with a dot are incomplete, while they are created or deleted.

@@ -22,3 +22,9 @@ def test_commands_of_the_service_and_of_the_init_script(command):
         assert host.run(*stop).stdout == "web stopped\n"
         assert host.run(*start).stdout == "web started\n"
     assert not host.module("conductor_container", **WEB)["changed"]
+
+
+def test_autostart_without_a_service_is_a_warning(host):
+    made = host.module("conductor_container", **WEB, autostart=True, state="present")
+    assert "nothing starts it when the host boots" in str(made["warnings"])
+    assert "warnings" not in host.module("conductor_container", **WEB, state="present")
