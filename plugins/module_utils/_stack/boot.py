@@ -151,7 +151,7 @@ def shutdown(settings: Settings, timeout: float) -> Outcomes:
     for name in container_names(settings.container_dir):
         with _failure_of(name, outcomes):
             paths = ContainerPaths.of(settings.container_dir, name)
-            if store.observe_process(paths, store.read_spec(paths))[2]:
+            if store.observe_process(paths)[1]:
                 names.append(name)
     _carry_out(names, "stopped", settings, outcomes, time.monotonic() + timeout)
     return outcomes
