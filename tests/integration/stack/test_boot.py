@@ -1,6 +1,7 @@
 """Boot and shutdown of a host by the host command: what ran comes back without Ansible."""
 
 from netbox import HOST4, reaches
+from supervision import supervisor_pid
 from waiting import until
 
 DIRECTORY = "/var/lib/conductor/containers"
@@ -40,9 +41,9 @@ def states(host):
 
 
 def cut_power(host):
-    """Remove what a power cut removes: all processes of containers, namespaces, links, rules, mounts and run states."""
+    """Remove what a power cut removes: processes of ours, namespaces, links, rules, mounts and run states."""
     found = host.run("sh", "-c", "grep -ho '\"pid\": *[0-9]*' /run/conductor/containers/*.json").stdout
-    pids = [pid for pid in found.replace('"pid":', "").split() if pid != "0"]
+    pids = [str(supervisor_pid(host)), *(pid for pid in found.replace('"pid":', "").split() if pid != "0")]
     host.run("kill", "-9", *pids, check=False)
     until(lambda: not any(host.run("test", "-e", f"/proc/{pid}", check=False).returncode == 0 for pid in pids), "ended")
     host.run("sh", "-c", POWER_CUT, check=False)
