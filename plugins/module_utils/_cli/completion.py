@@ -23,7 +23,8 @@ _conductor() {
         word=${COMP_WORDS[i]}
         case $word in
             --) compopt -o default; return ;;
-            -u | --user | -e | --env | --expose | -w | --workdir | --stack | --name | --format | --timeout | =) ((i++)) ;;
+            -u | --user | -e | --env | --expose | -w | --workdir | =) ((i++)) ;;
+            --stack | --name | --format | --timeout) ((i++)) ;;
             -*) ;;
             *) if [[ $verb ]]; then ((count++)); else verb=$word; fi ;;
         esac
