@@ -24,6 +24,7 @@ from seams.defenses import (
 )
 from seams.interference import create_file_before, hold_before, import_before
 from small_image import IMAGES, make_runnable_archive
+from supervision import supervisor_pid
 from waiting import until
 
 LEAK = ["sh", "-c", 'exec 9</; exec "$@"', "sh"]
@@ -174,13 +175,16 @@ return text.value.decode()
 def test_keys_of_who_runs_the_module_are_not_found_inside(host, way):
     """The session keyring is inherited, and who inherits it possesses its keys, whatever their owner."""
     wrapper = ["python3", "-c", KEY]
-    start(host, "box", seccomp="unconfined")
+    if way == "exec":
+        start(host, "box", seccomp="unconfined")
 
     def found(name, *seams):
         if way == "exec":
             return execute(host, ["/usr/bin/python3", "-c", FIND_KEY], seams=seams, wrapper=wrapper)["stdout"]
         command = ["/usr/bin/python3", "-c", FIND_KEY]
         wish = {"name": name, "image": "debian", "command": command, "seccomp": "unconfined"}
+        # The first container, which is started by a child of the module.
+        until(lambda: supervisor_pid(host) is None, "no supervisor runs")
         patched(host, "conductor_container", seams=seams, wrapper=wrapper, **wish)
         return until(
             lambda: host.module("conductor_container_info", name=[name])["containers"][0]["log"], "it has printed"

@@ -14,6 +14,7 @@ from ..._engine.locks import supervisor_lock
 from ..._engine.paths import LOCK_DIR
 from ..._errors import EffectFailed
 from ..._kernel.flock import locked
+from ..._kernel.syscalls import new_session_keyring
 from ..cgroup_paths import supervisor_cgroup
 from ..exec.privileges import error_line
 from .program import block_signals, detach, exec_supervisor
@@ -70,6 +71,8 @@ def _fork(body: Callable[[], None], writer: int) -> None:
 
 def _become_supervisor(first: Callable[[], None], program: str, writer: int) -> None:
     first()
+    # The supervisor must not keep keys of the user that runs the module.
+    new_session_keyring()
     listener = listen()
     detach({writer, listener.fileno()})
     os.chdir("/")
