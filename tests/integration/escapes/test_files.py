@@ -24,6 +24,8 @@ from seams.defenses import (
 )
 from seams.interference import swap_mount_target
 from small_image import image
+from supervision import supervisor_pid
+from waiting import until
 
 DIRECTORY = "/var/lib/conductor/containers"
 
@@ -116,6 +118,9 @@ def test_cve_2025_31133_what_masks_a_path_is_not_the_containers_null(host):
     prepare(host, "box", script)
     start(host, "box")
     assert inside(host, "box", look) == "True"
+    # Only a first container is started by the module itself, with the switches below.
+    host.module("conductor_container", name="box", state="absent")
+    until(lambda: supervisor_pid(host) is None, "no supervisor runs")
     # Weak: the source is looked up below the container's root.
     prepare(host, "weak", script, userns="host")
     weaker = (look_up_null_inside(rootfs=f"{DIRECTORY}/weak/rootfs"), mount_writable, omit_private_dev)
