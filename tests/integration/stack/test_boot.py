@@ -72,9 +72,11 @@ def test_containers_that_ran_come_back_after_a_power_cut(command):
 
 def test_shutdown_stops_in_order_and_a_boot_starts_again(command):
     host = command.host
+    # app takes longer to end: without an order db would end before it.
+    end = "trap '{}date +%s%N > /end; exit' TERM; sleep 999 & wait"
     order = {
-        "app": {"depends_on": ["db"], "command": ["sh", "-c", "trap 'date +%s%N > /end; exit' TERM; sleep 999 & wait"]},
-        "db": {"command": ["sh", "-c", "trap 'date +%s%N > /end; exit' TERM; sleep 999 & wait"]},
+        "app": {"depends_on": ["db"], "command": ["sh", "-c", end.format("sleep 1; ")]},
+        "db": {"command": ["sh", "-c", end.format("")]},
     }
     stack(host, order)
     assert command("shutdown").stdout.splitlines() == ["app stopped", "db stopped"]
