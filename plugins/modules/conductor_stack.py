@@ -61,6 +61,19 @@ options:
       - C(count) is the number of equal containers, called V(NAME-1), V(NAME-2) and so on. If the
         key has V({n}), the number is written there instead. C(peers) and C(depends_on) name all
         of them by the key.
+      - C(update) is a dictionary. With it, running containers of the entry that must be restarted
+        or created anew are replaced C(parallel) (defaults to V(1)) at a time, and each must be
+        ready before the next ones follow. O(restart) and O(recreate) must allow the change as without
+        it.
+      - The default C(update.order) V(stop-first) stops a container before its replacement starts.
+        V(start-first) first starts one more container with the new options, called V(NAME-update),
+        which must be ready. New connections from peers and to exposed ports go to it while the
+        others are replaced, so that none is refused. Then it is removed.
+      - C(update.wait) is a command that succeeds in a container that is ready, and defaults to
+        C(wait). Without both, a container is ready if it still runs after a second.
+      - 'C(update.on_failure) says what happens if a container does not become ready: V(stop) (default)
+        leaves the others as they are, V(rollback) also gives those that were replaced their former
+        options again.'
     type: dict
     default: {}
   definition:
@@ -184,6 +197,21 @@ EXAMPLES = r"""
         depends_on:
           db: started
       db: {}
+
+- name: Replace the web servers of another stack one after the other, without a refused call
+  conductor.containers.conductor_stack:
+    name: portal
+    restart: true
+    recreate: true
+    containers:
+      portal:
+        image: debian
+        command: [sleep, infinity]
+        wait: ["true"]
+        expose: [8082-80]
+        update:
+          order: start-first
+          on_failure: rollback
 
 - name: Build the image first
   conductor.containers.conductor_stack:

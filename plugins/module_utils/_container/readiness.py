@@ -21,7 +21,7 @@ from .exec.run_inside import run_inside
 from .exec.running import running_container
 from .facts import container_facts, read_log_from
 
-# Seconds within which an init that cannot boot has exited.
+# Seconds within which an init that cannot boot has exited, and a command that cannot work.
 _BOOT = 1.0
 # Bytes of the output of `wait` that are kept for the error message.
 _MAX_OUTPUT = 4096
@@ -75,6 +75,22 @@ def check_init_boots(settings: Settings, paths: ContainerPaths) -> None:
             _see(facts["log"]),
             container=facts,
         )
+
+
+def check_keeps_running(settings: Settings, paths: ContainerPaths) -> None:
+    """Check that the command of a container does not exit within a second. Raises EffectFailed if it does."""
+    process = process_in(read_run_state(paths))
+    pidfd = process.open() if process else None
+    if pidfd is not None:
+        try:
+            if not wait_for_exit(pidfd, _BOOT):
+                return
+        finally:
+            os.close(pidfd)
+    facts = container_facts(settings, paths.name) or {}
+    raise EffectFailed(
+        f"{paths.name}: the command exited right after the start", _see(facts.get("log", "")), container=facts or None
+    )
 
 
 def wait_until_ready(settings: Settings, paths: ContainerPaths, argv: tuple[str, ...], timeout: float) -> None:

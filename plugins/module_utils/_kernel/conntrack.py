@@ -13,23 +13,27 @@ from collections.abc import Collection, Iterator
 _NETLINK_NETFILTER, _CT_GET, _CT_DELETE = 12, 0x101, 0x102
 _NLM_F_REQUEST, _NLM_F_ACK, _NLM_F_DUMP = 0x1, 0x4, 0x300
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
-_CTA_TUPLE_ORIG, _CTA_TUPLE_PROTO, _CTA_PROTO_NUM, _CTA_PROTO_DST_PORT = 1, 2, 1, 3
+_CTA_TUPLE_ORIG, _CTA_TUPLE_IP, _CTA_TUPLE_PROTO, _CTA_PROTO_NUM, _CTA_PROTO_DST_PORT = 1, 1, 2, 1, 3
+_CTA_IP_V4_DST, _CTA_IP_V6_DST = 2, 4
 _HEADER = struct.Struct("=IHHII")
 
 
-def delete_udp_flows(ports: Collection[tuple[int, int]]) -> None:
-    """Delete the entry of every UDP flow that was opened to one of `ports` (first, last), for any addresses.
+def delete_udp_flows(ports: Collection[tuple[int, int]], addresses: Collection[str] = ()) -> None:
+    """Delete the entry of every UDP flow that was opened to one of `ports` (first, last), or to one of `addresses`.
 
     The kernel decides about address translation with the first packet of a flow, and a sender that keeps sending keeps
     that decision alive even if the rules have changed. After deletion the next packet is decided by the current rules.
     Does nothing if the kernel does not track connections.
     """
-    if not ports:
+    if not ports and not addresses:
         return
+    raw_addresses = {
+        socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address) for address in addresses
+    }
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER) as netlink:
             netlink.bind((0, 0))
-            for family, tuple_orig in _flows(netlink, ports):
+            for family, tuple_orig in _flows(netlink, ports, raw_addresses):
                 _send(netlink, _CT_DELETE, _NLM_F_ACK, bytes([family, 0, 0, 0]) + tuple_orig)
                 _wait(netlink)
     except OSError as error:
@@ -65,14 +69,16 @@ def _wait(netlink: socket.socket) -> None:
         pass
 
 
-def _flows(netlink: socket.socket, ports: Collection[tuple[int, int]]) -> list[tuple[int, bytes]]:
-    """Return address family and raw original tuple, which identifies a flow, of the UDP flows to `ports`."""
+def _flows(
+    netlink: socket.socket, ports: Collection[tuple[int, int]], addresses: Collection[bytes]
+) -> list[tuple[int, bytes]]:
+    """Return address family and raw original tuple, which identifies a flow, of the UDP flows to the destinations."""
     _send(netlink, _CT_GET, _NLM_F_DUMP, bytes(4))
     found = []
     for _kind, payload in _messages(netlink):
         for kind, raw in _attributes(payload[4:]):
-            port = _udp_port(raw[4:]) if kind == _CTA_TUPLE_ORIG else None
-            if port is not None and any(first <= port <= last for first, last in ports):
+            port, address = _udp_destination(raw[4:]) if kind == _CTA_TUPLE_ORIG else (None, b"")
+            if port is not None and (address in addresses or any(first <= port <= last for first, last in ports)):
                 found.append((payload[0], raw))
     return found
 
@@ -86,9 +92,11 @@ def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
         data = data[padded:]
 
 
-def _udp_port(tuple_orig: bytes) -> int | None:
+def _udp_destination(tuple_orig: bytes) -> tuple[int | None, bytes]:
     parts = {kind: raw for kind, raw in _attributes(tuple_orig)}
     protocol = {kind: raw[4:] for kind, raw in _attributes(parts.get(_CTA_TUPLE_PROTO, b"")[4:])}
     if protocol.get(_CTA_PROTO_NUM, b"\0")[0] != socket.IPPROTO_UDP or _CTA_PROTO_DST_PORT not in protocol:
-        return None
-    return int.from_bytes(protocol[_CTA_PROTO_DST_PORT][:2], "big")
+        return None, b""
+    addresses = {kind: raw for kind, raw in _attributes(parts.get(_CTA_TUPLE_IP, b"")[4:])}
+    address = addresses.get(_CTA_IP_V4_DST, b"")[4:8] or addresses.get(_CTA_IP_V6_DST, b"")[4:20]
+    return int.from_bytes(protocol[_CTA_PROTO_DST_PORT][:2], "big"), address

@@ -18,7 +18,7 @@ from .._kernel.nft import apply_batch
 from .._kernel.sysctl import write_sysctl
 from .container_root import open_container_root
 from .forwarding import disable_forwarding, enable_forwarding, set_fence
-from .plan.firewall_table import changed_udp_ports
+from .plan.firewall_table import changed_addresses, changed_udp_ports
 from .plan.foreign_firewalls import AddAcceptRules, RemoveAcceptRules, commands_for
 from .plan.forwarding import DisableForwarding, EnableForwarding, KeepAdvertisedRoute, SetFence
 from .plan.projection import Connect, Disconnect, RouteLocalnet, UpdateFirewall, WriteInsideFiles
@@ -102,7 +102,7 @@ def _dispatch(settings: Settings, action: Action) -> None:
         delete_link(action.outer)
     elif isinstance(action, UpdateFirewall):
         apply_batch(list(action.commands))
-        delete_udp_flows(changed_udp_ports(action.commands))
+        delete_udp_flows(changed_udp_ports(action.commands), changed_addresses(action.commands))
     elif isinstance(action, (AddAcceptRules, RemoveAcceptRules)):
         # A refusal by another firewall, which may have changed since the plan, must not end the run.
         with contextlib.suppress(EffectFailed):

@@ -28,7 +28,7 @@ from .._network.store import read_network
 from .member_case import MemberCase
 from .plan.boot import autostarts, start_order
 from .plan.network import NetworkWish
-from .plan.stack import MemberAction, StackView
+from .plan.stack import MemberAction, Others, StackView
 from .spec.stack import Member, Stack
 from .use_case import StackCase
 
@@ -105,8 +105,8 @@ class HostStack(StackCase):
         case.was_wanted = store.is_wanted(case.paths)
         return case
 
-    def _unlisted(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        return (), ()
+    def _others(self) -> Others:
+        return Others()
 
     def _require_own(self, view: StackView) -> None:
         """Accept every container."""

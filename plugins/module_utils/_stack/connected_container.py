@@ -17,7 +17,7 @@ from .._engine.settings import Settings
 from .._network.spec.request import IN_PLACE
 from .member_case import MemberCase
 from .plan.network import NetworkWish
-from .plan.stack import MemberAction, StackView
+from .plan.stack import MemberAction, Others, StackView
 from .spec.stack import Member, Stack, parse_peers
 from .use_case import StackCase
 
@@ -54,8 +54,8 @@ class ConnectedContainer(StackCase):
     def _case(self, options: Mapping[str, Any], state: str) -> MemberCase:
         return super()._case({**options, "wait": None}, state)
 
-    def _unlisted(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        return (), ()
+    def _others(self) -> Others:
+        return Others()
 
     def _require_own(self, view: StackView) -> None:
         """Accept every container: the task names it."""

@@ -21,7 +21,7 @@ from .._kernel.listening_ports import find_listeners
 from .._network.actions import apply, connect_all
 from .._network.observe import observe
 from .._network.plan.change_spec import RemoveNetworkSpec, WriteNetworkSpec
-from .._network.plan.foresight import callers_of
+from .._network.plan.foresight import callers_of, stand_ins_of
 from .._network.plan.projection import Connect
 from .._network.plan.view import Listening, NetworkView
 from .._network.spec.network import LINK_PREFIX
@@ -41,7 +41,7 @@ def policy_of(settings: Settings) -> Policy:
 
 def observe_networks(settings: Settings, wishes: Mapping[str, NetworkWish]) -> NetworkView:
     """Return specs and kernel state, with links and files of the members and of their callers."""
-    view = observe(settings, lambda found: _with_callers(found, wishes), others=("forward",))
+    view = observe(settings, lambda found: _concerned(found, wishes), others=("forward",))
     exposes = (expose for wish in wishes.values() if wish.options for expose in wish.options.expose)
     asked = {(expose.protocol, *expose.host_ports) for expose in exposes}
     with open_rtnetlink() as host:
@@ -50,8 +50,10 @@ def observe_networks(settings: Settings, wishes: Mapping[str, NetworkWish]) -> N
     return replace(view, networks=tuple(networks), listeners=tuple(sorted(listening)))
 
 
-def _with_callers(view: NetworkView, names: Iterable[str]) -> set[str]:
-    return {found for name in names for found in ({name} | callers_of(view, name))}
+def _concerned(view: NetworkView, wishes: Mapping[str, NetworkWish]) -> set[str]:
+    """Return the containers of `wishes` with their callers and their stand-ins."""
+    own = {found for name in wishes for found in ({name} | callers_of(view, name))}
+    return {*own, *stand_ins_of(view, wishes), *(wish.stand_in.name for wish in wishes.values() if wish.stand_in)}
 
 
 def apply_networks(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from .._build.use_case import ImageCase
@@ -15,51 +15,43 @@ from .._container import store
 from .._container.error_context import about_container
 from .._container.facts import container_facts
 from .._container.plan.container import (
-    CreateContainer,
-    RegisterIds,
     StartProcess,
     UpdateSpec,
 )
 from .._container.readiness import check_init_boots, run_until_exit, wait_until_ready
 from .._container.spec.request import RUNNING
-from .._container.subid_files import register_ids
 from .._container.use_case import STARTING
 from .._engine.action import Action, Plan
-from .._engine.container_records import container_names
 from .._engine.convert_options import convert_options
 from .._engine.engine import Run, UseCase, perform
-from .._engine.locks import container_lock, ids_lock, image_lock
-from .._engine.names import STACK_LABEL
-from .._engine.parallel import Job, Outcome, run_jobs
-from .._engine.paths import LOCK_DIR, ContainerPaths
+from .._engine.locks import container_lock, image_lock
+from .._engine.paths import ContainerPaths
 from .._engine.settings import Settings
 from .._errors import ConductorError, Damaged, EffectFailed
 from .._image.spec.request import MODULE_OPTIONS as IMAGE_OPTIONS
-from .._kernel.flock import Lock, locked
+from .._kernel.flock import Lock
 from .._network.plan.result import network_result
 from .._network.spec.options import NetworkOptions
-from .member_case import MemberCase, choose_all, read_ids_view
-from .networks import apply_networks, observe_networks, policy_of
+from .member_case import MemberCase, read_ids_view
+from .networks import observe_networks, policy_of
+from .others import find_others
+from .phases import Phases, StackRun
 from .plan.network import NetworkWish
 from .plan.stack import (
     ChangeImage,
-    ChangeNetworks,
     MemberAction,
+    Others,
     StackPlan,
     StackView,
     plan_stack,
     predict,
+    predict_networks,
     require_own,
 )
+from .plan.update import ServiceUpdate, split_updates
+from .rolling_update import UpdatedMember, Updates
 from .spec.source import with_containers
 from .spec.stack import Member, Stack, parse_stack
-
-
-@dataclass
-class StackRun:
-    """The errors of single containers, by name: the others go on."""
-
-    failures: dict[str, ConductorError] = field(default_factory=dict)
 
 
 class StackCase(UseCase[StackView]):
@@ -89,6 +81,7 @@ class StackCase(UseCase[StackView]):
         self.wishes = {name: self._network_of(member) for name, member in self.stack.members.items()}
         # Read at most once, even if all members are new.
         self._read_ids = functools.lru_cache(maxsize=1)(functools.partial(read_ids_view, settings))
+        self.phases = Phases(settings, stack, self._waits_of, self.starts_after_failures)
         self.cases = {name: self._case(member.options, self.state) for name, member in self.stack.members.items()}
         for name, member in self.stack.members.items() if self.records_dependencies else ():
             self.cases[name].changes["depends_on"] = tuple(sorted(other for other, _ in member.depends_on))
@@ -123,7 +116,9 @@ class StackCase(UseCase[StackView]):
 
     def locks(self) -> Iterable[Lock]:
         images = {case.changes["image"] for case in self.cases.values() if "image" in case.changes}
-        names = sorted({*self.cases, *self._unlisted()[0]})
+        found = self._others()
+        stand_ins = {update.stand_in for update in self.stack.updates.values() if update.stand_in}
+        names = sorted({*self.cases, *found.unlisted, *found.stand_ins, *stand_ins})
         return [*(image_lock(name, shared=True) for name in sorted(images)), *map(container_lock, names)]
 
     def _has_completed(self, name: str) -> bool:
@@ -132,24 +127,13 @@ class StackCase(UseCase[StackView]):
         except Damaged:
             return False
 
-    def _unlisted(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return the containers with the label of the stack that are not listed, and reasons why others are unknown."""
-        found, damaged = [], []
-        for name in container_names(self.settings.container_dir):
-            if name in self.cases:
-                continue
-            try:
-                spec = store.read_spec(ContainerPaths.of(self.settings.container_dir, name))
-            except Damaged as error:
-                damaged.append(str(error))
-                continue
-            if spec is not None and dict(spec.labels).get(STACK_LABEL) == self.stack.name:
-                found.append(name)
-        return tuple(found), tuple(damaged)
+    def _others(self) -> Others:
+        return find_others(self.stack, self.settings, self.cases)
 
     def observe(self) -> StackView:
-        unlisted, damaged = self._unlisted()
-        cases = self._all_cases(unlisted)
+        found = self._others()
+        removed = self._removed(found)
+        cases = self._all_cases(removed)
         self._read_ids.cache_clear()
         # Empty in a real run, which has built them already.
         pending = tuple(
@@ -163,18 +147,47 @@ class StackCase(UseCase[StackView]):
             if case.changes.get("image") in missing:
                 # The rest cannot be checked without the image.
                 containers[name] = replace(containers[name], image_exists=True, problem=None)
-        networks = observe_networks(self.settings, self._all_wishes(unlisted))
-        completed = frozenset(name for name in self.cases if self._is_job(name) and self._has_completed(name))
-        return StackView(containers, networks, unlisted, pending, completed, damaged)
+        networks = observe_networks(self.settings, self._all_wishes(removed))
+        completed = frozenset(name for name in self.cases if self.stack.is_job(name) and self._has_completed(name))
+        return StackView(containers, networks, found, pending, completed)
 
-    def _all_cases(self, unlisted: Iterable[str]) -> dict[str, MemberCase]:
-        pruned = {name: self._case({"name": name, "wait_timeout": 60.0}, "absent") for name in unlisted}
-        return {**self.cases, **(pruned if self.prune else {})}
+    def _removed(self, others: Others) -> tuple[str, ...]:
+        """Return the containers to remove with the others. Stand-ins of running containers are removed later."""
+        stand_ins = () if self.state in RUNNING else others.stand_ins
+        return (*stand_ins, *(others.unlisted if self.prune else ()))
 
-    def _all_wishes(self, unlisted: Iterable[str]) -> dict[str, NetworkWish]:
-        if self.state == "absent":
-            return {name: NetworkWish(None) for name in (*self.cases, *unlisted)}
-        return {**self.wishes, **(dict.fromkeys(unlisted, NetworkWish(None)) if self.prune else {})}
+    def _all_cases(self, removed: Iterable[str]) -> dict[str, MemberCase]:
+        return {**self.cases, **{name: self._absent_case(name) for name in removed}}
+
+    def _absent_case(self, name: str) -> MemberCase:
+        return self._case({"name": name, "wait_timeout": 60.0}, "absent")
+
+    def _all_wishes(self, removed: Iterable[str]) -> dict[str, NetworkWish]:
+        kept = dict.fromkeys(self.cases, NetworkWish(None)) if self.state == "absent" else self.wishes
+        return {**kept, **dict.fromkeys(removed, NetworkWish(None))}
+
+    def _wishes_before_updates(self, view: StackView, updates: Iterable[ServiceUpdate]) -> dict[str, NetworkWish]:
+        """Return the networks until containers are updated, which keep theirs, and until stand-ins are removed."""
+        updated = {one.container for update in updates for one in update.members}
+        wishes = self._all_wishes(self._removed(view.others))
+        for name in wishes if self.state in RUNNING else ():
+            own = view.network.containers.get(name)
+            present = own.spec if own else None
+            if present is not None and name in updated:
+                wishes[name] = NetworkWish(None, None, keeps_network=True)
+            elif present is not None and present.stand_in and present.stand_in.name in view.others.stand_ins:
+                wishes[name] = replace(wishes[name], stand_in=present.stand_in)
+        return wishes
+
+    def _further_member(self, member: Member) -> UpdatedMember:
+        """Return a container beside the listed ones, which starts."""
+        case = self._case(member.options, "started")
+        return UpdatedMember(case, self._network_of(member), case.request)
+
+    def _absent_member(self, name: str) -> UpdatedMember:
+        """Return a container that is removed."""
+        case = self._absent_case(name)
+        return UpdatedMember(case, NetworkWish(None), case.request)
 
     def plan(self, observed: StackView) -> Plan:
         return self._plan(observed).plan()
@@ -183,7 +196,7 @@ class StackCase(UseCase[StackView]):
         """Return the plan; after a run without another start of the `started` ones, whose commands may have exited."""
         self._require_own(view)
         plans = {}
-        for name, case in self._all_cases(view.unlisted).items():
+        for name, case in self._all_cases(self._removed(view.others)).items():
             wish = case.request
             if after_run and wish.state == "restarted":
                 wish = replace(wish, state="started")
@@ -191,14 +204,16 @@ class StackCase(UseCase[StackView]):
             has_network = self.state != "absent" and name in self.wishes and self.wishes[name].has_network
             plan = case.plan_as(replace(own, has_network=has_network), wish)
             is_done = name in view.completed and not any(isinstance(one, UpdateSpec) for one in plan.actions)
-            if name in started or (is_done and self._is_job(name) and wish.state != "restarted"):
+            if name in started or (is_done and self.stack.is_job(name) and wish.state != "restarted"):
                 plan = replace(plan, actions=tuple(one for one in plan.actions if not isinstance(one, STARTING)))
             plans[name] = plan
-        return plan_stack(plans, view, self._all_wishes(view.unlisted), policy_of(self.settings), self._hostnames())
-
-    def _is_job(self, name: str) -> bool:
-        """Return whether other members wait until the command of `name` has exited: it runs once."""
-        return any(dict(member.depends_on).get(name) == "completed" for member in self.stack.members.values())
+        policy, hostnames = policy_of(self.settings), self._hostnames()
+        plans, updates = split_updates(plans, self.stack, view.containers)
+        planned = plan_stack(plans, view, self._wishes_before_updates(view, updates), policy, hostnames)
+        if updates:
+            # For its errors, before anything is changed.
+            predict_networks(planned, view, self._all_wishes(self._removed(view.others)), policy, hostnames)
+        return replace(planned, updates=updates, stand_ins=view.others.stand_ins if self.state in RUNNING else ())
 
     def _require_own(self, view: StackView) -> None:
         require_own(self.stack, view)
@@ -209,121 +224,36 @@ class StackCase(UseCase[StackView]):
         return {name: case.changes.get("hostname") or name for name, case in self.cases.items()}
 
     def predict(self, planned: Plan, observed: StackView) -> Iterable[Action]:
-        return predict(
-            self._plan(observed), observed, self._all_wishes(observed.unlisted), policy_of(self.settings),
-            self._hostnames(),
-        )  # fmt: skip
+        plan = self._plan(observed)
+        wishes = self._wishes_before_updates(observed, plan.updates)
+        return predict(plan, observed, wishes, policy_of(self.settings), self._hostnames())
 
     def carry_out(self, plan: Plan, run: Run[StackView]) -> None:
         run.outcome = StackRun()
         if not plan.actions:
             return
         phases = self._plan(run.observed)
-        cases = self._all_cases(run.observed.unlisted)
-        if phases.register:
-            register_ids(phases.register, self.settings.lock_timeout)
-            run.done.append(RegisterIds(phases.register))
-        self._in_parallel(cases, phases.down, run, self._stopped_after)
-        self._change_networks(ChangeNetworks(detached=phases.detach), run) if phases.detach else None
-        with locked(LOCK_DIR, ids_lock(), self.settings.lock_timeout):
-            self._choose_ids(cases, phases.local)
-            self._in_parallel(cases, phases.local, run)
-        self._change_networks(ChangeNetworks(attached=True), run) if phases.attach else None
-        self._start(cases, phases.up, run)
+        cases = self._all_cases(self._removed(run.observed.others))
+        self.phases.carry_out(phases, cases, self._wishes_before_updates(run.observed, phases.updates), run)
+        if phases.updates or phases.stand_ins:
+            members = {name: UpdatedMember(case, self.wishes[name], case.request) for name, case in self.cases.items()}
+            Updates(self.settings, self.stack, members, self._further_member, self._absent_member).carry_out(
+                phases, run
+            )
 
     def apply(self, action: Action, run: Run[StackView]) -> None:
         raise AssertionError("carry_out applies the actions in phases")
 
-    def _choose_ids(self, cases: Mapping[str, MemberCase], actions: Iterable[MemberAction]) -> None:
-        new = {
-            one.container: one.action.spec
-            for one in actions
-            if isinstance(one.action, CreateContainer)
-            or (isinstance(one.action, UpdateSpec) and "userns" in one.action.options)
-        }
-        if new:
-            for name, ids in choose_all(new, read_ids_view(self.settings)).items():
-                cases[name].ids = ids
-
-    def _stopped_after(self, name: str) -> Iterable[str]:
-        """Return the members that are stopped before `name`, because they depend on it."""
-        return (other for other, member in self.stack.members.items() if name in dict(member.depends_on))
-
-    def _in_parallel(
-        self,
-        cases: Mapping[str, MemberCase],
-        actions: Iterable[MemberAction],
-        run: Run[StackView],
-        after: Callable[[str], Iterable[str]] | None = None,
-    ) -> None:
-        """Carry out the actions of each container in order, those of several containers at the same time."""
-        own: dict[str, list[MemberAction]] = {}
-        for action in actions:
-            if action.container not in run.outcome.failures:
-                own.setdefault(action.container, []).append(action)
-        jobs = {
-            name: Job(
-                functools.partial(_apply_all, cases[name], listed),
-                frozenset(after(name) if after else ()),
-                requires_success=False,
-                is_waiting=after is not None,
-            )
-            for name, listed in own.items()
-        }
-        for name, outcome in run_jobs(jobs).items():
-            _take(name, outcome, own[name], run)
-
-    def _change_networks(self, change: ChangeNetworks, run: Run[StackView]) -> None:
-        wishes = {
-            name: wish
-            for name, wish in self._all_wishes(run.observed.unlisted).items()
-            if name not in run.outcome.failures
-        }
-        apply_networks(self.settings, change, wishes, run)
-
-    def _start(self, cases: Mapping[str, MemberCase], actions: Iterable[MemberAction], run: Run[StackView]) -> None:
-        """Start containers in the order of their dependencies, and wait for those that others wait for."""
-        own = {one.container: one for one in actions}
-        starting = {name for name, one in own.items() if isinstance(one.action, StartProcess)}
-        failed = run.outcome.failures
-        jobs = {}
-        for name, one in own.items():
-            if name in failed:
-                continue
-            member = self.stack.members[name]
-            after = [f"{condition} {other}" for other, condition in member.depends_on]
-            broken = next((other for other, _ in member.depends_on if other in failed), None)
-            if broken and not self.starts_after_failures:
-                failed[name] = EffectFailed(f"container {name} was not started: {broken}, on which it depends, failed")
-                continue
-            start = functools.partial(_start_one, cases[name], one)
-            jobs[f"started {name}"] = Job(start, frozenset(after), requires_success=not self.starts_after_failures)
-        for name in {*starting, *self._awaited(starting, run)} - failed.keys():
-            for condition, function in self._waits_of(cases[name], name).items():
-                jobs[f"{condition} {name}"] = Job(function, frozenset({f"started {name}"}), is_waiting=True)
-        for job, outcome in run_jobs(jobs).items():
-            kind, _, name = job.partition(" ")
-            _take(name, outcome, [own[name]] if kind == "started" else [], run)
-
-    def _awaited(self, starting: Iterable[str], run: Run[StackView]) -> set[str]:
-        """Return the members for which those in `starting` wait."""
-        return {
-            other
-            for name in starting
-            for other, condition in self.stack.members[name].depends_on
-            if condition == "ready" or (condition == "completed" and other not in run.observed.completed)
-        }
-
     def _waits_of(self, case: MemberCase, name: str) -> dict[str, Callable[[], Any]]:
         """Return the conditions for which the start of `name` waits, each with a function that does."""
         waits: dict[str, Callable[[], Any]] = {}
-        if self._is_job(name):
+        if self.stack.is_job(name):
             waits["completed"] = functools.partial(_wait_for_exit, self.settings, case.paths)
         if case.wait:
             waits["ready"] = functools.partial(
                 wait_until_ready, self.settings, case.paths, case.wait, case.wait_timeout
             )
-        elif not self._is_job(name):
+        elif not self.stack.is_job(name):
             waits["ready"] = functools.partial(check_init_boots, self.settings, case.paths)
         return waits
 
@@ -356,10 +286,10 @@ class StackCase(UseCase[StackView]):
         warnings = [*self.warnings, *run.all_warnings()]
         if self.prune:
             of = f"so it is not known whether its container belongs to stack {self.stack.name}"
-            warnings += [f"{problem.rstrip('.')} ({of})" for problem in observed.damaged]
-        if observed.unlisted and not self.prune:
+            warnings += [f"{problem.rstrip('.')} ({of})" for problem in observed.others.damaged]
+        if observed.others.unlisted and not self.prune:
             warnings.append(
-                f"stack {self.stack.name}: {', '.join(observed.unlisted)} are not listed any more. "
+                f"stack {self.stack.name}: {', '.join(observed.others.unlisted)} are not listed any more. "
                 "Set prune: true to remove them, or list them"
             )
         networks = {name: network_result(observed.network, name) for name in self.cases}
@@ -380,36 +310,5 @@ def _texts(value: object) -> list[str]:
     return [str(text) for text in value] if isinstance(value, list) else []
 
 
-def _apply_all(case: MemberCase, actions: list[MemberAction]) -> list[str]:
-    """Carry out actions of one container, in a process of their own; return the warnings."""
-    run: Run[Any] = Run(None)
-    for one in actions:
-        case.apply(one.action, run)
-    return run.warnings
-
-
-def _start_one(case: MemberCase, one: MemberAction) -> list[str]:
-    run: Run[Any] = Run(None)
-    try:
-        case.apply(one.action, run)
-    except (ConductorError, OSError):
-        case.undo(one.action, run)
-        raise
-    return run.warnings
-
-
 def _wait_for_exit(settings: Settings, paths: ContainerPaths) -> None:
     run_until_exit(settings, paths)
-
-
-def _take(name: str, outcome: Outcome, actions: list[MemberAction], run: Run[StackView]) -> None:
-    if outcome.blocked_by:
-        other = outcome.blocked_by.partition(" ")[2]
-        run.outcome.failures.setdefault(
-            name, EffectFailed(f"container {name} was not started: {other}, on which it depends, failed")
-        )
-    elif outcome.error is not None:
-        run.outcome.failures.setdefault(name, outcome.error)
-    else:
-        run.done += actions
-        run.warnings += outcome.value or ()

@@ -52,7 +52,8 @@ EFFECTS["stack"] = {
     "_engine.parallel": "start_job end_job",
     "_container.subid_files": "append_ids",
     "_stack.networks": "write_network remove_network connect_all",
-    "_stack.use_case": "register_ids run_jobs",
+    "_stack.phases": "register_ids run_jobs",
+    "_stack.rolling_update": "run_jobs",
 }
 USE_CASES = {
     "image": "_build.use_case:ImageCase",

@@ -249,7 +249,7 @@ def test_damaged_spec_raises_damaged_with_its_path(key, value):
     except Damaged as error:
         assert "network.json is damaged" in str(error)
     del stored[key]
-    if key in ("metadata", "dns_search", "dns_options", "extra_hosts"):
+    if key in ("metadata", "dns_search", "dns_options", "extra_hosts", "stand_in"):
         return  # files of earlier versions lack it
     with pytest.raises(Damaged, match=r"network\.json is damaged"):
         NetworkSpec.from_dict(stored, "network.json")

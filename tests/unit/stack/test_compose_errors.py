@@ -25,6 +25,18 @@ NO_VOLUME = "and only bind mounts and tmpfs are supported. Mount a directory of 
 @pytest.mark.parametrize(
     ("service", "told"),
     [
+        (
+            {"deploy": {"update_config": {"delay": "10s"}}},
+            "services.web.deploy.update_config.delay: not supported. Omit it: the healthcheck decides when the next",
+        ),
+        (
+            {"deploy": {"update_config": {"failure_action": "continue"}}},
+            "services.web.deploy.update_config.failure_action: 'continue' is not supported. Use pause or rollback.",
+        ),
+        (
+            {"deploy": {"update_config": {"order": "first"}}},
+            "services.web.deploy.update_config.order: 'first' is invalid. Use stop-first or start-first.",
+        ),
         ({"build": "."}, "services.web.build: not supported. Set x-conductor of the service to a recipe, such as"),
         ({"sysctls": {"a": 1}}, "services.web.sysctls: not supported. Omit it: conductor_container has no such option"),
         ({"shm_size": "64m"}, "services.web.shm_size: not supported. Omit it: conductor_container has no such option"),

@@ -29,8 +29,9 @@ def container_drift(view: NetworkView, name: str) -> list[str]:
         return [] if container.pair is None else [f"link {outer} should not exist"]
     link = Link.of(name, container.spec)
     drift = list(link_problems(link, container.pair)) if container.pair else [f"link {outer} is missing"]
-    if container.pair and container.pair.routes_localnet(outer) != needs_localnet(container.spec):
-        drift.append(f"{outer} {'does not route' if needs_localnet(container.spec) else 'routes'} replies to localhost")
+    is_local = needs_localnet(view, container)
+    if container.pair and container.pair.routes_localnet(outer) != is_local:
+        drift.append(f"{outer} {'does not route' if is_local else 'routes'} replies to localhost")
     if outer in view.links and outer not in view.firewall.links:
         drift.append(f"the firewall chain of {outer} is missing or was changed")
     found = view.firewall.elements

@@ -59,6 +59,11 @@ SETS: Mapping[str, tuple[tuple[str, ...], str | None, tuple[str, ...]]] = {
     "expose6_port": (("inet_proto", "inet_service"), "inet_service", ()),
     "expose6_on": (("ipv6_addr", "inet_proto", "inet_service"), "ipv6_addr", ("interval",)),
     "expose6_on_port": (("ipv6_addr", "inet_proto", "inet_service"), "inet_service", ()),
+    # Addresses that a container may call as a peer, to those of the containers that stand in for these peers.
+    "stand_in4": (("ifname", "ipv4_addr"), "ipv4_addr", ()),
+    "stand_in4_port": (("ifname", "ipv4_addr", "inet_proto", "inet_service"), "ipv4_addr", ("interval",)),
+    "stand_in6": (("ifname", "ipv6_addr"), "ipv6_addr", ()),
+    "stand_in6_port": (("ifname", "ipv6_addr", "inet_proto", "inet_service"), "ipv6_addr", ("interval",)),
 }
 
 # Sets of the table `netdev conductor`.
@@ -142,6 +147,23 @@ def _dnat(version: int) -> list[list[dict[str, Any]]]:
         this = _is(_meta("nfproto"), "ipv4" if version == 4 else "ipv6")
         rules += [[this, HAS_PORTS, {"dnat": to}] for to in (other, same)]
     return rules
+
+
+def _to_stand_in(version: int) -> list[list[dict[str, Any]]]:
+    """Return the rules that lead a peer's new connections to the container that stands in for the called one.
+
+    They match only what the peer may call, so that an exposed port is not reached without that permission.
+    """
+    ip = "ip" if version == 4 else "ip6"
+    this = _is(_meta("nfproto"), "ipv4" if version == 4 else "ipv6")
+    key = [IIF, _payload(ip, "daddr")]
+    return [
+        [this, *ports, {"dnat": {"family": ip, "addr": {"map": {"key": {"concat": parts}, "data": f"@{name}"}}}}]
+        for name, parts, ports in (
+            (f"stand_in{version}_port", [*key, L4, DPORT], [HAS_PORTS]),
+            (f"stand_in{version}", key, []),
+        )
+    ]
 
 
 RELATED = [_is(_ct("state"), "related", "in"), _is(L4, _any_of(ICMP, ICMP6))]
@@ -241,6 +263,8 @@ CHAINS: Mapping[str, tuple[tuple[str, str, int] | None, list[list[dict[str, Any]
     "outside_dnat": (
         ("nat", "prerouting", -100),
         [
+            *_to_stand_in(4),
+            *_to_stand_in(6),
             # A container without host_access does not reach exposed ports of the host either.
             [FROM_OURS, _not_in("host_access", IIF), ACCEPT],
             [TO_THIS_HOST, _jump("exposed_ports")],

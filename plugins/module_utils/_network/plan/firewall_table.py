@@ -187,6 +187,17 @@ def changed_udp_ports(commands: Iterable[Mapping[str, Any]]) -> list[tuple[int, 
     return sorted(found)
 
 
+def changed_addresses(commands: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Return the addresses of containers whose stand-in changes by `commands`."""
+    elements = (command.get(verb, {}).get("element", {}) for command in commands for verb in ("add", "delete"))
+    return {
+        key["concat"][1]
+        for element in elements
+        if element.get("name", "").startswith("stand_in")
+        for key, _value in element["elem"]
+    }
+
+
 def parse_listing(listing: Mapping[str, Any] | None) -> Firewall:
     """Return the tables from the joined output of `nft -j -n list table`, or an empty Firewall for None."""
     if listing is None:

@@ -26,6 +26,12 @@ def callers_of(view: NetworkView, name: str) -> set[str]:
     return {c.name for c in view.containers.values() if c.spec and any(e.peer == name for e in c.spec.peers)}
 
 
+def stand_ins_of(view: NetworkView, names: Iterable[str]) -> set[str]:
+    """Return the containers that stand in for some of `names` by their specs."""
+    specs = (view.containers[name].spec for name in names if name in view.containers)
+    return {spec.stand_in.name for spec in specs if spec and spec.stand_in}
+
+
 def focus_of(stage: NetworkStage, view: NetworkView) -> set[str]:
     """Return the containers that a stage concerns."""
     if isinstance(stage, (AttachNetwork, DetachNetwork)):

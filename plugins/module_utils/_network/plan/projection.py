@@ -100,10 +100,28 @@ def wanted_elements(view: NetworkView) -> dict[str, frozenset[Element]]:
 
 
 def elements_of(view: NetworkView, container: ContainerView) -> Iterator[tuple[str, Element]]:
-    """Yield the elements of one container, each with the name of its set."""
-    spec = container.spec
-    if spec is None or not container.attached:
+    """Yield the elements of one container, each with the name of its set.
+
+    Those that lead new connections to it lead to its stand-in instead, if that leads. Open connections of both stay
+    allowed.
+    """
+    if container.spec is None:
         return
+    stand_in = view.stand_in_of(container)
+    if container.attached:
+        yield from _own_elements(view, container, container.spec)
+    receivers = [one for one in (container if container.attached else None, stand_in) if one]
+    receiver = stand_in if stand_in and _leads(container.spec) else container if container.attached else None
+    if receiver and receiver.spec:
+        for expose in container.spec.expose:
+            yield from _exposed(receiver.spec, expose)
+    for name in [one.name for one in receivers]:
+        # Two exposes may lead to the same container port, and a set accepts no overlapping intervals.
+        for ports in merge_port_ranges(PortRange(e.protocol, *e.container_ports) for e in container.spec.expose):
+            yield "exposed", (link_name(name), _NUMBER[ports.protocol], (ports.first, ports.last))
+
+
+def _own_elements(view: NetworkView, container: ContainerView, spec: NetworkSpec) -> Iterator[tuple[str, Element]]:
     outer = link_name(container.name)
     for version, address in ((4, spec.ipv4), (6, spec.ipv6)):
         if address:
@@ -121,22 +139,35 @@ def elements_of(view: NetworkView, container: ContainerView) -> Iterator[tuple[s
         yield "internet", (outer,)
     for entry in spec.peers:
         yield from _peer_elements(view, outer, entry)
-    for expose in spec.expose:
-        yield from _exposed(spec, expose)
-    # Two exposes may lead to the same container port, and a set accepts no overlapping intervals.
-    for ports in merge_port_ranges(PortRange(e.protocol, *e.container_ports) for e in spec.expose):
-        yield "exposed", (outer, _NUMBER[ports.protocol], (ports.first, ports.last))
 
 
 def _peer_elements(view: NetworkView, outer: str, entry: PeerEntry) -> Iterator[tuple[str, Element]]:
     peer = view.peer_of(entry)
-    if peer is None or not peer.attached:
+    if peer is None or peer.spec is None:
         return
-    pair = (outer, link_name(peer.name))
-    if not entry.ports:
-        yield "peer", pair
-    for ports in entry.ports:
-        yield "peer_port", (*pair, _NUMBER[ports.protocol], (ports.first, ports.last))
+    stand_in = view.stand_in_of(peer)
+    for called in (peer if peer.attached else None, stand_in):
+        pair = (outer, link_name(called.name)) if called else ()
+        if pair and not entry.ports:
+            yield "peer", pair
+        for ports in entry.ports if pair else ():
+            yield "peer_port", (*pair, _NUMBER[ports.protocol], (ports.first, ports.last))
+    if stand_in is None or stand_in.spec is None or not _leads(peer.spec):
+        return
+    addresses = ((4, peer.spec.ipv4, stand_in.spec.ipv4), (6, peer.spec.ipv6, stand_in.spec.ipv6))
+    for version, called_address, address in addresses:
+        if not called_address or not address:
+            continue
+        if not entry.ports:
+            yield f"stand_in{version}", (outer, called_address, address)
+        for ports in entry.ports:
+            key = (outer, called_address, _NUMBER[ports.protocol], (ports.first, ports.last))
+            yield f"stand_in{version}_port", (*key, address)
+
+
+def _leads(spec: NetworkSpec) -> bool:
+    """Return whether new connections lead to the stand-in of a container."""
+    return spec.stand_in is not None and spec.stand_in.leads
 
 
 def _exposed(spec: NetworkSpec, expose: Expose) -> Iterator[tuple[str, Element]]:
@@ -167,14 +198,15 @@ def plan_projection(
     gone += [Disconnect(outer) for outer in view.stray_links]
     enabling = plan_enabling(view, forwarding)
     actions: list[Action] = [*gone, *plan_disabling(view), *plan_fence(view)]
-    actions += [change for change in _plan_localnet(focused) if not change.allowed]
+    localnet = _plan_localnet(view, focused)
+    actions += [change for change in localnet if not change.allowed]
     actions += plan_firewall(view, {action.outer for action in gone})
     actions += enabling
     for container in focused:
         problems = _problems(container)
         if container.spec is not None and problems is not None:
             actions.append(Connect(container.name, Link.of(container.name, container.spec), problems))
-    actions += [change for change in _plan_localnet(focused) if change.allowed]
+    actions += [change for change in localnet if change.allowed]
     actions += plan_foreign_firewalls(view.other_chains, firewall == "accept" and any(view.connected()))
     for container in focused:
         if container.files is not None and container.damage is None:
@@ -198,21 +230,22 @@ def _problems(container: ContainerView) -> tuple[str, ...] | None:
     return link_problems(Link.of(container.name, container.spec), container.pair) or None
 
 
-def _plan_localnet(containers: Collection[ContainerView]) -> list[RouteLocalnet]:
+def _plan_localnet(view: NetworkView, containers: Collection[ContainerView]) -> list[RouteLocalnet]:
     """Return changes of route_localnet. A new link does not route localhost."""
     changes = []
     for container in containers:
         if container.attached and container.spec is not None:
             outer, fresh = link_name(container.name), _problems(container) is not None
             allowed = False if fresh or container.pair is None else container.pair.routes_localnet(outer)
-            if allowed != needs_localnet(container.spec):
+            if allowed != needs_localnet(view, container):
                 changes.append(RouteLocalnet(outer, not allowed))
     return changes
 
 
-def needs_localnet(spec: NetworkSpec) -> bool:
-    """Return whether a port of the container is exposed on the host's 127.0.0.0/8."""
-    exposes = (expose for expose in spec.expose if 4 in expose.versions)
+def needs_localnet(view: NetworkView, container: ContainerView) -> bool:
+    """Return whether a port of the host's 127.0.0.0/8 is one of the container, or of one for which it stands in."""
+    specs = (one.spec for one in (container, *view.replaced_by.get(container.name, ())))
+    exposes = (expose for spec in specs if spec for expose in spec.expose if 4 in expose.versions)
     return any(expose.any_address or expose.host_ip.startswith("127.") for expose in exposes)
 
 

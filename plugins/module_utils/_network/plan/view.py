@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -128,6 +129,24 @@ class NetworkView:
         """Return the container of a peer entry if it exists with the same id and has a network, else None."""
         found = self.containers.get(entry.peer)
         return found if found and found.spec and found.container_id == entry.peer_id else None
+
+    def stand_in_of(self, container: ContainerView) -> ContainerView | None:
+        """Return the stand-in of `container`, if it is the same as stored and connected."""
+        entry = container.spec.stand_in if container.spec else None
+        found = self.containers.get(entry.name) if entry else None
+        if not entry or not found or not found.attached or not found.spec:
+            return None
+        return found if found.container_id == entry.container_id else None
+
+    @functools.cached_property
+    def replaced_by(self) -> Mapping[str, tuple[ContainerView, ...]]:
+        """The containers in whose place each stand-in answers."""
+        found: dict[str, tuple[ContainerView, ...]] = {}
+        for container in self.containers.values():
+            stand_in = self.stand_in_of(container)
+            if stand_in is not None:
+                found[stand_in.name] = (*found.get(stand_in.name, ()), container)
+        return found
 
     @property
     def damage(self) -> str | None:

@@ -151,8 +151,26 @@ class PeerEntry:
 
 
 @dataclass(frozen=True)
+class StandIn:
+    """The container `name` with the id `container_id`, which answers in place of another one.
+
+    `leads`: new connections lead to it. If not, only its open connections stay allowed.
+    """
+
+    name: str
+    container_id: str
+    leads: bool = True
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"name": self.name, "container_id": self.container_id, "leads": self.leads}
+
+
+@dataclass(frozen=True)
 class NetworkSpec:
-    """The requested network of the container with the id `container_id`. Addresses are in canonical form."""
+    """The requested network of the container with the id `container_id`. Addresses are in canonical form.
+
+    `stand_in`: the container that answers its peers and its exposed ports during an update.
+    """
 
     container_id: str
     ipv4: str
@@ -171,6 +189,7 @@ class NetworkSpec:
     extra_hosts: tuple[tuple[str, tuple[str, ...]], ...] = ()
     expose: tuple[Expose, ...] = ()
     peers: tuple[PeerEntry, ...] = ()
+    stand_in: StandIn | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the spec as stored in network.json and shown in results."""
@@ -183,6 +202,7 @@ class NetworkSpec:
                 {"peer": entry.peer, "peer_id": entry.peer_id, "ports": [str(ports) for ports in entry.ports]}
                 for entry in self.peers
             ],
+            "stand_in": self.stand_in and self.stand_in.to_dict(),
         }
 
     @classmethod
@@ -206,6 +226,7 @@ class NetworkSpec:
                 peers=tuple(
                     sorted(PeerEntry(e["peer"], e["peer_id"], parse_port_ranges(e["ports"])) for e in value["peers"])
                 ),
+                stand_in=value["stand_in"] and StandIn(**value["stand_in"]),
             )
             _require_version(4, spec.ipv4, spec.gateway4)
             if spec.ipv6 is not None:
@@ -222,6 +243,7 @@ class NetworkSpec:
 _PORT = {
     "container_port": _ports, "host_port": _ports, "protocol": one_of("tcp", "udp"), "host_ip": nullable(text)
 }  # fmt: skip
+_STAND_IN = {"name": text, "container_id": text, "leads": boolean}
 _PEER = {"peer": text, "peer_id": text, "ports": list_of(_ports)}
 # Values that are the same in network.json, the spec and results.
 _PLAIN: Mapping[str, Kind] = {
@@ -235,10 +257,13 @@ _KINDS: Mapping[str, Kind] = {
     "extra_hosts": map_of(list_of(text)),
     "expose": list_of(object_with(_PORT, ("container_port", "host_port", "protocol"))),
     "peers": list_of(object_with(_PEER, _PEER)),
+    "stand_in": nullable(object_with(_STAND_IN, _STAND_IN)),
 }
 
 # Defaults for keys that files of earlier versions lack.
-_ADDED_LATER: Mapping[str, Any] = {"metadata": False, "dns_search": None, "dns_options": None, "extra_hosts": {}}
+_ADDED_LATER: Mapping[str, Any] = {
+    "metadata": False, "dns_search": None, "dns_options": None, "extra_hosts": {}, "stand_in": None,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ from ..._network.plan.change_spec import (
     wanted_spec,
     without_dangling_peers,
 )
-from ..._network.plan.foresight import callers_of, view_after
+from ..._network.plan.foresight import callers_of, stand_ins_of, view_after
 from ..._network.plan.projection import plan_projection
 from ..._network.plan.view import ContainerView, NetworkView
-from ..._network.spec.network import NetworkSpec, PeerEntry
+from ..._network.spec.network import NetworkSpec, PeerEntry, StandIn
 from ..._network.spec.options import NetworkOptions
 from ..._network.spec.ports import PortRange, merge_port_ranges
 from ..spec.stack import Peer
@@ -31,16 +31,19 @@ from ..spec.stack import Peer
 class NetworkWish:
     """The requested network of a member, None for no network, and its peers, None for the present ones.
 
-    `keeps_network`: only the peers are requested.
+    `keeps_network`: only the peers are requested. `restored`: the whole network as it was before an update, instead.
+    `stand_in`: the container to which new connections lead meanwhile.
     """
 
     options: NetworkOptions | None
     peers: tuple[Peer, ...] | None = ()
     keeps_network: bool = False
+    restored: NetworkSpec | None = None
+    stand_in: StandIn | None = None
 
     @property
     def has_network(self) -> bool:
-        return self.options is not None or self.keeps_network
+        return self.options is not None or self.keeps_network or self.restored is not None
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,9 @@ def plan_attach(view: NetworkView, wishes: Mapping[str, NetworkWish], policy: Po
     Raises Conflict, NotFound, Damaged, HostNotCapable.
     """
     specs, after = plan_specs(view, wishes)
-    focus = set(wishes).union(*(callers_of(after, name) for name in wishes)) & after.containers.keys()
+    # Stand-ins before and after the change.
+    concerned = {*wishes, *stand_ins_of(view, wishes), *stand_ins_of(after, wishes)}
+    focus = concerned.union(*(callers_of(after, name) for name in wishes)) & after.containers.keys()
     return (*specs, *plan_projection(after, focus, policy.forwarding, policy.firewall))
 
 
@@ -83,10 +88,7 @@ def plan_specs(view: NetworkView, wishes: Mapping[str, NetworkWish]) -> tuple[li
         after = after.with_spec(name, _claimed(require_container(view, name).spec, wish))
     for name, wish in wishes.items():
         own = after.with_spec(name, view.containers[name].spec)
-        if wish.keeps_network:
-            after = own
-        else:
-            after = after.with_spec(name, None if wish.options is None else wanted_spec(own, name, wish.options))
+        after = own if wish.keeps_network else after.with_spec(name, _wanted_spec(own, name, wish))
     for name, entries in _peer_entries(after, wishes).items():
         spec = after.containers[name].spec
         if spec is not None:
@@ -99,6 +101,14 @@ def plan_specs(view: NetworkView, wishes: Mapping[str, NetworkWish]) -> tuple[li
         elif present is None or without_dangling_peers(after, present) != wanted:
             actions.append(WriteNetworkSpec(name, wanted))
     return actions, after
+
+
+def _wanted_spec(view: NetworkView, name: str, wish: NetworkWish) -> NetworkSpec | None:
+    if wish.restored is not None:
+        return replace(wish.restored, stand_in=wish.stand_in)
+    if wish.options is None:
+        return None
+    return replace(wanted_spec(view, name, wish.options), stand_in=wish.stand_in)
 
 
 def _peer_entries(view: NetworkView, wishes: Mapping[str, NetworkWish]) -> dict[str, tuple[PeerEntry, ...]]:
@@ -131,8 +141,8 @@ def _ports_of_both(present: tuple[PortRange, ...] | None, more: tuple[PortRange,
 
 def _claimed(spec: NetworkSpec | None, wish: NetworkWish) -> NetworkSpec | None:
     """Return the addresses that a member has, or will have, as far as they are known before it is planned."""
-    if wish.keeps_network:
-        return spec
+    if wish.keeps_network or wish.restored is not None:
+        return wish.restored or spec
     if wish.options is None:
         return None
     if spec is None:

@@ -27,6 +27,20 @@ from ..._network.plan.stages import AttachNetwork, DetachNetwork, NetworkStage
 from ..._network.plan.view import NetworkView
 from ..spec.stack import Stack
 from .network import NetworkWish, Policy, plan_attach, plan_detach, with_members
+from .update import RemoveStandIn, ServiceUpdate
+
+
+@dataclass(frozen=True)
+class Others:
+    """Containers of the stack that are not listed.
+
+    `stand_ins`: those that stand in for others since an update that did not end. `damaged`: reasons why it is not known
+    whether a container belongs to the stack.
+    """
+
+    unlisted: tuple[str, ...] = ()
+    stand_ins: tuple[str, ...] = ()
+    damaged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -35,14 +49,11 @@ class StackView:
 
     containers: Mapping[str, ContainerView]
     network: NetworkView
-    # Containers with the label of the stack that are not listed.
-    unlisted: tuple[str, ...] = ()
+    others: Others = field(default_factory=Others)
     # Actions on images that are still to be built.
     images: tuple[ChangeImage, ...] = ()
     # Containers whose command has exited with 0.
     completed: frozenset[str] = frozenset()
-    # Reasons why it is not known whether a container belongs to the stack.
-    damaged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,6 +97,7 @@ class StackPlan:
     """The actions of each phase, in order.
 
     `down`: stops; `local`: changes of single containers that are down, and their creation and removal; `up`: starts.
+    After that: `stand_ins` of an earlier update to remove, and `updates` of entries.
     """
 
     register: tuple[IdRange, ...] = ()
@@ -94,6 +106,8 @@ class StackPlan:
     local: tuple[MemberAction, ...] = ()
     attach: bool = False
     up: tuple[MemberAction, ...] = ()
+    stand_ins: tuple[str, ...] = ()
+    updates: tuple[ServiceUpdate, ...] = ()
     before: Mapping[str, Any] = field(default_factory=dict)
     after: Mapping[str, Any] = field(default_factory=dict)
 
@@ -104,7 +118,9 @@ class StackPlan:
         actions += [ChangeNetworks(detached=self.detach)] if self.detach else []
         actions += self.local
         actions += [ChangeNetworks(attached=True)] if self.attach else []
-        return Plan((*actions, *self.up), dict(self.before), dict(self.after))
+        actions += [*self.up, *map(RemoveStandIn, self.stand_ins)]
+        actions += (action for update in self.updates for action in update.actions())
+        return Plan(tuple(actions), dict(self.before), dict(self.after))
 
 
 def require_own(stack: Stack, view: StackView) -> None:

@@ -11,6 +11,7 @@ from ..._container.spec.container import options as container_options
 from ..._container.spec.request import module_options as container_module_options
 from ..._engine.option import Option
 from ..._network.spec.request import IN_PLACE
+from .update import OPTIONS as UPDATE
 
 CONDITIONS = ("started", "ready", "completed")
 
@@ -27,6 +28,7 @@ def service_options() -> Mapping[str, Option]:
         "peers": Option("list", ("Containers that may call each other.",), elements="raw"),
         "depends_on": Option("raw", ("Entries that are started before.",)),
         "count": Option("int", ("Number of equal containers.",)),
+        "update": Option("dict", ("How changed containers are replaced.",), suboptions=UPDATE),
     }  # fmt: skip
 
 
@@ -64,6 +66,17 @@ MODULE_OPTIONS: Mapping[str, Option] = {
             "has exited with 0). Defaults to V(ready) for an entry with C(wait), and to V(started) for others.",
             "C(count) is the number of equal containers, called V(NAME-1), V(NAME-2) and so on. If the key has V({n}), "
             "the number is written there instead. C(peers) and C(depends_on) name all of them by the key.",
+            "C(update) is a dictionary. With it, running containers of the entry that must be restarted or created "
+            "anew are replaced C(parallel) (defaults to V(1)) at a time, and each must be ready before the next ones "
+            "follow. O(restart) and O(recreate) must allow the change as without it.",
+            "The default C(update.order) V(stop-first) stops a container before its replacement starts. "
+            "V(start-first) first starts one more container with the new options, called V(NAME-update), "
+            "which must be ready. New connections from peers and to exposed ports go to it while the others are "
+            "replaced, so that none is refused. Then it is removed.",
+            "C(update.wait) is a command that succeeds in a container that is ready, and defaults to C(wait). Without "
+            "both, a container is ready if it still runs after a second.",
+            "C(update.on_failure) says what happens if a container does not become ready: V(stop) (default) leaves "
+            "the others as they are, V(rollback) also gives those that were replaced their former options again.",
         ),
         default={},
     ),

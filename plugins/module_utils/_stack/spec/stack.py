@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..._engine.convert_options import convert_options
@@ -15,6 +15,7 @@ from ..._errors import InvalidInput
 from ..._network.spec.ports import PortRange, parse_port_ranges
 from ..._network.spec.request import IN_PLACE, PEER
 from .request import CONDITIONS, service_options
+from .update import STAND_IN_LABEL, Update, parse_update
 
 _MOST = 4096
 
@@ -45,10 +46,19 @@ class Member:
 
 @dataclass(frozen=True)
 class Stack:
-    """The members by name, in the order of the option containers."""
+    """The members by name, in the order of the option containers.
+
+    `updates`: of entries with the option update. `stand_ins`: their further containers, by entry.
+    """
 
     name: str
     members: Mapping[str, Member]
+    updates: Mapping[str, Update] = field(default_factory=dict)
+    stand_ins: Mapping[str, Member] = field(default_factory=dict)
+
+    def is_job(self, name: str) -> bool:
+        """Return whether other members wait until the command of `name` has exited: it runs once."""
+        return any(dict(member.depends_on).get(name) == "completed" for member in self.members.values())
 
 
 def parse_stack(params: Mapping[str, Any]) -> Stack:
@@ -62,6 +72,8 @@ def parse_stack(params: Mapping[str, Any]) -> Stack:
     }
     replicas = {key: _names(key, entry["count"]) for key, entry in services.items()}
     members: dict[str, Member] = {}
+    updates: dict[str, Update] = {}
+    stand_ins: dict[str, Member] = {}
     for key, entry in services.items():
         depends_on = _dependencies(key, entry["depends_on"], services, replicas)
         peers = tuple(
@@ -81,12 +93,40 @@ def parse_stack(params: Mapping[str, Any]) -> Stack:
                 tuple(peer for peer in peers if peer.name != replica),
                 depends_on,
             )
+        update = parse_update(key, entry, tuple(replicas[key]))
+        if update is not None:
+            updates[key] = update
+        if update is not None and update.stand_in:
+            stand_ins[key] = _stand_in(key, entry, update.stand_in, own, peers)
     _refuse_cycles(members)
+    owners = {name: member.service for name, member in members.items()}
+    for key, one in stand_ins.items():
+        if owners.setdefault(one.name, key) != key:
+            raise InvalidInput(
+                f"containers.{key}: update: order start-first needs a container {one.name}, and "
+                f"{owners[one.name]} has one",
+                "rename one of the entries",
+            )
     called = {peer.name for member in members.values() for peer in member.peers}
     for replica in called & members.keys():
         if members[replica].network is None:
             members[replica] = replace(members[replica], network=_default_network(members[replica].service))
-    return Stack(name, members)
+    for key, one in stand_ins.items():
+        of_entry = next((member for member in members.values() if member.service == key), None)
+        if one.network is None and of_entry is not None and of_entry.network is not None:
+            stand_ins[key] = replace(one, network=_default_network(key))
+    return Stack(name, members, updates, stand_ins)
+
+
+def _stand_in(
+    key: str, entry: Mapping[str, Any], name: str, labels: Mapping[str, str], peers: tuple[Peer, ...]
+) -> Member:
+    """Return the container that stands in for those of an entry: one more of them, with addresses of its own."""
+    network = _network(key, entry, peers)
+    if network is not None:
+        network = {**network, "ipv4": None, "ipv6": None, "mac": None, "expose": []}
+    options = {**_without(entry), "name": name, "labels": {**labels, STAND_IN_LABEL: key}}
+    return Member(name, key, options, network, peers)
 
 
 def _merged(defaults: Mapping[str, Any], entry: object, where: str) -> dict[str, Any]:
@@ -111,7 +151,7 @@ def _without(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: value
         for name, value in entry.items()
-        if name not in ("network", "expose", "internet", "peers", "depends_on", "count")
+        if name not in ("network", "expose", "internet", "peers", "depends_on", "count", "update")
     }
 
 

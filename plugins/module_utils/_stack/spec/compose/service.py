@@ -22,6 +22,7 @@ from .healthcheck import parse_healthcheck
 from .mounts import check_mounts, parse_tmpfs, parse_volumes
 from .node import Node, Refused, collected
 from .unsupported import UNSUPPORTED, refuse_unsupported
+from .update_config import UPDATE_CONFIG, parse_update_config
 
 # A Compose file is a complete description: options of conductor_container that a service does not set have these
 # values, so that a key that is removed from the file loses its effect. They are the defaults of conductor_container.
@@ -127,9 +128,20 @@ def parse_service(node: Node, fields: Mapping[str, Node], context: Context) -> d
                 entry[option] = _checked(one, option, convert(one))
             elif key in UNSUPPORTED:
                 refuse_unsupported(one)
-            elif key not in KEYS:
+            elif key not in (*KEYS, UPDATE_CONFIG):
                 raise one.unknown_key(KEYS)
-    for parse in (_command, _environment, _restart, _swap, _capabilities, _security, _mounts, _healthcheck, _count):
+    for parse in (
+        _command,
+        _environment,
+        _restart,
+        _swap,
+        _capabilities,
+        _security,
+        _mounts,
+        _healthcheck,
+        _count,
+        parse_update_config,
+    ):
         with collected(context.problems):
             entry.update(parse(fields, context))
     name = str(node.path[-1])
@@ -311,8 +323,12 @@ def _deploy(node: Node, problems: list[Refused]) -> dict[str, Node]:
                 found["restart"] = _restart_policy(one)
             elif key == "resources":
                 found.update(_resources(one, problems))
+            elif key == "update_config":
+                found[UPDATE_CONFIG] = one
             elif key != "mode" or one.value != "replicated":
-                raise one.refused("not supported", "omit it: deploy has replicas, resources.limits and restart_policy")
+                raise one.refused(
+                    "not supported", "omit it: deploy has replicas, resources.limits, restart_policy and update_config"
+                )
     return found
 
 

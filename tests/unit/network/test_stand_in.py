@@ -1,0 +1,106 @@
+"""A container that stands in for another one: where new connections lead, and which elements stay."""
+
+from dataclasses import replace
+
+import pytest
+from ansible_collections.conductor.containers.plugins.module_utils._network.plan.firewall_table import (
+    BASE,
+    changed_addresses,
+)
+from ansible_collections.conductor.containers.plugins.module_utils._network.plan.projection import (
+    RouteLocalnet,
+    UpdateFirewall,
+    plan_projection,
+    wanted_elements,
+)
+from ansible_collections.conductor.containers.plugins.module_utils._network.plan.view import ContainerView, NetworkView
+from ansible_collections.conductor.containers.plugins.module_utils._network.spec.network import (
+    NetworkSpec,
+    PeerEntry,
+    StandIn,
+    link_name,
+)
+from ansible_collections.conductor.containers.plugins.module_utils._network.spec.ports import (
+    parse_exposes,
+    parse_port_ranges,
+)
+
+WEB, OTHER, ONE, ALL = map(link_name, ("web", "web-update", "one", "all"))
+SET = ("peer", "peer_port", "exposed", "expose4", "stand_in4", "stand_in4_port", "stand_in6", "stand_in6_port")
+
+
+def view(stand_in, *, web_attached=True, other_attached=True, other_id="id-web-update"):
+    """web exposes 80 on 8080; one may call its port 80, all every port of it; web-update may stand in."""
+    specs = {
+        "web": {"expose": parse_exposes(["80-8080"]), "stand_in": stand_in},
+        "web-update": {},
+        "one": {"peers": (PeerEntry("web", "id-web", parse_port_ranges(["80/tcp"])),)},
+        "all": {"peers": (PeerEntry("web", "id-web"),)},
+    }
+    containers = {}
+    for number, (name, options) in enumerate(specs.items(), 2):
+        found_id = other_id if name == "web-update" else f"id-{name}"
+        spec = NetworkSpec(
+            found_id, f"10.87.0.{number}", "10.87.0.1", "02:00:00:00:00:01", f"fd87::{number}", "fd87::1"
+        )
+        attached = {"web": web_attached, "web-update": other_attached}.get(name, True)
+        containers[name] = ContainerView(name, found_id, name, replace(spec, **options), attached=attached)
+    return NetworkView(containers)
+
+
+def elements(found):
+    wanted = wanted_elements(found)
+    return {name: set(wanted[name]) for name in SET if wanted[name]}
+
+
+PLAIN = {
+    "peer": {(ALL, WEB)},
+    "peer_port": {(ONE, WEB, 6, (80, 80))},
+    "exposed": {(WEB, 6, (80, 80))},
+    "expose4": {(6, (8080, 8080), "10.87.0.2")},
+}
+BOTH_OPEN = {
+    "peer": {(ALL, WEB), (ALL, OTHER)},
+    "peer_port": {(ONE, WEB, 6, (80, 80)), (ONE, OTHER, 6, (80, 80))},
+    "exposed": {(WEB, 6, (80, 80)), (OTHER, 6, (80, 80))},
+}
+LED = {
+    "expose4": {(6, (8080, 8080), "10.87.0.3")},
+    "stand_in4": {(ALL, "10.87.0.2", "10.87.0.3")},
+    "stand_in4_port": {(ONE, "10.87.0.2", 6, (80, 80), "10.87.0.3")},
+    "stand_in6": {(ALL, "fd87::2", "fd87::3")},
+    "stand_in6_port": {(ONE, "fd87::2", 6, (80, 80), "fd87::3")},
+}
+STAND_IN = StandIn("web-update", "id-web-update")
+
+
+def test_new_connections_lead_to_the_stand_in_and_open_ones_of_both_stay_allowed():
+    assert elements(view(None)) == PLAIN
+    assert elements(view(STAND_IN)) == {**BOTH_OPEN, **LED}
+    assert elements(view(replace(STAND_IN, leads=False))) == {**PLAIN, **BOTH_OPEN}
+
+
+def test_stand_in_of_a_stopped_container_gets_only_its_connections():
+    only = {name: {one for one in found if WEB not in one} for name, found in BOTH_OPEN.items()}
+    assert elements(view(STAND_IN, web_attached=False)) == {**only, **LED}
+    assert elements(view(replace(STAND_IN, leads=False), web_attached=False)) == only
+
+
+@pytest.mark.parametrize("other", [{"other_attached": False}, {"other_id": "another"}])
+def test_stand_in_that_is_gone_or_another_container_is_none(other):
+    assert elements(view(STAND_IN, **other)) == PLAIN
+
+
+def test_localhost_is_routed_to_the_stand_in():
+    assert RouteLocalnet(OTHER, True) in plan_projection(view(STAND_IN), {"web-update"})
+    assert RouteLocalnet(OTHER, True) not in plan_projection(view(None), {"web-update"})
+
+
+def test_addresses_whose_stand_in_changes_are_those_of_the_replaced_container():
+    for before, after in ((None, STAND_IN), (STAND_IN, None)):
+        firewall = wanted_elements(view(before))
+        found = view(after)
+        found = replace(found, firewall=replace(found.firewall, base=BASE, elements=firewall))
+        updates = [one for one in plan_projection(found, ()) if isinstance(one, UpdateFirewall)]
+        changed = changed_addresses(command for one in updates for command in one.commands)
+        assert changed == {"10.87.0.2", "fd87::2"}
