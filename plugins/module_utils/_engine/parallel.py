@@ -14,6 +14,7 @@ import selectors
 import signal
 import sys
 import traceback
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -58,27 +59,21 @@ def run_jobs(jobs: Mapping[str, Job], most: int | None = None, most_waiting: int
     that is no job counts as done. Raises ValueError for a cycle of dependencies.
     """
     limits = {False: most or len(os.sched_getaffinity(0)), True: most_waiting}
-    outcomes: dict[str, Outcome] = {}
-    waiting = dict(jobs)
+    queue = _Queue(jobs)
     running: dict[int, _Child] = {}
+    counts = {False: 0, True: 0}
     with selectors.DefaultSelector() as selector:
         try:
-            while waiting or running:
-                for name in [name for name, job in waiting.items() if not _open_dependencies(job, waiting, running)]:
-                    failed = next((other for other in sorted(waiting[name].after) if _is_failed(outcomes, other)), "")
-                    if failed and waiting[name].requires_success:
-                        outcomes[name] = Outcome(blocked_by=failed)
-                        del waiting[name]
-                        continue
-                    job = waiting[name]
-                    if sum(one.job.is_waiting == job.is_waiting for one in running.values()) < limits[job.is_waiting]:
-                        child = start_job(name, waiting.pop(name))
+            while True:
+                for kind, ready in queue.ready.items():
+                    while ready and counts[kind] < limits[kind]:
+                        name = ready.popleft()
+                        child = start_job(name, jobs[name])
                         running[child.fd] = child
+                        counts[kind] += 1
                         selector.register(child.fd, selectors.EVENT_READ)
                 if not running:
-                    if waiting and all(_open_dependencies(job, waiting, running) for job in waiting.values()):
-                        raise ValueError(f"jobs wait for each other: {', '.join(sorted(waiting))}")
-                    continue
+                    break
                 for key, _ in selector.select():
                     child = running[key.fd]
                     data = os.read(child.fd, _PIECE)
@@ -86,12 +81,52 @@ def run_jobs(jobs: Mapping[str, Job], most: int | None = None, most_waiting: int
                     if not data:
                         selector.unregister(child.fd)
                         del running[child.fd]
-                        outcomes[child.name] = end_job(child)
+                        counts[child.job.is_waiting] -= 1
+                        queue.end(child.name, end_job(child))
         finally:
             for child in running.values():
                 os.kill(child.pid, signal.SIGKILL)
                 end_job(child)
-    return outcomes
+    left = sorted(jobs.keys() - queue.outcomes.keys())
+    if left:
+        raise ValueError(f"jobs wait for each other: {', '.join(left)}")
+    return queue.outcomes
+
+
+class _Queue:
+    """The order of jobs. `ready`: those that may start, by `is_waiting`; `outcomes`: of those that have ended."""
+
+    def __init__(self, jobs: Mapping[str, Job]) -> None:
+        self._jobs = jobs
+        self.outcomes: dict[str, Outcome] = {}
+        self.ready: dict[bool, deque[str]] = {False: deque(), True: deque()}
+        self._open = {name: len(job.after & jobs.keys()) for name, job in jobs.items()}
+        self._followers: dict[str, list[str]] = {}
+        for name, job in jobs.items():
+            for other in job.after & jobs.keys():
+                self._followers.setdefault(other, []).append(name)
+            if not self._open[name]:
+                self.ready[job.is_waiting].append(name)
+
+    def end(self, name: str, outcome: Outcome) -> None:
+        """Keep the outcome of a job, and make those ready that waited for it only."""
+        ended = deque([(name, outcome)])
+        while ended:
+            name, outcome = ended.popleft()
+            self.outcomes[name] = outcome
+            for follower in self._followers.get(name, ()):
+                self._open[follower] -= 1
+                if self._open[follower]:
+                    continue
+                job = self._jobs[follower]
+                failed = next((other for other in sorted(job.after) if self._is_failed(other)), "")
+                if failed and job.requires_success:
+                    ended.append((follower, Outcome(blocked_by=failed)))
+                else:
+                    self.ready[job.is_waiting].append(follower)
+
+    def _is_failed(self, name: str) -> bool:
+        return name in self.outcomes and not self.outcomes[name].has_succeeded
 
 
 @dataclass
@@ -101,14 +136,6 @@ class _Child:
     pid: int
     fd: int
     received: bytes = b""
-
-
-def _open_dependencies(job: Job, waiting: Mapping[str, Job], running: Mapping[int, _Child]) -> set[str]:
-    return set(job.after) & {*waiting, *(child.name for child in running.values())}
-
-
-def _is_failed(outcomes: Mapping[str, Outcome], name: str) -> bool:
-    return name in outcomes and not outcomes[name].has_succeeded
 
 
 def start_job(name: str, job: Job) -> _Child:
