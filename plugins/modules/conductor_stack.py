@@ -208,7 +208,7 @@ EXAMPLES = r"""
         image: debian
         command: [sleep, infinity]
         wait: ["true"]
-        expose: [8082-80]
+        expose: [80-8082]
         update:
           order: start-first
           on_failure: rollback

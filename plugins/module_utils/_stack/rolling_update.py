@@ -186,8 +186,8 @@ class RollingUpdate:
 
     def _fail(self, failed: Mapping[str, ConductorError], text: str) -> None:
         for name, error in failed.items():
-            told = str(error).rstrip(".")
-            self._run.outcome.failures[name] = EffectFailed(f"{told} (update of {self._planned.service}: {text})")
+            told = f"{error.message.rstrip('.')} (update of {self._planned.service}: {text})"
+            self._run.outcome.failures[name] = EffectFailed(told, error.hint, **error.facts)
 
 
 def _with_stand_in(members: Iterable[UpdatedMember], entry: StandIn | None) -> dict[str, NetworkWish]:
