@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import select
 import time
@@ -31,24 +32,35 @@ _V1_UNLIMITED_MEMORY = -1
 _FIRST_INSTRUCTION = 500
 
 
+@functools.lru_cache(maxsize=1)
+def _hierarchies(mounts: str) -> tuple[dict[str, str], str | None]:
+    """Return the mount points of the controllers of version 1, and that of version 2.
+
+    Read once, since they do not change while a host runs, and a host has mounts for each container.
+    """
+    v1: dict[str, str] = {}
+    v2: str | None = None
+    with open(mounts, encoding="utf-8", errors="surrogateescape") as file:
+        for line in file:
+            if " cgroup" not in line:
+                continue
+            _, target, kind, options, *_ = line.split(" ")
+            if kind == "cgroup2" and v2 is None:
+                v2 = target
+            elif kind == "cgroup":
+                for controller in set(options.split(",")) & set(_V1):
+                    v1.setdefault(controller, target)
+    return v1, v2
+
+
 class Cgroup:
     """The cgroup `path` (relative, like conductor/web) in every hierarchy of this host."""
 
     def __init__(self, path: str, mounts: str = "/proc/self/mounts") -> None:
         self.path = path
-        self._v1: dict[str, str] = {}
-        self._v2: str | None = None
-        with open(mounts, encoding="utf-8", errors="surrogateescape") as file:
-            for line in file:
-                # Each command that is run reads this file, and a host has hundreds of mounts.
-                if " cgroup" not in line:
-                    continue
-                _, target, kind, options, *_ = line.split(" ")
-                if kind == "cgroup2" and self._v2 is None:
-                    self._v2 = os.path.join(target, path)
-                elif kind == "cgroup":
-                    for controller in set(options.split(",")) & set(_V1):
-                        self._v1.setdefault(controller, os.path.join(target, path))
+        v1, v2 = _hierarchies(mounts)
+        self._v1 = {controller: os.path.join(target, path) for controller, target in v1.items()}
+        self._v2 = os.path.join(v2, path) if v2 is not None else None
 
     @property
     def directories(self) -> list[str]:

@@ -12,6 +12,7 @@ import contextlib
 import errno
 import importlib.util
 import os
+import secrets
 import socket
 import struct
 import sys
@@ -36,21 +37,16 @@ from .rtnetlink import (
 RT_TABLE_MAIN, RT_TABLE_LOCAL, RT_SCOPE_LINK, RTPROT_KERNEL, RTPROT_RA = 254, 255, 253, 2, 9
 RTN_UNICAST, RTN_LOCAL = 1, 2
 IFA_F_NODAD, IFF_UP, NUD_PERMANENT = 0x02, 0x1, 0x80
-IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINKINFO, IFLA_EXT_MASK, IFLA_PROP_LIST, IFLA_ALT_IFNAME = (
-    1,
-    3,
-    4,
-    18,
-    29,
-    52,
-    53,
-)
+IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINKINFO, IFLA_GROUP, IFLA_EXT_MASK = 1, 3, 4, 18, 27, 29
+IFLA_PROP_LIST, IFLA_ALT_IFNAME = 52, 53
 IFLA_INFO_KIND, RTEXT_FILTER_SKIP_STATS = 1, 8
 IFA_ADDRESS, RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_MULTIPATH, RTA_TABLE = 1, 1, 4, 5, 9, 15
 FRA_TABLE, FR_ACT_TO_TBL = 15, 1
 # struct ifinfomsg: family, type, index, flags, change; ifaddrmsg: family, prefixlen, flags, scope, index; rtmsg and
 # fib_rule_hdr: family, dst_len, src_len, tos, table, protocol (of rules: res1, res2), scope, type (action), flags.
 _LINK, _ADDRESS, _ROUTE = struct.Struct("=BxHiII"), struct.Struct("=BBBBI"), struct.Struct("=8BI")
+# Groups of interfaces that are deleted together have random numbers from here on; users choose small ones.
+_LEAST_GROUP = 1 << 30
 _SHORT = {IFLA_EXT_MASK: struct.pack("=I", RTEXT_FILTER_SKIP_STATS)}
 
 
@@ -310,19 +306,40 @@ class Rtnetlink:
             family = socket.AF_INET6 if ":" in address else socket.AF_INET
             self._ipr.neigh("replace", family=family, dst=address, lladdr=mac, ifindex=index, state=NUD_PERMANENT)
 
-    def delete(self, name: str) -> None:
-        """Delete the interface `name` with its addresses, routes and peer. Does nothing if it does not exist."""
-        index = self.index(name)
-        if index is None:
+    def delete(self, *names: str) -> None:
+        """Delete interfaces with their addresses, routes and peers. Those that do not exist are skipped.
+
+        Several of them become a group, which is deleted as a whole: the kernel waits some milliseconds until nothing
+        uses an interface any more, and does so only once for a group (rtnl_group_dellink, netdevice(7)).
+        """
+        indexes = [index for index in map(self.index, names) if index is not None]
+        if not indexes:
             return
         netlink = self._ipr
         from pyroute2.netlink.exceptions import NetlinkError
 
-        try:
-            netlink.link("del", index=index)
-        except NetlinkError as error:
-            if error.code != errno.ENODEV:
-                raise
+        def change(verb: str, **attributes: int) -> None:
+            try:
+                netlink.link(verb, **attributes)
+            except NetlinkError as error:
+                # Deleted by another program meanwhile.
+                if error.code != errno.ENODEV:
+                    raise
+
+        if len(indexes) > 1:
+            group = _LEAST_GROUP + secrets.randbelow(_LEAST_GROUP)
+            for index in indexes:
+                change("set", index=index, group=group)
+            if self._members(group) <= set(indexes):
+                change("del", group=group)
+        for index in indexes:
+            if self._link(index=index) is not None:
+                change("del", index=index)
+
+    def _members(self, group: int) -> set[int]:
+        links = self._reader.dump(RTM_GETLINK, _LINK, (0, 0, 0, 0, 0), _SHORT)
+        packed = struct.pack("=I", group)
+        return {link.fixed[2] for link in links if link.attributes.get(IFLA_GROUP) == packed}
 
 
 def lookup_routes(addresses: Iterable[str]) -> dict[str, tuple[bool, str | None]]:

@@ -23,7 +23,7 @@ from .plan.foreign_firewalls import AddAcceptRules, RemoveAcceptRules, commands_
 from .plan.forwarding import DisableForwarding, EnableForwarding, KeepAdvertisedRoute, SetFence
 from .plan.projection import Connect, Disconnect, RouteLocalnet, UpdateFirewall, WriteInsideFiles
 from .plan.veth import localnet_sysctl
-from .veth import delete_link, make_links
+from .veth import delete_links, make_links
 
 
 def apply(settings: Settings, action: Action, required: Collection[str] = ()) -> None:
@@ -99,7 +99,7 @@ def _dispatch(settings: Settings, action: Action) -> None:
     elif isinstance(action, KeepAdvertisedRoute):
         write_sysctl(f"net/ipv6/conf/{action.interface}/accept_ra", "2")
     elif isinstance(action, Disconnect):
-        delete_link(action.outer)
+        delete_links([action.outer])
     elif isinstance(action, UpdateFirewall):
         apply_batch(list(action.commands))
         delete_udp_flows(changed_udp_ports(action.commands), changed_addresses(action.commands))

@@ -184,8 +184,9 @@ def _add_neighbors(outside: Rtnetlink, inside: Rtnetlink, link: Link) -> None:
         inside.add_neighbors(_index(inside, INNER_LINK), inner_neighbors(link, outer.mac))
 
 
-def delete_link(outer: str) -> None:
-    """Delete the veth pair with the host end `outer`, if it exists, wherever its container end is."""
-    if link_exists(outer):
+def delete_links(outer: Iterable[str]) -> None:
+    """Delete the veth pairs with these host ends, as far as they exist, wherever their container ends are."""
+    present = [name for name in outer if link_exists(name)]
+    if present:
         with open_rtnetlink() as outside:
-            outside.delete(outer)
+            outside.delete(*present)

@@ -22,11 +22,12 @@ from .._network.actions import apply, connect_all
 from .._network.observe import observe
 from .._network.plan.change_spec import RemoveNetworkSpec, WriteNetworkSpec
 from .._network.plan.foresight import callers_of, stand_ins_of
-from .._network.plan.projection import Connect
+from .._network.plan.projection import Connect, Disconnect
 from .._network.plan.view import Listening, NetworkView
 from .._network.spec.network import LINK_PREFIX
 from .._network.stages import look_at_detached
 from .._network.store import remove_network, write_network
+from .._network.veth import delete_links
 from .plan.network import NetworkWish, Policy, plan_attach, plan_detach
 from .plan.stack import ChangeNetworks
 
@@ -82,9 +83,9 @@ def apply_networks(
 
 
 def _grouped(actions: Iterable[Action]) -> Iterator[list[Action]]:
-    """Yield the actions, with links that are made one after the other together."""
-    for are_links, group in groupby(actions, lambda action: isinstance(action, Connect)):
-        if are_links:
+    """Yield the actions, with links together that are made or deleted one after the other."""
+    for kind, group in groupby(actions, type):
+        if kind in (Connect, Disconnect):
             yield list(group)
         else:
             yield from ([action] for action in group)
@@ -100,6 +101,10 @@ def _apply(settings: Settings, group: list[Action], wishes: Mapping[str, Network
         for name, error in failed.items():
             reason = f"{error.strerror} ({error.filename})" if isinstance(error, OSError) else str(error)
             run.outcome.failures.setdefault(name, EffectFailed(f"container {name}: {reason}"))
+        return
+    if isinstance(action, Disconnect):
+        delete_links(link.outer for link in group if isinstance(link, Disconnect))
+        run.done += group
         return
     try:
         if isinstance(action, WriteNetworkSpec):

@@ -37,7 +37,7 @@ def v1(tmp_path):
         for name in files:
             (directory / name).write_text("-1\n")
         lines.append(f"cgroup {tmp_path / hierarchy} cgroup rw,relatime,{hierarchy} 0 0\n")
-    mounts = tmp_path / "mounts"
+    mounts = tmp_path / "mounts-of-version-1"
     mounts.write_text("".join(lines))
     return tmp_path, str(mounts)
 

@@ -45,7 +45,7 @@ def choose_range(userns: str | IdRange, view: IdsView) -> IdRange:
                     "choose another base, or auto",
                 )
         return userns
-    blocked = [*view.assigned.values(), *_of_others(view)]
+    blocked = sorted([*view.assigned.values(), *_of_others(view)], key=lambda found: found.base)
     for pool in _pools(view):
         found = _first_free(pool, blocked)
         if found is not None:
@@ -78,15 +78,15 @@ def subid_lines(ranges: Iterable[IdRange]) -> str:
 
 
 def _first_free(pool: IdRange, blocked: list[IdRange]) -> IdRange | None:
+    """Return the first range of the pool that overlaps none of `blocked`, which are sorted by their bases."""
     base = pool.base
-    while base + SIZE <= pool.end:
-        candidate = IdRange(base)
-        behind = max((other.end for other in blocked if other.overlaps(candidate)), default=base)
-        if behind == base:
-            return candidate
-        # In steps from the start of the pool, so that a released range fits the next container.
-        base = pool.base + -(-(behind - pool.base) // SIZE) * SIZE
-    return None
+    for other in blocked:
+        if other.base >= base + SIZE:
+            break
+        if other.end > base:
+            # In steps from the start of the pool, so that a released range fits the next container.
+            base = pool.base + -(-(other.end - pool.base) // SIZE) * SIZE
+    return IdRange(base) if base + SIZE <= pool.end else None
 
 
 def _pools(view: IdsView) -> list[IdRange]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import struct
@@ -48,7 +49,7 @@ def check(spec: ContainerSpec) -> None:
     """Check the profile of `spec`. Writes nothing. Raises the errors of `filter_for`."""
     text = _profile(spec)
     if text is not None and _read(_path(text, spec.bounding)) is None:
-        _build(text, spec.seccomp, spec.bounding)
+        _check_build(text, spec.seccomp, spec.bounding)
 
 
 def filter_at(path: str, spec: ContainerSpec) -> SeccompFilter:
@@ -78,6 +79,12 @@ def _load_or_build(text: bytes, shown: str, bounding: frozenset[str]) -> Seccomp
         os.makedirs(LIBRARY_DIR, mode=0o755, exist_ok=True)
         write_atomic(path, _pack(programs))
     return SeccompFilter(path, programs)
+
+
+@functools.lru_cache(maxsize=16)
+def _check_build(text: bytes, shown: str, bounding: frozenset[str]) -> None:
+    """Compile the filter for its errors, once for all containers of a run that have it."""
+    _build(text, shown, bounding)
 
 
 def _build(text: bytes, shown: str, bounding: frozenset[str]) -> tuple[bytes, ...]:

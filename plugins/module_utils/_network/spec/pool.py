@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from collections.abc import Collection, Iterable
 from typing import Union
@@ -63,7 +64,7 @@ def parse_static(value: str, pool: Network) -> str:
 
 def allocate(pool: Network, taken: Collection[str]) -> str:
     """Return the lowest free address. The time depends on `taken`, not on the pool. Raises Conflict if none is free."""
-    used = {int(ipaddress.ip_address(address)) for address in taken}
+    used = set(map(_number, taken))
     candidate = int(pool.network_address) + 2
     while candidate in used:
         candidate += 1
@@ -72,6 +73,12 @@ def allocate(pool: Network, taken: Collection[str]) -> str:
             f"pool{pool.version} {pool} has no free address", f"remove containers, or set a larger pool{pool.version}"
         )
     return str(type(pool.network_address)(candidate))
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def _number(address: str) -> int:
+    """Return an address as a number. The addresses of all containers are read for each new one."""
+    return int(ipaddress.ip_address(address))
 
 
 # Address blocks that are not routed on the Internet (RFC 1918, RFC 6598, RFC 2544, RFC 4193).
