@@ -226,6 +226,15 @@ options:
       - Preference of the kernel's OOM killer, from V(-1000), never, to V(1000), first. See C(proc(5\)).
       - Less than V(0) requires the capability C(SYS_RESOURCE) on the host. Defaults to V(0).
     type: int
+  sysctls:
+    description:
+      - 'Kernel settings for the container, see C(sysctl(8\)): those of its network, like V(net.core.somaxconn),
+        and C(fs.mqueue.*), C(kernel.msg*), C(kernel.sem) and C(kernel.shm*).'
+      - The given settings replace all present ones.
+    type: dict
+  shm_size:
+    description: Size of C(/dev/shm), like V(1g). Defaults to V(64m).
+    type: str
   stop_signal:
     description:
       - Signal that asks the first process to exit, by name or number. Defaults to V(SIGTERM), with
@@ -560,6 +569,8 @@ ARGUMENT_SPEC = {
     "pids": {"type": "int"},
     "ulimits": {"type": "list", "elements": "str"},
     "oom_score_adj": {"type": "int"},
+    "sysctls": {"type": "dict"},
+    "shm_size": {"type": "str"},
     "stop_signal": {"type": "str"},
     "stop_timeout": {"type": "float"},
     "restart_policy": {"type": "str", "choices": ["no", "on-failure", "always", "unless-stopped"]},

@@ -18,6 +18,7 @@ from .exec.privileges import Confinement, become_and_exec, error_line
 from .limits import raise_limits
 from .mounts import mount_all
 from .spec.container import ContainerSpec
+from .sysctls import SysctlWriter
 
 
 def exec_first_process(
@@ -52,6 +53,8 @@ def exec_first_process(
         userns_fd = user_namespace.owner(netns)
         streams = streams or _log_streams(paths.log, root_id)
         syscalls.setns(netns, syscalls.CLONE_NEWNET)
+        sysctls = SysctlWriter(spec.sysctls, root_id)
+        sysctls.enter_network()
         syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWCGROUP)
         syscalls.mount("", "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
         # Files below are created with complete modes.
@@ -68,6 +71,7 @@ def exec_first_process(
             )
         if userns_fd is not None:
             _enter_user_namespace(userns_fd)
+        sysctls.enter_ipc()
         if spec.dev == "private":
             syscalls.mount(
                 "mqueue", "/dev/mqueue", "mqueue", syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC

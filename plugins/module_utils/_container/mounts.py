@@ -73,7 +73,7 @@ def mount_all(root: str, spec: ContainerSpec, root_id: int, userns_fd: int | Non
         _mount(inside, "/proc", "proc", _SAFE)
         _mount(inside, "/sys", "sysfs", _SAFE | (0 if privileged else syscalls.MS_RDONLY))
         mount_cgroup(inside, writable=spec.cgroup_writable)
-        _host_dev(inside) if spec.dev == "host" else mount_private_dev(inside, spec.devices)
+        _host_dev(inside) if spec.dev == "host" else mount_private_dev(inside, spec.devices, spec.shm_size)
         if not privileged:
             restrict_kernel_files(root_fd)
         elif userns_fd is None:
@@ -180,8 +180,11 @@ def mount_cgroup(inside: MountRoot, writable: bool) -> None:
             raise
 
 
-def mount_private_dev(inside: MountRoot, devices: tuple[Device, ...]) -> None:
-    """Mount a /dev of the container's own: a tmpfs with the standard nodes, the terminals, and `devices`."""
+def mount_private_dev(inside: MountRoot, devices: tuple[Device, ...], shm_size: int) -> None:
+    """Mount a /dev of the container's own: a tmpfs with the standard nodes, the terminals, `devices`, and /dev/shm.
+
+    `shm_size` is in bytes.
+    """
     # Device nodes work in this tmpfs, since the host mounts it; processes inside cannot create any.
     _mount(inside, "/dev", "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NOEXEC, "mode=755,size=64k")
     dev_fd = syscalls.openat2(inside.root_fd, "dev", os.O_RDONLY | os.O_DIRECTORY, NO_SYMLINKS)
@@ -199,7 +202,7 @@ def mount_private_dev(inside: MountRoot, devices: tuple[Device, ...]) -> None:
     # gid 5 is tty in Debian's base-passwd, the group that grantpt(3) gives terminals.
     terminals = f"newinstance,ptmxmode=0666,mode=620,gid={inside.root_id + 5}"
     _mount(inside, "/dev/pts", "devpts", syscalls.MS_NOSUID | syscalls.MS_NOEXEC, terminals)
-    _mount(inside, "/dev/shm", "tmpfs", _SAFE, "mode=1777,size=64m")
+    _mount(inside, "/dev/shm", "tmpfs", _SAFE, f"mode=1777,size={shm_size}")
 
 
 def _host_device(dev_fd: int, device: Device) -> None:

@@ -24,6 +24,7 @@ from .plan.id_ranges import DEFAULT
 from .seccomp import filters as seccomp_filters
 from .spec.container import ContainerSpec
 from .spec.mounts import Mount
+from .sysctls import check_sysctls
 from .users import require_ids, resolve_user
 
 
@@ -40,6 +41,7 @@ def check_startable(settings: Settings, paths: ContainerPaths, spec: ContainerSp
         check_idmapped(idmapped, IdRange(DEFAULT.base))
     check_devices(spec)
     check_limits(spec)
+    check_sysctls(spec.sysctls)
     roots = [paths.upper, *image_layers(settings.image_dir, spec.image)]
     if spec.init and not _has_init(roots):
         raise InvalidInput(

@@ -161,7 +161,11 @@ def test_stand_in_is_reached_by_peers_and_exposed_ports_only(host):
 def test_replicas_are_rolled_back_behind_a_stand_in(host):
     """The stand-in and the first replica become ready, the second one does not."""
     stack(host, {"web": web(1, count=2)})
-    update = {"order": "start-first", "on_failure": "rollback", "wait": ["sh", "-c", 'test "$VERSION $(hostname)" != "2 web-2"']}
+    update = {
+        "order": "start-first",
+        "on_failure": "rollback",
+        "wait": ["sh", "-c", 'test "$VERSION $(hostname)" != "2 web-2"'],
+    }
     failed = stack(host, {"web": web(2, count=2, update=update, wait_timeout=2)}, fails=True)
     assert set(failed["failed_containers"]) == {"web-2"} and "rolled back: web-2, web-1" in failed["msg"]
     assert states(host) == {"web-1": "running", "web-2": "running"}

@@ -330,7 +330,6 @@ def test_published_example_is_refused_by_line(name, told):
             "4: services.frontend.command: --providers.docker is not a program, and an image has no entrypoint of its "
             "own",
         ]),
-        ("wireguard/compose.yaml", ["15: services.wireguard.sysctls: not supported"]),
         ("spec 02-model.md", [
             "19: volumes: not supported", "24: configs: not supported", "27: secrets: not supported",
             "9: services.frontend.configs: not supported", "11: services.frontend.secrets: not supported",
@@ -388,3 +387,8 @@ def test_postgresql_pgadmin_works_with_recipes_and_variables():
     env = {"POSTGRES_USER": "u", "POSTGRES_PASSWORD": "p", "POSTGRES_DB": "d"}
     assert found["postgres"].options["env"] == env and not warnings
     assert len(members("postgresql-pgadmin/compose.yaml")[1]) == len(VARIABLES)
+
+
+def test_wireguard_works_with_a_recipe():
+    found, _ = members("wireguard/compose.yaml")
+    assert found["wireguard"].options["sysctls"] == {"net.ipv4.conf.all.src_valid_mark": "1"}

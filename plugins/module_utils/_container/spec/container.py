@@ -31,6 +31,7 @@ from .devices import Device, parse_devices
 from .mounts import Mount, parse_mounts, parse_path
 from .seccomp import parse_seccomp
 from .signals import parse_signal
+from .sysctls import parse_sysctls
 from .ulimits import Ulimit, parse_oom_score_adj, parse_ulimits
 from .values import (
     UNLIMITED,
@@ -43,14 +44,19 @@ from .values import (
     parse_memory,
     parse_memory_swap,
     parse_number,
+    parse_shm_size,
     parse_user,
 )
 
 # As in podman: enough for most containers, and a fork bomb cannot use up the host's processes.
 DEFAULT_PIDS = 2048
+# As in docker.
+DEFAULT_SHM_SIZE = 64 << 20
 # Values for containers that were created before these options existed.
 _DEFAULTS_BEFORE = {"userns": "host", "memory_swap": UNLIMITED}
 _MAX = (1 << 31) - 1
+# Fields that are dictionaries in container.json.
+_PAIRS = ("env", "labels", "sysctls")
 _POLICIES = ("no", "on-failure", "always", "unless-stopped")
 
 _MOUNT_OPTIONS = {
@@ -371,6 +377,25 @@ class ContainerSpec:
             ),
         ),
     )
+    sysctls: tuple[tuple[str, str], ...] = stored(
+        (),
+        kind=map_of(text),
+        parse=parse_sysctls,
+        option=Option(
+            "dict",
+            (
+                "Kernel settings for the container, see C(sysctl(8\\)): those of its network, like "
+                "V(net.core.somaxconn), and C(fs.mqueue.*), C(kernel.msg*), C(kernel.sem) and C(kernel.shm*).",
+                "The given settings replace all present ones.",
+            ),
+        ),
+    )
+    shm_size: int = stored(
+        DEFAULT_SHM_SIZE,
+        kind=integer(1, 1 << 62),
+        parse=parse_shm_size,
+        option=Option("str", ("Size of C(/dev/shm), like V(1g). Defaults to V(64m).",)),
+    )
     stop_signal: int = stored(
         15,
         kind=integer(1, 64),
@@ -482,7 +507,7 @@ class ContainerSpec:
     def to_json(self) -> dict[str, Any]:
         """The form in container.json."""
         texts = {name: [str(value) for value in getattr(self, name)] for name in ("devices", "ulimits")}
-        return {**asdict(self), **texts, "env": dict(self.env), "labels": dict(self.labels)}
+        return {**asdict(self), **texts, **{name: dict(getattr(self, name)) for name in _PAIRS}}
 
     @classmethod
     def from_json(cls, value: dict[str, Any], path: str) -> ContainerSpec:
@@ -501,7 +526,7 @@ class ContainerSpec:
             values.update(
                 {name: value.get(name, default) for name, default in {**defaults, **_DEFAULTS_BEFORE}.items()}
             )
-            for name in ("env", "labels"):
+            for name in _PAIRS:
                 values[name] = tuple(sorted(dict(values[name]).items()))
             known = {field.name for field in fields(Mount)}
             values["mounts"] = tuple(

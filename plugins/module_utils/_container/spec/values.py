@@ -110,6 +110,14 @@ def parse_memory(value: object, option: str) -> int:
     return size
 
 
+def parse_shm_size(value: object, option: str) -> int:
+    """Bytes. Raises InvalidInput."""
+    size = parse_size(value, option)
+    if not size:
+        raise InvalidInput(f"{option}: {value!r} is no size", "set at least 1")
+    return size
+
+
 def parse_memory_swap(value: object, option: str) -> int:
     """Bytes; 0 for no swap, UNLIMITED."""
     return UNLIMITED if value in ("unlimited", "-1") else parse_memory(value, option)

@@ -30,7 +30,8 @@ UNSET: Mapping[str, Any] = {
     "command": ["/bin/bash"], "init": False, "env": {}, "working_dir": "/", "user": "root", "mounts": [],
     "userns": "auto", "dev": "private", "devices": [], "read_only": False, "capabilities": {"add": [], "drop": []},
     "privileged": False, "seccomp": "default", "no_new_privileges": False, "memory": "0", "memory_swap": "0",
-    "cpus": 0.0, "pids": 2048, "ulimits": [], "oom_score_adj": 0, "stop_signal": "SIGTERM", "stop_timeout": 10.0,
+    "cpus": 0.0, "pids": 2048, "ulimits": [], "oom_score_adj": 0, "sysctls": {},
+    "shm_size": "64m", "stop_signal": "SIGTERM", "stop_timeout": 10.0,
     "restart_policy": "no", "restart_retries": 0, "labels": {},
 }  # fmt: skip
 _RESTART = re.compile(r"(?P<policy>no|always|unless-stopped|on-failure(?::(?P<retries>\d{1,9}))?)")
@@ -80,6 +81,10 @@ def _ulimits(node: Node) -> list[str]:
     return found
 
 
+def _sysctls(node: Node) -> dict[str, str]:
+    return {name: value or "" for name, value in node.pairs().items()}
+
+
 def _userns(node: Node) -> str:
     if node.text() != "host":
         raise node.refused(f"{node.value!r} is not supported", "set host, or omit it")
@@ -97,8 +102,10 @@ _OPTIONS: Mapping[str, tuple[str, Callable[[Node], Any]]] = {
     "pids_limit": ("pids", lambda node: max(node.whole(), 0)),
     "privileged": ("privileged", Node.boolean),
     "read_only": ("read_only", Node.boolean),
+    "shm_size": ("shm_size", lambda node: str(node.bytes())),
     "stop_grace_period": ("stop_timeout", Node.seconds),
     "stop_signal": ("stop_signal", Node.text),
+    "sysctls": ("sysctls", _sysctls),
     "ulimits": ("ulimits", _ulimits),
     "user": ("user", Node.text),
     "userns_mode": ("userns", _userns),
