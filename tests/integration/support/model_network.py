@@ -129,7 +129,9 @@ def wanted_elements(view: dict) -> dict[str, set]:
             for text in entry["ports"]:
                 ports, _, protocol = text.partition("/")
                 span = ports_of(ports)
-                add("peer_port", link, link_of(entry["peer"]), protocol, (span[0], span[-1]))
+                single = span[0] == span[-1]
+                ports = span[0] if single else (span[0], span[-1])
+                add("peer_port" if single else "peer_range", link, link_of(entry["peer"]), protocol, ports)
         for expose in spec["expose"]:
             protocol, on = expose["protocol"], expose["host_ip"]
             for version in (4, 6) if not on else (ipaddress.ip_address(on).version,):
@@ -141,7 +143,8 @@ def wanted_elements(view: dict) -> dict[str, set]:
                 for pair in zip(outer, inner) if outer != inner else ():
                     add(f"expose{suffix}_port", *key, protocol, *pair)
         for protocol, ports in _exposed(spec):
-            add("exposed", link, protocol, ports)
+            single = ports[0] == ports[-1]
+            add("exposed" if single else "exposed_range", link, protocol, ports[0] if single else ports)
     return wanted
 
 
@@ -149,21 +152,22 @@ def _flat(name: str, shown) -> tuple:
     """An element as nft shows it, as the tuple that it means."""
     value = []
     if isinstance(shown, list):
-        shown, last = shown
-        value = [last]
+        shown, found = shown
+        value = [found]
     parts = shown["concat"] if isinstance(shown, dict) else [shown]
-    protocol = {"peer_port": 2, "exposed": 1}.get(name, len(parts) - 2 if name.startswith("expose") else None)
+    ranges, last = ("peer_range", "exposed_range"), len(parts) - 2
+    protocol = last if name.startswith(("expose", "peer_")) else None
     parts = [{6: "tcp", 17: "udp"}.get(part, part) if i == protocol else part for i, part in enumerate(parts)]
-    if name in ("peer_port", "exposed") or (name.startswith("expose") and not name.endswith("_port")):
+    if name in ranges or (name.startswith("expose") and name != "exposed" and not name.endswith("_port")):
         parts[-1] = tuple(parts[-1]["range"]) if isinstance(parts[-1], dict) else (parts[-1], parts[-1])
     return (*parts, *value)
 
 
 # Rules in each chain of the whole table: a flush takes them away.
 RULES = {
-    "hide": 9, "from_link": 6, "admit": 10, "limits": 1, "to_metadata": 8, "outside_dnat": 2, "host_dnat": 1,
-    "exposed_ports": 8, "masquerade": 5, "forward": 4, "through": 9, "related": 3, "related_from": 5, "related_to": 5,
-    "reply": 6, "input": 7, "to_link": 3,
+    "hide": 9, "from_link": 6, "admit": 10, "limits": 1, "to_metadata": 8, "outside_dnat": 6, "host_dnat": 1,
+    "exposed_ports": 8, "masquerade": 5, "forward": 4, "through": 11, "related": 3, "related_from": 5, "related_to": 5,
+    "reply": 8, "input": 7, "to_link": 3,
 }  # fmt: skip
 
 

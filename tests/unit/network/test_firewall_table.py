@@ -53,14 +53,16 @@ def test_elements_are_parsed_in_canonical_form():
         "nftables": [
             shown("source6", [{"concat": ["cdtr-1", "fd87:0c4d:0::0002"]}]),
             shown("expose4", [[{"concat": ["tcp", 80]}, "10.87.0.2"]]),
-            shown("peer_port", [{"concat": ["cdtr-1", "cdtr-2", 17, {"range": [80, 90]}]}]),
+            shown("peer_port", [{"concat": ["cdtr-1", "cdtr-2", "tcp", 80]}]),
+            shown("peer_range", [{"concat": ["cdtr-1", "cdtr-2", 17, {"range": [80, 90]}]}]),
             shown("internet", [{"elem": {"val": "cdtr-1", "comment": "by hand"}}]),
         ]
     }
     elements = parse_listing(listing).elements
     assert elements["source6"] == {("cdtr-1", "fd87:c4d::2")}
     assert elements["expose4"] == {(6, (80, 80), "10.87.0.2")}
-    assert elements["peer_port"] == {("cdtr-1", "cdtr-2", 17, (80, 90))}
+    assert elements["peer_port"] == {("cdtr-1", "cdtr-2", 6, 80)}
+    assert elements["peer_range"] == {("cdtr-1", "cdtr-2", 17, (80, 90))}
     assert elements["internet"] == {("cdtr-1",)}
 
 
@@ -83,7 +85,7 @@ def test_ten_thousand_ports_are_one_element():
     view = view.with_spec("a", wanted_spec(view, "a", asked_with(expose=["10000-20000:10000-20000/udp"])))
     wanted = wanted_elements(view)
     assert wanted["expose4"] == {(17, (10000, 20000), "10.87.0.2")}
-    assert wanted["exposed"] == {(link_name("a"), 17, (10000, 20000))}
+    assert wanted["exposed_range"] == {(link_name("a"), 17, (10000, 20000))}
     assert wanted["expose4_port"] == wanted["expose6_port"] == frozenset()
     actions = plan_projection(view, ["a"])
     commands = next(action.commands for action in actions if isinstance(action, UpdateFirewall))

@@ -55,14 +55,14 @@ def elements(found):
 
 PLAIN = {
     "peer": {(ALL, WEB)},
-    "peer_port": {(ONE, WEB, 6, (80, 80))},
-    "exposed": {(WEB, 6, (80, 80))},
+    "peer_port": {(ONE, WEB, 6, 80)},
+    "exposed": {(WEB, 6, 80)},
     "expose4": {(6, (8080, 8080), "10.87.0.2")},
 }
 BOTH_OPEN = {
     "peer": {(ALL, WEB), (ALL, OTHER)},
-    "peer_port": {(ONE, WEB, 6, (80, 80)), (ONE, OTHER, 6, (80, 80))},
-    "exposed": {(WEB, 6, (80, 80)), (OTHER, 6, (80, 80))},
+    "peer_port": {(ONE, WEB, 6, 80), (ONE, OTHER, 6, 80)},
+    "exposed": {(WEB, 6, 80), (OTHER, 6, 80)},
 }
 LED = {
     "expose4": {(6, (8080, 8080), "10.87.0.3")},

@@ -46,8 +46,11 @@ SETS: Mapping[str, tuple[tuple[str, ...], str | None, tuple[str, ...]]] = {
     "uplink": (("ifname",), None, ()),
     "internet_by": (("ifname", "ifname"), None, ()),
     "peer": (("ifname", "ifname"), None, ()),
-    "peer_port": (("ifname", "ifname", "inet_proto", "inet_service"), None, ("interval",)),
-    "exposed": (("ifname", "inet_proto", "inet_service"), None, ("interval",)),
+    # Single ports and ranges are apart: each packet is looked up, and a set of intervals is slower the more it has.
+    "peer_port": (("ifname", "ifname", "inet_proto", "inet_service"), None, ()),
+    "peer_range": (("ifname", "ifname", "inet_proto", "inet_service"), None, ("interval",)),
+    "exposed": (("ifname", "inet_proto", "inet_service"), None, ()),
+    "exposed_range": (("ifname", "inet_proto", "inet_service"), None, ("interval",)),
     "self": (("ifname", "ifname"), None, ()),
     # Host ports to container addresses. A port that leads to another container port also has an entry in the second
     # map.
@@ -305,6 +308,8 @@ CHAINS: Mapping[str, tuple[tuple[str, str, int] | None, list[list[dict[str, Any]
             [_in("peer", IIF, OIF), ACCEPT],
             [HAS_PORTS, _in("peer_port", IIF, OIF, L4, DPORT), ACCEPT],
             [DNATED, HAS_PORTS, _in("exposed", OIF, L4, DPORT), ACCEPT],
+            [HAS_PORTS, _in("peer_range", IIF, OIF, L4, DPORT), ACCEPT],
+            [DNATED, HAS_PORTS, _in("exposed_range", OIF, L4, DPORT), ACCEPT],
             [DROP],
         ],
     ),
@@ -320,6 +325,8 @@ CHAINS: Mapping[str, tuple[tuple[str, str, int] | None, list[list[dict[str, Any]
             [_in("peer", OIF, IIF), ACCEPT],
             [HAS_PORTS, _in("peer_port", OIF, IIF, L4, SPORT), ACCEPT],
             [DNATED, HAS_PORTS, _in("exposed", IIF, L4, SPORT), ACCEPT],
+            [HAS_PORTS, _in("peer_range", OIF, IIF, L4, SPORT), ACCEPT],
+            [DNATED, HAS_PORTS, _in("exposed_range", IIF, L4, SPORT), ACCEPT],
             [DROP],
         ],
     ),

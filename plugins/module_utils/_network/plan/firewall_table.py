@@ -179,7 +179,7 @@ def changed_udp_ports(commands: Iterable[Mapping[str, Any]]) -> list[tuple[int, 
     for command in commands:
         for verb in ("add", "delete"):
             element = command.get(verb, {}).get("element", {})
-            if element.get("name", "").startswith("expose") and element["name"] != "exposed":
+            if element.get("name", "").startswith("expose") and not element["name"].startswith("exposed"):
                 for key, _value in element["elem"]:
                     *_address, protocol, port = key["concat"]
                     ports = tuple(port["range"]) if isinstance(port, dict) else (port, port)

@@ -118,7 +118,7 @@ def elements_of(view: NetworkView, container: ContainerView) -> Iterator[tuple[s
     for name in [one.name for one in receivers]:
         # Two exposes may lead to the same container port, and a set accepts no overlapping intervals.
         for ports in merge_port_ranges(PortRange(e.protocol, *e.container_ports) for e in container.spec.expose):
-            yield "exposed", (link_name(name), _NUMBER[ports.protocol], (ports.first, ports.last))
+            yield _port_element("exposed", "exposed_range", (link_name(name),), ports)
 
 
 def _own_elements(view: NetworkView, container: ContainerView, spec: NetworkSpec) -> Iterator[tuple[str, Element]]:
@@ -151,7 +151,7 @@ def _peer_elements(view: NetworkView, outer: str, entry: PeerEntry) -> Iterator[
         if pair and not entry.ports:
             yield "peer", pair
         for ports in entry.ports if pair else ():
-            yield "peer_port", (*pair, _NUMBER[ports.protocol], (ports.first, ports.last))
+            yield _port_element("peer_port", "peer_range", pair, ports)
     if stand_in is None or stand_in.spec is None or not _leads(peer.spec):
         return
     addresses = ((4, peer.spec.ipv4, stand_in.spec.ipv4), (6, peer.spec.ipv6, stand_in.spec.ipv6))
@@ -163,6 +163,14 @@ def _peer_elements(view: NetworkView, outer: str, entry: PeerEntry) -> Iterator[
         for ports in entry.ports:
             key = (outer, called_address, _NUMBER[ports.protocol], (ports.first, ports.last))
             yield f"stand_in{version}_port", (*key, address)
+
+
+def _port_element(one: str, many: str, key: Element, ports: PortRange) -> tuple[str, Element]:
+    """Return the element for `ports` with the name of its set: `one` for a single port, `many` for a range."""
+    protocol = _NUMBER[ports.protocol]
+    if ports.first == ports.last:
+        return one, (*key, protocol, ports.first)
+    return many, (*key, protocol, (ports.first, ports.last))
 
 
 def _leads(spec: NetworkSpec) -> bool:
