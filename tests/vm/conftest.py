@@ -33,19 +33,19 @@ SERVES = ["/usr/bin/python3", "-c", "import socket; socket.create_connection(('1
 # Leaves a file when it is asked to stop, by a signal that nobody else sends.
 WITNESS = ["/bin/sh", "-c", "trap 'touch /srv/asked; exit' USR1; while :; do sleep 1; done"]
 BOOTED = ["/bin/sh", "-c", "systemctl is-system-running | grep -qE 'running|degraded'"]
-CONTAINERS = [
-    {
-        "name": "backend", "image": "debian", "command": SERVE, "wait": SERVES, "network": {},
+CONTAINERS = {
+    "backend": {
+        "image": "debian", "command": SERVE, "wait": SERVES, "network": {},
         "memory": "128m", "cpus": 0.4, "pids": 40,
     },
-    {
-        "name": "web", "image": "debian", "command": SERVE, "wait": SERVES, "restart_policy": "always",
+    "web": {
+        "image": "debian", "command": SERVE, "wait": SERVES, "restart_policy": "always",
         "network": {"internet": True, "expose": ["8000-8080"]},
         "peers": [{"peer": "backend", "direction": "to", "ports": ["8000/tcp"]}],
     },
-    {"name": "lonely", "image": "debian", "command": WITNESS, "stop_signal": "USR1", "network": {}},
-    {"name": "system", "image": "debian", "init": True, "wait": BOOTED, "memory": "256m", "network": {}},
-]  # fmt: skip
+    "lonely": {"image": "debian", "command": WITNESS, "stop_signal": "USR1", "network": {}},
+    "system": {"image": "debian", "init": True, "wait": BOOTED, "memory": "256m", "network": {}},
+}  # fmt: skip
 CALL = """
 import sys, urllib.request
 open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
@@ -83,7 +83,7 @@ class Machine:
 
     def deploy(self, *options: str) -> str:
         """Deploy CONTAINERS; what ansible-playbook said."""
-        self.variables.write_text(json.dumps({"conductor_containers": CONTAINERS}))
+        self.variables.write_text(json.dumps({"conductor_stacks": [{"name": "site", "containers": CONTAINERS}]}))
         playbook = ["ansible-playbook", *self._target, "conductor.containers.deploy", "-e", f"@{self.variables}"]
         done = self._run([*playbook, *options])
         assert done.returncode == 0, done.stdout + done.stderr

@@ -24,7 +24,7 @@ def call(host, url, where="", patience=5):
 def deploy(host, containers, *options):
     """Converge with another list. Returns the output of ansible-playbook."""
     inventory, playbook = os.environ["MOLECULE_INVENTORY_FILE"], str(SCENARIO / "converge.yml")
-    variables = json.dumps({"conductor_containers": containers})
+    variables = json.dumps({"listed": containers})
     done = host.run(f"ansible-playbook {' '.join(options)} -i %s -e %s %s", inventory, variables, playbook)
     assert done.succeeded, done.stdout
     return done.stdout
@@ -77,22 +77,16 @@ def test_only_the_peer_reaches_the_backend(host):
 
 def test_check_mode_reports_changes_and_makes_none(host):
     before = host.check_output("cat /var/lib/conductor/containers/*/*.json; nft -s list table inet conductor")
-    listed = [item for item in LISTED if item["name"] != "lonely"]
-    fresh = {"name": "fresh", "image": "debian", "network": {}, "peers": ["web"]}
-    said = deploy(
-        host, [*listed, fresh, {"name": "lonely", "image": "debian", "memory": "64m", "network": {}}], "--check"
-    )
-    assert "would be created, connected and started: fresh" in said
-    assert "changed: [localhost] => (item=lonely)" in said
+    changed = {"fresh": {"peers": ["web"]}, "lonely": {"memory": "64m", "network": {}}}
+    said = deploy(host, {**LISTED, **changed}, "--check", "--diff")
+    assert "changed: [localhost] => (item=site)" in said and "fresh" in said and "67108864" in said
     assert host.check_output("cat /var/lib/conductor/containers/*/*.json; nft -s list table inet conductor") == before
     assert not host.file("/var/lib/conductor/containers/fresh").exists
 
 
 def test_networks_and_peers_that_are_no_longer_listed_are_removed(host):
-    without = [{key: value for key, value in item.items() if key != "peers"} for item in LISTED]
-    deploy(
-        host, [{key: v for key, v in item.items() if (item["name"], key) != ("lonely", "network")} for item in without]
-    )
+    without = {name: {key: v for key, v in item.items() if key != "peers"} for name, item in LISTED.items()}
+    deploy(host, {**without, "backend": {**without["backend"], "network": {}}, "lonely": {}})
     assert call(host, f"http://{address(host, 'backend')}:8000/", inside("web"), 1) is None
     assert call(host, "http://127.0.0.1:8080/hostname").strip() == "web"
     assert host.run("ip -n conductor-lonely link show dev eth0").failed

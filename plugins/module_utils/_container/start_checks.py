@@ -30,9 +30,7 @@ from .users import require_ids, resolve_user
 
 def check_startable(settings: Settings, paths: ContainerPaths, spec: ContainerSpec) -> None:
     """Check what a start of `spec` requires. Changes nothing. Raises InvalidInput, HostNotCapable."""
-    for mount in spec.mounts:
-        if mount.type == "bind":
-            _check_source(mount.source)
+    check_sources(spec.mounts)
     for mount in spec.mounts:
         _check_target(mount, spec.mounts)
     idmapped = [mount for mount in spec.mounts if mount.type == "bind" and mount.idmap]
@@ -51,6 +49,13 @@ def check_startable(settings: Settings, paths: ContainerPaths, spec: ContainerSp
     size = {"auto": SIZE, "host": END}[spec.userns] if isinstance(spec.userns, str) else spec.userns.size
     require_ids(spec.user, resolve_user(spec.user, roots), size)
     seccomp_filters.check(spec)
+
+
+def check_sources(mounts: Iterable[Mount]) -> None:
+    """Check that the sources of bind mounts exist. Raises InvalidInput."""
+    for mount in mounts:
+        if mount.type == "bind":
+            _check_source(mount.source)
 
 
 def _check_source(source: str) -> None:

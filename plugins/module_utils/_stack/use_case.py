@@ -20,6 +20,7 @@ from .._container.plan.container import (
 )
 from .._container.readiness import check_init_boots, run_until_exit, wait_until_ready
 from .._container.spec.request import RUNNING
+from .._container.start_checks import check_sources
 from .._container.use_case import STARTING
 from .._engine.action import Action, Plan
 from .._engine.convert_options import convert_options
@@ -104,6 +105,11 @@ class StackCase(UseCase[StackView]):
 
     def prepare(self) -> Iterable[Action]:
         """Build the images, each under its own lock."""
+        if self.images and self.state != "absent":
+            # Before builds, which take minutes.
+            for case in self.cases.values():
+                with about_container(case.name):
+                    check_sources(case.changes.get("mounts") or ())
         done: list[Action] = []
         for case in self.images if self.state != "absent" else ():
             try:
@@ -278,6 +284,10 @@ class StackCase(UseCase[StackView]):
             failed_containers={name: str(error) for name, error in failures.items()},
             containers=self._facts(),
         )
+
+    def predicted_result(self) -> dict[str, Any]:
+        """Return the result in check mode if an earlier task of the play would create what this one needs."""
+        return {"actions": [f"deploy stack {self.stack.name}"], "containers": {}, "networks": {}}
 
     def _facts(self) -> dict[str, Any]:
         return {name: container_facts(self.settings, name) for name in self.cases}

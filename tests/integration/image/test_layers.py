@@ -196,8 +196,8 @@ def test_containers_may_use_an_image_while_another_is_made_on_it(host, stack):
 def test_teardown_removes_an_image_before_its_base(host, stack, tmp_path):
     controller = Controller(tmp_path)
     controller.inventory["here"] = {"ansible_connection": "local", "ansible_python_interpreter": PYTHON}
-    containers = [{"name": name, "image": {"name": name}} for name in ("one", "two", "three")]
-    variables = json.dumps({"conductor_containers": containers, "conductor_teardown_images": True})
+    stacks = [{"name": name, "images": [{"name": name}]} for name in ("one", "two", "three")]
+    variables = json.dumps({"conductor_stacks": stacks, "conductor_teardown_images": True})
     controller.run("ansible-playbook", "conductor.containers.teardown", "-e", variables, on=host)
     assert [one["name"] for one in info(host)] == ["debian"]
 

@@ -56,6 +56,14 @@ def test_only_declared_peers_and_ports_are_reachable(host):
     end_servers()
 
 
+def test_peer_that_an_earlier_task_would_create_is_a_warning_in_check_mode(host):
+    containers = {"web": {"peers": ["elsewhere"]}}
+    foreseen = stack(host, containers, check=True)
+    assert foreseen["changed"] and "container elsewhere does not exist" in str(foreseen["warnings"])
+    assert "container elsewhere does not exist" in stack(host, containers, fails=True)["msg"]
+    assert names(host) == {}
+
+
 def test_images_are_built_before_and_check_mode_tells_the_truth(host):
     images = [{"name": "app", "source": {"image": "debian"}, "commands": ["touch /made"]}]
     containers = {"web": {"image": "app", "wait": ["test", "-e", "/made"], "expose": ["80-8080"]}}

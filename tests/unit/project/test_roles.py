@@ -48,16 +48,10 @@ def test_role_accepts_the_options_of_its_module(role):
     assert set(accepted) - set(module_options(f"conductor_{role}")) <= {"peers"}
 
 
-def test_role_deploy_accepts_the_options_of_its_modules():
-    accepted = role_options("deploy", "conductor_containers")
-    compare(accepted, module_options("conductor_container"), {})
-    network = {
-        name: option
-        for name, option in module_options("conductor_network").items()
-        if name not in ("container", "state")
-    }
-    assert set(accepted["network"]["options"]) == set(network)
-    compare(accepted["network"]["options"], network, {})
+def test_role_deploy_accepts_the_options_of_its_module():
+    accepted = role_options("deploy", "conductor_stacks")
+    compare(accepted, module_options("conductor_stack"), {})
+    assert set(accepted) == set(module_options("conductor_stack"))
 
 
 def compare(accepted: dict, options: dict, without: dict) -> None:
