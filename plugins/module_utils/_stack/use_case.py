@@ -35,7 +35,7 @@ from .._network.spec.options import NetworkOptions
 from .member_case import MemberCase, read_ids_view
 from .networks import observe_networks, policy_of
 from .others import find_others
-from .phases import Phases, StackRun
+from .phases import Phases
 from .plan.network import NetworkWish
 from .plan.stack import (
     ChangeImage,
@@ -49,16 +49,18 @@ from .plan.stack import (
     require_own,
 )
 from .plan.update import ServiceUpdate, split_updates
+from .progress import Progress, progress_log
 from .rolling_update import UpdatedMember, Updates
 from .spec.source import with_containers
 from .spec.stack import Member, Stack, parse_stack
+from .stack_run import StackRun
 
 
 class StackCase(UseCase[StackView]):
     """The request of conductor_stack, or of one container with its network; see UseCase in _engine/engine.py.
 
     `records_dependencies`: container.json keeps depends_on for the next boot. `starts_after_failures`: containers are
-    started even if others failed that they depend on.
+    started even if others failed that they depend on. `progress`: without a log, unless `build` gives one.
     """
 
     records_dependencies = True
@@ -71,6 +73,7 @@ class StackCase(UseCase[StackView]):
         self.settings = settings
         self.stack = stack
         self.warnings = warnings
+        self.progress = Progress()
         self.state = params["state"]
         self.prune = bool(params.get("prune")) or self.state == "absent"
         self.request = {name: bool(params.get(name)) for name in ("restart", "recreate")}
@@ -107,8 +110,11 @@ class StackCase(UseCase[StackView]):
         done: list[Action] = []
         for case in self.images if self.state != "absent" else ():
             try:
-                done += (ChangeImage(case.request.name, text) for text in perform(case)["actions"])
+                texts = perform(case)["actions"]
+                done += (ChangeImage(case.request.name, text) for text in texts)
+                self.progress.image_done(texts)
             except ConductorError as error:
+                self.progress.image_failed(case.request.name, error)
                 actions = [*(one.describe() for one in done), *_texts(error.facts.get("actions"))]
                 error.facts |= {"changed": bool(actions), "actions": actions}
                 raise
@@ -229,12 +235,20 @@ class StackCase(UseCase[StackView]):
         return predict(plan, observed, wishes, policy_of(self.settings), self._hostnames())
 
     def carry_out(self, plan: Plan, run: Run[StackView]) -> None:
-        run.outcome = StackRun()
-        if not plan.actions:
-            return
+        run.outcome = StackRun(progress=self.progress)
+        with self.progress.until_end():
+            if plan.actions:
+                self._carry_out(run)
+        if self.state == "absent" and not run.outcome.failures:
+            self.progress.remove()
+
+    def _carry_out(self, run: Run[StackView]) -> None:
         phases = self._plan(run.observed)
         cases = self._all_cases(self._removed(run.observed.others))
-        self.phases.carry_out(phases, cases, self._wishes_before_updates(run.observed, phases.updates), run)
+        wishes = self._wishes_before_updates(run.observed, phases.updates)
+        planned = predict(phases, run.observed, wishes, policy_of(self.settings), self._hostnames())
+        self.progress.begin(f"{sum(1 for _ in planned)} actions planned")
+        self.phases.carry_out(phases, cases, wishes, run)
         if phases.updates or phases.stand_ins:
             members = {name: UpdatedMember(case, self.wishes[name], case.request) for name, case in self.cases.items()}
             Updates(self.settings, self.stack, members, self._further_member, self._absent_member).carry_out(
@@ -303,7 +317,9 @@ class StackCase(UseCase[StackView]):
 def build(params: dict[str, Any], settings: Settings) -> StackCase:
     """Return the use case of conductor_stack. Raises InvalidInput."""
     params, warnings = with_containers(params)
-    return StackCase(parse_stack(params), settings, params, warnings)
+    case = StackCase(parse_stack(params), settings, params, warnings)
+    case.progress = Progress(progress_log(case.stack.name))
+    return case
 
 
 def _texts(value: object) -> list[str]:
