@@ -2,7 +2,8 @@
 
 import json
 
-from host_command import actions
+import pexpect
+from host_command import PROGRAM, actions
 
 ENTRY = {"image": "debian", "command": ["/bin/sleep", "infinity"]}
 
@@ -65,4 +66,28 @@ def test_up_starts_the_stack_of_a_file_in_json_or_yaml(command, tmp_path):
     assert (
         "the stack has no name. Set name in the file, or give --name." in command("up", str(options), status=5).stderr
     )
+    command("down", "shop")
+
+
+def test_up_and_down_show_their_progress_on_a_terminal(command, tmp_path):
+    options = tmp_path / "shop.json"
+    options.write_text(json.dumps({"name": "shop", "containers": {"web": ENTRY}}))
+
+    def on_terminal(*argv):
+        """What it prints to the terminal and to standard output."""
+        output = "/run/test-output"
+        run = command.spawn("sh", "-c", f'"$@" > {output}', "sh", PROGRAM, *argv)
+        run.expect(pexpect.EOF)
+        run.close()
+        assert run.exitstatus == 0, run.before
+        printed = command.host.run("cat", output).stdout
+        command.host.run("rm", output)
+        return [line.partition(" ")[2] for line in run.before.splitlines()], printed
+
+    shown, printed = on_terminal("up", str(options))
+    assert shown[1:-1] == printed.splitlines() and "start container web" in shown and shown[0].startswith("begin: ")
+    shown, printed = on_terminal("down", "shop", "--json")
+    assert shown[-1] == f"end: {len(shown) - 2} done, 0 failed"
+    assert json.loads(printed)["actions"] == shown[1:-1]
+    assert command("up", str(options)).stderr == "", "it is no terminal"
     command("down", "shop")
