@@ -22,7 +22,8 @@ description:
     has a line with the time in UTC for each action as soon as it is finished and for each container that failed,
     between lines that begin with C(begin) and C(end). The log is removed with the stack.
 notes:
-  - To follow a long run, set C(async) and C(poll) of the task, and run C(tail -F /run/conductor/stacks/NAME.log) on the host.
+  - To follow a long run, set C(async) and C(poll) of the task, and run C(tail -F /run/conductor/stacks/NAME.log) on the
+    host.
 extends_documentation_fragment:
   - conductor.containers.attributes
   - conductor.containers.settings

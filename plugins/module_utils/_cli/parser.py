@@ -225,7 +225,7 @@ def _seconds(text: str) -> float:
 def _completion(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "what",
-        choices=("bash", "images", "containers"),
+        choices=("bash", "images", "containers", "stacks"),
         help="bash: the completion file; others: the names that it completes",
     )
     verb.set_defaults(needs_root=False)
