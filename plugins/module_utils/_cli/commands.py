@@ -331,8 +331,10 @@ def do_info(args: Namespace) -> int:
 def do_graph(args: Namespace) -> int:
     from .._network.info import NetworkInfoCase
     from .graph import draw
+    from .svg import render_svg
 
-    text = draw(_look(NetworkInfoCase({"name": None}, _settings()))["networks"], args.format)
+    networks = _look(NetworkInfoCase({"name": None}, _settings()))["networks"]
+    text = render_svg(draw(networks, "dot")) if args.format == "svg" else draw(networks, args.format)
     if args.json:
         print_json({"graph": text})
     else:

@@ -20,7 +20,8 @@ MARK = b"host command of the Ansible collection conductor.containers"
 BASH = """\
 # Completion of bash for the host command of the Ansible collection conductor.containers.
 _conductor() {
-    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} word verb='' names='' options='' count=0 i
+    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+    local word verb='' names='' options='' count=0 i
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
@@ -36,7 +37,7 @@ _conductor() {
     [[ $previous == '=' ]] && previous=${COMP_WORDS[COMP_CWORD - 2]}
     case $previous in
         --stack | --name) verb=value names=$("${COMP_WORDS[0]}" completion stacks 2>/dev/null) ;;
-        --format) verb=value names='mermaid dot' ;;
+        --format) verb=value names='mermaid dot svg' ;;
         *) ((i == COMP_CWORD)) || return ;;
     esac
     case $verb in

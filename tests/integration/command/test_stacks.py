@@ -1,6 +1,7 @@
 """The verbs of the host command for stacks."""
 
 import json
+from xml.etree import ElementTree
 
 import pexpect
 from host_command import PROGRAM, actions
@@ -90,4 +91,19 @@ def test_up_and_down_show_their_progress_on_a_terminal(command, tmp_path):
     assert shown[-1] == f"end: {len(shown) - 2} done, 0 failed"
     assert json.loads(printed)["actions"] == shown[1:-1]
     assert command("up", str(options)).stderr == "", "it is no terminal"
+    command("down", "shop")
+
+
+def test_graph_is_an_image_if_graphviz_is_installed(command):
+    peers = {"web": {**ENTRY, "peers": ["db"], "expose": ["80-8080"]}, "db": ENTRY}
+    command.host.module("conductor_stack", name="shop", containers=peers)
+    image = ElementTree.fromstring(command("graph", "--format", "svg").stdout)
+    assert image.tag == "{http://www.w3.org/2000/svg}svg"
+    assert {"web", "db", "clients of the host"} <= {text.strip() for text in image.itertext()}
+    assert command.json("graph", "--format", "svg")["graph"].startswith("<?xml")
+    # No execute permission, as if it were not installed. In the mount namespace of the test host only.
+    command.host.run("mount", "--bind", "/dev/null", "/usr/bin/dot")
+    error = command("graph", "--format", "svg", status=6).stderr
+    assert "the program dot is missing. Run apt-get install graphviz, or choose --format mermaid or dot." in error
+    command.host.run("umount", "/usr/bin/dot")
     command("down", "shop")

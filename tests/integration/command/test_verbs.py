@@ -329,6 +329,6 @@ def test_completion_knows_verbs_options_and_names(box):
         host.module("conductor_container", name=name, labels={"conductor.stack": stack})
     assert complete(host, "down", "") == {"shop"} == complete(host, "ps", "--stack", "=", "sh")
     assert complete(host, "ps", "--stack", "sh") == {"shop"} == complete(host, "up", "--name", "")
-    assert complete(host, "graph", "--format", "") == {"mermaid", "dot"}
+    assert complete(host, "graph", "--format", "") == {"mermaid", "dot", "svg"}
     assert host.run("test", "-e", "/run/expanded", check=False).returncode == 1
     assert box("completion", "bash").stdout == host.run("cat", COMPLETION).stdout
