@@ -18,6 +18,12 @@ description:
   - Options of a container that are not set stay as they are, as with M(conductor.containers.conductor_container).
     Networks and peers are described completely, as with M(conductor.containers.conductor_network).
   - If some containers fail, the others go on. The task fails and names them, and the next run finishes them.
+  - A run that changes something logs its progress in C(/run/conductor/stacks/NAME.log) on the host, for root only. It
+    has a line with the time in UTC for each action as soon as it is finished and for each container that failed,
+    between lines that begin with C(begin) and C(end). The log is removed with the stack.
+notes:
+  - To follow a long run, set C(async) and C(poll) of the task, and run C(tail -F /run/conductor/stacks/NAME.log) on the
+    host.
 extends_documentation_fragment:
   - conductor.containers.attributes
   - conductor.containers.settings

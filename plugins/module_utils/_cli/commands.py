@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from argparse import Namespace
@@ -23,6 +24,7 @@ from .output import local_time, print_json, size
 # Loaded only by its verbs, since it imports nearly all code.
 if TYPE_CHECKING:
     from .._stack.boot import Outcomes
+    from .._stack.use_case import StackCase
 
 
 def _settings() -> Settings:
@@ -56,6 +58,19 @@ def _look(case: UseCase) -> dict:
 
 def _warn(text: str) -> None:
     print(f"conductor: {one_line(text)}", file=sys.stderr, flush=True)
+
+
+def _show_progress(args: Namespace, case: StackCase) -> None:
+    """Print the progress of `case` to standard error if that is a terminal."""
+    if args.check or not sys.stderr.isatty():
+        return
+
+    def echo(line: str) -> None:
+        # A terminal that is closed must not end the run.
+        with contextlib.suppress(OSError):
+            print(line, file=sys.stderr, flush=True)
+
+    case.progress.echo = echo
 
 
 def _existing(settings: Settings, name: str) -> str:
@@ -157,14 +172,16 @@ def do_up(args: Namespace) -> int:
     for text in warnings:
         _warn(text)
     allowed = {name: True for name in ("prune", "restart", "recreate") if getattr(args, name)}
-    result = _change(args, build({**params, **allowed}, settings))
-    return _show_change(args, result, f"stack {params['name']} is up to date")
+    case = build({**params, **allowed}, settings)
+    _show_progress(args, case)
+    return _show_change(args, _change(args, case), f"stack {params['name']} is up to date")
 
 
 def do_down(args: Namespace) -> int:
     from .._stack.use_case import build
 
     case = build({"name": args.name, "state": "absent"}, _settings())
+    _show_progress(args, case)
     return _show_change(args, _change(args, case), f"stack {args.name} has no containers")
 
 
@@ -314,8 +331,10 @@ def do_info(args: Namespace) -> int:
 def do_graph(args: Namespace) -> int:
     from .._network.info import NetworkInfoCase
     from .graph import draw
+    from .svg import render_svg
 
-    text = draw(_look(NetworkInfoCase({"name": None}, _settings()))["networks"], args.format)
+    networks = _look(NetworkInfoCase({"name": None}, _settings()))["networks"]
+    text = render_svg(draw(networks, "dot")) if args.format == "svg" else draw(networks, args.format)
     if args.json:
         print_json({"graph": text})
     else:

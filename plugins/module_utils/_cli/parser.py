@@ -202,7 +202,10 @@ def _down(verb: argparse.ArgumentParser) -> None:
 
 def _graph(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
-        "--format", choices=("mermaid", "dot"), default="mermaid", help="language of the graph; default: mermaid"
+        "--format",
+        choices=("mermaid", "dot", "svg"),
+        default="mermaid",
+        help="language of the graph, or svg: an image; default: mermaid",
     )
 
 
@@ -225,7 +228,7 @@ def _seconds(text: str) -> float:
 def _completion(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "what",
-        choices=("bash", "images", "containers"),
+        choices=("bash", "images", "containers", "stacks"),
         help="bash: the completion file; others: the names that it completes",
     )
     verb.set_defaults(needs_root=False)
@@ -360,11 +363,12 @@ examples:
         "draw which containers may call each other",
         """\
 Prints the containers with a network, their exposed ports, peers and Internet access as a graph, for Mermaid or for the
-program dot of the package graphviz, which makes an image of its standard input: dot -T svg.
+program dot of the package graphviz, or as an SVG image that this program draws.
 
 examples:
   conductor graph
   conductor graph --format dot
+  conductor graph --format svg > graph.svg
 """,
         _graph,
     ),

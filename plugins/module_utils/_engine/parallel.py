@@ -52,14 +52,20 @@ class Outcome:
         return self.error is None and not self.blocked_by
 
 
-def run_jobs(jobs: Mapping[str, Job], most: int | None = None, most_waiting: int = 64) -> dict[str, Outcome]:
+def run_jobs(
+    jobs: Mapping[str, Job],
+    most: int | None = None,
+    most_waiting: int = 64,
+    on_end: Callable[[str, Outcome], None] | None = None,
+) -> dict[str, Outcome]:
     """Run `jobs` and return the outcome of each by name.
 
     At most `most` processes (the number of CPUs) work, and `most_waiting` wait, at the same time. A name in `after`
-    that is no job counts as done. Raises ValueError for a cycle of dependencies.
+    that is no job counts as done. `on_end` is called with each name and outcome as soon as it is known. Raises
+    ValueError for a cycle of dependencies.
     """
     limits = {False: most or len(os.sched_getaffinity(0)), True: most_waiting}
-    queue = _Queue(jobs)
+    queue = _Queue(jobs, on_end)
     running: dict[int, _Child] = {}
     counts = {False: 0, True: 0}
     with selectors.DefaultSelector() as selector:
@@ -96,8 +102,8 @@ def run_jobs(jobs: Mapping[str, Job], most: int | None = None, most_waiting: int
 class _Queue:
     """The order of jobs. `ready`: those that may start, by `is_waiting`; `outcomes`: of those that have ended."""
 
-    def __init__(self, jobs: Mapping[str, Job]) -> None:
-        self._jobs = jobs
+    def __init__(self, jobs: Mapping[str, Job], on_end: Callable[[str, Outcome], None] | None) -> None:
+        self._jobs, self._on_end = jobs, on_end
         self.outcomes: dict[str, Outcome] = {}
         self.ready: dict[bool, deque[str]] = {False: deque(), True: deque()}
         self._open = {name: len(job.after & jobs.keys()) for name, job in jobs.items()}
@@ -114,6 +120,8 @@ class _Queue:
         while ended:
             name, outcome = ended.popleft()
             self.outcomes[name] = outcome
+            if self._on_end:
+                self._on_end(name, outcome)
             for follower in self._followers.get(name, ()):
                 self._open[follower] -= 1
                 if self._open[follower]:

@@ -30,6 +30,7 @@ from .._network.store import remove_network, write_network
 from .._network.veth import delete_links
 from .plan.network import NetworkWish, Policy, plan_attach, plan_detach
 from .plan.stack import ChangeNetworks
+from .stack_run import finish
 
 if TYPE_CHECKING:
     from .._engine.engine import Run
@@ -97,14 +98,14 @@ def _apply(settings: Settings, group: list[Action], wishes: Mapping[str, Network
         failed = connect_all(settings, [link for link in group if isinstance(link, Connect)])
         for link in group:
             if isinstance(link, Connect) and link.container not in failed:
-                run.done.append(link)
+                finish(run, link)
         for name, error in failed.items():
             reason = f"{error.strerror} ({error.filename})" if isinstance(error, OSError) else str(error)
-            run.outcome.failures.setdefault(name, EffectFailed(f"container {name}: {reason}"))
+            run.outcome.fail(name, EffectFailed(f"container {name}: {reason}"))
         return
     if isinstance(action, Disconnect):
         delete_links(link.outer for link in group if isinstance(link, Disconnect))
-        run.done += group
+        finish(run, *group)
         return
     try:
         if isinstance(action, WriteNetworkSpec):
@@ -116,4 +117,4 @@ def _apply(settings: Settings, group: list[Action], wishes: Mapping[str, Network
     except ActionSkipped as skipped:
         run.skipped[skipped.container] = skipped.reason
     else:
-        run.done.append(action)
+        finish(run, action)

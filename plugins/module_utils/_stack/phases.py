@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from .._container.plan.container import CreateContainer, RegisterIds, StartProcess, UpdateSpec
@@ -24,16 +24,10 @@ from .networks import apply_networks
 from .plan.network import NetworkWish
 from .plan.stack import ChangeNetworks, MemberAction, StackPlan, StackView
 from .spec.stack import Stack
+from .stack_run import finish
 
 # The conditions that a container fulfills some time after its start, each with a function that waits for it.
 Waits = Mapping[str, Callable[[], Any]]
-
-
-@dataclass
-class StackRun:
-    """The errors of single containers, by name: the others go on."""
-
-    failures: dict[str, ConductorError] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,7 +52,7 @@ class Phases:
         """Carry out `plan`, add its actions to `run.done`, and the errors of containers to `run.outcome`."""
         if plan.register:
             register_ids(plan.register, self.settings.lock_timeout)
-            run.done.append(RegisterIds(plan.register))
+            finish(run, RegisterIds(plan.register))
         self._in_parallel(cases, plan.down, run, self._stopped_before)
         if plan.detach:
             self.change_networks(ChangeNetworks(detached=plan.detach), wishes, run)
@@ -110,8 +104,7 @@ class Phases:
             )
             for name, listed in own.items()
         }
-        for name, outcome in run_jobs(jobs).items():
-            _take(name, outcome, own[name], run)
+        run_jobs(jobs, on_end=lambda name, outcome: _take(name, outcome, own[name], run))
 
     def _start(self, cases: Mapping[str, MemberCase], actions: Iterable[MemberAction], run: Run[StackView]) -> None:
         """Start containers in the order of their dependencies, and wait for those that others wait for."""
@@ -126,16 +119,19 @@ class Phases:
             after = [f"{condition} {other}" for other, condition in depends_on]
             broken = next((other for other, _ in depends_on if other in failed), None)
             if broken and not self.starts_after_failures:
-                failed[name] = not_started(name, broken)
+                run.outcome.fail(name, not_started(name, broken))
                 continue
             start = functools.partial(_start_one, cases[name], one)
             jobs[f"started {name}"] = Job(start, frozenset(after), requires_success=not self.starts_after_failures)
         for name in {*starting, *self._awaited(starting, run)} - failed.keys():
             for condition, function in self.waits_of(cases[name], name).items() if name in cases else ():
                 jobs[f"{condition} {name}"] = Job(function, frozenset({f"started {name}"}), is_waiting=True)
-        for job, outcome in run_jobs(jobs).items():
+
+        def take(job: str, outcome: Outcome) -> None:
             kind, _, name = job.partition(" ")
             _take(name, outcome, [own[name]] if kind == "started" else [], run)
+
+        run_jobs(jobs, on_end=take)
 
     def _awaited(self, starting: Iterable[str], run: Run[StackView]) -> set[str]:
         """Return the members for which those in `starting` wait."""
@@ -173,9 +169,9 @@ def _start_one(case: MemberCase, one: MemberAction) -> list[str]:
 
 def _take(name: str, outcome: Outcome, actions: list[MemberAction], run: Run[StackView]) -> None:
     if outcome.blocked_by:
-        run.outcome.failures.setdefault(name, not_started(name, outcome.blocked_by.partition(" ")[2]))
+        run.outcome.fail(name, not_started(name, outcome.blocked_by.partition(" ")[2]))
     elif outcome.error is not None:
-        run.outcome.failures.setdefault(name, outcome.error)
+        run.outcome.fail(name, outcome.error)
     else:
-        run.done += actions
+        finish(run, *actions)
         run.warnings += outcome.value or ()

@@ -28,12 +28,13 @@ from .._network.observe import observe_specs
 from .._network.spec.network import StandIn
 from .member_case import MemberCase
 from .networks import observe_networks, policy_of
-from .phases import Phases, StackRun
+from .phases import Phases
 from .plan.network import NetworkWish
 from .plan.stack import ChangeNetworks, StackPlan, StackView, plan_stack
 from .plan.update import RemoveStandIn, RollBack, ServiceUpdate, StartStandIn
 from .spec.stack import Member, Stack
 from .spec.update import Update
+from .stack_run import StackRun, finish
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Updates:
             broken = sorted({*needed, *planned.update.members} & failures.keys())
             for one in planned.members if broken else ():
                 error = EffectFailed(f"container {one.container} was not updated: {broken[0]} failed")
-                failures.setdefault(one.container, error)
+                run.outcome.fail(one.container, error)
             if not broken:
                 members = {name: self.members[name] for name in planned.update.members}
                 further = self.stack.stand_ins.get(planned.service)
@@ -90,8 +91,10 @@ class Updates:
             entries = {other: replace(spec.stand_in, leads=False) for other, spec in own.items() if spec.stand_in}
             steps.lead({other: replace(wish, stand_in=entries[other]) for other, wish in wishes.items()}, run)
             failed = steps.remove(self.absent_member(name), wishes, run)
-        run.outcome.failures.update(failed)
-        run.done += [] if failed else [RemoveStandIn(name)]
+        for other, error in failed.items():
+            run.outcome.replace_failure(other, error)
+        if not failed:
+            finish(run, RemoveStandIn(name))
 
 
 class RollingUpdate:
@@ -125,13 +128,13 @@ class RollingUpdate:
                 self._steps.remove(self._stand_in, {}, self._run)
                 self._fail(failed, "nothing was replaced")
                 return
-            self._run.done.append(StartStandIn(self._stand_in.case.name, self._planned.service))
+            finish(self._run, StartStandIn(self._stand_in.case.name, self._planned.service))
             entry = self._steps.entry_of(self._stand_in.case)
         updated: list[str] = []
         for batch in self._planned.batches():
             names = [one.container for one in batch]
             failed = self._replace([self._members[name] for name in names], entry)
-            self._run.done += [one for one in batch if one.container not in failed]
+            finish(self._run, *(one for one in batch if one.container not in failed))
             updated += [name for name in names if name not in failed]
             if failed:
                 self._after_failure(failed, updated, entry)
@@ -157,7 +160,7 @@ class RollingUpdate:
             lost = self._replace([self._former(name) for name in (*updated, *failed)], entry)
             back = [name for name in (*failed, *updated) if name not in lost]
             self._rolled_back = back
-            self._run.done += [RollBack(name) for name in back]
+            finish(self._run, *map(RollBack, back))
             text = f"rolled back: {', '.join(back) or 'none'}"
             text += "".join(f"; rollback of {name} failed: {error}" for name, error in lost.items())
             remaining = lost
@@ -181,13 +184,14 @@ class RollingUpdate:
         wishes.update({name: self._former(name).wish for name in self._rolled_back})
         failed = self._steps.remove(self._stand_in, wishes, self._run)
         if not failed:
-            self._run.done.append(RemoveStandIn(self._stand_in.case.name))
-        self._run.outcome.failures.update(failed)
+            finish(self._run, RemoveStandIn(self._stand_in.case.name))
+        for name, error in failed.items():
+            self._run.outcome.replace_failure(name, error)
 
     def _fail(self, failed: Mapping[str, ConductorError], text: str) -> None:
         for name, error in failed.items():
             told = f"{error.message.rstrip('.')} (update of {self._planned.service}: {text})"
-            self._run.outcome.failures[name] = EffectFailed(told, error.hint, **error.facts)
+            self._run.outcome.replace_failure(name, EffectFailed(told, error.hint, **error.facts))
 
 
 def _with_stand_in(members: Iterable[UpdatedMember], entry: StandIn | None) -> dict[str, NetworkWish]:
@@ -234,7 +238,7 @@ class Steps:
         except (ConductorError, OSError) as error:
             failed = error if isinstance(error, ConductorError) else EffectFailed(str(error))
             for name in cases:
-                part.outcome.failures.setdefault(name, failed)
+                part.outcome.fail(name, failed)
         run.warnings += part.warnings
         run.skipped.update(part.skipped)
         return part.outcome
@@ -244,7 +248,8 @@ class Steps:
         part: Run[StackView] = Run(run.observed, outcome=StackRun())
         self._phases.change_networks(ChangeNetworks(attached=True), wishes, part)
         run.skipped.update(part.skipped)
-        run.outcome.failures.update(part.outcome.failures)
+        for name, error in part.outcome.failures.items():
+            run.outcome.replace_failure(name, error)
 
     def entry_of(self, case: MemberCase) -> StandIn:
         """Return the reference to the stand-in, which has been created."""

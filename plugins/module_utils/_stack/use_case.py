@@ -36,7 +36,7 @@ from .._network.spec.options import NetworkOptions
 from .member_case import MemberCase, read_ids_view
 from .networks import observe_networks, policy_of
 from .others import find_others
-from .phases import Phases, StackRun
+from .phases import Phases
 from .plan.network import NetworkWish
 from .plan.stack import (
     ChangeImage,
@@ -50,16 +50,18 @@ from .plan.stack import (
     require_own,
 )
 from .plan.update import ServiceUpdate, split_updates
+from .progress import Progress, progress_log
 from .rolling_update import UpdatedMember, Updates
 from .spec.source import with_containers
 from .spec.stack import Member, Stack, parse_stack
+from .stack_run import StackRun
 
 
 class StackCase(UseCase[StackView]):
     """The request of conductor_stack, or of one container with its network; see UseCase in _engine/engine.py.
 
     `records_dependencies`: container.json keeps depends_on for the next boot. `starts_after_failures`: containers are
-    started even if others failed that they depend on.
+    started even if others failed that they depend on. `progress`: without a log, unless `build` gives one.
     """
 
     records_dependencies = True
@@ -72,6 +74,7 @@ class StackCase(UseCase[StackView]):
         self.settings = settings
         self.stack = stack
         self.warnings = warnings
+        self.progress = Progress()
         self.state = params["state"]
         self.prune = bool(params.get("prune")) or self.state == "absent"
         self.request = {name: bool(params.get(name)) for name in ("restart", "recreate")}
@@ -107,14 +110,17 @@ class StackCase(UseCase[StackView]):
         """Build the images, each under its own lock."""
         if self.images and self.state != "absent":
             # Before builds, which take minutes.
-            for case in self.cases.values():
-                with about_container(case.name):
-                    check_sources(case.changes.get("mounts") or ())
+            for name, member in self.cases.items():
+                with about_container(name):
+                    check_sources(member.changes.get("mounts") or ())
         done: list[Action] = []
         for case in self.images if self.state != "absent" else ():
             try:
-                done += (ChangeImage(case.request.name, text) for text in perform(case)["actions"])
+                texts = perform(case)["actions"]
+                done += (ChangeImage(case.request.name, text) for text in texts)
+                self.progress.image_done(texts)
             except ConductorError as error:
+                self.progress.image_failed(case.request.name, error)
                 actions = [*(one.describe() for one in done), *_texts(error.facts.get("actions"))]
                 error.facts |= {"changed": bool(actions), "actions": actions}
                 raise
@@ -235,12 +241,20 @@ class StackCase(UseCase[StackView]):
         return predict(plan, observed, wishes, policy_of(self.settings), self._hostnames())
 
     def carry_out(self, plan: Plan, run: Run[StackView]) -> None:
-        run.outcome = StackRun()
-        if not plan.actions:
-            return
+        run.outcome = StackRun(progress=self.progress)
+        with self.progress.until_end():
+            if plan.actions:
+                self._carry_out(run)
+        if self.state == "absent" and not run.outcome.failures:
+            self.progress.remove()
+
+    def _carry_out(self, run: Run[StackView]) -> None:
         phases = self._plan(run.observed)
         cases = self._all_cases(self._removed(run.observed.others))
-        self.phases.carry_out(phases, cases, self._wishes_before_updates(run.observed, phases.updates), run)
+        wishes = self._wishes_before_updates(run.observed, phases.updates)
+        # Networks are one of them, since their actions are planned when they are due.
+        self.progress.begin(f"{len(phases.plan().actions)} steps planned")
+        self.phases.carry_out(phases, cases, wishes, run)
         if phases.updates or phases.stand_ins:
             members = {name: UpdatedMember(case, self.wishes[name], case.request) for name, case in self.cases.items()}
             Updates(self.settings, self.stack, members, self._further_member, self._absent_member).carry_out(
@@ -313,7 +327,9 @@ class StackCase(UseCase[StackView]):
 def build(params: dict[str, Any], settings: Settings) -> StackCase:
     """Return the use case of conductor_stack. Raises InvalidInput."""
     params, warnings = with_containers(params)
-    return StackCase(parse_stack(params), settings, params, warnings)
+    case = StackCase(parse_stack(params), settings, params, warnings)
+    case.progress = Progress(progress_log(case.stack.name))
+    return case
 
 
 def _texts(value: object) -> list[str]:

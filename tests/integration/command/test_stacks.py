@@ -1,8 +1,10 @@
 """The verbs of the host command for stacks."""
 
 import json
+from xml.etree import ElementTree
 
-from host_command import actions
+import pexpect
+from host_command import PROGRAM, actions
 
 ENTRY = {"image": "debian", "command": ["/bin/sleep", "infinity"]}
 
@@ -65,4 +67,43 @@ def test_up_starts_the_stack_of_a_file_in_json_or_yaml(command, tmp_path):
     assert (
         "the stack has no name. Set name in the file, or give --name." in command("up", str(options), status=5).stderr
     )
+    command("down", "shop")
+
+
+def test_up_and_down_show_their_progress_on_a_terminal(command, tmp_path):
+    options = tmp_path / "shop.json"
+    options.write_text(json.dumps({"name": "shop", "containers": {"web": ENTRY}}))
+
+    def on_terminal(*argv):
+        """What it prints to the terminal and to standard output."""
+        output = "/run/test-output"
+        run = command.spawn("sh", "-c", f'"$@" > {output}', "sh", PROGRAM, *argv)
+        run.expect(pexpect.EOF)
+        run.close()
+        assert run.exitstatus == 0, run.before
+        printed = command.host.run("cat", output).stdout
+        command.host.run("rm", output)
+        return [line.partition(" ")[2] for line in run.before.splitlines()], printed
+
+    shown, printed = on_terminal("up", str(options))
+    assert shown[1:-1] == printed.splitlines() and "start container web" in shown and shown[0].startswith("begin: ")
+    shown, printed = on_terminal("down", "shop", "--json")
+    assert shown[-1] == f"end: {len(shown) - 2} done, 0 failed"
+    assert json.loads(printed)["actions"] == shown[1:-1]
+    assert command("up", str(options)).stderr == "", "it is no terminal"
+    command("down", "shop")
+
+
+def test_graph_is_an_image_if_graphviz_is_installed(command):
+    peers = {"web": {**ENTRY, "peers": ["db"], "expose": ["80-8080"]}, "db": ENTRY}
+    command.host.module("conductor_stack", name="shop", containers=peers)
+    image = ElementTree.fromstring(command("graph", "--format", "svg").stdout)
+    assert image.tag == "{http://www.w3.org/2000/svg}svg"
+    assert {"web", "db", "clients of the host"} <= {text.strip() for text in image.itertext()}
+    assert command.json("graph", "--format", "svg")["graph"].startswith("<?xml")
+    # No execute permission, as if it were not installed. In the mount namespace of the test host only.
+    command.host.run("mount", "--bind", "/dev/null", "/usr/bin/dot")
+    error = command("graph", "--format", "svg", status=6).stderr
+    assert "the program dot is missing. Run apt-get install graphviz, or choose --format mermaid or dot." in error
+    command.host.run("umount", "/usr/bin/dot")
     command("down", "shop")

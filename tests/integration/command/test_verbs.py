@@ -324,4 +324,11 @@ def test_completion_knows_verbs_options_and_names(box):
     assert complete(host, "run", "d") == {"debian"} == complete(host, "rmi", "")
     assert complete(host, "run", "debian", "") == set() == complete(host, "exec", "box", "--", "b")
     assert complete(host, "stop", "--k") == {"--keep"}
+    assert complete(host, "down", "") == set() == complete(host, "ps", "--stack", "")
+    for name, stack in (("box", "shop"), ("bob", "$(touch /run/expanded)")):
+        host.module("conductor_container", name=name, labels={"conductor.stack": stack})
+    assert complete(host, "down", "") == {"shop"} == complete(host, "ps", "--stack", "=", "sh")
+    assert complete(host, "ps", "--stack", "sh") == {"shop"} == complete(host, "up", "--name", "")
+    assert complete(host, "graph", "--format", "") == {"mermaid", "dot", "svg"}
+    assert host.run("test", "-e", "/run/expanded", check=False).returncode == 1
     assert box("completion", "bash").stdout == host.run("cat", COMPLETION).stdout

@@ -28,7 +28,9 @@ COMMANDS = {
 }
 # Ours, and right to stay on a host that has no containers: directories, the bundle by its hash, the bare table.
 EXPECTED = re.compile(
-    r"^file: /run/conductor(/locks|/containers|/entry(/[0-9a-f]+(\.lock|-\d+)?)?|/admitted(/[0-9a-f]+-\d+)?)?$"
+    r"^file: /run/conductor(/locks|/containers|/stacks|/entry(/[0-9a-f]+(\.lock|-\d+)?)?|/admitted(/[0-9a-f]+-\d+)?)?$"
+    # The log goes with its stack, and stays where the containers are removed one by one.
+    r"|^file: /run/conductor/stacks/[^/]+\.log$"
     r"|^file: /var/lib/conductor/(images|containers|lib(/([0-9a-f]{16}(/.*)?|seccomp-[0-9a-f]+\.bpf))?)$"
     # Who enters containers for a controller ends when nobody has asked for a while.
     r"|^process: \S+ -I -S /var/lib/conductor/lib/[0-9a-f]+ serve "

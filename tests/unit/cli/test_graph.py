@@ -1,5 +1,6 @@
 """The graph of allowed connections."""
 
+from ansible_collections.conductor.containers.plugins.filter.network_graph import network_graph
 from ansible_collections.conductor.containers.plugins.module_utils._cli.graph import draw
 
 EXPOSE = {"container_port": "8080", "host_port": "80", "protocol": "tcp", "host_ip": None}
@@ -28,6 +29,13 @@ def test_graph_for_mermaid():
         "  n1 --> n4",
         '  n3 -->|"::1 80/tcp to 8080"| n0',
     ]
+
+
+def test_filter_of_the_controller_draws_the_same():
+    assert network_graph(NETWORKS) == draw(NETWORKS, "mermaid").splitlines()
+    assert network_graph([]) == ["flowchart LR"]
+    hostile = {"container": "a\x1b[2J\n\u202e", "peers": [{"peer": "b\r", "ports": ["\x07"]}]}
+    assert all(line.isprintable() for line in network_graph([hostile]))
 
 
 def test_graph_for_graphviz():

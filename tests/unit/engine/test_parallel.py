@@ -163,6 +163,29 @@ def test_killed_process_is_an_error_and_prevents_others(log):
     assert outcomes["next"].blocked_by == "killed" and log() == []
 
 
+def test_end_of_each_job_is_reported_before_others_have_ended():
+    reader, writer = os.pipe()
+    told = []
+
+    def on_end(name, outcome):
+        told.append((name, outcome.has_succeeded))
+        if name == "first":
+            os.write(writer, b"x")
+
+    jobs = {
+        "second": Job(lambda: os.read(reader, 1).decode(), is_waiting=True),
+        "first": Job(lambda: 1),
+        "bad": Job(failing(EffectFailed("no")), frozenset({"second"})),
+        "next": Job(lambda: 1, frozenset({"bad"})),
+    }
+    try:
+        run_jobs(jobs, on_end=on_end)
+    finally:
+        os.close(reader)
+        os.close(writer)
+    assert told == [("first", True), ("second", True), ("bad", False), ("next", False)]
+
+
 def test_cycle_is_refused():
     jobs = {"a": Job(lambda: 1, frozenset({"b"})), "b": Job(lambda: 1, frozenset({"a"})), "c": Job(lambda: 1)}
     with pytest.raises(ValueError, match="jobs wait for each other: a, b"):
