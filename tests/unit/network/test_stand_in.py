@@ -8,13 +8,24 @@ from ansible_collections.conductor.containers.plugins.module_utils._network.plan
     changed_addresses,
 )
 from ansible_collections.conductor.containers.plugins.module_utils._network.plan.projection import (
+    Connect,
     RouteLocalnet,
     UpdateFirewall,
     plan_projection,
     wanted_elements,
 )
+from ansible_collections.conductor.containers.plugins.module_utils._network.plan.veth import (
+    End,
+    Pair,
+    inner_addresses,
+    inner_routes,
+    outer_addresses,
+    outer_routes,
+    outer_sysctls,
+)
 from ansible_collections.conductor.containers.plugins.module_utils._network.plan.view import ContainerView, NetworkView
 from ansible_collections.conductor.containers.plugins.module_utils._network.spec.network import (
+    Link,
     NetworkSpec,
     PeerEntry,
     StandIn,
@@ -94,6 +105,22 @@ def test_stand_in_that_is_gone_or_another_container_is_none(other):
 def test_localhost_is_routed_to_the_stand_in():
     assert RouteLocalnet(OTHER, True) in plan_projection(view(STAND_IN), {"web-update"})
     assert RouteLocalnet(OTHER, True) not in plan_projection(view(None), {"web-update"})
+
+
+def test_localhost_is_routed_before_calls_lead_to_a_link_that_exists():
+    found = view(STAND_IN)
+    own = found.containers["web-update"]
+    link = Link.of("web-update", own.spec)
+    ends = (
+        End("veth", "02:00:00:00:00:02", link.mtu, True, frozenset({link.outer_altname}),
+            frozenset(outer_addresses(link)), frozenset(outer_routes(link))),
+        End("veth", link.mac, link.mtu, True, frozenset({link.inner_altname}),
+            frozenset(inner_addresses(link)), frozenset(inner_routes(link))),
+    )  # fmt: skip
+    pair = Pair(*ends, outer_sysctls(link))
+    found = replace(found, containers={**found.containers, "web-update": replace(own, pair=pair)})
+    kinds = [type(action) for action in plan_projection(found, {"web-update"})]
+    assert kinds.index(RouteLocalnet) < kinds.index(UpdateFirewall) and Connect not in kinds
 
 
 def test_addresses_whose_stand_in_changes_are_those_of_the_replaced_container():

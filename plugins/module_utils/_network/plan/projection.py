@@ -208,13 +208,16 @@ def plan_projection(
     actions: list[Action] = [*gone, *plan_disabling(view), *plan_fence(view)]
     localnet = _plan_localnet(view, focused)
     actions += [change for change in localnet if not change.allowed]
+    # Before calls of the host's 127.0.0.0/8 lead to a link that exists already, since the kernel drops their replies.
+    existing = {link_name(one.name) for one in focused if one.pair is not None and _problems(one) is None}
+    actions += [change for change in localnet if change.allowed and change.outer in existing]
     actions += plan_firewall(view, {action.outer for action in gone})
     actions += enabling
     for container in focused:
         problems = _problems(container)
         if container.spec is not None and problems is not None:
             actions.append(Connect(container.name, Link.of(container.name, container.spec), problems))
-    actions += [change for change in localnet if change.allowed]
+    actions += [change for change in localnet if change.allowed and change.outer not in existing]
     actions += plan_foreign_firewalls(view.other_chains, firewall == "accept" and any(view.connected()))
     for container in focused:
         if container.files is not None and container.damage is None:
