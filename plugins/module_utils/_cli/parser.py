@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable
 from typing import NoReturn
 
 _STATUS = """\
@@ -36,12 +37,25 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
     """Keeps the line breaks of texts, and has room for the longest option."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=32)
+        # argparse asks shutil, whose import costs more than the rest of most parsers.
+        super().__init__(prog, max_help_position=32, width=_columns() - 2)
+
+
+def _columns() -> int:
+    """Return the width of the terminal, as shutil.get_terminal_size()."""
+    text = os.environ.get("COLUMNS", "")
+    if text.isdigit() and int(text):
+        return int(text)
+    try:
+        return os.get_terminal_size(1).columns or 80
+    except OSError:
+        return 80
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """Return the verb with its arguments. Exits on --help and wrong usage."""
-    parser, verbs = make_parser()
+    # The options of one verb are enough, unless the verb is unknown or comes later.
+    parser, verbs = make_parser(argv[:1] if argv[:1] and argv[0] in _VERBS else _VERBS)
     # Split here, since argparse would parse options of the command after --.
     end = argv.index("--") if "--" in argv else len(argv)
     args, unknown = parser.parse_known_args(argv[:end])
@@ -59,13 +73,16 @@ def parse(argv: list[str]) -> argparse.Namespace:
     return args
 
 
-def make_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
-    """Return the parser, and the parsers of the verbs by name."""
+def make_parser(
+    names: Iterable[str] | None = None,
+) -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    """Return the parser, and the parsers of the verbs `names` (all) by name."""
     parser = _Parser("conductor", description=_ABOUT, epilog=_STATUS, formatter_class=_Formatter, allow_abbrev=False)
     parser.add_argument("--json", action="store_true", help="print the module's result as JSON")
     verbs: dict[str, argparse.ArgumentParser] = {}
     listed = parser.add_subparsers(dest="verb", metavar="VERB", required=True, title="verbs", parser_class=_Parser)
-    for name, (summary, more, add) in _VERBS.items():
+    for name in _VERBS if names is None else names:
+        summary, more, add = _VERBS[name]
         about = f"{summary[0].upper()}{summary[1:]}."
         verb = listed.add_parser(
             name, help=summary, description=about, epilog=more, formatter_class=_Formatter, allow_abbrev=False

@@ -18,7 +18,6 @@ import io
 import os
 import sys
 import time
-import zipfile
 from collections.abc import Iterator
 from types import ModuleType
 
@@ -47,6 +46,8 @@ def pack() -> tuple[str, bytes]:
 
     Not for Ansible's payload, which contains only a part of the sources: call it on the controller or in a bundle.
     """
+    import zipfile
+
     sources = _sources()
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -89,6 +90,8 @@ def install(bundle: str, file: str | io.BytesIO) -> str:
 
     Raises ValueError if the content has another hash, and OSError.
     """
+    import zipfile
+
     directory = path_of(bundle)
     os.makedirs(LIBRARY_DIR, mode=0o755, exist_ok=True)
     with _locked():
@@ -162,6 +165,8 @@ def _installed() -> str | None:
 def _sources() -> dict[str, bytes]:
     """Return the text of the source files of module_utils by path."""
     if _ARCHIVE:
+        import zipfile
+
         prefix = os.path.relpath(_TOP, _ARCHIVE) + "/"
         with zipfile.ZipFile(_ARCHIVE) as archive:
             found = {name[len(prefix) :]: archive.read(name) for name in archive.namelist() if name.startswith(prefix)}

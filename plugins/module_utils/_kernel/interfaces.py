@@ -12,7 +12,6 @@ import contextlib
 import errno
 import importlib.util
 import os
-import secrets
 import socket
 import struct
 import sys
@@ -327,7 +326,7 @@ class Rtnetlink:
                     raise
 
         if len(indexes) > 1:
-            group = _LEAST_GROUP + secrets.randbelow(_LEAST_GROUP)
+            group = _LEAST_GROUP + int.from_bytes(os.urandom(4), "big") % _LEAST_GROUP
             for index in indexes:
                 change("set", index=index, group=group)
             if self._members(group) <= set(indexes):

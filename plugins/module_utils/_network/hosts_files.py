@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from .._engine.settings import Settings
+from .stages import has_network
 
 
 def inside_files(settings: Settings, name: str, hostname: str, root_fd: int) -> dict[str, bytes]:
@@ -14,8 +15,12 @@ def inside_files(settings: Settings, name: str, hostname: str, root_fd: int) -> 
     `root_fd` is the container's root directory.
     """
     from .._kernel.files.within_root import read_files
-    from .observe import observe_specs
     from .plan import hosts_files as plan
+
+    if not has_network(settings, name):
+        return plan.inside_files(None, name, hostname, read_files(root_fd, [plan.HOSTS], problems={}))
+    # It costs more than the rest of a start without a network.
+    from .observe import observe_specs
 
     view = observe_specs(settings, [name])
     own = view.containers.get(name)

@@ -17,6 +17,7 @@ from .._engine.paths import LOCK_DIR, ContainerPaths
 from .._engine.settings import Settings
 from .._errors import Damaged
 from .._kernel.flock import locked
+from .._kernel.link_exists import link_exists
 from .plan.stages import AttachNetwork, DetachNetwork, NetworkStage
 from .spec.network import link_name
 
@@ -66,8 +67,6 @@ def has_network(settings: Settings, name: str) -> bool:
 
 def has_network_or_link(settings: Settings, name: str) -> bool:
     """Return whether container `name` has a stored network, or a link without one. Needs neither pyroute2 nor nft."""
-    from .veth import link_exists
-
     return has_network(settings, name) or link_exists(link_name(name))
 
 
@@ -99,7 +98,6 @@ def look(settings: Settings, name: str, running: bool) -> NetworkView | None:
     """
     from .observe import observe, observe_specs
     from .plan.foresight import callers_of
-    from .veth import link_exists
 
     specs = observe_specs(settings)
     own = specs.containers.get(name)

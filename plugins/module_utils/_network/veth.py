@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from .._errors import ConductorError, Conflict, EffectFailed
 from .._kernel.interface_query import query_interface
 from .._kernel.interfaces import Interface, Route, Rtnetlink, in_network_namespace, open_rtnetlink
+from .._kernel.link_exists import link_exists
 from .._kernel.link_guard import attach_guard, is_guarded
 from .._kernel.nft import apply_batch
 from .._kernel.sysctl import read_sysctl, write_sysctl
@@ -75,15 +75,6 @@ def _look_at_pair(outside: Rtnetlink, name: str, where: Inner | None) -> Pair | 
 
 def _end(found: Interface) -> End:
     return End(found.kind, found.mac, found.mtu, found.up, found.altnames, found.addresses, found.routes)
-
-
-def link_exists(outer: str) -> bool:
-    """Return whether an interface `outer` exists in this network namespace. Needs no pyroute2."""
-    try:
-        socket.if_nametoindex(outer)
-    except OSError:
-        return False
-    return True
 
 
 @contextlib.contextmanager
