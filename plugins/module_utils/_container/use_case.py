@@ -267,21 +267,13 @@ class ContainerCase(UseCase[ContainerView]):
 
     def result(self, observed: ContainerView, run: Run[ContainerView]) -> dict:
         facts = container_facts(self.settings, self.name)
-        warnings = [*run.all_warnings(), *self._boot_warnings()]
+        warnings = [*run.all_warnings(), *boot_warnings([self.name] if self.changes.get("autostart") else [])]
         values = {"container": facts, **({"warnings": warnings} if warnings else {})}
         if self.detach:
             return values
         # None in check mode, in which nothing has run.
         ended = run.outcome
         return {**values, "rc": ended and ended.rc, "stdout": ended and ended.stdout}
-
-    def _boot_warnings(self) -> list[str]:
-        if not self.changes.get("autostart") or any(map(os.path.exists, BOOT_SERVICES)):
-            return []
-        return [
-            f"container {self.name}: nothing starts it when the host boots, in spite of autostart. "
-            "Prepare the host with role conductor.containers.host"
-        ]
 
     def _register(self, action: RegisterIds) -> None:
         register_ids(action.ranges, self.settings.lock_timeout)
@@ -377,6 +369,17 @@ _EFFECTS: dict[type[Action], Callable[[ContainerCase, Any], Iterable[str] | None
     StartSupervisor: ContainerCase._supervise,
     RemoveContainer: ContainerCase._remove,
 }
+
+
+def boot_warnings(names: Iterable[str]) -> list[str]:
+    """Return warnings about containers for which a task sets autostart, if no service starts them at boot."""
+    if any(map(os.path.exists, BOOT_SERVICES)):
+        return []
+    return [
+        f"container {name}: nothing starts it when the host boots, in spite of autostart. "
+        "Prepare the host with role conductor.containers.host"
+        for name in names
+    ]
 
 
 def _has_started(run: Run[ContainerView]) -> bool:

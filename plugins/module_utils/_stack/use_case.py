@@ -21,7 +21,7 @@ from .._container.plan.container import (
 from .._container.readiness import check_init_boots, run_until_exit, wait_until_ready
 from .._container.spec.request import RUNNING
 from .._container.start_checks import check_sources
-from .._container.use_case import STARTING
+from .._container.use_case import STARTING, boot_warnings
 from .._engine.action import Action, Plan
 from .._engine.convert_options import convert_options
 from .._engine.engine import Run, UseCase, perform
@@ -307,7 +307,8 @@ class StackCase(UseCase[StackView]):
         return {name: container_facts(self.settings, name) for name in self.cases}
 
     def result(self, observed: StackView, run: Run[StackView]) -> dict[str, Any]:
-        warnings = [*self.warnings, *run.all_warnings()]
+        autostarts = [name for name, case in self.cases.items() if case.changes.get("autostart")]
+        warnings = [*self.warnings, *run.all_warnings(), *boot_warnings(autostarts)]
         if self.prune:
             of = f"so it is not known whether its container belongs to stack {self.stack.name}"
             warnings += [f"{problem.rstrip('.')} ({of})" for problem in observed.others.damaged]

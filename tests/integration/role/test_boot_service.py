@@ -28,3 +28,5 @@ def test_autostart_without_a_service_is_a_warning(host):
     made = host.module("conductor_container", **WEB, autostart=True, state="present")
     assert "nothing starts it when the host boots" in str(made["warnings"])
     assert "warnings" not in host.module("conductor_container", **WEB, state="present")
+    stack = {"name": "shop", "containers": {"db": {"image": "debian", "autostart": True}}, "state": "present"}
+    assert "container db: nothing starts it" in str(host.module("conductor_stack", **stack)["warnings"])
