@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -58,9 +58,12 @@ class Updates:
 
     def carry_out(self, plan: StackPlan, run: Run[StackView]) -> None:
         """Remove stand-ins of earlier updates, and update the entries of `plan` as far as what they need is sound."""
-        updated = {one.container for update in plan.updates for one in update.members}
+        by_stand_in = {planned.update.stand_in: planned for planned in plan.updates}
+        kept: dict[str, dict[str, NetworkWish]] = {}
         for name in plan.stand_ins:
-            self._remove_stand_in(name, updated, run)
+            led_back = self._lead_back(name, by_stand_in.get(name), run)
+            if led_back is not None:
+                kept[name] = led_back
         failures = run.outcome.failures
         for planned in plan.updates:
             needed = {other for one in planned.members for other, _ in self.stack.members[one.container].depends_on}
@@ -72,29 +75,53 @@ class Updates:
                 members = {name: self.members[name] for name in planned.update.members}
                 further = self.stack.stand_ins.get(planned.service)
                 stand_in = self.further_member(further) if further else None
-                RollingUpdate(self.settings, self.stack, planned, members, stand_in, run).carry_out()
+                update = RollingUpdate(self.settings, self.stack, planned, members, stand_in, run)
+                update.carry_out(kept.get(planned.update.stand_in))
 
-    def _remove_stand_in(self, name: str, updated: Collection[str], run: Run[StackView]) -> None:
-        """Remove the stand-in `name` if the containers for which it stands in are ready."""
+    def _lead_back(
+        self, name: str, planned: ServiceUpdate | None, run: Run[StackView]
+    ) -> dict[str, NetworkWish] | None:
+        """Lead new connections back to those containers for which `name` stands in that are ready and stay as they are.
+
+        Removes the stand-in then, unless it works and `planned` needs one, and unless a container is not ready: that is
+        an error. Returns the networks of the containers that were led back if the stand-in is to be used again.
+        """
         own = {
             other: found.spec
             for other, found in run.observed.network.containers.items()
             if other in self.members and found.spec and found.spec.stand_in and found.spec.stand_in.name == name
         }
-        if own.keys() & run.outcome.failures.keys():
-            return
-        steps = Steps(self.settings, self.stack, None)
-        failed = steps.not_ready(self.members[other].case for other in own)
-        if not failed:
-            present = {other: NetworkWish(None, None, restored=spec) for other, spec in own.items()}
-            wishes = {other: present[other] if other in updated else self.members[other].wish for other in own}
-            entries = {other: replace(spec.stand_in, leads=False) for other, spec in own.items() if spec.stand_in}
-            steps.lead({other: replace(wish, stand_in=entries[other]) for other, wish in wishes.items()}, run)
-            failed = steps.remove(self.absent_member(name), wishes, run)
+        updated = {one.container for one in planned.members} if planned else set()
+        wishes = {
+            other: NetworkWish(None, None, restored=spec) if other in updated else self.members[other].wish
+            for other, spec in own.items()
+        }
+        entries = {other: replace(spec.stand_in, leads=False) for other, spec in own.items() if spec.stand_in}
+        staying = [other for other in own if other not in updated]
+        if run.outcome.failures.keys() & set(staying):
+            return None
+        service = self.stack.members[staying[0]].service if staying else ""
+        steps = Steps(self.settings, self.stack, self.stack.updates.get(service))
+        failed = steps.not_ready(self.members[other].case for other in staying)
+        for other, error in failed.items():
+            run.outcome.replace_failure(other, error)
+        if failed:
+            return None
+        steps.lead({other: replace(wishes[other], stand_in=entries[other]) for other in staying}, run)
+        if planned and self._works(name, planned):
+            return {other: wishes[other] for other in staying}
+        steps.lead({other: replace(wishes[other], stand_in=entries[other]) for other in own}, run)
+        failed = steps.remove(self.absent_member(name), wishes, run)
         for other, error in failed.items():
             run.outcome.replace_failure(other, error)
         if not failed:
             finish(run, RemoveStandIn(name))
+        return None
+
+    def _works(self, name: str, planned: ServiceUpdate) -> bool:
+        """Return whether the stand-in `name` of an earlier run can stand in for the containers of `planned`, too."""
+        case = self.further_member(self.stack.stand_ins[planned.service]).case
+        return not Steps(self.settings, self.stack, planned.update).not_ready([case])
 
 
 class RollingUpdate:
@@ -112,17 +139,24 @@ class RollingUpdate:
         self._settings, self._planned, self._members, self._run = settings, planned, members, run
         self._stand_in = stand_in
         self._rolled_back: list[str] = []
+        self._led_back: Mapping[str, NetworkWish] = {}
         self._steps = Steps(settings, stack, planned.update)
 
-    def carry_out(self) -> None:
-        """Update all containers. Errors become those of the containers in `run.outcome`; see Update for the rest."""
+    def carry_out(self, led_back: Mapping[str, NetworkWish] | None) -> None:
+        """Update all containers. Errors become those of the containers in `run.outcome`; see Update for the rest.
+
+        `led_back`: None, or if the stand-in of an earlier run works, the containers for which it no longer stands in.
+        """
         replaced = {one.container for one in self._planned.members}
         failed = self._steps.not_ready(one.case for name, one in self._members.items() if name not in replaced)
         if failed:
             self._fail(failed, "nothing was replaced")
             return
         entry = None
-        if self._stand_in is not None:
+        self._led_back = led_back or {}
+        if self._stand_in is not None and led_back is not None:
+            entry = self._steps.entry_of(self._stand_in.case)
+        elif self._stand_in is not None:
             failed = self._steps.bring([self._stand_in], self._run).failures
             if failed:
                 self._steps.remove(self._stand_in, {}, self._run)
@@ -180,7 +214,10 @@ class RollingUpdate:
         """Remove the stand-in, unless it still answers in place of `remaining` containers."""
         if self._stand_in is None or any(True for _ in remaining):
             return
-        wishes = {one.container: self._members[one.container].wish for one in self._planned.members}
+        wishes = {
+            **self._led_back,
+            **{one.container: self._members[one.container].wish for one in self._planned.members},
+        }
         wishes.update({name: self._former(name).wish for name in self._rolled_back})
         failed = self._steps.remove(self._stand_in, wishes, self._run)
         if not failed:

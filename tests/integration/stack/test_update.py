@@ -158,6 +158,23 @@ def test_stand_in_is_reached_by_peers_and_exposed_ports_only(host):
     assert host.module("conductor_network_info")["drift"] == []
 
 
+def test_next_version_replaces_one_that_failed_behind_the_stand_in_of_that(host):
+    """In version 2 the stand-in becomes ready, and web does not."""
+    ready = f"test \"$VERSION $(hostname)\" != '2 web' && exec {READY[0]} {READY[1]} -e '{READY[3]}'"
+    options = {"wait": ["sh", "-c", ready], "wait_timeout": 5}
+    stack(host, shop(1, **options))
+    assert set(stack(host, shop(2, **options), fails=True)["failed_containers"]) == {"web"}
+    callers = start_callers(host)
+    done = stack(host, shop(3, **options))
+    assert done["actions"][-2:] == [
+        "update container web (start-first): change env",
+        "remove container web-update, which stood in for others",
+    ]
+    assert [set(answers) - {"closed"} for answers in answers_to(callers)] == [{"2", "3"}] * 3
+    assert states(host) == {"web": "running", "caller": "running"}
+    assert not stack(host, shop(3, **options))["changed"]
+
+
 def test_replicas_are_rolled_back_behind_a_stand_in(host):
     """The stand-in and the first replica become ready, the second one does not."""
     stack(host, {"web": web(1, count=2)})
