@@ -33,7 +33,7 @@ def delete_udp_flows(ports: Collection[tuple[int, int]], addresses: Collection[s
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER) as netlink:
             netlink.bind((0, 0))
-            for family, tuple_orig in _flows(netlink, ports, raw_addresses):
+            for family, tuple_orig in find_udp_flows(netlink, ports, raw_addresses):
                 _send(netlink, _CT_DELETE, _NLM_F_ACK, bytes([family, 0, 0, 0]) + tuple_orig)
                 _wait(netlink)
     except OSError as error:
@@ -69,7 +69,7 @@ def _wait(netlink: socket.socket) -> None:
         pass
 
 
-def _flows(
+def find_udp_flows(
     netlink: socket.socket, ports: Collection[tuple[int, int]], addresses: Collection[bytes]
 ) -> list[tuple[int, bytes]]:
     """Return address family and raw original tuple, which identifies a flow, of the UDP flows to the destinations."""

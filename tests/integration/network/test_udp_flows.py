@@ -14,7 +14,7 @@ raw = {socket.inet_pton(socket.AF_INET6 if ":" in one else socket.AF_INET, one) 
 def count(ports, found):
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12) as netlink:
         netlink.bind((0, 0))
-        return len(conntrack._flows(netlink, ports, found))
+        return len(conntrack.find_udp_flows(netlink, ports, found))
 before = count([], raw), count([(0, 65535)], set())
 conntrack.delete_udp_flows([], addresses)
 print(json.dumps([*before, count([], raw), count([(0, 65535)], set())]))
