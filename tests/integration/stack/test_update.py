@@ -189,7 +189,7 @@ def test_replicas_are_rolled_back_behind_a_stand_in(host):
     assert not stack(host, {"web": web(1, count=2)})["changed"]
 
 
-@pytest.mark.parametrize("stride", [29, pytest.param(4, marks=pytest.mark.long)], ids=["spread", "dense"])
+@pytest.mark.parametrize("stride", [59, pytest.param(4, marks=pytest.mark.long)], ids=["spread", "dense"])
 def test_killed_update_goes_on_answering_and_the_next_run_ends_it(host, stride):
     step, version = 0, 1
     stack(host, shop(1))
