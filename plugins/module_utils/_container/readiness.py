@@ -58,16 +58,9 @@ def run_until_exit(settings: Settings, paths: ContainerPaths) -> ExitedCommand:
 
 def check_init_boots(settings: Settings, paths: ContainerPaths) -> None:
     """Check that an init that was just started does not exit within a second. Raises EffectFailed if it does."""
-    spec, process = store.read_spec(paths), process_in(read_run_state(paths))
-    if spec is None or not spec.init:
+    spec = store.read_spec(paths)
+    if spec is None or not spec.init or _keeps_running(paths):
         return
-    pidfd = process.open() if process else None
-    if pidfd is not None:
-        try:
-            if not wait_for_exit(pidfd, _BOOT):
-                return
-        finally:
-            os.close(pidfd)
     facts = container_facts(settings, paths.name) or {}
     if facts.get("exit_code"):
         raise EffectFailed(
@@ -79,18 +72,24 @@ def check_init_boots(settings: Settings, paths: ContainerPaths) -> None:
 
 def check_keeps_running(settings: Settings, paths: ContainerPaths) -> None:
     """Check that the command of a container does not exit within a second. Raises EffectFailed if it does."""
-    process = process_in(read_run_state(paths))
-    pidfd = process.open() if process else None
-    if pidfd is not None:
-        try:
-            if not wait_for_exit(pidfd, _BOOT):
-                return
-        finally:
-            os.close(pidfd)
+    if _keeps_running(paths):
+        return
     facts = container_facts(settings, paths.name) or {}
     raise EffectFailed(
         f"{paths.name}: the command exited right after the start", _see(facts.get("log", "")), container=facts or None
     )
+
+
+def _keeps_running(paths: ContainerPaths) -> bool:
+    """Return whether the first process still runs after a second."""
+    process = process_in(read_run_state(paths))
+    pidfd = process.open() if process else None
+    if pidfd is None:
+        return False
+    try:
+        return not wait_for_exit(pidfd, _BOOT)
+    finally:
+        os.close(pidfd)
 
 
 def wait_until_ready(settings: Settings, paths: ContainerPaths, argv: tuple[str, ...], timeout: float) -> None:
