@@ -10,7 +10,7 @@ import os
 import signal
 from collections.abc import Iterator
 
-from .._container.exec.enter import Command, pipes, spawn
+from .._container.exec.enter import ENDING_SIGNALS, Command, pipes, spawn
 from .._container.exec.terminal import start_on_terminal
 from .._container.exec.use_case import ExecCase, Observed
 from .._engine.engine import Run
@@ -19,8 +19,6 @@ from .._kernel.cgroup import Cgroup
 from .._kernel.processes import ProcessId
 from .._kernel.stream_pump import Flow, Signals, drain, relay
 from . import terminal
-
-_ENDING = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP)
 
 
 class LiveExec(ExecCase):
@@ -61,7 +59,7 @@ def _on_terminal(process: ProcessId, cgroup: Cgroup, command: Command) -> int:
 
     try:
         # In this order, so that no signal can end this process while the terminal is in raw mode.
-        with _received_signals(*_ENDING, signal.SIGWINCH) as signals, terminal.raw():
+        with _received_signals(*ENDING_SIGNALS, signal.SIGWINCH) as signals, terminal.raw():
             # The size may have changed before the handler was installed.
             terminal.set_size(master, terminal.size())
             # End if the caller's terminal is gone, for instance after a lost connection.
@@ -78,7 +76,7 @@ def _on_terminal(process: ProcessId, cgroup: Cgroup, command: Command) -> int:
 def _on_streams(process: ProcessId, cgroup: Cgroup, command: Command) -> int:
     streams, (in_w, out_r, err_r) = pipes()
     # Blocked until the command can get them: this process would end by a signal, and the command would go on.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
     try:
         helper, inner = spawn(process, cgroup, command, streams, wait=True)
     except BaseException:
@@ -98,7 +96,7 @@ def _on_streams(process: ProcessId, cgroup: Cgroup, command: Command) -> int:
             os.killpg(inner, number)
         return True
 
-    with _received_signals(*_ENDING) as signals:
+    with _received_signals(*ENDING_SIGNALS) as signals:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         with _pidfd(helper) as child:
             relay(child, [inward, *outward], signals=Signals(signals, on_signal))

@@ -148,6 +148,17 @@ def test_signal_restores_the_terminal_and_hangs_up(command, shell, number, statu
     until(lambda: not inside(command, "sleep 777"), "it got SIGHUP")
 
 
+@pytest.mark.parametrize("number", ["TERM", "HUP", "INT"])
+def test_signal_to_all_with_the_command_line_reaches_the_program_only(command, shell, number):
+    """The process that waits for the command has the program's command line, and must not end before the command."""
+    shell.sendline("conductor exec box -- sh -c 'echo ready; read line; exit 5'")
+    shell.expect_exact("ready\r\n")
+    command.host.run("pkill", f"-{number}", "--newest", "-f", f"^/usr/bin/python3 -IS {PROGRAM} exec")
+    shell.sendline("go on")
+    shell.expect_exact(PROMPT)
+    assert at(shell, "echo $?") == "5"
+
+
 def test_closed_terminal_hangs_up(command, shell):
     shell.sendline("conductor exec box -- sh -c 'echo ready; sleep 777'")
     shell.expect_exact("ready\r\n")

@@ -75,7 +75,8 @@ def test_a_command_ends_with_its_timeout_and_leaves_nothing(trap):
 
 def test_a_container_can_be_stopped_while_somebody_waits_for_it(trap):
     said, before = [], processes(trap)
-    wish = {"name": "box", "wait": ["/bin/true"], "wait_timeout": 600}
+    # No command that ends: the storm may let one pass.
+    wish = {"name": "box", "wait": ["/bin/sleep", "1000"], "wait_timeout": 600}
     waiting = threading.Thread(target=lambda: said.append(trap.module("conductor_container", **wish, fails=True)))
     waiting.start()
     until(lambda: processes(trap) - before, "somebody has entered")
@@ -87,7 +88,7 @@ def test_a_container_can_be_stopped_while_somebody_waits_for_it(trap):
 
 
 def test_waiting_for_a_container_ends_with_its_timeout(trap):
-    found = module(trap, "conductor_container", name="box", wait=["/bin/true"], wait_timeout=3)
+    found = module(trap, "conductor_container", name="box", wait=["/bin/sleep", "1000"], wait_timeout=3)
     assert "container box was not ready after 3 s" in found["msg"]
 
 

@@ -31,6 +31,9 @@ _LAST = ("cgroup", "user")
 # Seconds from the first step to the exec of the command's program. In between, processes inside can reach its process:
 # they can stop it, or freeze its cgroup.
 ENTRY_TIMEOUT = 30.0
+# Signals that ask a process to end.
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP)
+
 # Seconds that `wait_for_exec` waits by default for the first process to execute its program.
 _EXEC_TIMEOUT = 10.0
 
@@ -82,8 +85,10 @@ def spawn(
         try:
             # Includes inherited descriptors: one of a directory would give access to the host (CVE-2024-21626).
             close_other_descriptors({*streams, *handles.namespaces.values(), error_w, pid_w})
-            # Signals from the caller's terminal must not reach the helper.
+            # Signals to the caller must not end the helper: neither from its terminal, nor by its command line, which
+            # the helper has, too (pkill -f).
             os.setpgid(0, 0)
+            signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
             inner = _step_in(handles, process, cgroup, command, streams, arrange, error_w)
             os.write(pid_w, str(inner).encode())
             for fd in {*streams, error_w, pid_w}:
