@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from .._engine.id_range import IdRange
 from .._kernel.files.atomic_write import read_text
 from .id_ranges import append_ids, lock_subid_files, subid_files
-from .plan.id_ranges import subid_lines
+from .plan.id_ranges import missing_lines
 
 
 def register_ids(ranges: Iterable[IdRange], timeout: float) -> None:
@@ -24,4 +24,4 @@ def register_ids(ranges: Iterable[IdRange], timeout: float) -> None:
         return
     with lock_subid_files(timeout):
         for path in subid_files():
-            append_ids(path, subid_lines(found for found in wanted if subid_lines([found]) not in read_text(path)))
+            append_ids(path, missing_lines(wanted, read_text(path)))

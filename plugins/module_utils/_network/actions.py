@@ -15,6 +15,7 @@ from .._errors import ConductorError, EffectFailed
 from .._kernel.conntrack import delete_udp_flows
 from .._kernel.files.within_root import write_files
 from .._kernel.nft import apply_batch
+from .._kernel.packets import wait_for_packets
 from .._kernel.sysctl import write_sysctl
 from .container_root import open_container_root
 from .forwarding import disable_forwarding, enable_forwarding, set_fence
@@ -102,6 +103,9 @@ def _dispatch(settings: Settings, action: Action) -> None:
         delete_links([action.outer])
     elif isinstance(action, UpdateFirewall):
         apply_batch(list(action.commands))
+        if action.opening:
+            wait_for_packets()
+            apply_batch(list(action.opening))
         delete_udp_flows(changed_udp_ports(action.commands), changed_addresses(action.commands))
     elif isinstance(action, (AddAcceptRules, RemoveAcceptRules)):
         # A refusal by another firewall, which may have changed since the plan, must not end the run.

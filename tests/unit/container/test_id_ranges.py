@@ -7,7 +7,7 @@ from ansible_collections.conductor.containers.plugins.module_utils._container.pl
     DEFAULT,
     IdsView,
     choose_ids,
-    subid_lines,
+    missing_lines,
     unregistered_ids,
 )
 from ansible_collections.conductor.containers.plugins.module_utils._container.rootfs import check_kernel
@@ -70,8 +70,20 @@ def test_only_entries_of_conductor_are_used_if_it_has_any():
     assert choose_ids("auto", view) == IdRange(100)
     with pytest.raises(HostNotCapable, match="no range of 65536 ids is free"):
         choose_ids("auto", IdsView(view.subuid, view.subgid, {"web": IdRange(100)}))
-    with pytest.raises(HostNotCapable, match="/etc/subuid and /etc/subgid"):
-        choose_ids("auto", IdsView("conductor:100:65536\n", ""))
+
+
+@pytest.mark.parametrize("text", ["", "alice:100000:65536\n"])
+def test_ranges_of_one_file_are_used_if_the_other_has_none_of_conductor(text):
+    """A host may have one of the files only, and another run that registers the ids writes them one after the other."""
+    for view in (IdsView("conductor:500000:65536\n", text), IdsView(text, "conductor:500000:65536\n")):
+        found = choose_ids("auto", view)
+        assert found == IdRange(500000) and unregistered_ids(found, view) == (found,)
+
+
+def test_ids_that_are_registered_meanwhile_are_not_written_again():
+    within = IdRange(DEFAULT.base + SIZE)
+    assert missing_lines([within], text([("conductor", DEFAULT)])) == ""
+    assert missing_lines([within, IdRange(100)], text([("conductor", DEFAULT)])) == "conductor:100:65536\n"
 
 
 def test_default_pool_can_be_exhausted():
@@ -88,7 +100,7 @@ def test_only_missing_ranges_are_registered():
     assert unregistered_ids(far, IdsView()) == (DEFAULT,), "it is in the default"
     outside = IdRange(DEFAULT.end)
     assert unregistered_ids(outside, IdsView()) == (DEFAULT, outside)
-    ours = subid_lines([DEFAULT])
+    ours = missing_lines([DEFAULT], "")
     assert ours == "conductor:524288:268435456\n"
     assert unregistered_ids(auto, IdsView(ours, ours)) == ()
     own_pool = "alice:100000:65536\nconductor:3000000:131072\n"

@@ -1,11 +1,15 @@
 """The elements of our tables: read from nft in one form, and one for each permission and range of ports."""
 
+from dataclasses import replace
+
 import pytest
 from ansible_collections.conductor.containers.plugins.module_utils._network.plan.change_spec import (
     wanted_spec,
 )
+from ansible_collections.conductor.containers.plugins.module_utils._network.plan.firewall_rules import TO_CONTAINER_MARK
 from ansible_collections.conductor.containers.plugins.module_utils._network.plan.firewall_table import (
     BASE,
+    Firewall,
     base_commands,
     changed_udp_ports,
     parse_listing,
@@ -20,6 +24,7 @@ from ansible_collections.conductor.containers.plugins.module_utils._network.plan
     NetworkView,
 )
 from ansible_collections.conductor.containers.plugins.module_utils._network.spec.network import (
+    NetworkSpec,
     link_name,
 )
 from ansible_collections.conductor.containers.plugins.module_utils._network.spec.options import NetworkOptions
@@ -46,6 +51,31 @@ def test_digest_of_tables_detects_changed_rules():
     swapped = list(objects)
     swapped[rules[2]], swapped[rules[3]] = swapped[rules[3]], swapped[rules[2]]
     assert parse_listing({"nftables": swapped}).base != BASE
+
+
+def table_of(commands):
+    """The digest of the table that nft lists after these commands."""
+    inserted = [command["insert"] for command in commands if "insert" in command]
+    added = [command["add"] for command in commands if "add" in command and "element" not in command["add"]]
+    return parse_listing({"nftables": [*inserted, *added]}).base
+
+
+def test_first_table_lets_packets_to_containers_through_in_a_transaction_of_its_own():
+    """A packet that passed the hook of the filter just before would be let through at the next hook."""
+    spec = NetworkSpec("id", ipv4="10.87.0.2", gateway4="10.87.0.1", mac="02:00:00:00:00:01")
+    missing = NetworkView({"web": ContainerView("web", "id", spec=spec, attached=True)})
+    (update,) = [action for action in plan_projection(missing, []) if isinstance(action, UpdateFirewall)]
+    assert table_of([*update.commands, *update.opening]) == BASE != table_of(update.commands)
+    assert not any(str(TO_CONTAINER_MARK) in str(command) for command in update.commands)
+    present = replace(missing, firewall=Firewall(base="another release", whole=True))
+    (update,) = [action for action in plan_projection(present, []) if isinstance(action, UpdateFirewall)]
+    assert table_of(update.commands) == BASE and not update.opening, "connections are not interrupted"
+
+
+def test_chains_that_let_through_are_removed_before_filters():
+    """The kernel removes those of a deleted table one after the other, in this order."""
+    order = [command["add"]["chain"]["name"] for command in base_commands() if "chain" in command.get("add", {})]
+    assert {"admit", "to_link"} == set(order[:2]) and order.index("input") > 2 and order.index("forward") > 2
 
 
 def test_elements_are_parsed_in_canonical_form():

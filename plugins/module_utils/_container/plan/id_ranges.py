@@ -66,15 +66,19 @@ def unregistered_ids(ids: IdRange, view: IdsView) -> tuple[IdRange, ...]:
     if OWNER not in (*(name for name, _ in users), *(name for name, _ in groups)):
         missing.append(DEFAULT)
     for entries in (users, groups):
-        known = [*(found for _, found in entries), *missing]
-        if not any(found.base <= ids.base and ids.end <= found.end for found in known):
+        if not _is_within(ids, [*(found for _, found in entries), *missing]):
             missing.append(ids)
     return tuple(missing)
 
 
-def subid_lines(ranges: Iterable[IdRange]) -> str:
-    """Lines of subuid(5) that give `ranges` to the user conductor."""
-    return "".join(f"{OWNER}:{found.base}:{found.size}\n" for found in ranges)
+def missing_lines(ranges: Iterable[IdRange], text: str) -> str:
+    """Lines that give `ranges` to the user conductor, without those that are registered in `text` (subuid(5))."""
+    known = [found for _, found in _entries(text)]
+    return "".join(f"{OWNER}:{found.base}:{found.size}\n" for found in ranges if not _is_within(found, known))
+
+
+def _is_within(ids: IdRange, ranges: Iterable[IdRange]) -> bool:
+    return any(found.base <= ids.base and ids.end <= found.end for found in ranges)
 
 
 def _first_free(pool: IdRange, blocked: list[IdRange]) -> IdRange | None:
@@ -90,15 +94,18 @@ def _first_free(pool: IdRange, blocked: list[IdRange]) -> IdRange | None:
 
 
 def _pools(view: IdsView) -> list[IdRange]:
-    """Ranges to choose from: those that conductor has in both files; if it has none in either, the default."""
-    users, groups = _entries(view.subuid), _entries(view.subgid)
-    if OWNER not in (*(name for name, _ in users), *(name for name, _ in groups)):
-        return [DEFAULT]
+    """Ranges to choose from: those that conductor has in both files, or in the only one with some, or the default.
+
+    A host may have only one of the files, and another process may have written only one of them so far.
+    """
+    users, groups = ([found for name, found in _entries(text) if name == OWNER] for text in (view.subuid, view.subgid))
+    if not users or not groups:
+        return users or groups or [DEFAULT]
     return [
         IdRange(max(user.base, group.base), min(user.end, group.end) - max(user.base, group.base))
-        for name, user in users
-        for other, group in groups
-        if name == other == OWNER and user.overlaps(group)
+        for user in users
+        for group in groups
+        if user.overlaps(group)
     ]
 
 

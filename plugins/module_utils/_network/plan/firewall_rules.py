@@ -228,12 +228,28 @@ FROM_LINK_RULES: list[list[dict[str, Any]]] = [
     [DROP],
 ]
 
+# The rule that lets packets to containers through (chain to_link).
+OPENING = [TO_OURS, _set_meta("mark", TO_CONTAINER_MARK), ACCEPT]
+
 INGRESS_CHAINS: Mapping[str, list[list[dict[str, Any]]]] = {"hide": HIDE, FROM_LINK: FROM_LINK_RULES}
 
 # chain: (base chain's type, hook and priority, or None; its rules). Policies are accept: others' packets pass.
+# If somebody deletes the table, the kernel removes the chains in this order, one after the other, each with its rules
+# until then (nf_tables_commit, net/netfilter/nf_tables_api.c). So those that let packets pass come before those that
+# filter them.
 CHAINS: Mapping[str, tuple[tuple[str, str, int] | None, list[list[dict[str, Any]]]]] = {
     # Before defragmentation (-400).
     "admit": (("filter", "prerouting", -450), [[NOT_FROM_OURS, ACCEPT], [_set_meta("pkttype", "host")], *SHOW]),
+    # After all other programs that read marks.
+    "to_link": (
+        ("filter", "postrouting", 400),
+        [
+            OPENING,
+            # While its link does not exist, a container's address must not be routed elsewhere.
+            [_is(_payload("ip", "daddr"), "@address4"), DROP],
+            [_is(_payload("ip6", "daddr"), "@address6"), DROP],
+        ],
+    ),
     # Right after connection tracking (-200), before the new connection is confirmed.
     "limits": (
         ("filter", "prerouting", -190),
@@ -286,6 +302,18 @@ CHAINS: Mapping[str, tuple[tuple[str, str, int] | None, list[list[dict[str, Any]
             [_in("internet_by", IIF, OIF), {"masquerade": None}],
         ],
     ),
+    "input": (
+        ("filter", "input", 0),
+        [
+            [NOT_FROM_OURS, ACCEPT],
+            [*RELATED, _jump("related_from")],
+            [_is(L4, _any_of(ICMP, ICMP6)), INVALID, DROP],
+            [_in("host_access", IIF), ACCEPT],
+            [NEIGHBOURS, ACCEPT],
+            [REPLY, ACCEPT],
+            [DROP],
+        ],
+    ),
     # Every packet is checked, of established connections too: a removed permission takes effect at once. Before other
     # firewalls (0), which are asked to accept only packets that were accepted here.
     "forward": (
@@ -328,28 +356,6 @@ CHAINS: Mapping[str, tuple[tuple[str, str, int] | None, list[list[dict[str, Any]
             [HAS_PORTS, _in("peer_range", OIF, IIF, L4, SPORT), ACCEPT],
             [DNATED, HAS_PORTS, _in("exposed_range", IIF, L4, SPORT), ACCEPT],
             [DROP],
-        ],
-    ),
-    "input": (
-        ("filter", "input", 0),
-        [
-            [NOT_FROM_OURS, ACCEPT],
-            [*RELATED, _jump("related_from")],
-            [_is(L4, _any_of(ICMP, ICMP6)), INVALID, DROP],
-            [_in("host_access", IIF), ACCEPT],
-            [NEIGHBOURS, ACCEPT],
-            [REPLY, ACCEPT],
-            [DROP],
-        ],
-    ),
-    # Last, after all other programs that read marks.
-    "to_link": (
-        ("filter", "postrouting", 400),
-        [
-            [TO_OURS, _set_meta("mark", TO_CONTAINER_MARK), ACCEPT],
-            # While its link does not exist, a container's address must not be routed elsewhere.
-            [_is(_payload("ip", "daddr"), "@address4"), DROP],
-            [_is(_payload("ip6", "daddr"), "@address6"), DROP],
         ],
     ),
 }

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..spec.network import LINK_PREFIX
-from .firewall_rules import CHAINS, FROM_LINK, INGRESS_CHAINS, INGRESS_SETS, METER, SETS, TCP, UDP
+from .firewall_rules import CHAINS, FROM_LINK, INGRESS_CHAINS, INGRESS_SETS, METER, OPENING, SETS, TCP, UDP
 
 FAMILY, INGRESS, TABLE = "inet", "netdev", "conductor"
 FAMILIES = (FAMILY, INGRESS)
@@ -149,6 +149,12 @@ def _element(name: str, parts: Element) -> object:
 def _element_commands(verb: str, name: str, elements: Iterable[Element]) -> list[dict[str, Any]]:
     listed = [_element(name, parts) for parts in sorted(elements, key=str)]
     return [{verb: {"element": _place(_family_of(name), name=name, elem=listed)}}] if listed else []
+
+
+def split_opening(commands: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return `commands` without the rule that lets packets to containers through, and a command that inserts it."""
+    opening = _rule(FAMILY, "to_link", OPENING)
+    return [command for command in commands if command != opening], [{"insert": opening["add"]}]
 
 
 def update_commands(

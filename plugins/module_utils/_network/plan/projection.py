@@ -13,7 +13,7 @@ from ..._engine.action import Action
 from ..spec.network import Link, NetworkSpec, PeerEntry, link_name
 from ..spec.ports import Expose, PortRange, merge_port_ranges, overlaps
 from .firewall_rules import TCP, UDP
-from .firewall_table import ALL_SETS, Element, Elements, delete_commands, update_commands
+from .firewall_table import ALL_SETS, Element, Elements, delete_commands, split_opening, update_commands
 from .foreign_firewalls import plan_foreign_firewalls
 from .forwarding import plan_disabling, plan_enabling, plan_fence, wanted_fence
 from .hosts_files import inside_files
@@ -58,9 +58,13 @@ class RouteLocalnet(Action):
 
 @dataclass(frozen=True)
 class UpdateFirewall(Action):
-    """Run nft commands in one transaction."""
+    """Run nft commands in one transaction, and `opening` in another when no packet is on its way any more.
+
+    A packet that has passed the hook of a filter before the filter existed must not be let through after that.
+    """
 
     commands: tuple[dict[str, Any], ...]
+    opening: tuple[dict[str, Any], ...] = ()
 
     def describe(self) -> str:
         added = [next(iter(command["add"])) for command in self.commands if "add" in command]
@@ -275,7 +279,11 @@ def plan_firewall(view: NetworkView, gone: Collection[str] = ()) -> list[Action]
     links = {link_name(c.name) for c in view.containers.values() if c.attached and (c.spec or c.damage)} & present
     lost = (view.firewall.links | view.firewall.damaged_links) - present
     commands = update_commands(view.firewall, wanted, links, lost)
-    return [UpdateFirewall(tuple(commands))] if commands else []
+    opening: list[dict[str, Any]] = []
+    if not view.firewall.whole:
+        # Nothing passes at present.
+        commands, opening = split_opening(commands)
+    return [UpdateFirewall(tuple(commands), tuple(opening))] if commands else []
 
 
 def _with_elements_of_damaged(view: NetworkView, wanted: Elements) -> Elements:
