@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import shlex
 
-from ansible_collections.conductor.containers.plugins.module_utils._engine.bundle import digest, pack, path_of
-from ansible_collections.conductor.containers.plugins.module_utils._engine.paths import RUN_DIR
+from ansible_collections.conductor.containers.plugins.module_utils._engine.bundle import (
+    agent_socket,
+    digest,
+    pack,
+    path_of,
+)
 
 
 def find_agent_paths() -> tuple[str, str]:
     """Return the directory of the bundle on a host, and the agent's socket there. run_cache.served caches them."""
-    bundle = digest()
-    return path_of(bundle), f"{RUN_DIR}/entry/{bundle}"
+    program = path_of(digest())
+    return program, agent_socket(program)
 
 
 def install_command(python: str) -> tuple[str, bytes]:

@@ -10,6 +10,8 @@ client must not repeat it, and then answers with the exit status as a number, or
 The streams are `own`, the standard streams of the client process, which must be pipes; the answer then goes to the end
 of the connection. Or they are `relayed` over the connection itself, for clients on other machines: relayed_streams.py.
 
+A request of the host command is `live`: live_exec.py.
+
 A request can also be `admit` and a user id. The answer is "=", a secret and a path: a socket that accepts requests of
 that user which begin with the secret (admission.py).
 """
@@ -27,7 +29,7 @@ import struct
 from collections.abc import Callable
 
 from .._container.exec.enter import Command, enter_and_start
-from .._container.exec.running import running_container
+from .._container.exec.running import RunningContainer, running_container
 from .._container.spec.values import parse_user
 from .._engine.container_records import read_run_state
 from .._engine.names import parse_name
@@ -37,8 +39,8 @@ from .._errors import ConductorError, Conflict, InvalidInput
 from .._kernel.cgroup import Cgroup
 from .._kernel.processes import ProcessId
 from . import admission, relayed_streams
+from .live_exec import ACCEPTED, run_live
 
-ACCEPTED = b"+"
 # Maximum bytes of an answer.
 _LONGEST_ANSWER = 1 << 13
 
@@ -65,6 +67,8 @@ def answer(connection: socket.socket, request: list[str]) -> None:
             _enter_relayed(arguments, connection)
         elif kind == "admit":
             connection.sendall(_outcome(lambda: _admit(arguments, connection)))
+        elif kind == "live":
+            connection.sendall(run_live(connection, arguments, _peer(connection)[0], _find))
         elif kind == "own":
             pid, _ = _peer(connection)
             connection.sendall(_outcome(lambda: _enter_with_streams_of(pid, arguments, connection)))
@@ -165,10 +169,15 @@ def _enter(arguments: list[str], run: Callable[[ProcessId, Cgroup, Command], int
     if len(arguments) < 3:
         raise InvalidInput("the request must have a container, a user and a command")
     name, user, *argv = arguments
+    container = _find(name)
+    code = run(container.process, container.cgroup, container.command(tuple(argv), parse_user(user, "user")))
+    return code if code >= 0 else 128 - code
+
+
+def _find(name: str) -> RunningContainer:
+    """Return the running container with this name. Raises ConductorError."""
     paths = ContainerPaths.of(Settings.load({}).container_dir, parse_name(name, "container"))
     state = read_run_state(paths) or {}
     if "container_dir" in state:
         paths = ContainerPaths.of(state["container_dir"], name)
-    container = running_container(paths)
-    code = run(container.process, container.cgroup, container.command(tuple(argv), parse_user(user, "user")))
-    return code if code >= 0 else 128 - code
+    return running_container(paths)

@@ -11,6 +11,7 @@ import signal
 from collections.abc import Iterator
 
 from .._container.exec.enter import ENDING_SIGNALS, Command, pipes, spawn
+from .._container.exec.pass_through import pass_through
 from .._container.exec.terminal import start_on_terminal
 from .._container.exec.use_case import ExecCase, Observed
 from .._engine.engine import Run
@@ -74,7 +75,7 @@ def _on_terminal(process: ProcessId, cgroup: Cgroup, command: Command) -> int:
 
 
 def _on_streams(process: ProcessId, cgroup: Cgroup, command: Command) -> int:
-    streams, (in_w, out_r, err_r) = pipes()
+    streams, ours = pipes()
     # Blocked until the command can get them: this process would end by a signal, and the command would go on.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
     try:
@@ -85,24 +86,10 @@ def _on_streams(process: ProcessId, cgroup: Cgroup, command: Command) -> int:
     finally:
         for fd in streams:
             os.close(fd)
-    for fd in (in_w, out_r, err_r):
-        os.set_blocking(fd, False)
-    inward = Flow(0, in_w, closes_sink=True)
-    outward = [Flow(out_r, 1, closes_source=True), Flow(err_r, 2, closes_source=True)]
-
-    def on_signal(number: int) -> bool:
-        # As on a terminal, where the whole pipeline or script gets the signal. The command decides how it ends.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(inner, number)
-        return True
-
     with _received_signals(*ENDING_SIGNALS) as signals:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         with _pidfd(helper) as child:
-            relay(child, [inward, *outward], signals=Signals(signals, on_signal))
-        inward.end()
-        for flow in outward:
-            drain(flow, signals)
+            pass_through(child, inner, ours, (0, 1, 2), signals)
     return _status(helper)
 
 

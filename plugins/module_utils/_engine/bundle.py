@@ -23,7 +23,7 @@ from types import ModuleType
 
 from .._kernel.files.atomic_write import remove_tree
 from .._kernel.processes import is_argument_of_any_process
-from .paths import LIBRARY_DIR
+from .paths import LIBRARY_DIR, RUN_DIR
 
 # Directory of module_utils, or of its copy in a bundle; this file is _engine/bundle.py in it.
 _TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -68,6 +68,11 @@ def digest() -> str:
 def path_of(bundle: str) -> str:
     """Return the directory of the bundle with the hash `bundle`, installed or not."""
     return os.path.join(LIBRARY_DIR, bundle)
+
+
+def agent_socket(directory: str) -> str:
+    """Return the path of the socket of the agent that runs from the bundle in `directory`."""
+    return os.path.join(RUN_DIR, "entry", os.path.basename(directory))
 
 
 def current() -> str:

@@ -127,6 +127,7 @@ def relay(
     """Run `flows` until the process of the pidfd `child` has ended and `until_over` are over. Return whether it has.
 
     Returns early at the `deadline` (time.monotonic()), if a signal ends it, or if the source of `until_dry` has ended.
+    Raises BrokenPipeError if the descriptor of the signals has ended.
     """
     ended = False
     while not ended or not all(flow.over for flow in until_over):
@@ -139,9 +140,12 @@ def relay(
             waiting[fd] = waiting.get(fd, 0) | event
         left = deadline - time.monotonic()
         happened = _poll(waiting, max(0.0, left))
-        received = os.read(signals.fd, 64) if signals is not None and signals.fd in happened else b""
-        if signals is not None and not all(signals.on_signal(number) for number in received):
-            return False
+        if signals is not None and signals.fd in happened:
+            received = os.read(signals.fd, 64)
+            if not received:
+                raise BrokenPipeError("the sender of the signals has ended")
+            if not all(signals.on_signal(number) for number in received):
+                return False
         for flow in active:
             fd, event = flow.waits_for()
             if happened.get(fd, 0) & (_READABLE if event == select.POLLIN else _WRITABLE):

@@ -31,7 +31,7 @@ PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 SYS_open_tree, SYS_move_mount, SYS_clone3, SYS_close_range, SYS_openat2 = 428, 429, 435, 436, 437
-SYS_mount_setattr = 442
+SYS_pidfd_getfd, SYS_mount_setattr = 438, 442
 _SYS_KEYCTL = {"x86_64": 250, "aarch64": 219, "riscv64": 219, "loongarch64": 219, "ppc64le": 271, "s390x": 280}
 _SYS_BPF = {"x86_64": 321, "aarch64": 280, "riscv64": 280, "loongarch64": 280, "ppc64le": 361, "s390x": 351}
 
@@ -158,6 +158,11 @@ def clone_sleeping(flags: int, seconds: int) -> int:
     """
     top = (ctypes.addressof(_SLEEPER_STACK) + ctypes.sizeof(_SLEEPER_STACK)) & ~15
     return _check(_libc.clone(_SLEEP, top, CLONE_VM | flags | 17, seconds), "clone")
+
+
+def pidfd_getfd(pidfd: int, fd: int) -> int:
+    """pidfd_getfd(2): duplicate descriptor `fd` of the process `pidfd`, closed on exec. Requires Linux 5.6."""
+    return _check(_syscall(SYS_pidfd_getfd, pidfd, fd, 0), "pidfd_getfd")
 
 
 def close_range(first: int, last: int = (1 << 32) - 1) -> None:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from ..._engine.bundle import agent_socket
+
 # -I and -S: no module is loaded from the caller's environment or current directory, and the start is faster.
 _PROGRAM = """\
 #!/usr/bin/python3 -IS
@@ -12,6 +14,11 @@ _PROGRAM = """\
 import sys
 
 sys.path.insert(0, {directory!r})
+if sys.argv[1:2] == ["exec"]:
+    # Exits if it can run the command.
+    from conductor._cli.exec_by_agent import exec_by_agent
+
+    exec_by_agent({directory!r}, {socket!r})
 from conductor._cli.main import main
 
 main()
@@ -23,4 +30,4 @@ MARKS = (b"# Host command of the Ansible collection conductor.containers.", b"co
 
 def program(directory: str) -> bytes:
     """Return the content of the program that runs the bundle in `directory`."""
-    return _PROGRAM.format(directory=directory).encode()
+    return _PROGRAM.format(directory=directory, socket=agent_socket(directory)).encode()

@@ -1,0 +1,154 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`conductor exec` by the agent (_agent/live_exec.py), which copies the streams of this process.
+
+Most of the time of a command on the host is the start of Python with all modules, which the agent has loaded. So this
+file imports only modules in C: signal and socket alone would take as long as the interpreter.
+"""
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found]
+import _socket
+import os
+import sys
+
+_SIGNALS = (_signal.SIGINT, _signal.SIGQUIT, _signal.SIGTERM, _signal.SIGHUP)
+_OPTIONS = {"-u": "user", "-w": "chdir", "-e": "env"}
+# Seconds within which the agent accepts a request; it may be stopped.
+_TIMEOUT = 5.0
+# Exit status if the agent is killed while the command runs: that of EffectFailed (main.py).
+_LOST = 8
+
+
+def exec_by_agent(bundle: str, path: str) -> None:
+    """Run the command of this process's arguments by the agent at the socket `path`, and exit with its status.
+
+    Starts an agent of `bundle` if none listens. Returns, and has run nothing, if these arguments, the standard streams
+    or the agent require another way.
+    """
+    request = request_of(sys.argv[1:])
+    if request is None or os.geteuid() or not _can_be_passed():
+        return
+    try:
+        connection = _connect(bundle, path)
+        if connection is None:
+            return
+        connection.settimeout(_TIMEOUT)
+    except OSError:
+        return
+    status = _run(connection, "\0".join(request).encode(errors="surrogateescape"))
+    if status is not None:
+        os._exit(status)
+    connection.close()
+
+
+def request_of(argv: list[str]) -> list[str] | None:
+    """Return the request for `exec [-u USER] [-w DIR] [-e NAME=VALUE ...] NAME -- COMMAND ...`, None for all else."""
+    if argv[:1] != ["exec"] or "--" not in argv:
+        return None
+    end = argv.index("--")
+    *options, name = argv[1:end] or [""]
+    given: dict[str, list[str]] = {"user": [], "chdir": [], "env": []}
+    for option, value in zip(options[::2], options[1::2]):
+        if option not in _OPTIONS or value.startswith("-"):
+            return None
+        given[_OPTIONS[option]].append(value)
+    user, chdir, env, command = given["user"], given["chdir"], given["env"], argv[end + 1 :]
+    is_plain = len(options) % 2 == 0 and len(user) < 2 and len(chdir) < 2 and all("=" in each for each in env)
+    if not is_plain or not name or name.startswith("-") or not command:
+        return None
+    return ["live", name, *(user or [""]), *(chdir or [""]), str(len(env)), *env, *command]
+
+
+def _can_be_passed() -> bool:
+    """Return whether this process has its three streams, and neither input nor output is a terminal.
+
+    A terminal belongs to the processes of its session, and the agent is in another one.
+    """
+    try:
+        for fd in range(3):
+            os.fstat(fd)
+    except OSError:
+        return False
+    return not os.isatty(0) and not os.isatty(1)
+
+
+def _connect(bundle: str, path: str) -> _socket.socket | None:
+    """Return a connection to the agent, None if it does not start. Starts it if none listens."""
+    for is_started in (False, True):
+        connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
+        try:
+            connection.connect(path)
+            return connection
+        except (FileNotFoundError, ConnectionRefusedError):
+            connection.close()
+            if is_started or not _start_agent(bundle, path):
+                return None
+    return None
+
+
+def _start_agent(bundle: str, path: str) -> bool:
+    argv = [sys.executable, "-I", "-S", bundle, "serve", path]
+    null = [(os.POSIX_SPAWN_OPEN, fd, "/dev/null", os.O_RDWR, 0) for fd in range(3)]
+    pid = os.posix_spawn(argv[0], argv, {"LC_ALL": "C.UTF-8"}, file_actions=null)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def _run(connection: _socket.socket, request: bytes) -> int | None:
+    """Return the command's exit status, None if it has not run. Signals to this process are passed to the command."""
+    received: list[int] = []
+
+    def on_signal(number: int, _frame: object) -> None:
+        received.append(number)
+        try:  # noqa: SIM105 - contextlib takes a millisecond to import
+            connection.send(bytes([number]))
+        except OSError:
+            # The command has ended.
+            pass
+
+    # Blocked until the whole request has been sent: after it, each byte is a signal.
+    before = _signal.pthread_sigmask(_signal.SIG_BLOCK, _SIGNALS)
+    handlers = {number: _signal.signal(number, on_signal) for number in _SIGNALS}
+    try:
+        connection.sendall(len(request).to_bytes(4, "big") + request)
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
+        status = _status(connection) if _is_accepted(connection) else None
+    except OSError:
+        # Before the request was accepted.
+        status = None
+    finally:
+        for number, handler in handlers.items():
+            _signal.signal(number, handler)
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
+    if status is None:
+        for number in received:
+            os.kill(os.getpid(), number)
+    return status
+
+
+def _is_accepted(connection: _socket.socket) -> bool:
+    """Return whether the agent has accepted the request. Raises OSError."""
+    try:
+        return connection.recv(1) == b"+"
+    except _socket.timeout:
+        # After this the agent cannot accept any more, so that the command does not run twice.
+        connection.shutdown(_socket.SHUT_RD)
+        return connection.recv(1) == b"+"
+
+
+def _status(connection: _socket.socket) -> int | None:
+    connection.settimeout(None)
+    answer = b""
+    try:
+        while part := connection.recv(64):
+            answer += part
+    except ConnectionResetError:
+        pass
+    if answer == b"-":
+        return None
+    if not answer.isdigit():
+        os.write(2, b"conductor: the agent that ran the command was killed. See whether the command still runs\n")
+        return _LOST
+    return int(answer)
