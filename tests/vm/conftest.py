@@ -6,8 +6,10 @@ import contextlib
 import json
 import os
 import re
+import socket
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ import testinfra
 
 ROOT = Path(__file__).parents[2]
 CONFIG = os.environ.get("CONDUCTOR_VM_SSH_CONFIG", "")
+MONITOR = os.environ.get("CONDUCTOR_VM_MONITOR", "")
 SLEEP = ["/bin/sleep", "infinity"]
 # Tells whoever calls by which name it is known and who has called, over both protocols.
 SERVER = """
@@ -97,8 +100,8 @@ class Machine:
 
     def start(self, name: str) -> None:
         """Start one of CONTAINERS, as the playbook would."""
-        wish = next(one for one in CONTAINERS if one["name"] == name)
-        self.module("conductor_container", **{key: wish[key] for key in wish.keys() - {"network", "peers"}})
+        wish = CONTAINERS[name]
+        self.module("conductor_container", name=name, **{key: wish[key] for key in wish.keys() - {"network", "peers"}})
 
     def inside(self, name: str, *argv: str, **options) -> str:
         """What a command in a container prints."""
@@ -115,11 +118,19 @@ class Machine:
         """What a container hears from each URL."""
         return self.inside(name, "/usr/bin/python3", "-c", CALL, *urls).splitlines()
 
-    def reboots(self, command: str, patience: float = 600) -> None:
-        """Boot anew by a command, after which nobody may answer any more, and wait for a login."""
+    def reboot(self) -> None:
+        """Reboot in order, and wait for a login."""
+        self._boots_again(lambda: self._ssh("systemctl reboot", 10))
+
+    def cut_power(self) -> None:
+        """Interrupt the power for an instant, and wait for a login. What was not on the disk is lost."""
+        self._boots_again(_reset)
+
+    def _boots_again(self, end: Callable[[], object], patience: float = 600) -> None:
         before = self.boot_id()
+        # Nobody may answer any more.
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._ssh(command, 10)
+            end()
         # It would go on waiting for answers of the machine that was.
         subprocess.run(["ssh", "-F", CONFIG, "-O", "exit", "vm"], check=False, capture_output=True)
         deadline = time.monotonic() + patience
@@ -128,7 +139,7 @@ class Machine:
                 if self.boot_id() not in ("", before):
                     return
             time.sleep(1)
-        raise AssertionError(f"not within {patience:g} s: a login after {command!r}")
+        raise AssertionError(f"not within {patience:g} s: a login after the machine ended")
 
     def boot_id(self) -> str:
         return self._ssh("cat /proc/sys/kernel/random/boot_id", 30).stdout.strip()
@@ -139,6 +150,18 @@ class Machine:
 
     def _run(self, argv: list[str]) -> subprocess.CompletedProcess:
         return subprocess.run(argv, cwd=ROOT, env=self._environment, capture_output=True, text=True, check=False)
+
+
+def _reset() -> None:
+    with socket.socket(socket.AF_UNIX) as monitor:
+        monitor.settimeout(60)
+        monitor.connect(MONITOR)
+        with monitor.makefile("rw") as lines:
+            for command in ("qmp_capabilities", "system_reset"):
+                lines.readline()
+                lines.write(json.dumps({"execute": command}) + "\n")
+                lines.flush()
+            lines.readline()
 
 
 @pytest.fixture(scope="session")
