@@ -17,7 +17,7 @@ from .._image.store import image_names
 
 # Identifies the completion file of every release.
 MARK = b"host command of the Ansible collection conductor.containers"
-BASH = """\
+_BASH = """\
 # Completion of bash for the host command of the Ansible collection conductor.containers.
 _conductor() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
@@ -28,39 +28,40 @@ _conductor() {
         case $word in
             --) compopt -o default; return ;;
             -u | --user | -e | --env | --expose | -w | --workdir | =) ((i++)) ;;
+            -v | --volume | -p | --publish | -m | --memory | -s | --signal | --tail) ((i++)) ;;
+            --restart) [[ $verb == up ]] || ((i++)) ;;
             --stack | --name | --format | --timeout) ((i++)) ;;
             -*) ;;
-            *) if [[ $verb ]]; then ((count++)); else verb=$word; fi ;;
+            *) case $verb:$word in
+                :*) verb=$word ;;
+                network:add | network:rm | peer:add | peer:rm) verb="$verb $word" ;;
+                *) ((count++)) ;;
+            esac ;;
         esac
     done
     # The value of an option. Bash splits --stack=NAME into three words.
     [[ $previous == '=' ]] && previous=${COMP_WORDS[COMP_CWORD - 2]}
-    case $previous in
-        --stack | --name) verb=value names=$("${COMP_WORDS[0]}" completion stacks 2>/dev/null) ;;
-        --format) verb=value names='mermaid dot svg' ;;
+    case $verb:$previous in
+        up:--restart) ;;
+        *:--stack | *:--name) verb=value names=$("${COMP_WORDS[0]}" completion stacks 2>/dev/null) ;;
+        graph:--format) verb=value names='mermaid dot svg' ;;
+        *:--restart) verb=value names='no on-failure always unless-stopped' ;;
+        *:--signal | *:-s) verb=value names='HUP INT KILL TERM USR1 USR2' ;;
         *) ((i == COMP_CWORD)) || return ;;
     esac
     case $verb in
-        '') options='--json --help'
-            names='build images rmi run ps up down stop start exec logs addnetwork peer info graph'
-            names+=' reconcile boot shutdown completion' ;;
-        images | info | completion) options='--json --help' ;;
-        ps) options='--stack --json --help' ;;
-        build | down | start | peer | reconcile) options='--check --diff --json --help' ;;
-        up) options='--name --prune --restart --recreate --check --diff --json --help' ;;
-        graph) options='--format --json --help' ;;
-        rmi) options='--force --check --diff --json --help' ;;
-        boot | shutdown) options='--timeout --json --help' ;;
-        run) options='--detach --check --diff --json --help' ;;
-        stop) options='--keep --force --check --diff --json --help' ;;
-        exec) options='--user --env --workdir --check --json --help' ;;
-        logs) options='--follow --json --help' ;;
-        addnetwork) options='--internet --expose --check --diff --json --help' ;;
+        '') options='--json --version --help'
+            names='@VERBS@' ;;
+@OPTIONS@
     esac
     case $verb:$count in
-        rmi:0 | run:0) names=$("${COMP_WORDS[0]}" completion images 2>/dev/null) ;;
-        stop:0 | start:0 | exec:0 | logs:0 | addnetwork:0 | info:0 | peer:[01])
-            names=$("${COMP_WORDS[0]}" completion containers 2>/dev/null) ;;
+        rmi:0 | run:0 | create:0) names=$("${COMP_WORDS[0]}" completion images 2>/dev/null) ;;
+        start:* | stop:* | restart:* | kill:* | rm:* | inspect:* | cp:[01] | peer:[01] | 'peer add':[01] | \\
+        'peer rm':[01] | exec:0 | logs:0 | port:0 | top:0 | addnetwork:0 | info:0 | 'network add':0 | 'network rm':0)
+            names=$("${COMP_WORDS[0]}" completion containers 2>/dev/null) ;;&
+        peer:0) names+=' add rm' ;;
+        cp:[01]) compopt -o default -o nospace; names=$(printf '%s: ' $names) ;;
+        network:0) names='add rm' ;;
         down:0) names=$("${COMP_WORDS[0]}" completion stacks 2>/dev/null) ;;
         up:0) compopt -o default ;;
         completion:0) names='bash images containers stacks' ;;
@@ -70,6 +71,19 @@ _conductor() {
 }
 complete -F _conductor conductor
 """
+
+
+def bash() -> str:
+    """Return the completion file, with the verbs and options of the parser."""
+    from .parser import make_parser
+
+    verbs = make_parser()[1]
+    options = [
+        f"        '{name}') options='{' '.join(o for o in verb.option_strings() if o.startswith('--'))}' ;;"
+        for name, verb in verbs.items()
+    ]
+    words = dict.fromkeys(name.partition(" ")[0] for name in verbs)
+    return _BASH.replace("@VERBS@", " ".join(words)).replace("@OPTIONS@", "\n".join(options))
 
 
 def names(what: str) -> list[str]:

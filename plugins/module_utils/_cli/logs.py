@@ -17,12 +17,17 @@ from .._engine.settings import Settings
 from .output import shown
 
 _CHUNK = 1 << 16
+# Bytes from the end in which the last lines are searched: root in the container may have made the file any size.
+_LONGEST_TAIL = 16 << 20
 # Seconds between two reads. The standard library has no inotify(7).
 _PAUSE = 0.2
 
 
-def print_log(settings: Settings, name: str, follow: bool) -> None:
-    """Print the log to standard output. With `follow`, continue until the container has ended or is removed."""
+def print_log(settings: Settings, name: str, follow: bool, tail: int | None = None) -> None:
+    """Print the log to standard output, only its last `tail` lines unless that is None.
+
+    With `follow`, continue until the container has ended or is removed.
+    """
     path = ContainerPaths.of(settings.container_dir, name).log
     write = _to_terminal if os.isatty(1) else _write_all
     try:
@@ -31,6 +36,8 @@ def print_log(settings: Settings, name: str, follow: bool) -> None:
         # The container has never run.
         return
     try:
+        if tail is not None:
+            os.lseek(fd, _begin_of_last(fd, tail), os.SEEK_SET)
         # Up to the current end only: a container that writes faster than we read would keep us forever.
         _copy(fd, os.fstat(fd).st_size, write)
         while follow:
@@ -42,6 +49,23 @@ def print_log(settings: Settings, name: str, follow: bool) -> None:
             time.sleep(_PAUSE)
     finally:
         os.close(fd)
+
+
+def _begin_of_last(fd: int, lines: int) -> int:
+    """Return the position at which the last `lines` lines begin; 0 if there are fewer, or in the last 16 MiB."""
+    end = os.fstat(fd).st_size
+    position, left = end, lines
+    while position > max(0, end - _LONGEST_TAIL):
+        size = min(_CHUNK, position)
+        position -= size
+        data = os.pread(fd, size, position)
+        # The line end at the very end ends the last line.
+        upper = len(data) - 1 if position + size == end and data.endswith(b"\n") else len(data)
+        while left and (found := data.rfind(b"\n", 0, upper)) >= 0:
+            left, upper = left - 1, found
+        if not left:
+            return position + upper + 1 if lines else end
+    return position
 
 
 def _is_running(settings: Settings, name: str) -> bool:

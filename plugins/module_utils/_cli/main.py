@@ -8,32 +8,11 @@ from __future__ import annotations
 import os
 import sys
 
-from .._errors import (
-    ConductorError,
-    Conflict,
-    Damaged,
-    EffectFailed,
-    HostNotCapable,
-    InvalidInput,
-    LockTimeout,
-    NotFound,
-    name_in_message,
-    one_line,
-)
+from .._errors import ConductorError, EffectFailed, HostNotCapable, name_in_message, one_line
+from .exit_status import status_of
 
 # Characters. Errors of a build include the end of its log.
 _LONGEST_ERROR = 4000
-
-# By error class; the help text in parser.py documents them. 2 is the status of argparse.
-EXIT = {
-    NotFound: 3,
-    Conflict: 4,
-    InvalidInput: 5,
-    HostNotCapable: 6,
-    Damaged: 7,
-    EffectFailed: 8,
-    LockTimeout: 9,
-}
 
 
 def main() -> None:
@@ -74,12 +53,16 @@ def _run(argv: list[str]) -> int:
     args = parse(argv)
     if args.needs_root and os.geteuid():
         raise HostNotCapable("root is required on the host", "run the command with sudo")
-    from . import commands
-
+    # importlib would take a millisecond to import.
+    commands = __import__(f"{__package__}.commands.{args.group}", fromlist=[args.verb])
     try:
-        return getattr(commands, f"do_{args.verb}")(args)
+        return getattr(commands, f"do_{args.verb.replace(' ', '_')}")(args)
     except ConductorError as error:
-        name_in_message(error, getattr(args, "name", None))
+        from .hints import use_own_words
+
+        name = getattr(args, "name", None)
+        name_in_message(error, name)
+        use_own_words(error, name, args.verb)
         raise
 
 
@@ -96,7 +79,7 @@ def _failed(error: ConductorError, as_json: bool) -> int:
     except OSError:
         # The streams are closed.
         pass
-    return next((code for kind, code in EXIT.items() if isinstance(error, kind)), EXIT[EffectFailed])
+    return status_of(error)
 
 
 def _have_standard_streams() -> None:

@@ -55,7 +55,7 @@ def test_up_starts_the_stack_of_a_file_in_json_or_yaml(command, tmp_path):
 
     (tmp_path / ".env").write_text("COMMAND=sleep 1000\n")
     compose.write_text(COMPOSE)
-    assert "restart" in command("up", str(compose), status=4).stderr
+    assert "Use --restart to restart it" in command("up", str(compose), status=4).stderr
     command("up", str(compose), "--restart")
     assert command.json("info", "web")["containers"][0]["command"] == ["sleep", "1000"]
     assert command.json("info", "web")["networks"][0]["peers"] == [{"peer": "db", "ports": []}]

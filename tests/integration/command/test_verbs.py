@@ -185,7 +185,7 @@ def test_run_starts_an_existing_container_with_its_data(command):
     until(lambda: command.json("ps")["containers"][0]["state"] == "exited", "it has ended")
     command("run", "debian", "box", "--", "/bin/sleep", "infinity")
     assert actions(command("run", "debian", "box", "--", "/bin/sleep", "infinity")) == ["it is already running"]
-    assert "restart" in command("run", "debian", "box", "--", "/bin/cat", status=4).stderr
+    assert "Run conductor stop --keep box first" in command("run", "debian", "box", "--", "/bin/cat", status=4).stderr
 
 
 def test_a_container_with_a_network_is_started_again_by_its_policy(command):

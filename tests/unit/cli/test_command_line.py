@@ -1,14 +1,20 @@
 """The host command: arguments, output, and the installed files."""
 
+import ast
 import contextlib
 import os
+import re
+import shlex
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
+import yaml
 from ansible_collections.conductor.containers.plugins.module_utils import _errors
 from ansible_collections.conductor.containers.plugins.module_utils._cli import completion, output, parser
+from ansible_collections.conductor.containers.plugins.module_utils._cli.exit_status import EXIT
+from ansible_collections.conductor.containers.plugins.module_utils._cli.hints import use_own_words
 from ansible_collections.conductor.containers.plugins.module_utils._cli.install.plan import (
     File,
     RemoveFile,
@@ -16,7 +22,6 @@ from ansible_collections.conductor.containers.plugins.module_utils._cli.install.
     plan_files,
 )
 from ansible_collections.conductor.containers.plugins.module_utils._cli.install.program import MARKS, program
-from ansible_collections.conductor.containers.plugins.module_utils._cli.main import EXIT
 from ansible_collections.conductor.containers.plugins.module_utils._engine import text_table
 from ansible_collections.conductor.containers.plugins.module_utils._kernel import stream_pump as relay
 
@@ -66,7 +71,8 @@ def test_expose_is_a_pair_or_a_mapping(capsys):
 @pytest.mark.parametrize(
     ("argv", "told"),
     [
-        ([], "VERB"),
+        (["--json"], "VERB"),
+        (["network"], "network add"),
         (["frobnicate"], "frobnicate"),
         (["stop"], "NAME"),
         (["ps", "--check"], "unrecognized arguments: --check"),
@@ -92,10 +98,91 @@ def test_wrong_usage_is_one_line_with_a_pointer_to_help(capsys, argv, told):
 def test_help_of_every_verb_has_a_valid_example(verb):
     text = VERBS[verb].format_help()
     examples = [line.split("  ")[0] for line in text.partition("example")[2].replace("  conductor", "\n").splitlines()]
-    examples = [line.strip().partition(" > ")[0].split() for line in examples if line.startswith(f" {verb}")]
+    examples = [shlex.split(line.partition(" > ")[0]) for line in examples if line.startswith(f" {verb}")]
     assert examples
     for words in examples:
         assert parser.parse(words).verb == verb
+
+
+def test_without_arguments_the_help_is_printed(capsys):
+    with pytest.raises(SystemExit) as ended:
+        parser.parse([])
+    assert ended.value.code == 0 and "verbs:" in capsys.readouterr().out
+
+
+def test_version_is_that_of_the_collection(capsys):
+    with pytest.raises(SystemExit) as ended:
+        parser.parse(["--version"])
+    version = yaml.safe_load((ROOT / "galaxy.yml").read_text())["version"]
+    assert ended.value.code == 0 and capsys.readouterr().out == f"conductor {version}\n"
+
+
+def test_verbs_of_two_words():
+    args = parser.parse(["--json", "network", "add", "-i", "box"])
+    assert (args.verb, args.name, args.internet, args.json) == ("network add", "box", True, True)
+    assert (parser.parse(["network", "rm", "box"]).verb, parser.parse(["peer", "rm", "a", "b"]).verb) == (
+        "network rm",
+        "peer rm",
+    )
+    args = parser.parse(["peer", "rm", "b"])
+    assert (args.verb, args.name, args.peer) == ("peer", "rm", "b"), "containers may have these names"
+
+
+def test_options_of_a_new_container(capsys):
+    words = "run -e A=1 -e B=x=y -v /srv:/data:ro -p 8080:80 -p [::1]:53:5353/udp -m 1g --restart always debian box"
+    args = parser.parse(words.split())
+    assert args.env == [("A", "1"), ("B", "x=y")]
+    assert args.volume == [{"source": "/srv", "target": "/data", "read_only": True, "idmap": True}]
+    assert parser.parse(["run", "-v", "/a:/b:noidmap", "debian", "box"]).volume[0]["idmap"] is False
+    assert args.publish == [
+        {"host_port": "8080", "container_port": "80"},
+        {"host_port": "53", "container_port": "5353", "host_ip": "::1", "protocol": "udp"},
+    ]
+    assert (args.memory, args.restart, args.rm) == ("1g", "always", False)
+    for wrong in (["-p", "80"], ["-p", ":80"], ["-v", "data:/data"], ["-v", "/a"], ["-v", "/a:/b:x"], ["-e", "A"]):
+        assert repr(wrong[1]) in refused(capsys, "run", *wrong, "debian", "box")
+    assert "--rm: not allowed with" in refused(capsys, "run", "-d", "--rm", "debian", "box")
+
+
+def test_several_containers():
+    for verb in ("start", "stop", "restart", "kill", "rm", "inspect"):
+        assert parser.parse([verb, "a", "b"]).names == ["a", "b"], verb
+
+
+# Hints.
+
+MODULE_WORDS = re.compile(r"\bconductor_\w+|\bstate[=:]|\b(?:force|restart|recreate)(?:=|: )true")
+
+# About options that no verb has.
+NOT_OF_VERBS = {
+    "make it one layer: export it (state=exported) and import the archive (source)",
+    "omit it to allow every port, or use state: absent to allow none",
+}
+
+
+def hints():
+    """Each hint of an error in the code: the strings after the first of a call that makes an error."""
+    kinds = {kind.__name__ for kind in EXIT} | {"container_not_found"}
+    for file in (ROOT / "plugins/module_utils").rglob("*.py"):
+        # Errors of a stack are about options of its file.
+        if "_stack" in file.parts:
+            continue
+        for call in ast.walk(ast.parse(file.read_text())):
+            if isinstance(call, ast.Call) and getattr(call.func, "id", "") in kinds:
+                for argument in call.args[1:]:
+                    yield from (n.value for n in ast.walk(argument) if isinstance(n, ast.Constant) and n.value)
+
+
+def test_hints_name_commands_instead_of_options_of_modules():
+    found = {hint for hint in hints() if isinstance(hint, str) and MODULE_WORDS.search(hint)} - NOT_OF_VERBS
+    assert len(found) > 10
+    for hint in found:
+        error = _errors.Conflict("x", hint)
+        use_own_words(error, "box", "run")
+        assert not MODULE_WORDS.search(error.hint), hint
+    error = _errors.Conflict("container box is not running", "start it with conductor_container state=started")
+    use_own_words(error, "box", "run")
+    assert str(error) == "container box is not running. Run conductor start box."
 
 
 def test_help_says_that_stop_deletes():
@@ -206,16 +293,18 @@ def test_relay_copies_input_and_output_until_the_deadline_or_the_end():
 
 def test_completion_knows_every_verb_and_option():
     def offered(*words):
-        script = f'{completion.BASH}\nCOMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _conductor; echo "${{COMPREPLY[@]}}"'
+        script = f'{completion.bash()}\nCOMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _conductor; echo "${{COMPREPLY[@]}}"'
         done = subprocess.run(
             ["bash", "-c", script, "bash", "conductor", *words], capture_output=True, text=True, check=True
         )
         return set(done.stdout.split())
 
-    assert offered("") == set(VERBS)
+    assert offered("") == {name.split()[0] for name in VERBS}
     for name, verb in VERBS.items():
-        options = {option for action in verb._actions for option in action.option_strings if option.startswith("--")}
-        assert offered(name, "--") == options, name
+        options = {option for option in verb.option_strings() if option.startswith("--")}
+        assert offered(*name.split(), "--") == options, name
+    assert offered("network", "") == {"add", "rm"} and {"add", "rm"} <= offered("peer", "")
+    assert offered("run", "--restart", "") == {"no", "on-failure", "always", "unless-stopped"}
 
 
 def test_program_runs_the_bundle_and_has_a_mark():

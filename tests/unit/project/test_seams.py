@@ -16,7 +16,6 @@ TARGET = re.compile(r"(?:_[a-z]+(?:\.[a-z_0-9]+)+|os|signal|sys|time):[A-Za-z_.0
 # Names that begin with an underscore, by file: of the standard library and of Ansible, which have no public ones.
 PRIVATE_ALLOWED = {
     "tests/integration/support/warm_modules.py": {"basic._ANSIBLE_ARGS", "basic._ANSIBLE_PROFILE"},
-    "tests/unit/cli/test_command_line.py": {"verb._actions"},
 }
 # Ways of a text to replace a name of a module, and texts that may, by file.
 REPLACES = re.compile(r"module_utils\(|import_module\(|\bsetattr\(|\b(?!self\.)[a-z]\w*\.(?:_[a-z]\w*|[A-Z]\w+) = ")

@@ -1,0 +1,70 @@
+# Copyright: (c) 2026, the conductor.containers authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Values of arguments. The functions raise ArgumentTypeError, whose text argparse prints."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def expose_value(text: str) -> str | dict[str, str]:
+    """Return an entry of the option expose of conductor_network: a string, or a dictionary for KEY=VALUE,..."""
+    if "=" not in text:
+        return text
+    pairs = [part.partition("=") for part in text.split(",")]
+    value = {key: given for key, _, given in pairs}
+    if not all(given for _, _, given in pairs) or len(value) != len(pairs):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of KEY=VALUE, each key once")
+    return value
+
+
+def published(text: str) -> dict[str, str]:
+    """Return an entry of the option expose of conductor_network for [ADDRESS:]HOST_PORT:CONTAINER_PORT[/udp]."""
+    ports, _, protocol = text.partition("/")
+    address, _, host_port = ports.rpartition(":")[0].rpartition(":")
+    container_port = ports.rpartition(":")[2]
+    if not host_port or not container_port:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not [ADDRESS:]HOST_PORT:CONTAINER_PORT[/PROTOCOL], for example 8080:80"
+        )
+    return {
+        "host_port": host_port,
+        "container_port": container_port,
+        **({"host_ip": address.strip("[]")} if address else {}),
+        **({"protocol": protocol} if protocol else {}),
+    }
+
+
+def volume(text: str) -> dict[str, object]:
+    """Return an entry of the option mounts of conductor_container for SOURCE:TARGET[:ro][,noidmap]."""
+    source, _, rest = text.partition(":")
+    target, _, modes = rest.partition(":")
+    given = set(modes.split(",")) - {""}
+    if not source.startswith("/") or not target.startswith("/") or given - {"ro", "rw", "noidmap"}:
+        raise argparse.ArgumentTypeError(f"{text!r} is not SOURCE:TARGET[:ro,noidmap] with two absolute paths")
+    return {"source": source, "target": target, "read_only": "ro" in given, "idmap": "noidmap" not in given}
+
+
+def variable(text: str) -> tuple[str, str]:
+    """Return name and value of an environment variable."""
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return name, value
+
+
+def seconds(text: str) -> float:
+    try:
+        if 0 < (seconds := float(text)) < 1e6:
+            return seconds
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+
+
+def lines(text: str) -> int:
+    """Return a number of lines."""
+    if text.isascii() and text.isdigit():
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of lines")

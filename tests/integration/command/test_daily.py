@@ -1,0 +1,167 @@
+"""The verbs of every day: options of run, several containers, signals, files, processes, and what they print."""
+
+import json
+import subprocess
+
+import pytest
+from host_command import PROGRAM, actions, at
+from waiting import until
+
+
+def containers(command):
+    """The facts of all containers, by name."""
+    return {one["name"]: one for one in command.json("ps")["containers"]}
+
+
+def test_options_of_run_are_those_of_the_module(command):
+    host = command.host
+    host.run("mkdir", "-p", "/run/data")
+    options = [
+        "-e",
+        "A=1",
+        "-e",
+        "B=x y",
+        "-v",
+        "/run/data:/data:ro,noidmap",
+        "-m",
+        "64m",
+        "-p",
+        "8080:80",
+        "--restart",
+        "always",
+    ]
+    command("run", *options, "debian", "web", "--", "/bin/sleep", "infinity")
+    same = {
+        "env": {"A": "1", "B": "x y"},
+        "mounts": [{"source": "/run/data", "target": "/data", "read_only": True, "idmap": False}],
+        "memory": "64m",
+        "restart_policy": "always",
+        "network": {"expose": ["80-8080"]},
+    }
+    assert not host.module("conductor_container", name="web", **same)["changed"]
+    assert command("port", "web").stdout == "80/tcp -> *:8080\n"
+    assert actions(command("run", *options, "debian", "web")) == ["it is already running"]
+    assert (
+        actions(command("network", "rm", "web"))[-1].startswith("update the firewall")
+        or not command.json("port", "web")["expose"]
+    )
+    assert command("port", "web").stdout == ""
+    command("stop", "web")
+    host.run("rm", "-r", "/run/data")
+
+
+def test_create_does_not_start(command):
+    assert (
+        actions(command("create", "debian", "box", "--", "/bin/sleep", "infinity"))[-1]
+        == "create container box from image debian"
+    )
+    assert containers(command)["box"]["state"] == "created"
+
+
+def test_run_once_prints_returns_the_status_and_leaves_nothing(command):
+    argv = ["run", "--rm", "debian", "trial", "--", "/bin/sh", "-c", "echo out; exit 7"]
+    assert command(*argv, status=7).stdout == "out\n"
+    assert containers(command) == {}
+    command("run", "debian", "box")
+    command("exec", "box", "--", "touch", "/root/data")
+    assert "container box exists" in command("run", "--rm", "debian", "box", status=4).stderr
+    command("exec", "box", "--", "test", "-e", "/root/data")
+
+
+def test_run_once_that_is_interrupted_leaves_nothing(command):
+    argv = ["run", "--rm", "debian", "trial", "--", "/bin/sh", "-c", "echo up; sleep 1000"]
+    running = command.host.popen(PROGRAM, *argv, stdout=subprocess.PIPE)
+    assert running.stdout.readline() == b"up\n"
+    command.host.run("pkill", "-INT", "-f", f"^/usr/bin/python3 -IS {PROGRAM} run")
+    assert running.wait(20) == 130
+    assert containers(command) == {}
+
+
+def test_several_containers_of_which_one_fails(command):
+    for name in ("a", "b"):
+        command("run", "debian", name)
+    done = command("stop", "--keep", "a", "nobody", "b", status=3)
+    assert "container nobody does not exist" in done.stderr and done.stdout.count("stop container") == 2
+    assert {one["state"] for one in containers(command).values()} == {"stopped"}
+    told = json.loads(command("--json", "start", "a", "nobody", status=3).stdout)["results"]
+    assert told["a"]["changed"] and told["nobody"]["failed"]
+    before = containers(command)["a"]["pid"]
+    command("restart", "a", "b")
+    after = containers(command)
+    assert {one["state"] for one in after.values()} == {"running"} and after["a"]["pid"] != before
+    assert "container a is running. Run conductor stop --keep a" in command("rm", "a", status=4).stderr
+    command("stop", "--keep", "b")
+    assert actions(command("rm", "b"))[-1] == "remove container b"
+    command("rm", "-f", "a")
+    assert containers(command) == {}
+
+
+def test_kill_sends_a_signal(command):
+    command(
+        "run", "debian", "box", "--", "/bin/sh", "-c", "trap 'echo told' HUP; echo ready; while :; do sleep 0.1; done"
+    )
+    until(lambda: command("logs", "box").stdout == "ready\n", "the trap is set")
+    assert actions(command("kill", "-s", "HUP", "box")) == ["send signal 1 to container box"]
+    until(lambda: command("logs", "box").stdout == "ready\ntold\n", "it has got it")
+    command("kill", "box")
+    until(lambda: containers(command)["box"]["state"] == "exited", "it has ended")
+    assert containers(command)["box"]["exit_code"] == 137
+    assert "Run conductor start box" in command("kill", "box", status=4).stderr
+    assert "'NO' is not a signal" in command("kill", "-s", "NO", "box", status=5).stderr
+
+
+def test_cp_copies_in_and_out(box):
+    host = box.host
+    host.run("sh", "-c", "mkdir -p /run/test/d; echo in > /run/test/file; echo deep > /run/test/d/deep")
+    box("cp", "/run/test/file", "box:/root/")
+    box("cp", "/run/test/d", "box:/root")
+    assert box("exec", "box", "--", "cat", "/root/file", "/root/d/deep").stdout == "in\ndeep\n"
+    box("exec", "box", "--", "sh", "-c", "echo out > /root/file")
+    host.run("sh", "-c", f"cd /run/test && {PROGRAM} cp box:/root/file . && {PROGRAM} cp box:/root/d/ copied")
+    assert host.run("cat", "/run/test/file", "/run/test/copied/deep").stdout == "out\ndeep\n"
+    assert "must be NAME:PATH" in box("cp", "/run/test/file", "/run/other", status=5).stderr
+    assert "must be NAME:PATH" in box("cp", "a:/x", "b:/x", status=5).stderr
+    host.run("rm", "-r", "/run/test")
+
+
+def test_what_runs_and_what_it_uses(box):
+    facts = json.loads(box("inspect", "box").stdout)["containers"]
+    assert facts[0]["name"] == "box" and facts[0] == {**containers(box)["box"], "usage": facts[0]["usage"]}
+    lines = box("top", "box").stdout.splitlines()
+    assert lines[0].split()[:2] == ["PID", "USER"] and "/bin/bash" in lines[1]
+    rows = [line.split() for line in box("stats").stdout.splitlines()]
+    assert rows[0][:2] == ["NAME", "MEMORY"] and rows[1][0] == "box"
+    assert box("ps", "-q").stdout == "box\n"
+    assert box("ps", "--format", r"{name}\t{state}").stdout == "box\trunning\n"
+    assert "no fact 'nothing'" in box("ps", "--format", "{nothing}", status=5).stderr
+
+
+def test_logs_can_begin_with_the_last_lines(command):
+    command("run", "debian", "box", "--", "/bin/sh", "-c", "seq 1 30000; exec sleep infinity")
+    until(lambda: command("logs", "box").stdout.endswith("30000\n"), "it has printed")
+    assert command("logs", "--tail", "3", "box").stdout == "29998\n29999\n30000\n"
+    assert len(command("logs", "-n", "20000", "box").stdout.splitlines()) == 20000
+    assert command("logs", "-n", "40000", "box").stdout == command("logs", "box").stdout
+    assert command("logs", "-n", "0", "box").stdout == ""
+
+
+@pytest.mark.parametrize("answer", ["n", "y"])
+def test_stop_asks_on_a_terminal(command, answer):
+    command("run", "debian", "box")
+    shell = command.terminal()
+    shell.sendline("conductor stop box")
+    shell.expect_exact("Delete box with all data? [y/N] ")
+    said = at(shell, answer)
+    assert ("remove container box" in said) == (answer == "y") and ("nothing was deleted" in said) == (answer == "n")
+    assert (containers(command) == {}) == (answer == "y")
+    shell.close(force=True)
+
+
+def test_stop_does_not_ask_without_a_terminal_or_with_yes(command):
+    command("run", "debian", "box")
+    command("stop", "box")
+    command("run", "debian", "box")
+    shell = command.terminal()
+    assert "remove container box" in at(shell, "conductor stop -y box")
+    shell.close(force=True)
+    assert containers(command) == {}
