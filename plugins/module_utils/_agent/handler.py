@@ -170,7 +170,9 @@ def _enter(arguments: list[str], run: Callable[[ProcessId, Cgroup, Command], int
         raise InvalidInput("the request must have a container, a user and a command")
     name, user, *argv = arguments
     container = _find(name)
-    code = run(container.process, container.cgroup, container.command(tuple(argv), parse_user(user, "user")))
+    code = run(
+        container.process, container.cgroup, container.command(tuple(argv), parse_user(user, "user"), login=True)
+    )
     return code if code >= 0 else 128 - code
 
 

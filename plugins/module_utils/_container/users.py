@@ -9,6 +9,7 @@ The files are parsed here, since NSS would load libraries of the container into 
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 
 from .._errors import InvalidInput
@@ -20,12 +21,20 @@ _MAX_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class User:
-    """Ids of a user and its groups, and its home directory."""
+    """Ids of a user and its groups, its home directory, name ("" without an entry) and login shell."""
 
     uid: int
     gid: int
     groups: tuple[int, ...]
     home: str
+    name: str = ""
+    shell: str = "/bin/sh"
+
+    @property
+    def login_variables(self) -> dict[str, str]:
+        """Variables that login(1) and sshd(8) set, besides HOME and PATH."""
+        name = self.name or str(self.uid)
+        return {"USER": name, "LOGNAME": name, "SHELL": self.shell}
 
 
 def resolve_user(text: str, roots: list[str]) -> User:
@@ -37,7 +46,7 @@ def resolve_user(text: str, roots: list[str]) -> User:
     passwd = _table(roots, "etc/passwd", 7, ids=(2, 3), mention=name)
     entry = next((row for row in passwd if row[0] == name), None)
     if entry is None and _is_id(name):
-        entry = next((row for row in passwd if row[2] == name), [name, "", name, "0", "", "/", ""])
+        entry = next((row for row in passwd if row[2] == name), ["", "", name, "0", "", "/", ""])
     if entry is None:
         raise InvalidInput(f"there is no user {name!r} in the container", "create it in the image, or give its uid")
     groups = _table(roots, "etc/group", 4, ids=(2,), mention=group or entry[0])
@@ -50,8 +59,21 @@ def resolve_user(text: str, roots: list[str]) -> User:
             )
         gid = int(row[2]) if row else int(group)
     else:
-        member_of = [int(row[2]) for row in groups if entry[0] in row[3].split(",")]
-    return User(int(entry[2]), gid, tuple(dict.fromkeys([gid, *member_of])), entry[5] or "/")
+        member_of = [int(row[2]) for row in groups if entry[0] and entry[0] in row[3].split(",")]
+    all_groups = tuple(dict.fromkeys([gid, *member_of]))
+    return User(int(entry[2]), gid, all_groups, entry[5] or "/", entry[0], entry[6] or "/bin/sh")
+
+
+def system_environment(root: str) -> dict[str, str]:
+    """Return the variables in /etc/environment below `root`, as pam_env(8) reads it for logins."""
+    lines = (_read(root, "etc/environment") or "").split("\n")
+    pairs = [line.strip().removeprefix("export ").partition("=") for line in lines if not line.lstrip().startswith("#")]
+    found = {name.strip(): value.strip() for name, equals, value in pairs if equals}
+    return {
+        name: value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"" else value
+        for name, value in found.items()
+        if re.fullmatch(r"\w+", name, re.ASCII) and "\0" not in value
+    }
 
 
 def require_ids(text: str, user: User, size: int) -> None:

@@ -40,13 +40,17 @@ _EXEC_TIMEOUT = 10.0
 
 @dataclass(frozen=True)
 class Command:
-    """A command to run inside. `working_dir` is a path inside; `confinement` is the container's."""
+    """A command to run inside. `working_dir` is a path inside; `confinement` is the container's.
+
+    `login`: whether it has the environment of a login by ssh.
+    """
 
     argv: tuple[str, ...]
     user: str
     env: tuple[tuple[str, str], ...]
     working_dir: str
     confinement: Confinement
+    login: bool = False
 
 
 def pipes() -> tuple[tuple[int, int, int], tuple[int, int, int]]:
@@ -306,6 +310,7 @@ def become_command(
         working_dir=command.working_dir,
         confinement=command.confinement,
         limits=limits,
+        login=command.login,
     )
 
 

@@ -21,7 +21,7 @@ from ..seccomp.filters import SeccompFilter
 from ..spec import capabilities
 from ..spec.container import ContainerSpec
 from ..spec.ulimits import Ulimit
-from ..users import resolve_user
+from ..users import resolve_user, system_environment
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -54,13 +54,18 @@ def become_and_exec(
     working_dir: str,
     confinement: Confinement,
     limits: Limits,
+    login: bool = False,
 ) -> None:
     """Become `user` within `confinement` and `limits`, and execute `argv`. Does not return.
 
+    With `login`, the command has the environment that a login by ssh would give it, and `working_dir` is only used if
+    the user's home directory cannot be.
     Requires that the process is in all of the container's namespaces, with the container's root as its root. Raises
     InvalidInput or EffectFailed.
     """
     who = resolve_user(user, ["/"])
+    # Read as root inside, as by sshd(8).
+    of_login = {**who.login_variables, **system_environment("/")} if login else {}
     permitted = syscalls.permitted_capabilities()
     # Ignored signals stay ignored after an exec (execve(2)): SIGPIPE, by Python, and SIGHUP, by nohup(1).
     for number in range(1, signal.NSIG):
@@ -84,9 +89,10 @@ def become_and_exec(
             syscalls.capset(capabilities.mask(confinement.bounding) & permitted)
     except OSError as error:
         raise EffectFailed(f"user {user}: {syscalls.strerror(error)}", _hint(error, confinement)) from None
-    environment = {"PATH": DEFAULT_PATH, "HOME": who.home, "container": "conductor", **dict(env)}
+    environment = {"PATH": DEFAULT_PATH, "HOME": who.home, "container": "conductor", **of_login, **dict(env)}
     try:
-        os.chdir(to_bytes(working_dir))
+        if not (login and _is_entered(who.home)):
+            os.chdir(to_bytes(working_dir))
     except OSError as error:
         raise EffectFailed(
             f"working directory {working_dir}: {error.strerror}",
@@ -99,6 +105,15 @@ def become_and_exec(
             f"{argv[0]}: {error.strerror}",
             _hint(error, confinement, "give a program in the container's file system"),
         ) from None
+
+
+def _is_entered(directory: str) -> bool:
+    """Change to `directory`. Returns whether that was possible."""
+    try:
+        os.chdir(to_bytes(directory))
+    except OSError:
+        return False
+    return True
 
 
 def _hint(error: OSError, confinement: Confinement, otherwise: str = "") -> str:

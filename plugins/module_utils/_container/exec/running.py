@@ -39,14 +39,19 @@ class RunningContainer:
         user: str | None = None,
         env: Iterable[tuple[str, str]] = (),
         working_dir: str | None = None,
+        login: bool = False,
     ) -> Command:
-        """Return a command with the container's confinement. User, environment and directory default to its own."""
+        """Return a command with the container's confinement. User, environment and directory default to its own.
+
+        With `login`, it has the environment of a login by ssh.
+        """
         return Command(
             argv=argv,
             user=user or self.spec.user,
             env=tuple({**dict(self.spec.env), **dict(env)}.items()),
             working_dir=working_dir or self.spec.working_dir,
             confinement=Confinement.of(self.spec, filter_at(self.seccomp, self.spec)),
+            login=login,
         )
 
 
