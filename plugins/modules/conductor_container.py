@@ -74,7 +74,7 @@ options:
         in its range of ids, see O(userns).
     type: str
   hostname:
-    description: Host name inside. Defaults to the container's name.
+    description: Host name inside. Defaults to the container's name, with C(-) in place of C(_).
     type: str
   mounts:
     description: Mounts besides the root file system.

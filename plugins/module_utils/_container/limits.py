@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
 from .._errors import HostNotCapable
@@ -61,3 +62,11 @@ def _check(asked: rlimits.Limits) -> None:
             "set a lower limit, or give root the capability SYS_RESOURCE"
             + (" and raise the sysctl fs.nr_open" if name == "nofile" else ""),
         )
+
+
+def cpu_warnings(name: str, cpus: float) -> list[str]:
+    """Return a warning if container `name` is allowed more CPUs than the host has."""
+    present = os.cpu_count() or 1
+    if cpus <= present:
+        return []
+    return [f"container {name}: cpus: {cpus:g} has no effect, since the host has {present}"]

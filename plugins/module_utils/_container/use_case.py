@@ -30,7 +30,7 @@ from .cgroup_paths import container_cgroup
 from .error_context import about_container
 from .facts import container_facts
 from .id_ranges import SUBGID, SUBUID, assigned_ids, read_ids, subid_files
-from .limits import has_cgroup_limits, set_cgroup_limits
+from .limits import cpu_warnings, has_cgroup_limits, set_cgroup_limits
 from .plan.container import (
     ApplyLimits,
     CancelStop,
@@ -267,7 +267,11 @@ class ContainerCase(UseCase[ContainerView]):
 
     def result(self, observed: ContainerView, run: Run[ContainerView]) -> dict:
         facts = container_facts(self.settings, self.name)
-        warnings = [*run.all_warnings(), *boot_warnings([self.name] if self.changes.get("autostart") else [])]
+        warnings = [
+            *run.all_warnings(),
+            *boot_warnings([self.name] if self.changes.get("autostart") else []),
+            *cpu_warnings(self.name, self.changes.get("cpus", 0)),
+        ]
         values = {"container": facts, **({"warnings": warnings} if warnings else {})}
         if self.detach:
             return values

@@ -14,6 +14,7 @@ from .._build.use_case import ImageCase
 from .._container import store
 from .._container.error_context import about_container
 from .._container.facts import container_facts
+from .._container.limits import cpu_warnings
 from .._container.plan.container import (
     StartProcess,
     UpdateSpec,
@@ -308,7 +309,8 @@ class StackCase(UseCase[StackView]):
 
     def result(self, observed: StackView, run: Run[StackView]) -> dict[str, Any]:
         autostarts = [name for name, case in self.cases.items() if case.changes.get("autostart")]
-        warnings = [*self.warnings, *run.all_warnings(), *boot_warnings(autostarts)]
+        cpus = [text for name, case in self.cases.items() for text in cpu_warnings(name, case.changes.get("cpus", 0))]
+        warnings = [*self.warnings, *run.all_warnings(), *boot_warnings(autostarts), *cpus]
         if self.prune:
             of = f"so it is not known whether its container belongs to stack {self.stack.name}"
             warnings += [f"{problem.rstrip('.')} ({of})" for problem in observed.others.damaged]

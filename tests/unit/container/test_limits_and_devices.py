@@ -1,6 +1,7 @@
 """Resource limits and devices: options, and their form on disk."""
 
 import pytest
+from ansible_collections.conductor.containers.plugins.module_utils._container.limits import cpu_warnings
 from ansible_collections.conductor.containers.plugins.module_utils._container.mounts import MASKED, per_cpu_paths
 from ansible_collections.conductor.containers.plugins.module_utils._container.spec.container import ContainerSpec
 from ansible_collections.conductor.containers.plugins.module_utils._container.spec.devices import Device, parse_devices
@@ -23,6 +24,12 @@ limits = st.integers(-1, 2**63 - 1)
 def test_a_limit_is_read_as_it_is_written(name, one, other):
     limit = Ulimit(name, smaller_limit(one, other), other)
     assert Ulimit.parse(str(limit), "ulimits") == limit
+
+
+def test_more_cpus_than_the_host_has_are_a_warning():
+    assert cpu_warnings("web", 0) == [] == cpu_warnings("web", 0.5)
+    (warning,) = cpu_warnings("web", 100000)
+    assert "container web: cpus: 100000 has no effect" in warning
 
 
 @given(limits, limits)

@@ -7,6 +7,7 @@ from ansible_collections.conductor.containers.plugins.module_utils._container.sp
 from ansible_collections.conductor.containers.plugins.module_utils._container.spec.container import ContainerSpec
 from ansible_collections.conductor.containers.plugins.module_utils._container.spec.merge import merge, parse_changes
 from ansible_collections.conductor.containers.plugins.module_utils._container.spec.signals import parse_signal
+from ansible_collections.conductor.containers.plugins.module_utils._container.spec.values import parse_hostname
 from ansible_collections.conductor.containers.plugins.module_utils._container.supervisor.policy import (
     backoff,
     should_restart,
@@ -174,3 +175,11 @@ def test_mount_of_host_sysctls_requires_privileged_and_host_ids():
     ):
         with pytest.raises(InvalidInput, match="is in /proc"):
             parse_changes({**given, "mounts": [mount]})
+
+
+@pytest.mark.parametrize(
+    ("name", "hostname"),
+    [("web", "web"), ("My_Box", "My-Box"), ("a_.b-", "a.b"), ("db__1.example", "db-1.example"), ("x" * 63, "x" * 63)],
+)
+def test_default_host_name_is_one(name, hostname):
+    assert merge(None, {"name": name, "image": "debian"}).hostname == hostname == parse_hostname(hostname, "hostname")

@@ -187,7 +187,7 @@ class ContainerSpec:
         "",
         kind=text,
         parse=parse_hostname,
-        option=Option("str", ("Host name inside. Defaults to the container's name.",)),
+        option=Option("str", ("Host name inside. Defaults to the container's name, with C(-) in place of C(_).",)),
     )
     mounts: tuple[Mount, ...] = stored(
         (),

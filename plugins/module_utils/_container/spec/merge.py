@@ -12,6 +12,7 @@ from ..._engine.names import parse_name
 from ..._errors import InvalidInput
 from .capabilities import parse as parse_capabilities
 from .container import FIELDS, ContainerSpec
+from .values import default_hostname
 
 # https://systemd.io/CONTAINER_INTERFACE: systemd as pid 1 powers off in order on SIGRTMIN+3; 34 is glibc's SIGRTMIN.
 _INIT_STOP_SIGNAL = 34 + 3
@@ -59,4 +60,4 @@ def merge(old: ContainerSpec | None, changes: dict[str, Any]) -> ContainerSpec:
                 f"mounts: target {mount.target} is a setting of the host's kernel",
                 "set privileged: true and userns: host, or leave out the mount",
             )
-    return spec if spec.hostname else replace(spec, hostname=spec.name)
+    return spec if spec.hostname else replace(spec, hostname=default_hostname(spec.name))

@@ -88,6 +88,12 @@ def parse_hostname(value: object, option: str) -> str:
     return value
 
 
+def default_hostname(name: str) -> str:
+    """The host name of a container with this name: hyphens stand for characters that host names do not have."""
+    labels = (re.sub(r"[^A-Za-z0-9]+", "-", label).strip("-") for label in name.split("."))
+    return ".".join(label for label in labels if label)
+
+
 def parse_number(minimum: float, kind: type[int | float]) -> Callable[[object, str], float]:
     """Parser of numbers of `kind` from `minimum` up."""
 
