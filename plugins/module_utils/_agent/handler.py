@@ -39,7 +39,7 @@ from .._errors import ConductorError, Conflict, InvalidInput
 from .._kernel.cgroup import Cgroup
 from .._kernel.processes import ProcessId
 from . import admission, relayed_streams
-from .live_exec import ACCEPTED, run_live
+from .live_exec import ACCEPTED, require_client, run_live
 
 # Maximum bytes of an answer.
 _LONGEST_ANSWER = 1 << 13
@@ -111,6 +111,7 @@ def _outcome(carry_out: Callable[[], int | str]) -> bytes:
 
 def _enter_with_streams_of(pid: int, arguments: list[str], connection: socket.socket) -> int:
     streams = _streams(pid)
+    require_client(connection)
     connection.sendall(ACCEPTED)
     return _enter(arguments, functools.partial(_run_with, streams))
 

@@ -11,6 +11,7 @@ status, or NOT_RUN. The client then takes another way, which also explains what 
 from __future__ import annotations
 
 import os
+import select
 import socket
 from collections.abc import Callable
 
@@ -41,6 +42,7 @@ def run_live(connection: socket.socket, arguments: list[str], client: int, find:
         callers = _streams_of(client)
     except (ConductorError, OSError, ValueError):
         return NOT_RUN
+    require_client(connection)
     connection.sendall(ACCEPTED)
     streams, ours = pipes()
     try:
@@ -52,7 +54,7 @@ def run_live(connection: socket.socket, arguments: list[str], client: int, find:
     child = os.pidfd_open(pid)
     try:
         pass_through(child, pid, ours, callers, connection.fileno())
-    except BrokenPipeError:
+    except (BrokenPipeError, ConnectionResetError):
         # The client was killed. The command notices by its streams. It is a child of this process, which waits for it,
         # since the container's first process may not.
         close_other_descriptors(set())
@@ -61,6 +63,15 @@ def run_live(connection: socket.socket, arguments: list[str], client: int, find:
     _, status = os.waitpid(pid, 0)
     code = os.waitstatus_to_exitcode(status)
     return str(code if code >= 0 else 128 - code).encode()
+
+
+def require_client(connection: socket.socket) -> None:
+    """Check that the client is connected, so that its pid is that of no other process. Raises BrokenPipeError."""
+    poll = select.poll()
+    # POLLHUP needs no request (poll(2)).
+    poll.register(connection, 0)
+    if poll.poll(0):
+        raise BrokenPipeError("the client has disconnected")
 
 
 def _command(arguments: list[str], find: FindContainer) -> tuple[RunningContainer, Command]:

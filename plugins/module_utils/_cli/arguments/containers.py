@@ -26,7 +26,7 @@ def _options(verb: argparse.ArgumentParser) -> None:
         help="give the container a network, and expose a port on the host; repeatable",
     )  # fmt: skip
     verb.add_argument("-m", "--memory", metavar="SIZE", help="limit of memory, for example 512m")
-    verb.add_argument("-i", "--internet", action="store_true", help="give the container a network with Internet access")
+    verb.add_argument("--internet", action="store_true", help="give the container a network with Internet access")
     verb.add_argument("--init", action="store_true", help="boot the init of the image, instead of COMMAND")
     verb.add_argument(
         "--restart", metavar="POLICY", help="start it again when it ends: no, on-failure, always or unless-stopped"

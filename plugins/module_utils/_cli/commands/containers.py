@@ -47,20 +47,26 @@ def do_create(args: Namespace) -> int:
 
 def _run_once(args: Namespace, settings: Settings) -> int:
     """Run the container until its command, or the shell, has ended, and delete it. Returns that exit status."""
-    if store.read_spec(ContainerPaths.of(settings.container_dir, parse_name(args.name, "NAME"))) is not None:
-        raise Conflict(f"container {args.name} exists", "choose another name, or leave out --rm, which deletes it")
+    paths = ContainerPaths.of(settings.container_dir, parse_name(args.name, "NAME"))
+    exists = Conflict(f"container {args.name} exists", "choose another name, or leave out --rm, which deletes it")
+    if store.read_spec(paths) is not None:
+        raise exists
     case = _wanted_case(settings, args, "started")
     if args.check:
         return show_change(args, change(args, case))
+    is_ours = True
     try:
-        perform(case)
+        # Another run may have created it meanwhile.
+        is_ours = any(action.startswith("create container") for action in perform(case)["actions"])
+        if not is_ours:
+            raise exists
         if args.command is None and _on_terminal():
             return _exec_live(settings, args.name)
         print_log(settings, args.name, follow=True)
         (container,) = one_container(settings, args.name)["containers"]
         return container["exit_code"] if container["exit_code"] is not None else status_of(EffectFailed(""))
     finally:
-        if store.read_spec(ContainerPaths.of(settings.container_dir, args.name)) is not None:
+        if is_ours and store.read_spec(paths) is not None:
             perform(_container_case(settings, args.name, "absent"))
 
 
@@ -236,29 +242,20 @@ def do_port(args: Namespace) -> int:
         return 0
     for entry in exposes:
         address = entry["host_ip"] or "*"
-        shown = f"[{address}]" if ":" in address else address
-        print(f"{entry['container_port']}/{entry['protocol']} -> {shown}:{entry['host_port']}")
+        host = f"[{address}]" if ":" in address else address
+        print(f"{entry['container_port']}/{entry['protocol']} -> {host}:{entry['host_port']}")
     return 0
 
 
 def do_top(args: Namespace) -> int:
     container = running_container(ContainerPaths.of(load_settings().container_dir, parse_name(args.name, "NAME")))
     pids = container.cgroup.processes()
-    # Sorted by ps; some may have ended.
-    listed = run(
-        [
-            require_program("ps", "procps"),
-            "-o",
-            "pid,user:16,pcpu,pmem,etime,args",
-            "-ww",
-            "-p",
-            ",".join(map(str, pids)),
-        ]
-    ).decode(errors="replace")
     if args.json:
         print_json({"processes": pids})
-    else:
-        print(shown(listed), end="")
+        return 0
+    columns = ["-ww", "-o", "pid,user:16,pcpu,pmem,etime,args"]
+    listed = run([require_program("ps", "procps"), *columns, "-p", ",".join(map(str, pids))])
+    print(shown(listed.decode(errors="replace")), end="")
     return 0
 
 
