@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import time
@@ -16,6 +17,7 @@ from typing import Any
 from .._container import store
 from .._container.error_context import about_container
 from .._container.plan.container import ContainerView, StartProcess, StopProcesses
+from .._container.readiness import wait_until_ready
 from .._container.spec.container import ContainerSpec
 from .._engine.action import Action
 from .._engine.container_records import container_names
@@ -34,6 +36,8 @@ from .use_case import StackCase
 
 # Seconds that a shutdown waits for the lock of a container, since the host does not wait for long.
 _LOCK_TIMEOUT = 10.0
+# Seconds that a boot waits until a container is ready. Then those that depend on it are started all the same.
+_READY_TIMEOUT = 60.0
 
 
 @dataclass
@@ -84,12 +88,19 @@ class HostStack(StackCase):
         self, after: Mapping[str, Collection[str]], state: str, settings: Settings, deadline: float | None = None
     ) -> None:
         self._deadline = deadline
+        self._wait_commands = waits = {
+            name: spec.wait
+            for name in after
+            if state == "started" and (spec := store.read_spec(ContainerPaths.of(settings.container_dir, name)))
+        }
         members = {
             name: Member(
                 name,
                 name,
                 {"name": name, "wait_timeout": None},
-                depends_on=tuple((other, "started") for other in sorted(others) if other in after),
+                depends_on=tuple(
+                    (other, "ready" if waits.get(other) else "started") for other in sorted(others) if other in after
+                ),
             )
             for name, others in after.items()
         }
@@ -112,7 +123,10 @@ class HostStack(StackCase):
         """Accept every container."""
 
     def _waits_of(self, case: MemberCase, name: str) -> dict[str, Callable[[], Any]]:
-        return {}
+        argv = self._wait_commands.get(name)
+        if not argv:
+            return {}
+        return {"ready": functools.partial(wait_until_ready, self.settings, case.paths, argv, _READY_TIMEOUT)}
 
     def wait_for_completion(self, run: Run[StackView]) -> None:
         """Wait for nothing: `result` has the errors."""

@@ -21,6 +21,7 @@ from .._container.plan.container import (
 )
 from .._container.readiness import check_init_boots, run_until_exit, wait_until_ready
 from .._container.spec.request import RUNNING
+from .._container.spec.values import parse_argv
 from .._container.start_checks import check_sources
 from .._container.use_case import STARTING, boot_warnings
 from .._engine.action import Action, Plan
@@ -61,8 +62,9 @@ from .stack_run import StackRun
 class StackCase(UseCase[StackView]):
     """The request of conductor_stack, or of one container with its network; see UseCase in _engine/engine.py.
 
-    `records_dependencies`: container.json keeps depends_on for the next boot. `starts_after_failures`: containers are
-    started even if others failed that they depend on. `progress`: without a log, unless `build` gives one.
+    `records_dependencies`: container.json keeps depends_on and wait for the next boot. `starts_after_failures`:
+    containers are started even if others failed that they depend on. `progress`: without a log, unless `build` gives
+    one.
     """
 
     records_dependencies = True
@@ -90,6 +92,8 @@ class StackCase(UseCase[StackView]):
         self.cases = {name: self._case(member.options, self.state) for name, member in self.stack.members.items()}
         for name, member in self.stack.members.items() if self.records_dependencies else ():
             self.cases[name].changes["depends_on"] = tuple(sorted(other for other, _ in member.depends_on))
+            wait = member.options.get("wait")
+            self.cases[name].changes["wait"] = parse_argv(wait, "wait") if wait else ()
 
     def _case(self, options: Mapping[str, Any], state: str) -> MemberCase:
         params = {**options, **self.request, "state": state, "detach": True, "force": False}

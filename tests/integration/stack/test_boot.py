@@ -70,6 +70,23 @@ def test_containers_that_ran_come_back_after_a_power_cut(command):
     assert not stack(host, {name: one for name, one in CONTAINERS.items() if name not in stopped})["changed"]
 
 
+def test_boot_waits_until_a_container_is_ready_before_it_starts_those_that_depend_on_it(command):
+    host = command.host
+    ready = "rm -f /time; sleep 2; date +%s%N > /time; exec sleep infinity"
+    containers = {
+        "db": {"command": ["sh", "-c", ready], "wait": "test -e /time"},
+        "app": {"depends_on": ["db"], "command": ["sh", "-c", "date +%s%N > /time; exec sleep infinity"]},
+    }
+    stack(host, containers)
+    assert not stack(host, containers)["changed"]
+    cut_power(host)
+    times = [f"{DIRECTORY}/{name}/upper/time" for name in ("db", "app")]
+    host.run("rm", *times)
+    assert sorted(command("boot").stdout.splitlines()) == sorted(f"{name} started" for name in containers)
+    db, app = (int(host.run("cat", path).stdout) for path in times)
+    assert db < app
+
+
 def test_shutdown_stops_in_order_and_a_boot_starts_again(command):
     host = command.host
     # app takes longer to end: without an order db would end before it.

@@ -44,8 +44,8 @@ def test_options_that_are_not_in_the_document_have_the_defaults_of_conductor_con
     changes = parse_changes({"name": "web", **UNSET})
     assert ContainerSpec(**changes, image="debian") == ContainerSpec("web", "debian")
     described = {name for name, value in changes.items() if name != "name" and value is not None}
-    # autostart follows from the restart policy; depends_on is an option of the stack.
-    others = {"autostart", "depends_on", "hostname", "image", "name"}
+    # autostart follows from the restart policy; depends_on and wait are options of the stack.
+    others = {"autostart", "depends_on", "hostname", "image", "name", "wait"}
     assert described == {name for name in ContainerSpec.__dataclass_fields__ if name not in others}
 
 

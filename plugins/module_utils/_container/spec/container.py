@@ -479,8 +479,10 @@ class ContainerSpec:
         ),
     )
 
-    # Names of containers that a boot starts before; recorded by a stack.
+    # Names of containers that a boot starts before, and the command for whose success it waits before it starts those
+    # that depend on this one; recorded by a stack.
     depends_on: tuple[str, ...] = stored((), kind=list_of(text), applies=LIVE)
+    wait: tuple[str, ...] = stored((), kind=list_of(text), applies=LIVE)
 
     @property
     def cgroup_writable(self) -> bool:
@@ -534,7 +536,7 @@ class ContainerSpec:
             )
             values["devices"] = parse_devices(values["devices"], "devices")
             values["ulimits"] = parse_ulimits(values["ulimits"], "ulimits")
-            for name in ("command", "capabilities_add", "capabilities_drop", "depends_on"):
+            for name in ("command", "capabilities_add", "capabilities_drop", "depends_on", "wait"):
                 values[name] = tuple(values[name])
             if isinstance(values["userns"], dict):
                 values["userns"] = IdRange(**values["userns"])
