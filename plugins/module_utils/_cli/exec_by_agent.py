@@ -32,16 +32,26 @@ def exec_by_agent(bundle: str, path: str) -> None:
     if request is None or os.geteuid() or not _can_be_passed():
         return
     try:
-        connection = _connect(bundle, path)
-        if connection is None:
-            return
-        connection.settimeout(_TIMEOUT)
+        status = _ask(bundle, path, "\0".join(request).encode(errors="surrogateescape"))
+    except KeyboardInterrupt:
+        status = 128 + _signal.SIGINT
     except OSError:
+        # There is no connection.
         return
-    status = _run(connection, "\0".join(request).encode(errors="surrogateescape"))
     if status is not None:
         os._exit(status)
-    connection.close()
+
+
+def _ask(bundle: str, path: str, request: bytes) -> int | None:
+    """Return the command's exit status, None if it has not run. Raises OSError."""
+    connection = _connect(bundle, path)
+    if connection is None:
+        return None
+    try:
+        connection.settimeout(_TIMEOUT)
+        return _run(connection, request)
+    finally:
+        connection.close()
 
 
 def request_of(argv: list[str]) -> list[str] | None:

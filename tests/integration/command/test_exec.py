@@ -179,6 +179,20 @@ def test_stopped_agent_is_not_waited_for_and_runs_nothing_later(box):
     assert box("exec", "box", "--", "cat", "/ran").stdout == "again\n"
 
 
+def test_interrupt_while_the_agent_does_not_answer_is_no_traceback(box):
+    box("exec", "box", "--", "true")
+    pid = box.host.run("pgrep", "--oldest", "-f", "serve /run/conductor/entry/").stdout.strip()
+    box.host.run("kill", "-STOP", pid)
+    waiting = box.host.popen(PROGRAM, "exec", "box", "--", "touch", "/ran", stderr=subprocess.PIPE)
+    program = until(lambda: pid_of(box.host, f"{PROGRAM} exec"), "it runs")
+    caught = f"/proc/{program}/status"
+    until(lambda: int(box.host.run("awk", "/SigCgt/ {print $2}", caught).stdout, 16) & 1 << 14, "it handles SIGTERM")
+    box.host.run("kill", "-INT", program)
+    assert waiting.communicate(timeout=20)[1] == b"" and waiting.returncode == 130
+    box.host.run("kill", "-CONT", pid)
+    box("exec", "box", "--", "test", "-e", "/ran", status=1)
+
+
 def test_killed_program_closes_the_streams_of_its_command(box):
     script = "echo ready; read line; echo closed > /seen; sleep 1000"
     running = box.host.popen(
