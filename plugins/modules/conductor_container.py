@@ -56,6 +56,10 @@ options:
       - The task fails with the last lines of the log if it exits within a second.
       - C(/run), C(/run/lock) and C(/tmp) are then of type tmpfs, and the container's cgroup is
         writable.
+      - 'Unless O(userns=host), the container is a machine of its own: services can use the sandbox
+        of systemd, see O(capabilities), C(/proc/sys) is writable for what belongs to the container,
+        the first start is a first boot with a new machine id and new ssh host keys, C(reboot) inside
+        restarts the container, and C(poweroff) stops it, whatever O(restart_policy) is.'
     type: bool
   env:
     description:
@@ -73,8 +77,18 @@ options:
       - They are looked up in the container's C(/etc/passwd) and C(/etc/group). Numbers must be
         in its range of ids, see O(userns).
     type: str
+  groups:
+    description:
+      - Further groups of the command, by name or number, as with C(docker run --group-add).
+      - The given groups replace all present ones.
+    type: list
+    elements: str
   hostname:
     description: Host name inside. Defaults to the container's name, with C(-) in place of C(_).
+    type: str
+  timezone:
+    description: Time zone, such as V(Europe/Berlin), that each start writes to C(/etc/localtime)
+      and C(/etc/timezone) inside. V(host) is that of the host. V('') leaves the files alone.
     type: str
   mounts:
     description: Mounts besides the root file system.
@@ -103,6 +117,9 @@ options:
         description: Whether the mount is read-only.
         type: bool
         default: false
+      mode:
+        description: Access rights of a V(tmpfs), like V('0750'). Defaults to V('1777').
+        type: str
       idmap:
         description:
           - Whether ids inside stand for the same ids on the host, in this mount. Only for V(bind).
@@ -155,6 +172,10 @@ options:
       - Changes to the capabilities that processes inside can have at most, see C(capabilities(7\)).
         V(ALL) stands for all of them.
       - The default set is docker's without C(MKNOD).
+      - 'With O(init) and a user namespace it has what systemd and services of a machine need, too:
+        C(DAC_READ_SEARCH), C(IPC_LOCK), C(IPC_OWNER), C(LEASE), C(LINUX_IMMUTABLE), C(NET_ADMIN),
+        C(NET_BROADCAST), C(SYS_ADMIN), C(SYS_BOOT), C(SYS_NICE), C(SYS_PTRACE), C(SYS_RESOURCE)
+        and C(SYS_TTY_CONFIG).'
     type: dict
     suboptions:
       add:
@@ -536,7 +557,9 @@ ARGUMENT_SPEC = {
     "env": {"type": "dict"},
     "working_dir": {"type": "str"},
     "user": {"type": "str"},
+    "groups": {"type": "list", "elements": "str"},
     "hostname": {"type": "str"},
+    "timezone": {"type": "str"},
     "mounts": {
         "type": "list",
         "elements": "dict",
@@ -545,6 +568,7 @@ ARGUMENT_SPEC = {
             "source": {"type": "str"},
             "target": {"type": "str", "required": True},
             "read_only": {"type": "bool", "default": False},
+            "mode": {"type": "str"},
             "idmap": {"type": "bool"},
             "size": {"type": "str"},
         },

@@ -19,7 +19,7 @@ from .._container import stop
 from .._container.cgroup_paths import container_cgroup
 from .._container.devices import device_rules
 from .._container.exec.privileges import Confinement
-from .._container.init_process import exec_first_process
+from .._container.init_process import fork_first_process
 from .._container.rootfs import idmapped_layers
 from .._container.seccomp.filters import filter_for
 from .._container.spec.container import ContainerSpec
@@ -42,6 +42,7 @@ from .isolated_program import run_logged
 _PIDS = 2048
 # As in a shell, a command killed by a signal has the exit status 128 plus the signal number.
 _SIGNALED = 128
+_NOT_STARTED = 127
 
 
 @dataclass(frozen=True)
@@ -165,17 +166,16 @@ def _run_first_process(
     wait_go, go = os.pipe()
     os.close(nobody)
     entry = container_cgroup(spec.name).open()
-    child = entry.fork(syscalls.CLONE_NEWPID)
-    if child == 0:
-        streams = (empty, writer, writer)
-        exec_first_process(
-            build.paths, spec, entry, build.ids.base, confinement, wait_go, error_writer, streams
-        )  # fmt: skip
+    streams = (empty, writer, writer)
+    child = fork_first_process(build.paths, spec, entry, build.ids.base, confinement, wait_go, error_writer, streams)
     for fd in (writer, empty, error_writer, wait_go):
         os.close(fd)
-    os.write(go, b"g")
+    if child is not None:
+        os.write(go, b"g")
     with open(errors, "rb") as pipe:
         os.write(2, pipe.read())
+    if child is None:
+        os._exit(_NOT_STARTED)
     while chunk := os.read(output, 1 << 16):
         os.write(1, chunk)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -24,31 +23,23 @@ from .._errors import EffectFailed, HostNotCapable
 from .._kernel import syscalls, user_namespace
 from .._kernel.execute import display_path, native_path
 from .devices import stat_device
+from .kernel_files import (
+    NO_SYMLINKS,
+    SAFE,
+    make_boot_id,
+    protect_sysctls_of_host,
+    restrict_kernel_files,
+    show_boot_id,
+    show_lxcfs,
+)
 from .spec.container import ContainerSpec
 from .spec.devices import DIRECTORIES, LINKS, STANDARD_NODES, Device
 from .spec.mounts import Mount
+from .systemd_files import write_systemd_files
 
-NO_SYMLINKS = syscalls.RESOLVE_IN_ROOT | syscalls.RESOLVE_NO_SYMLINKS | syscalls.RESOLVE_NO_MAGICLINKS
 # Limit of the kernel (path_resolution(7)).
 _MAX_LINKS = 40
 _RESERVED = ("proc", "sys", "dev")
-_SAFE = syscalls.MS_NOSUID | syscalls.MS_NOEXEC | syscalls.MS_NODEV
-_SAFE_ATTR = syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NOEXEC | syscalls.MOUNT_ATTR_NODEV
-
-# All paths that docker, podman or systemd-nspawn mask: they reveal information about the host, or act on it.
-MASKED = (
-    "/proc/acpi /proc/asound /proc/interrupts /proc/kallsyms /proc/kcore /proc/keys /proc/latency_stats "
-    "/proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats /sys/dev/block /sys/devices/virtual/powercap "
-    "/sys/firmware /sys/fs/selinux"
-).split()
-# Of each cpuN: its counters show the activity of other containers, too (GHSA-6fw5-f8r9-fgfm of moby).
-_CPUS, _OF_CPU = "/sys/devices/system/cpu", "thermal_throttle"
-# Parts of /proc/sys that belong to a namespace of the container (sysctl(5), ipc_namespaces(7), uts_namespaces(7)).
-_NAMESPACED_SYSCTLS = (
-    "net fs/mqueue kernel/hostname kernel/domainname kernel/shmmax kernel/shmall kernel/shmmni "
-    "kernel/shm_rmid_forced kernel/msgmax kernel/msgmnb kernel/msgmni kernel/sem"
-).split()
-READ_ONLY = "/proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger".split()
 
 
 @dataclass(frozen=True)
@@ -70,17 +61,23 @@ def mount_all(root: str, spec: ContainerSpec, root_id: int, userns_fd: int | Non
     inside = MountRoot(root_fd, root_id, userns_fd)
     try:
         privileged = spec.privileged
-        _mount(inside, "/proc", "proc", _SAFE)
-        _mount(inside, "/sys", "sysfs", _SAFE | (0 if privileged else syscalls.MS_RDONLY))
+        _mount(inside, "/proc", "tmpfs", SAFE, "size=4k,mode=555")
+        boot_id = make_boot_id(root_fd)
+        _mount(inside, "/proc", "proc", SAFE)
+        _mount(inside, "/sys", "sysfs", SAFE | (0 if privileged else syscalls.MS_RDONLY))
         mount_cgroup(inside, writable=spec.cgroup_writable)
         _host_dev(inside) if spec.dev == "host" else mount_private_dev(inside, spec.devices, spec.shm_size)
         if not privileged:
-            restrict_kernel_files(root_fd)
+            restrict_kernel_files(root_fd, own_sysctls=spec.is_machine)
         elif userns_fd is None:
-            _protect_sysctls(root_fd)
+            protect_sysctls_of_host(root_fd)
+        show_boot_id(root_fd, boot_id)
+        show_lxcfs(root_fd)
         if spec.init:
             for directory, mode in (("/run", "755"), ("/run/lock", "1777"), ("/tmp", "1777")):
                 _mount(inside, directory, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, f"mode={mode}")
+        if spec.is_machine:
+            write_systemd_files(root_fd)
         # Before any of them is mounted: only symlinks of the root are followed, never those in a shared volume.
         targets = [(_resolve(root_fd, mount.target), mount) for mount in spec.mounts]
         for target, mount in sorted(targets, key=lambda pair: pair[0]):
@@ -173,7 +170,7 @@ def _mount(inside: MountRoot, path: str, fstype: str, flags: int, data: str | No
 def mount_cgroup(inside: MountRoot, writable: bool) -> None:
     """Mount the container's own cgroup as the root of version 2, where systemd inside expects it."""
     try:
-        _mount(inside, "/sys/fs/cgroup", "cgroup2", _SAFE | (0 if writable else syscalls.MS_RDONLY))
+        _mount(inside, "/sys/fs/cgroup", "cgroup2", SAFE | (0 if writable else syscalls.MS_RDONLY))
     except OSError as error:
         # A kernel with version 1 only has no such file system, so that nothing inside can need it.
         if error.errno != errno.ENODEV:
@@ -202,7 +199,7 @@ def mount_private_dev(inside: MountRoot, devices: tuple[Device, ...], shm_size: 
     # gid 5 is tty in Debian's base-passwd, the group that grantpt(3) gives terminals.
     terminals = f"newinstance,ptmxmode=0666,mode=620,gid={inside.root_id + 5}"
     _mount(inside, "/dev/pts", "devpts", syscalls.MS_NOSUID | syscalls.MS_NOEXEC, terminals)
-    _mount(inside, "/dev/shm", "tmpfs", _SAFE, f"mode=1777,size={shm_size}")
+    _mount(inside, "/dev/shm", "tmpfs", SAFE, f"mode=1777,size={shm_size}")
 
 
 def _host_device(dev_fd: int, device: Device) -> None:
@@ -220,73 +217,6 @@ def _host_device(dev_fd: int, device: Device) -> None:
 def _host_dev(inside: MountRoot) -> None:
     with _target(inside, "/dev") as target:
         syscalls.mount("/dev", target, None, syscalls.MS_BIND | syscalls.MS_REC)
-
-
-def restrict_kernel_files(root_fd: int) -> None:
-    """Make the paths READ_ONLY read-only and cover the paths MASKED, as far as they exist below the root."""
-    for path in READ_ONLY:
-        with contextlib.suppress(FileNotFoundError):
-            _mount_read_only(syscalls.openat2(root_fd, path[1:], os.O_PATH, NO_SYMLINKS))
-    for path in (*MASKED, *per_cpu_paths(root_fd)):
-        with contextlib.suppress(FileNotFoundError):
-            mask_path(syscalls.openat2(root_fd, path[1:], os.O_PATH, NO_SYMLINKS))
-
-
-def _protect_sysctls(root_fd: int) -> None:
-    """Make /proc/sys read-only, except for settings of the container's namespaces.
-
-    Needed if root inside is root on the host with all capabilities. A mount of the option mounts on /proc/sys, or on a
-    file in it, is made later and takes precedence.
-    """
-    own = {}
-    for name in _NAMESPACED_SYSCTLS:
-        with contextlib.suppress(FileNotFoundError):
-            fd = syscalls.openat2(root_fd, f"proc/sys/{name}", os.O_PATH, NO_SYMLINKS)
-            own[name] = syscalls.open_tree("", dirfd=fd)
-            os.close(fd)
-    _mount_read_only(syscalls.openat2(root_fd, "proc/sys", os.O_PATH, NO_SYMLINKS))
-    for name, tree in own.items():
-        fd = syscalls.openat2(root_fd, f"proc/sys/{name}", os.O_PATH, NO_SYMLINKS)
-        syscalls.move_mount(tree, fd)
-        os.close(tree)
-        os.close(fd)
-
-
-def per_cpu_paths(root_fd: int) -> list[str]:
-    """Paths to mask below the directory of each CPU, which depend on the machine."""
-    try:
-        fd = syscalls.openat2(root_fd, _CPUS[1:], os.O_RDONLY | os.O_DIRECTORY, NO_SYMLINKS)
-    except FileNotFoundError:
-        return []
-    try:
-        return [f"{_CPUS}/{name}/{_OF_CPU}" for name in os.listdir(fd) if re.fullmatch(r"cpu\d+", name)]
-    finally:
-        os.close(fd)
-
-
-def _mount_read_only(fd: int) -> None:
-    """Bind-mount the file or directory `fd` on itself, read-only. Closes `fd`."""
-    tree = syscalls.open_tree("", dirfd=fd)
-    syscalls.mount_setattr(tree, syscalls.MOUNT_ATTR_RDONLY | _SAFE_ATTR)
-    syscalls.move_mount(tree, fd)
-    os.close(tree)
-    os.close(fd)
-
-
-def mask_path(fd: int) -> None:
-    """Cover the directory `fd` with an empty one, or the file `fd` with /dev/null. Closes `fd`."""
-    if stat.S_ISDIR(os.fstat(fd).st_mode):
-        syscalls.mount("tmpfs", f"/proc/self/fd/{fd}", "tmpfs", syscalls.MS_RDONLY | _SAFE, "size=0,mode=000")
-    else:
-        # The host's /dev/null, opened before any process inside runs (CVE-2025-31133). Read-only, since root inside
-        # could otherwise change its mode if it is root on the host.
-        tree = syscalls.open_tree("/dev/null", recursive=False)
-        syscalls.mount_setattr(
-            tree, syscalls.MOUNT_ATTR_RDONLY | syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NOEXEC
-        )
-        syscalls.move_mount(tree, fd)
-        os.close(tree)
-    os.close(fd)
 
 
 def _bind(inside: MountRoot, mount: Mount, target: list[str]) -> None:
@@ -364,7 +294,7 @@ def _set_attributes(tree: int, attributes: int, mount: Mount, userns_fd: int | N
 
 def _tmpfs(inside: MountRoot, mount: Mount, target: list[str]) -> None:
     flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | (syscalls.MS_RDONLY if mount.read_only else 0)
-    data = f"mode=1777{f',size={mount.size}' if mount.size else ''}"
+    data = f"mode={mount.mode:o}{f',size={mount.size}' if mount.size else ''}"
     with _mount_errors(mount):
         fd = _open_or_create(inside, target, True)
         try:

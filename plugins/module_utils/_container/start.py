@@ -17,7 +17,7 @@ from .._engine.paths import ContainerPaths
 from .._engine.settings import Settings
 from .._errors import EffectFailed
 from .._image.store import image_layers
-from .._kernel import network_namespace, syscalls
+from .._kernel import network_namespace
 from .._kernel.cgroup import CgroupEntry
 from .._kernel.files.within_root import try_write_files
 from .._kernel.processes import ProcessId, has_executed
@@ -27,7 +27,7 @@ from .console_log import log_size
 from .devices import device_rules
 from .exec.privileges import Confinement
 from .id_ranges import read_ids
-from .init_process import exec_first_process
+from .init_process import fork_first_process
 from .limits import set_cgroup_limits
 from .rootfs import mount_rootfs
 from .seccomp.filters import SeccompFilter, filter_at, filter_for
@@ -35,6 +35,8 @@ from .spec.container import ContainerSpec
 from .supervisor import requests
 from .supervisor.records import oom_kills
 from .supervisor.spawn import spawn_supervisor
+from .systemd_files import begin_first_boot
+from .timezone import write_timezone
 
 
 class Prepared(NamedTuple):
@@ -100,6 +102,12 @@ def prepare(settings: Settings, paths: ContainerPaths, spec: ContainerSpec, secc
         files = inside_files(settings, spec.name, spec.hostname, root_fd)
         files["/etc/hostname"] = f"{spec.hostname}\n".encode()
         problems = try_write_files(root_fd, files)
+        try:
+            write_timezone(root_fd, spec.timezone)
+        except OSError as error:
+            problems["/etc/localtime"] = error.strerror or str(error)
+        if spec.is_machine and "SYS_ADMIN" in spec.bounding:
+            begin_first_boot(root_fd)
     finally:
         os.close(root_fd)
     warnings = [
@@ -146,15 +154,15 @@ def launch(paths: ContainerPaths, spec: ContainerSpec, prepared: Prepared, resta
     """
     reader, writer = os.pipe()
     wait_go, go = os.pipe()
-    child = prepared.entry.fork(syscalls.CLONE_NEWPID)
-    if child == 0:
-        os.close(reader)
-        os.close(go)
-        confinement = Confinement.of(spec, prepared.seccomp)
-        exec_first_process(paths, spec, prepared.entry, prepared.root_id, confinement, wait_go, writer)
+    confinement = Confinement.of(spec, prepared.seccomp)
+    child = fork_first_process(paths, spec, prepared.entry, prepared.root_id, confinement, wait_go, writer)
     prepared.entry.close()
     os.close(writer)
     os.close(wait_go)
+    if child is None:
+        os.close(go)
+        with open(reader, "rb") as pipe:
+            raise EffectFailed(pipe.read().decode(errors="replace") or "the first process ended while it was set up")
     # Written before the command may run: if this process is killed here, the next module run finds every process.
     _write_run_state(paths, child, prepared.seccomp, {"restarts": restarts, "steady": restarts - flaps})
     # EPIPE: it has failed already; its error is read below.

@@ -25,7 +25,8 @@ from .seccomp import filters as seccomp_filters
 from .spec.container import ContainerSpec
 from .spec.mounts import Mount
 from .sysctls import check_sysctls
-from .users import require_ids, resolve_user
+from .timezone import check_timezone
+from .users import require_ids, resolve_groups, resolve_user
 
 
 def check_startable(settings: Settings, paths: ContainerPaths, spec: ContainerSpec) -> None:
@@ -47,7 +48,8 @@ def check_startable(settings: Settings, paths: ContainerPaths, spec: ContainerSp
             "add systemd-sysv and dbus to the packages of the image, or set init: false",
         )
     size = {"auto": SIZE, "host": END}[spec.userns] if isinstance(spec.userns, str) else spec.userns.size
-    require_ids(spec.user, resolve_user(spec.user, roots), size)
+    require_ids(spec.user, resolve_user(spec.user, roots), size, resolve_groups(spec.groups, roots))
+    check_timezone(spec.timezone, roots)
     seccomp_filters.check(spec)
 
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Kernel settings of a container: checked on the host, and set by its first process in its own namespaces."""
+"""Kernel settings of a container: checked on the host, and set in the container's namespaces."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from .spec.sysctls import sysctl_path
 # Directories of one interface: the host need not have an interface of that name.
 _OF_INTERFACE = re.compile(r"(net/ipv[46]/(?:conf|neigh))/[^/]+/")
 
+# The last group that the kernel takes in ping_group_range (icmp(7)).
+_LAST_GROUP = (1 << 31) - 1
+
 
 def check_sysctls(sysctls: Iterable[tuple[str, str]]) -> None:
     """Raise InvalidInput if the kernel of this host does not know one of the settings."""
@@ -27,68 +30,39 @@ def check_sysctls(sysctls: Iterable[tuple[str, str]]) -> None:
             )
 
 
-class SysctlWriter:
-    """Sets the kernel settings of a container while its first process enters its namespaces.
+def write_network_sysctls(sysctls: Iterable[tuple[str, str]]) -> None:
+    """Set those of the caller's network namespace, after docker's defaults: users may ping and use all ports.
 
-    Those of the network are set by that process. Those of the IPC namespace are set by a child that is still root of
-    the host, as kernels before 6.9 require, or `root_id`, the root inside, as later ones do (ipc_permissions).
+    The caller is in the container's user namespace, by which ids in values are read. Raises EffectFailed.
     """
+    with open("/proc/self/gid_map", encoding="ascii") as file:
+        last = min(int(file.readline().split()[2]) - 1, _LAST_GROUP)
+    defaults = {"net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": f"0 {last}"}
+    of_network, _ = _split(sysctls)
+    directory = os.open("/proc/sys", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        _write(directory, {**defaults, **dict(of_network)}.items())
+    finally:
+        os.close(directory)
 
-    def __init__(self, sysctls: Iterable[tuple[str, str]], root_id: int) -> None:
-        self._root_id = root_id
-        self._of_network = [pair for pair in sysctls if sysctl_path(pair[0]).startswith("net/")]
-        self._of_ipc = [pair for pair in sysctls if pair not in self._of_network]
-        self._child: tuple[int, int, int] | None = None
 
-    def enter_network(self) -> None:
-        """Set those of the network, in whose namespace the caller is. Start the child. Raises EffectFailed."""
-        if not self._of_network and not self._of_ipc:
-            return
-        directory = os.open("/proc/sys", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            _write(directory, self._of_network)
-            if self._of_ipc:
-                self._child = self._fork(directory)
-        finally:
-            os.close(directory)
+def write_ipc_sysctls(directory: int, sysctls: Iterable[tuple[str, str]], root_id: int) -> None:
+    """Set those of the caller's IPC namespace. The caller is root of the host, and `directory` is /proc/sys.
 
-    def enter_ipc(self) -> None:
-        """Have those of the caller's IPC namespace set. Raises EffectFailed."""
-        if self._child is None:
-            return
-        child, go, errors = self._child
-        os.close(go)
-        with open(errors, encoding="utf-8") as file:
-            text = file.read()
-        os.waitpid(child, 0)
-        if text:
-            raise EffectFailed(*text.split("\n", 1))
+    They are set by root of the host, as kernels before 6.9 require, or by `root_id`, the root inside, as later ones do
+    (ipc_permissions()). Raises EffectFailed.
+    """
+    _, of_ipc = _split(sysctls)
+    try:
+        _write(directory, of_ipc)
+    except EffectFailed:
+        with syscalls.effective_user(root_id):
+            _write(directory, of_ipc)
 
-    def _fork(self, directory: int) -> tuple[int, int, int]:
-        waiting, go = os.pipe()
-        errors, report = os.pipe()
-        parent = os.pidfd_open(os.getpid())
-        child = os.fork()
-        if child:
-            for fd in (waiting, report, parent):
-                os.close(fd)
-            return child, go, errors
-        try:
-            os.close(go)
-            # The parent closes its end when it is in its IPC namespace.
-            os.read(waiting, 1)
-            syscalls.setns(parent, syscalls.CLONE_NEWIPC)
-            try:
-                _write(directory, self._of_ipc)
-            except EffectFailed:
-                with syscalls.effective_user(self._root_id):
-                    _write(directory, self._of_ipc)
-        except EffectFailed as error:
-            os.write(report, f"{error.message}\n{error.hint}".encode())
-        except OSError as error:
-            os.write(report, f"sysctls: {error.strerror}\nreport it".encode())
-        finally:
-            os._exit(0)
+
+def _split(sysctls: Iterable[tuple[str, str]]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    of_network = [pair for pair in sysctls if sysctl_path(pair[0]).startswith("net/")]
+    return of_network, [pair for pair in sysctls if pair not in of_network]
 
 
 def _write(directory: int, sysctls: Iterable[tuple[str, str]]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .._errors import InvalidInput
@@ -52,16 +53,23 @@ def resolve_user(text: str, roots: list[str]) -> User:
     groups = _table(roots, "etc/group", 4, ids=(2,), mention=group or entry[0])
     gid, member_of = int(entry[3]), []
     if group:
-        row = next((row for row in groups if row[0] == group), None)
-        if row is None and not _is_id(group):
-            raise InvalidInput(
-                f"there is no group {group!r} in the container", "create it in the image, or give its gid"
-            )
-        gid = int(row[2]) if row else int(group)
+        gid = _group_id(group, groups)
     else:
         member_of = [int(row[2]) for row in groups if entry[0] and entry[0] in row[3].split(",")]
     all_groups = tuple(dict.fromkeys([gid, *member_of]))
     return User(int(entry[2]), gid, all_groups, entry[5] or "/", entry[0], entry[6] or "/bin/sh")
+
+
+def resolve_groups(names: Iterable[str], roots: list[str]) -> tuple[int, ...]:
+    """The ids of groups by name or number in a root with the layers `roots`, topmost first. Raises InvalidInput."""
+    return tuple(_group_id(name, _table(roots, "etc/group", 4, ids=(2,), mention=name)) for name in names)
+
+
+def _group_id(name: str, groups: list[list[str]]) -> int:
+    row = next((row for row in groups if row[0] == name), None)
+    if row is None and not _is_id(name):
+        raise InvalidInput(f"there is no group {name!r} in the container", "create it in the image, or give its gid")
+    return int(row[2]) if row else int(name)
 
 
 def system_environment(root: str) -> dict[str, str]:
@@ -76,9 +84,12 @@ def system_environment(root: str) -> dict[str, str]:
     }
 
 
-def require_ids(text: str, user: User, size: int) -> None:
-    """Check that the ids of `user` are among the container's, 0 to `size` - 1. Raises InvalidInput if not."""
-    for number in (user.uid, *user.groups):
+def require_ids(text: str, user: User, size: int, groups: Iterable[int] = ()) -> None:
+    """Check that the ids of `user` and of further `groups` are among the container's, 0 to `size` - 1.
+
+    Raises InvalidInput if not.
+    """
+    for number in (user.uid, *user.groups, *groups):
         if number >= size:
             raise InvalidInput(
                 f"user {text}: id {number} is not in the container's range of ids, 0 to {size - 1}",

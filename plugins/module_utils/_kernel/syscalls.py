@@ -24,7 +24,7 @@ MNT_DETACH, UMOUNT_NOFOLLOW = 0x2, 0x8
 CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x02000000, 0x04000000, 0x08000000
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
 
-CLONE_VM, CLONE_INTO_CGROUP = 0x100, 0x200000000
+CLONE_VM, CLONE_PARENT, CLONE_INTO_CGROUP = 0x100, 0x8000, 0x200000000
 
 PR_SET_DUMPABLE, PR_CAPBSET_READ, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 4, 23, 24, 38
 PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
@@ -142,7 +142,8 @@ def clone3(flags: int = 0, cgroup_fd: int | None = None) -> int:
     Only for a process with one thread and a child that soon executes a program or ends, because Python's hooks after
     a fork do not run.
     """
-    arguments = _CloneArgs(flags=flags, exit_signal=17)  # SIGCHLD
+    # A child of the caller's parent (CLONE_PARENT) has the caller's exit signal.
+    arguments = _CloneArgs(flags=flags, exit_signal=0 if flags & CLONE_PARENT else 17)  # SIGCHLD
     if cgroup_fd is not None:
         arguments.flags |= CLONE_INTO_CGROUP
         arguments.cgroup = cgroup_fd

@@ -2,7 +2,7 @@
 
 import copy
 
-from ansible_collections.conductor.containers.plugins.module_utils._container.mounts import MASKED, READ_ONLY
+from ansible_collections.conductor.containers.plugins.module_utils._container.kernel_files import MASKED, READ_ONLY
 
 WEB = {"name": "web", "image": "debian", "command": ["/bin/sleep", "infinity"]}
 

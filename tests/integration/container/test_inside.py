@@ -193,3 +193,37 @@ def test_init_boots_systemd(host):
     assert inside(host, "systemd-detect-virt --container") != "none"
     stopped = host.module("conductor_container", name="web", state="stopped", stop_timeout=30)["container"]
     assert stopped["exit_code"] in (0, 130, 255), "it powered off by itself"
+
+
+def test_further_groups_are_those_of_the_command(host):
+    start(host, user="nobody", groups=["adm", 1234], command=["/bin/sh", "-c", "id -G > /tmp/groups; exec sleep inf"])
+    assert inside(host, "until [ -s /tmp/groups ]; do :; done; cat /tmp/groups").split() == ["65534", "4", "1234"]
+    assert not host.module("conductor_container", name="web", groups=["adm", "1234"])["changed"]
+    for groups, told in ((["none"], "there is no group 'none'"), ([70000], "id 70000 is not in the container's range")):
+        refused = host.module(
+            "conductor_container", name="other", image="debian", command=SLEEP, groups=groups, fails=True
+        )
+        assert told in refused["msg"]
+
+
+@pytest.mark.parametrize("has_tzdata", [True, False])
+def test_time_zone_is_set_at_each_start(host, has_tzdata):
+    start(host, state="present")
+    upper = "/var/lib/conductor/containers/web/upper"
+    if not has_tzdata:
+        host.run("sh", "-c", f"mkdir -p {upper}/usr/share && mknod {upper}/usr/share/zoneinfo c 0 0")
+    start(host, timezone="Asia/Tokyo")
+    assert inside(host, "date +%Z; cat /etc/timezone").split() == ["JST", "Asia/Tokyo"]
+    assert inside(host, "readlink /etc/localtime || true") == ("/usr/share/zoneinfo/Asia/Tokyo" if has_tzdata else "")
+    assert not host.module("conductor_container", name="web", timezone="Asia/Tokyo")["changed"]
+    start(host, timezone="host", restart=True)
+    assert inside(host, "date +%Z") == host.run("date", "+%Z").stdout.strip()
+    refused = host.module("conductor_container", name="web", timezone="Asia/Nowhere", restart=True, fails=True)
+    assert "there is no time zone Asia/Nowhere" in refused["msg"]
+
+
+def test_mode_of_a_tmpfs(host):
+    start(
+        host, mounts=[{"type": "tmpfs", "target": "/srv/own", "mode": "0700"}, {"type": "tmpfs", "target": "/srv/all"}]
+    )
+    assert inside(host, "stat -c %a /srv/own /srv/all").split() == ["700", "1777"]

@@ -45,3 +45,20 @@ def test_setting_that_the_kernel_lacks_or_refuses_is_reported(host):
         "conductor_container", **WEB, network={}, sysctls={"net.ipv4.conf.eth0.rp_filter": 1, "net.core.somaxconn": 5}
     )
     assert inside(host, "cat", "/proc/sys/net/ipv4/conf/eth0/rp_filter") == "1"
+
+
+@pytest.mark.parametrize("userns", ["auto", "host"])
+def test_users_may_ping_and_listen_on_low_ports(host, userns):
+    """As in docker. A setting of the user's own is read by the ids inside."""
+    host.module("conductor_container", **WEB, userns=userns)
+    script = """
+import socket
+socket.socket(socket.AF_INET, socket.SOCK_STREAM).bind(("127.0.0.1", 80))
+socket.socket(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP)
+"""
+    argv = ["/usr/bin/python3", "-c", script]
+    host.module("conductor_exec", container="web", argv=argv, user="nobody")
+    allowed = {"net.ipv4.ping_group_range": "7 7", "net.ipv4.ip_unprivileged_port_start": "1024"}
+    host.module("conductor_container", **WEB, userns=userns, sysctls=allowed, restart=True)
+    assert inside(host, "cat", "/proc/sys/net/ipv4/ping_group_range").split() == ["7", "7"]
+    assert host.module("conductor_exec", container="web", argv=argv, user="nobody", fails=True)["rc"] == 1

@@ -15,6 +15,7 @@ from seams.defenses import (
     allow_device_nodes,
     drop_all_capabilities,
     follow_symlinks_out,
+    follow_symlinks_to_kernel_files,
     follow_symlinks_to_mounts,
     leave_kernel_files,
     look_up_null_inside,
@@ -104,7 +105,13 @@ def test_cve_2019_19921_a_proc_that_the_image_has_made_a_link(host, name):
     # Weak: it is mounted wherever the link leads, and what has its name inside is the image's.
     prepare(host, "weak", script, userns="host")
     host.run("mkdir", "/run/fake")
-    weaker = (follow_symlinks_to_mounts, leave_kernel_files, omit_cgroup_mount, drop_all_capabilities)
+    weaker = (
+        follow_symlinks_to_mounts,
+        follow_symlinks_to_kernel_files,
+        leave_kernel_files,
+        omit_cgroup_mount,
+        drop_all_capabilities,
+    )
     make(host, "weak", *weaker)
     pid = host.module("conductor_container_info", name=["weak"])["containers"][0]["pid"]
     assert host.run("nsenter", "-t", str(pid), "-m", "cat", f"/{name}/status").stdout == "fake\n"

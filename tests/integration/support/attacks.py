@@ -23,8 +23,11 @@ CONTAINERS = {
     "unfiltered": {"seccomp": "unconfined"},
     "capable": {"capabilities": {"add": ["ALL"]}, "seccomp": "unconfined"},
     "hosts-ids": {"userns": "host"},
+    # With systemd and its capabilities.
+    "machine": {"init": True},
+    "unfiltered-machine": {"init": True, "seccomp": "unconfined"},
 }
-OTHERS = ("default", "unfiltered", "capable", "hosts-ids")
+OTHERS = tuple(name for name in CONTAINERS if name != "weak")
 
 _PRELUDE = """
 import ctypes, errno, fcntl, glob, json, os, platform, signal, socket, stat, sys, time
@@ -63,7 +66,8 @@ def on_host(host, body):
 
 
 def start(host, name, **options):
-    wish = {"name": name, "image": "debian", "command": SLEEP, **options}
+    command = {} if options.get("init") else {"command": SLEEP}
+    wish = {"name": name, "image": "debian", **command, **options}
     return host.module("conductor_container", **wish)["container"]
 
 

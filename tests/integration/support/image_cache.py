@@ -25,6 +25,17 @@ ARCHIVE_RECIPE = {
         "mkdir /debs; mv /var/cache/apt/archives/*.deb /debs; cd /debs; apt-ftparchive packages . > Packages",
     ],
 }
+# One of a machine with a unit for first boots, and one that is disabled.
+MACHINE_RECIPE = {
+    **RECIPE,
+    "packages": [*RECIPE["packages"], "openssh-server", "dbus-user-session", "rsync"],
+    "commands": [
+        "printf '[Unit]\\nConditionFirstBoot=yes\\n[Service]\\nType=oneshot\\nExecStart=/bin/touch /first\\n"
+        "[Install]\\nWantedBy=multi-user.target\\n' > /etc/systemd/system/first.service",
+        "systemctl enable first.service; systemctl disable rsync.service",
+        "systemctl enable systemd-networkd.service",
+    ],
+}
 OWN_DIRECTORIES = """
 mount -t tmpfs tmpfs /run
 for name in etc var/lib; do

@@ -1,8 +1,8 @@
 """Resource limits and devices: options, and their form on disk."""
 
 import pytest
+from ansible_collections.conductor.containers.plugins.module_utils._container.kernel_files import MASKED, per_cpu_paths
 from ansible_collections.conductor.containers.plugins.module_utils._container.limits import cpu_warnings
-from ansible_collections.conductor.containers.plugins.module_utils._container.mounts import MASKED, per_cpu_paths
 from ansible_collections.conductor.containers.plugins.module_utils._container.spec.container import ContainerSpec
 from ansible_collections.conductor.containers.plugins.module_utils._container.spec.devices import Device, parse_devices
 from ansible_collections.conductor.containers.plugins.module_utils._container.spec.merge import merge, parse_changes

@@ -9,9 +9,13 @@ from ansible_collections.conductor.containers.plugins.module_utils._container.sp
 from ansible_collections.conductor.containers.plugins.module_utils._container.spec.signals import parse_signal
 from ansible_collections.conductor.containers.plugins.module_utils._container.spec.values import parse_hostname
 from ansible_collections.conductor.containers.plugins.module_utils._container.supervisor.policy import (
+    POWERED_OFF,
+    REBOOTED,
     backoff,
+    exit_record,
     should_restart,
 )
+from ansible_collections.conductor.containers.plugins.module_utils._container.supervisor.records import status_in
 from ansible_collections.conductor.containers.plugins.module_utils._engine.names import parse_name
 from ansible_collections.conductor.containers.plugins.module_utils._engine.sizes import parse_size
 from ansible_collections.conductor.containers.plugins.module_utils._errors import Damaged, InvalidInput
@@ -84,16 +88,37 @@ def test_a_spec_that_lacks_a_part_is_damaged():
 
 def test_bounding_sets():
     assert "MKNOD" not in capabilities.DEFAULT and "SYS_ADMIN" not in capabilities.DEFAULT
-    assert capabilities.bounding((), ("ALL",), False) == frozenset()
-    assert capabilities.bounding(("CHOWN",), ("ALL",), False) == {"CHOWN"}
-    assert capabilities.bounding(("ALL",), ("SYS_ADMIN",), False) == capabilities.ALL - {"SYS_ADMIN"}
-    assert capabilities.bounding((), (), True) == capabilities.ALL
+    default = capabilities.DEFAULT
+    assert capabilities.bounding(default, (), ("ALL",)) == frozenset()
+    assert capabilities.bounding(default, ("CHOWN",), ("ALL",)) == {"CHOWN"}
+    assert capabilities.bounding(default, ("ALL",), ("SYS_ADMIN",)) == capabilities.ALL - {"SYS_ADMIN"}
     assert capabilities.mask(["CHOWN", "SETUID"]) == 1 | 1 << 7
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ({}, capabilities.DEFAULT),
+        ({"init": True}, capabilities.MACHINE),
+        ({"init": True, "userns": "host"}, capabilities.DEFAULT),
+        ({"init": True, "capabilities_drop": ("SYS_ADMIN",)}, capabilities.MACHINE - {"SYS_ADMIN"}),
+        ({"init": True, "capabilities_drop": ("ALL",)}, frozenset()),
+        ({"privileged": True}, capabilities.ALL),
+    ],
+)
+def test_capabilities_of_a_container(options, found):
+    assert ContainerSpec(name="web", image="debian", **options).bounding == found
 
 
 @pytest.mark.parametrize(
     ("policy", "retries", "wanted", "code", "restarts", "again"),
     [
+        # reboot(2) inside, whatever the policy is.
+        ("no", 0, "running", REBOOTED, 0, True),
+        ("on-failure", 1, "running", REBOOTED, 9, True),
+        ("no", 0, "stopped", REBOOTED, 0, False),
+        ("always", 0, "running", POWERED_OFF, 0, False),
+        ("on-failure", 0, "running", POWERED_OFF, 0, False),
         ("no", 0, "running", 1, 0, False),
         ("always", 0, "running", 0, 9, True),
         ("always", 0, "stopped", 1, 0, False),
@@ -109,6 +134,16 @@ def test_bounding_sets():
 def test_restart_policies(policy, retries, wanted, code, restarts, again):
     spec = {"restart_policy": policy, "restart_retries": retries, "wanted": wanted}
     assert should_restart(spec, code, restarts) is again
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "number"),
+    [(3, 3, None), (None, None, None), (-9, 137, 9), (REBOOTED, 0, 1), (POWERED_OFF, 0, 2)],
+)
+def test_exit_records(status, code, number):
+    record = exit_record({"pid": 7, "start_time": 8}, status, False, 1.5)
+    assert (record["exit_code"], record["signal"]) == (code, number)
+    assert status_in(record) == status
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ ROOT = Path(__file__).parents[3]
 TESTS = ROOT / "tests"
 NOUNS = {path.name.strip("_") for path in (ROOT / "plugins" / "module_utils").glob("_*/")}
 # Folders of no part of module_utils.
-OTHERS = {"command", "connection", "escapes", "inventory", "module", "plugins", "project", "role"}
+OTHERS = {"command", "connection", "escapes", "inventory", "machine", "module", "plugins", "project", "role"}
 FILES = sorted(path for top in ("unit", "integration") for path in (TESTS / top).rglob("test_*.py"))
 
 

@@ -188,8 +188,8 @@ def bind(source, target, read_only=False):
     return {"type": "bind", "source": source, "target": target, "read_only": read_only}
 
 
-def tmpfs(target, size=None, read_only=False):
-    return {"type": "tmpfs", "target": target, "size": size, "read_only": read_only}
+def tmpfs(target, read_only=False, **options):
+    return {"type": "tmpfs", "target": target, "read_only": read_only, **options}
 
 
 @pytest.mark.parametrize(
@@ -203,9 +203,11 @@ def tmpfs(target, size=None, read_only=False):
          [bind("/srv/shop/a", "/a", True)]),
         ({"volumes": [{"type": "bind", "source": "/a", "target": "/a", "consistency": "cached",
                        "bind": {"create_host_path": False, "selinux": "z"}}]}, [bind("/a", "/a")]),
-        ({"volumes": [{"type": "tmpfs", "target": "/run", "tmpfs": {"size": "64m"}}]}, [tmpfs("/run", str(64 << 20))]),
+        ({"volumes": [{"type": "tmpfs", "target": "/a", "tmpfs": {"size": "64m"}}]}, [tmpfs("/a", size=str(64 << 20))]),
+        ({"volumes": [{"type": "tmpfs", "target": "/run", "tmpfs": {"mode": 0o750}}]}, [tmpfs("/run", mode="750")]),
         ({"tmpfs": "/run"}, [tmpfs("/run")]),
-        ({"tmpfs": ["/run:size=1m,ro", "/tmp"]}, [tmpfs("/run", str(1 << 20), True), tmpfs("/tmp")]),
+        ({"tmpfs": ["/run:size=1m,ro", "/tmp"]}, [tmpfs("/run", True, size=str(1 << 20)), tmpfs("/tmp")]),
+        ({"tmpfs": "/run:mode=0700"}, [tmpfs("/run", mode="0700")]),
         ({"volumes": ["/a:/a"], "tmpfs": ["/tmp"]}, [bind("/a", "/a"), tmpfs("/tmp")]),
     ],
 )  # fmt: skip

@@ -21,7 +21,7 @@ from ..seccomp.filters import SeccompFilter
 from ..spec import capabilities
 from ..spec.container import ContainerSpec
 from ..spec.ulimits import Ulimit
-from ..users import resolve_user, system_environment
+from ..users import resolve_groups, resolve_user, system_environment
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -54,9 +54,10 @@ def become_and_exec(
     working_dir: str,
     confinement: Confinement,
     limits: Limits,
+    groups: Iterable[str] = (),
     login: bool = False,
 ) -> None:
-    """Become `user` within `confinement` and `limits`, and execute `argv`. Does not return.
+    """Become `user`, also in `groups`, within `confinement` and `limits`, and execute `argv`. Does not return.
 
     With `login`, the command has the environment that a login by ssh would give it, and `working_dir` is only used if
     the user's home directory cannot be.
@@ -64,6 +65,7 @@ def become_and_exec(
     InvalidInput or EffectFailed.
     """
     who = resolve_user(user, ["/"])
+    all_groups = [*who.groups, *(number for number in resolve_groups(groups, ["/"]) if number not in who.groups)]
     # Read as root inside, as by sshd(8).
     of_login = {**who.login_variables, **system_environment("/")} if login else {}
     permitted = syscalls.permitted_capabilities()
@@ -82,7 +84,7 @@ def become_and_exec(
     # While this process still has the right. The container's profile must allow all following system calls.
     load_filter.load_filters(confinement.seccomp)
     try:
-        os.setgroups(list(who.groups))
+        os.setgroups(all_groups)
         os.setresgid(who.gid, who.gid, who.gid)
         os.setresuid(who.uid, who.uid, who.uid)
         if who.uid == 0:

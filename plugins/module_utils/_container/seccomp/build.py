@@ -16,12 +16,19 @@ from ..spec.seccomp import ERRNO, ResolvedProfile, resolve
 from .parse_profile import parse_profile
 
 
-def build(text: bytes, path: str, bounding: frozenset[str], machine: str, kernel: tuple[int, int]) -> tuple[bytes, ...]:
+def build(
+    text: bytes,
+    path: str,
+    bounding: frozenset[str],
+    machine: str,
+    kernel: tuple[int, int],
+    refused: frozenset[str] = frozenset(),
+) -> tuple[bytes, ...]:
     """Programs in load order, for a container with the capabilities `bounding` on a host of that machine and kernel.
 
-    `path` is for messages. Raises InvalidInput, HostNotCapable.
+    `refused`: calls for which no rule applies. `path` is for messages. Raises InvalidInput, HostNotCapable.
     """
-    resolved = resolve(parse_profile(text, path), bounding, machine, kernel)
+    resolved = resolve(parse_profile(text, path), bounding, machine, kernel, refused)
     lib = libseccomp.load_library()
     with libseccomp.Filter(lib, resolved.default, resolved.architectures) as profile:
         for rule in resolved.rules:

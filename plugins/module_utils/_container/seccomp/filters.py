@@ -16,10 +16,10 @@ from ..._errors import Conflict, InvalidInput
 from ..._kernel.files.atomic_write import write_atomic
 from ..._kernel.seccomp.load_filter import library_file
 from ..spec.container import ContainerSpec
-from ..spec.seccomp import DEFAULT, UNCONFINED
+from ..spec.seccomp import DEFAULT, UNCONFINED, refused_calls
 
 # Version of the compiler and of the file format. A new value makes new files.
-_FORMAT = 2
+_FORMAT = 3
 _LARGEST_PROFILE = 1 << 20
 _DIGEST = 32
 
@@ -37,19 +37,19 @@ def filter_for(spec: ContainerSpec) -> SeccompFilter:
     Raises InvalidInput if the profile is invalid, HostNotCapable if libseccomp is missing.
     """
     text = _profile(spec)
-    return SeccompFilter() if text is None else _load_or_build(text, spec.seccomp, spec.bounding)
+    return SeccompFilter() if text is None else _load_or_build(text, spec.seccomp, spec.bounding, _refused(spec))
 
 
 def default_filter(bounding: frozenset[str]) -> SeccompFilter:
     """The default filter for processes with at most the capabilities `bounding`. Raises HostNotCapable."""
-    return _load_or_build(_default(), DEFAULT, bounding)
+    return _load_or_build(_default(), DEFAULT, bounding, frozenset())
 
 
 def check(spec: ContainerSpec) -> None:
     """Check the profile of `spec`. Writes nothing. Raises the errors of `filter_for`."""
     text = _profile(spec)
-    if text is not None and _read(_path(text, spec.bounding)) is None:
-        _check_build(text, spec.seccomp, spec.bounding)
+    if text is not None and _read(_path(text, spec.bounding, _refused(spec))) is None:
+        _check_build(text, spec.seccomp, spec.bounding, _refused(spec))
 
 
 def filter_at(path: str, spec: ContainerSpec) -> SeccompFilter:
@@ -71,27 +71,32 @@ def filter_at(path: str, spec: ContainerSpec) -> SeccompFilter:
     return rebuilt
 
 
-def _load_or_build(text: bytes, shown: str, bounding: frozenset[str]) -> SeccompFilter:
-    path = _path(text, bounding)
+def _refused(spec: ContainerSpec) -> frozenset[str]:
+    is_default = spec.seccomp == DEFAULT and spec.is_machine
+    return refused_calls(spec.capabilities_add) if is_default else frozenset()
+
+
+def _load_or_build(text: bytes, shown: str, bounding: frozenset[str], refused: frozenset[str]) -> SeccompFilter:
+    path = _path(text, bounding, refused)
     programs = _read(path)
     if programs is None:
-        programs = _build(text, shown, bounding)
+        programs = _build(text, shown, bounding, refused)
         os.makedirs(LIBRARY_DIR, mode=0o755, exist_ok=True)
         write_atomic(path, _pack(programs))
     return SeccompFilter(path, programs)
 
 
 @functools.lru_cache(maxsize=16)
-def _check_build(text: bytes, shown: str, bounding: frozenset[str]) -> None:
+def _check_build(text: bytes, shown: str, bounding: frozenset[str], refused: frozenset[str]) -> None:
     """Compile the filter for its errors, once for all containers of a run that have it."""
-    _build(text, shown, bounding)
+    _build(text, shown, bounding, refused)
 
 
-def _build(text: bytes, shown: str, bounding: frozenset[str]) -> tuple[bytes, ...]:
+def _build(text: bytes, shown: str, bounding: frozenset[str], refused: frozenset[str]) -> tuple[bytes, ...]:
     # Imported here, since nearly every start finds its filter in the cache.
     from .build import build
 
-    return build(text, shown, bounding, *_host())
+    return build(text, shown, bounding, *_host(), refused)
 
 
 def _profile(spec: ContainerSpec) -> bytes | None:
@@ -119,13 +124,14 @@ def _default() -> bytes:
     return PROFILE.encode()
 
 
-def _path(text: bytes, bounding: frozenset[str]) -> str:
+def _path(text: bytes, bounding: frozenset[str], refused: frozenset[str]) -> str:
     """Path of the cached filter, named by a digest of all that the filter depends on. Does not parse the profile."""
     machine, kernel = _host()
     depends_on = (
         _FORMAT,
         text,
         sorted(cap for cap in bounding if f'"CAP_{cap}"'.encode() in text),
+        sorted(refused),
         machine,
         kernel if b"minKernel" in text else (),
         os.path.basename(library_file()),

@@ -22,6 +22,14 @@ DEFAULT = frozenset(
     "CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE NET_RAW SYS_CHROOT AUDIT_WRITE "
     "SETFCAP".split()
 )
+# In addition to them, what systemd and the services of a Debian machine need. In a user namespace of its own these act
+# on what belongs to the container: its mounts, its network, its processes, its reboot. Some have no effect there
+# (IPC_LOCK, LEASE, LINUX_IMMUTABLE, SYS_NICE, SYS_RESOURCE, SYS_TTY_CONFIG), but a unit that names a missing one in
+# AmbientCapabilities= does not start.
+MACHINE = DEFAULT | frozenset(
+    "DAC_READ_SEARCH IPC_LOCK IPC_OWNER LEASE LINUX_IMMUTABLE NET_ADMIN NET_BROADCAST SYS_ADMIN SYS_BOOT SYS_NICE "
+    "SYS_PTRACE SYS_RESOURCE SYS_TTY_CONFIG".split()
+)
 ALL = frozenset(NAMES)
 
 
@@ -38,11 +46,9 @@ def parse(values: Iterable[object], option: str) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def bounding(add: Iterable[str], drop: Iterable[str], privileged: bool) -> frozenset[str]:
-    """The bounding set: all if `privileged`, else the default without `drop` and with `add`."""
-    if privileged:
-        return ALL
-    base = frozenset() if "ALL" in drop else DEFAULT - frozenset(drop)
+def bounding(default: frozenset[str], add: Iterable[str], drop: Iterable[str]) -> frozenset[str]:
+    """The bounding set: `default` without `drop` and with `add`."""
+    base = frozenset() if "ALL" in drop else default - frozenset(drop)
     return ALL - (frozenset(drop) - {"ALL"}) if "ALL" in add else base | frozenset(add)
 
 

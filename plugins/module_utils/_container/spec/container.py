@@ -26,7 +26,7 @@ from ..._engine.typed_values import (
     text,
 )
 from ..._errors import Damaged, InvalidInput
-from .capabilities import bounding
+from . import capabilities
 from .devices import Device, parse_devices
 from .mounts import Mount, parse_mounts, parse_path
 from .seccomp import parse_seccomp
@@ -39,12 +39,14 @@ from .values import (
     parse_choice,
     parse_env,
     parse_flag,
+    parse_groups,
     parse_hostname,
     parse_labels,
     parse_memory,
     parse_memory_swap,
     parse_number,
     parse_shm_size,
+    parse_timezone,
     parse_user,
 )
 
@@ -75,6 +77,7 @@ _MOUNT_OPTIONS = {
         required=True,
     ),
     "read_only": Option("bool", ("Whether the mount is read-only.",), default=False),
+    "mode": Option("str", ("Access rights of a V(tmpfs), like V('0750'). Defaults to V('1777').",)),
     "idmap": Option(
         "bool",
         (
@@ -89,7 +92,7 @@ _MOUNT_OPTIONS = {
 _MOUNT_KIND = object_with(
     {
         "type": one_of("bind", "tmpfs"), "target": text, "source": text, "read_only": boolean, "size": integer(0),
-        "idmap": boolean,
+        "idmap": boolean, "mode": integer(0, 0o7777),
     },
     ("type", "target"),
 )  # fmt: skip
@@ -99,6 +102,9 @@ _CAPABILITIES = Option(
         "Changes to the capabilities that processes inside can have at most, see C(capabilities(7\\)). V(ALL) stands "
         "for all of them.",
         "The default set is docker's without C(MKNOD).",
+        "With O(init) and a user namespace it has what systemd and services of a machine need, too: "
+        "C(DAC_READ_SEARCH), C(IPC_LOCK), C(IPC_OWNER), C(LEASE), C(LINUX_IMMUTABLE), C(NET_ADMIN), C(NET_BROADCAST), "
+        "C(SYS_ADMIN), C(SYS_BOOT), C(SYS_NICE), C(SYS_PTRACE), C(SYS_RESOURCE) and C(SYS_TTY_CONFIG).",
     ),
     suboptions={
         "add": Option("list", ("Capabilities to add.",), elements="str"),
@@ -148,6 +154,10 @@ class ContainerSpec:
                 "O(command). A Debian image has one with the packages C(systemd-sysv) and C(dbus).",
                 "The task fails with the last lines of the log if it exits within a second.",
                 "C(/run), C(/run/lock) and C(/tmp) are then of type tmpfs, and the container's cgroup is writable.",
+                "Unless O(userns=host), the container is a machine of its own: services can use the sandbox of "
+                "systemd, see O(capabilities), C(/proc/sys) is writable for what belongs to the container, the first "
+                "start is a first boot with a new machine id and new ssh host keys, C(reboot) inside restarts the "
+                "container, and C(poweroff) stops it, whatever O(restart_policy) is.",
             ),
         ),
     )
@@ -183,11 +193,36 @@ class ContainerSpec:
             ),
         ),
     )
+    groups: tuple[str, ...] = stored(
+        (),
+        kind=list_of(text),
+        parse=parse_groups,
+        option=Option(
+            "list",
+            (
+                "Further groups of the command, by name or number, as with C(docker run --group-add).",
+                "The given groups replace all present ones.",
+            ),
+            elements="str",
+        ),
+    )
     hostname: str = stored(
         "",
         kind=text,
         parse=parse_hostname,
         option=Option("str", ("Host name inside. Defaults to the container's name, with C(-) in place of C(_).",)),
+    )
+    timezone: str = stored(
+        "",
+        kind=text,
+        parse=parse_timezone,
+        option=Option(
+            "str",
+            (
+                "Time zone, such as V(Europe/Berlin), that each start writes to C(/etc/localtime) and C(/etc/timezone) "
+                "inside. V(host) is that of the host. V('') leaves the files alone.",
+            ),
+        ),
     )
     mounts: tuple[Mount, ...] = stored(
         (),
@@ -485,6 +520,11 @@ class ContainerSpec:
     wait: tuple[str, ...] = stored((), kind=list_of(text), applies=LIVE)
 
     @property
+    def is_machine(self) -> bool:
+        """Whether its init system gets the rights of a machine's, over what belongs to its own user namespace."""
+        return self.init and self.userns != "host"
+
+    @property
     def cgroup_writable(self) -> bool:
         """Whether processes inside may create cgroups in that of the container, as systemd does."""
         return self.init or self.privileged
@@ -504,7 +544,10 @@ class ContainerSpec:
     @property
     def bounding(self) -> frozenset[str]:
         """The capabilities that processes inside can have at most."""
-        return bounding(self.capabilities_add, self.capabilities_drop, self.privileged)
+        if self.privileged:
+            return capabilities.ALL
+        default = capabilities.MACHINE if self.is_machine else capabilities.DEFAULT
+        return capabilities.bounding(default, self.capabilities_add, self.capabilities_drop)
 
     def to_json(self) -> dict[str, Any]:
         """The form in container.json."""
@@ -536,7 +579,7 @@ class ContainerSpec:
             )
             values["devices"] = parse_devices(values["devices"], "devices")
             values["ulimits"] = parse_ulimits(values["ulimits"], "ulimits")
-            for name in ("command", "capabilities_add", "capabilities_drop", "depends_on", "wait"):
+            for name in ("command", "capabilities_add", "capabilities_drop", "depends_on", "groups", "wait"):
                 values[name] = tuple(values[name])
             if isinstance(values["userns"], dict):
                 values["userns"] = IdRange(**values["userns"])

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +16,14 @@ from ..._errors import InvalidInput
 _RESERVED = ("/proc", "/sys", "/dev")
 # The exception, for containers whose root is root on the host with all capabilities.
 _SYSCTLS = "/proc/sys"
+# As docker's --tmpfs: everybody may create files, and nobody remove those of others.
+TMPFS_MODE = 0o1777
 
 
 @dataclass(frozen=True)
 class Mount:
     """One mount. `source`: path on the host; `idmap`: ids inside stand for the same ids on the host (bind only);
-    `size`: bytes, 0 for the kernel's default (tmpfs only).
+    `size`: bytes, 0 for the kernel's default, `mode`: access rights of its root directory (tmpfs only).
     """
 
     type: str
@@ -29,6 +32,7 @@ class Mount:
     read_only: bool = False
     size: int = 0
     idmap: bool = True
+    mode: int = TMPFS_MODE
 
     @classmethod
     def parse(cls, value: dict[str, Any]) -> Mount:
@@ -38,8 +42,10 @@ class Mount:
         kind = value.get("type") or "bind"
         source, size = value.get("source"), value.get("size")
         if kind == "bind":
-            if size is not None:
-                raise InvalidInput(f"mounts: size requires type: tmpfs, and {target} is a bind mount", "leave out size")
+            for name in ("size", "mode"):
+                if value.get(name) is not None:
+                    problem = f"mounts: {name} requires type: tmpfs, and {target} is a bind mount"
+                    raise InvalidInput(problem, f"leave out {name}")
             path = parse_path(source, f"mounts: source of {target}")
             return cls("bind", target, path, bool(value.get("read_only")), idmap=value.get("idmap") is not False)
         if source is not None:
@@ -47,12 +53,24 @@ class Mount:
         if value.get("idmap") is not None:
             raise InvalidInput(f"mounts: idmap requires type: bind, and {target} is a tmpfs", "leave out idmap")
         bytes_ = parse_size(size, f"mounts: size of {target}") if size is not None else 0
-        return cls("tmpfs", target, read_only=bool(value.get("read_only")), size=bytes_)
+        mode = _parse_mode(value.get("mode"), target)
+        return cls("tmpfs", target, read_only=bool(value.get("read_only")), size=bytes_, mode=mode)
 
     @property
     def is_sysctl(self) -> bool:
         """Whether the mount shows settings of the host's kernel."""
         return self.target == _SYSCTLS or self.target.startswith(f"{_SYSCTLS}/")
+
+
+def _parse_mode(value: object, target: str) -> int:
+    """Access rights in octal digits. A number of YAML would be read as decimal, or not, by its leading zero."""
+    if value is None:
+        return TMPFS_MODE
+    if not isinstance(value, str) or not re.fullmatch(r"[0-7]{3,4}", value):
+        raise InvalidInput(
+            f"mounts: mode {value!r} of {target} is not a mode", 'quote it, as octal digits: mode: "0750"'
+        )
+    return int(value, 8)
 
 
 def _sysctl(value: dict[str, Any]) -> str:

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from ..._errors import InvalidInput
 from .mounts import parse_path
@@ -24,6 +25,17 @@ _MACHINES = {
     "ppc64le": ("ppc64le", "SCMP_ARCH_PPC64LE"),
     "riscv64": ("riscv64", "SCMP_ARCH_RISCV64"),
     "s390x": ("s390x", "SCMP_ARCH_S390X"),
+}
+# Calls of the default profile that a machine's capabilities would allow, and the capability that is asked for to have
+# them nevertheless.
+_REFUSED = {
+    "bpf": "BPF",
+    "lookup_dcookie": "SYS_ADMIN",
+    "open_by_handle_at": "DAC_READ_SEARCH",
+    "perf_event_open": "PERFMON",
+    "quotactl": "SYS_ADMIN",
+    "quotactl_fd": "SYS_ADMIN",
+    "syslog": "SYSLOG",
 }
 
 
@@ -82,10 +94,25 @@ def parse_seccomp(value: object, option: str) -> str:
         ) from None
 
 
-def resolve(profile: Profile, bounding: frozenset[str], machine: str, kernel: tuple[int, int]) -> ResolvedProfile:
+def refused_calls(add: Iterable[str]) -> frozenset[str]:
+    """Calls that the default filter refuses on a machine, although it has capabilities for them, unless `add` has them.
+
+    Outside of the first user namespace the kernel allows them to nobody, or to everybody by a setting of the host.
+    """
+    return frozenset(call for call, ours in _REFUSED.items() if not {"ALL", "SYS_ADMIN", ours} & set(add))
+
+
+def resolve(
+    profile: Profile,
+    bounding: frozenset[str],
+    machine: str,
+    kernel: tuple[int, int],
+    refused: frozenset[str] = frozenset(),
+) -> ResolvedProfile:
     """The rules for a container with the capabilities `bounding` (names without CAP_) on that machine and kernel.
 
-    Like docker's setupSeccomp (github.com/moby/profiles, seccomp_linux.go).
+    Without those for the calls `refused`, for which the default applies. As in docker's setupSeccomp
+    (github.com/moby/profiles, seccomp_linux.go).
     """
     arch, native = _MACHINES.get(machine, ("", ""))
 
@@ -95,10 +122,13 @@ def resolve(profile: Profile, bounding: frozenset[str], machine: str, kernel: tu
             return False
         return (not inc.arches or arch in inc.arches) and set(inc.caps) <= bounding and kernel >= inc.min_kernel
 
+    def without_refused(rule: Rule) -> Rule:
+        return replace(rule, names=tuple(name for name in rule.names if name not in refused))
+
     found = dict(profile.architectures)
     return ResolvedProfile(
         profile.default,
         found.get("") or found.get(native) or (),
-        tuple(rule for rule in profile.rules if matches(rule)),
+        tuple(rule for rule in map(without_refused, profile.rules) if rule.names and matches(rule)),
         frozenset(name for rule in profile.rules for name in rule.names),
     )

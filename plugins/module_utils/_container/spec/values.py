@@ -15,6 +15,8 @@ from ..._errors import InvalidInput
 
 # Value of memory_swap without a limit.
 UNLIMITED = -1
+# Stands for the time zone of the host.
+HOST_TIMEZONE = "host"
 
 
 def parse_flag(value: object, option: str) -> bool:
@@ -78,6 +80,21 @@ def parse_user(value: object, option: str) -> str:
     ):
         raise InvalidInput(f"{option}: {value!r} is not a user", "write NAME, UID, NAME:GROUP or UID:GID")
     return value
+
+
+def parse_groups(value: list[Any], option: str) -> tuple[str, ...]:
+    """Names or ids of groups, each once. Whether they exist depends on the image."""
+    for group in value:
+        if not isinstance(group, (str, int)) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", str(group)):
+            raise InvalidInput(f"{option}: {group!r} is not a group", "use a name or a number")
+    return tuple(dict.fromkeys(str(group) for group in value))
+
+
+def parse_timezone(value: object, option: str) -> str:
+    """A name of the tz database, or HOST_TIMEZONE. Whether it exists depends on image and host."""
+    if value == "" or (isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*", value)):
+        return value
+    raise InvalidInput(f"{option}: {value!r} is not a time zone", "use a name such as Europe/Berlin, or host")
 
 
 def parse_hostname(value: object, option: str) -> str:

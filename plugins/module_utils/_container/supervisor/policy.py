@@ -5,25 +5,32 @@
 
 from __future__ import annotations
 
+import signal
+
+# How the kernel ends the first process of a container in which reboot(2) was called (reboot_pid_ns(),
+# kernel/pid_namespace.c). It gets no other signal than SIGKILL that it does not handle (pid_namespaces(7)).
+REBOOTED, POWERED_OFF = -signal.SIGHUP, -signal.SIGINT
 # Seconds before the first restart, and at most.
 _BACKOFF_FIRST, _BACKOFF_MAX = 0.1, 60.0
 # Seconds after which a run counts as good: pauses and retries begin anew, as in docker.
 _GOOD_RUN = 10.0
 
 
-def should_restart(spec: dict, code: int | None, flaps: int) -> bool:
-    """Return whether the restart policy in `spec` restarts the container after an exit with `code`.
+def should_restart(spec: dict, status: int | None, flaps: int) -> bool:
+    """Return whether the container is started again after an exit with `status`: a reboot, or by the policy in `spec`.
 
-    `code` is None if it is unknown. `flaps`: restarts since the last good run. A container that was stopped by a user
-    is never restarted.
+    `status`: negative for a signal, None if it is unknown. `flaps`: restarts since the last good run. A container that
+    was stopped by a user, or powered off inside, is not.
     """
-    if spec.get("wanted") != "running":
+    if spec.get("wanted") != "running" or status == POWERED_OFF:
         return False
+    if status == REBOOTED:
+        return True
     policy, retries = spec.get("restart_policy"), spec.get("restart_retries", 0)
     if policy in ("always", "unless-stopped"):
         return True
     limited = is_number(retries) and retries > 0
-    return policy == "on-failure" and code != 0 and (not limited or flaps < retries)
+    return policy == "on-failure" and status != 0 and (not limited or flaps < retries)
 
 
 def backoff(flaps: int) -> float:
@@ -41,11 +48,13 @@ def exit_record(state: dict, status: int | None, oom_killed: bool, now: float) -
 
     `state`: the run state; `status`: exit status, negative for a signal, None if unknown; `now`: seconds since 1970.
     """
+    # Neither a reboot nor a power off is a failure.
+    code = 0 if status in (REBOOTED, POWERED_OFF) else status
     return {
         "version": 1,
         "pid": state["pid"],
         "start_time": state["start_time"],
-        "exit_code": None if status is None else (status if status >= 0 else 128 - status),
+        "exit_code": 128 - code if code is not None and code < 0 else code,
         "signal": -status if status is not None and status < 0 else None,
         "oom_killed": oom_killed,
         "finished_at": now,

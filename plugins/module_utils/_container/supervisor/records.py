@@ -61,7 +61,9 @@ def is_of_run(record: dict | None, state: dict) -> bool:
 
 
 def status_in(record: dict) -> int | None:
-    """Return the exit code of an exit record, None if it is unknown."""
+    """Return the exit status of an exit record, negative for a signal, None if it is unknown."""
+    if is_number(record.get("signal")):
+        return -int(record["signal"])
     return int(record["exit_code"]) if is_number(record.get("exit_code")) else None
 
 

@@ -144,6 +144,30 @@ def write_files(root_fd: int, files: Mapping[str, bytes], mode: int = 0o644) -> 
     return written
 
 
+def write_link(root_fd: int, path: str, to: str) -> None:
+    """Make `path` a symlink to `to`, as `write_files` writes a file. A mount point and the same link stay."""
+    root = os.fstat(root_fd)
+    owner = (root.st_uid, root.st_gid)
+    directory, name = os.path.split(path)
+    directory_fd = _open_directory(root_fd, directory, owner)
+    try:
+        with contextlib.suppress(OSError):
+            if os.readlink(name, dir_fd=directory_fd) == to:
+                return
+        if _look(directory_fd, name)[0]:
+            return
+        temporary = f".{name}.{os.urandom(4).hex()}.tmp"
+        os.symlink(to, temporary, dir_fd=directory_fd)
+        try:
+            os.chown(temporary, *owner, dir_fd=directory_fd, follow_symlinks=False)
+            os.rename(temporary, name, src_dir_fd=directory_fd, dst_dir_fd=directory_fd)
+        except BaseException:
+            os.unlink(temporary, dir_fd=directory_fd)
+            raise
+    finally:
+        os.close(directory_fd)
+
+
 def try_write_files(root_fd: int, files: Mapping[str, bytes]) -> dict[str, str]:
     """Call `write_files` for each file; return the paths that could not be written, each with the reason."""
     problems = {}

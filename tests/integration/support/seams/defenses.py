@@ -64,10 +64,16 @@ def follow_symlinks_to_mounts(_original):
     return 0
 
 
+@seam("_container.kernel_files:NO_SYMLINKS")
+def follow_symlinks_to_kernel_files(_original):
+    """Symlinks in the path of a file of the kernel are followed."""
+    return 0
+
+
 @seam("_container.mounts:restrict_kernel_files")
 def leave_kernel_files(_original):
     """No path of /proc and /sys is masked or read-only."""
-    return lambda fd: None
+    return lambda *arguments, **options: None
 
 
 @seam("_container.mounts:mount_cgroup")
@@ -82,7 +88,7 @@ def omit_private_dev(_original):
     return lambda *arguments: None
 
 
-@seam("_container.mounts:mask_path")
+@seam("_container.kernel_files:mask_path")
 def mask_files_with_writable_null(original):
     """A masked file is the host's /dev/null, and not read-only."""
 

@@ -59,7 +59,7 @@ def _long_volume(node: Node, directory: str | None) -> dict[str, Any]:
         raise node.refused("target is missing", "set it to a path in the container")
     target, read_only = fields["target"].text(), "read_only" in fields and fields["read_only"].boolean()
     if kind == "tmpfs":
-        return _tmpfs(node, target, _tmpfs_size(fields), read_only)
+        return _tmpfs(node, target, _tmpfs_options(fields), read_only)
     if "source" not in fields:
         raise node.refused("source is missing", "set it to a path on the host")
     for key, one in (fields["bind"].fields() if "bind" in fields else {}).items():
@@ -71,13 +71,13 @@ def _long_volume(node: Node, directory: str | None) -> dict[str, Any]:
     return _bind(node, fields["source"].text(), target, read_only, directory)
 
 
-def _tmpfs_size(fields: Mapping[str, Node]) -> str | None:
+def _tmpfs_options(fields: Mapping[str, Node]) -> dict[str, str]:
+    """Return size and mode. YAML has read an octal number already."""
     if "source" in fields:
         raise fields["source"].refused("a tmpfs has no source", "omit it")
     tmpfs = fields["tmpfs"].fields(("size", "mode")) if "tmpfs" in fields else {}
-    if "mode" in tmpfs:
-        raise tmpfs["mode"].refused("the mode of a tmpfs cannot be set", "omit it")
-    return str(tmpfs["size"].bytes()) if "size" in tmpfs else None
+    size = {"size": str(tmpfs["size"].bytes())} if "size" in tmpfs else {}
+    return {**size, "mode": f"{tmpfs['mode'].whole():o}"} if "mode" in tmpfs else size
 
 
 def _bind(node: Node, source: str, target: str, read_only: bool, directory: str | None) -> dict[str, Any]:
@@ -94,8 +94,8 @@ def _bind(node: Node, source: str, target: str, read_only: bool, directory: str 
     return mount
 
 
-def _tmpfs(node: Node, target: str, size: str | None, read_only: bool) -> dict[str, Any]:
-    mount = {"type": "tmpfs", "target": target, "size": size, "read_only": read_only}
+def _tmpfs(node: Node, target: str, options: Mapping[str, str], read_only: bool) -> dict[str, Any]:
+    mount = {"type": "tmpfs", "target": target, "read_only": read_only, **options}
     node.checked(lambda: Mount.parse(mount), "mounts")
     return mount
 
@@ -111,16 +111,19 @@ def parse_tmpfs(node: Node) -> list[dict[str, Any]]:
     found = []
     for one in node.entries() if isinstance(node.value, list) else [node]:
         target, _, options = one.text().partition(":")
-        size, read_only = None, False
+        given: dict[str, str] = {}
+        read_only = False
         for option in filter(None, options.split(",")):
             name, _, value = option.partition("=")
             if name == "size":
-                size = str(Node(value, one.path).bytes())
+                given[name] = str(Node(value, one.path).bytes())
+            elif name == "mode":
+                given[name] = value
             elif option in ("ro", "rw"):
                 read_only = option == "ro"
             else:
-                raise one.refused(f"option {option!r} is not supported", "use only size, ro and rw")
-        found.append(_tmpfs(one, target, size, read_only))
+                raise one.refused(f"option {option!r} is not supported", "use only size, mode, ro and rw")
+        found.append(_tmpfs(one, target, given, read_only))
     return found
 
 

@@ -27,7 +27,8 @@ from .update_config import UPDATE_CONFIG, parse_update_config
 # A Compose file is a complete description: options of conductor_container that a service does not set have these
 # values, so that a key that is removed from the file loses its effect. They are the defaults of conductor_container.
 UNSET: Mapping[str, Any] = {
-    "command": ["/bin/bash"], "init": False, "env": {}, "working_dir": "/", "user": "root", "mounts": [],
+    "command": ["/bin/bash"], "init": False, "env": {}, "working_dir": "/", "user": "root", "groups": [],
+    "timezone": "", "mounts": [],
     "userns": "auto", "dev": "private", "devices": [], "read_only": False, "capabilities": {"add": [], "drop": []},
     "privileged": False, "seccomp": "default", "no_new_privileges": False, "memory": "0", "memory_swap": "0",
     "cpus": 0.0, "pids": 2048, "ulimits": [], "oom_score_adj": 0, "sysctls": {},
@@ -95,6 +96,7 @@ def _userns(node: Node) -> str:
 _OPTIONS: Mapping[str, tuple[str, Callable[[Node], Any]]] = {
     "cpus": ("cpus", Node.number),
     "devices": ("devices", _devices),
+    "group_add": ("groups", lambda node: [str(one.value) for one in node.entries()]),
     "hostname": ("hostname", Node.text),
     "labels": ("labels", _labels),
     "mem_limit": ("memory", lambda node: str(node.bytes())),

@@ -39,7 +39,6 @@ UNSUPPORTED: Mapping[str, str] = {
     "extends": "write the options in full, or share them with a YAML anchor and <<",
     "external_links": "list the container in peers of conductor_peer, in a task after this one",
     "gpus": "list the devices in devices",
-    "group_add": "add the user to the group in the image",
     "init": "omit it, or set init of conductor_container in defaults to boot the init of the image",
     "ipc": _OMIT,
     "isolation": _OMIT,
