@@ -19,7 +19,7 @@ from .._container import stop
 from .._container.cgroup_paths import container_cgroup
 from .._container.devices import device_rules
 from .._container.exec.privileges import Confinement
-from .._container.init_process import fork_first_process
+from .._container.init_process import Start, fork_first_process
 from .._container.rootfs import idmapped_layers
 from .._container.seccomp.filters import filter_for
 from .._container.spec.container import ContainerSpec
@@ -167,7 +167,7 @@ def _run_first_process(
     os.close(nobody)
     entry = container_cgroup(spec.name).open()
     streams = (empty, writer, writer)
-    child = fork_first_process(build.paths, spec, entry, build.ids.base, confinement, wait_go, error_writer, streams)
+    child = fork_first_process(Start(build.paths, spec, entry, build.ids, confinement, wait_go, error_writer, streams))
     for fd in (writer, empty, error_writer, wait_go):
         os.close(fd)
     if child is not None:

@@ -3,17 +3,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A container's first process: its namespaces, its root, and its command.
 
-Three processes make it. The first, still root of the host, joins the cgroup and sets the limits, enters the container's
-user namespace and clones the first process, whose namespaces thus belong to that one: so reboot(2) inside ends the
-container and nothing else (reboot_pid_ns() of the kernel). Both have the rights of the container only. A third one,
-root of the host in all other namespaces of the container, mounts its root.
+Root of the host mounts the root, and then enters the container's user namespace. The pid namespace is one of the host's
+then, in which nobody inside may call reboot(2). If somebody shall, three processes make it: the first joins the cgroup
+and sets the limits, enters the user namespace, and clones the first process, whose pid namespace thus belongs to that
+one (reboot_pid_ns() of the kernel). A third one, root of the host in all other namespaces of the container, mounts the
+root. That costs two more forks of a Python process, a third of the time of a start.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NoReturn
 
+from .._engine.id_range import END, IdRange
 from .._engine.paths import ContainerPaths
 from .._errors import EffectFailed
 from .._kernel import syscalls, user_namespace
@@ -24,7 +30,7 @@ from .exec.privileges import Confinement, become_and_exec, error_line
 from .limits import raise_limits
 from .mounts import mount_all
 from .spec.container import ContainerSpec
-from .sysctls import write_ipc_sysctls, write_network_sysctls
+from .sysctls import ipc_sysctls, write_ipc_sysctls, write_network_sysctls
 
 # Namespaces that the process that mounts the root joins. It is created in the pid namespace.
 _JOINED = (
@@ -37,29 +43,58 @@ _JOINED = (
 _READY = b"r"
 
 
-def fork_first_process(
-    paths: ContainerPaths,
-    spec: ContainerSpec,
-    entry: CgroupEntry,
-    root_id: int,
-    confinement: Confinement,
-    go_fd: int,
-    error_fd: int,
-    streams: tuple[int, int, int] | None = None,
-) -> int | None:
-    """Create the container's first process, with its root mounted, as a child of the caller; return its pid.
+@dataclass(frozen=True)
+class Start:
+    """A first process to be created. `entry`: the container's cgroup; `ids`: its range of ids, None for the host's.
 
-    `entry` is the container's cgroup, `root_id` the host's id of root inside. `streams` are its standard input, output
-    and error; None for an input on which a read blocks, and the container's log.
-
-    It executes the command after a byte from `go_fd`, which says that the run state is written, and exits if `go_fd` is
-    closed instead. On failure, here or there, one line is written to `error_fd`; a successful exec closes it (all are
-    close-on-exec). Returns None after a failure here.
+    `streams` are its standard input, output and error; None for an input on which a read blocks, and the container's
+    log. It executes the command after a byte from `go_fd`, which says that the run state is written, and exits if
+    `go_fd` is closed instead. On failure, each process writes one line to `error_fd`; a successful exec closes it
+    (all are close-on-exec).
     """
+
+    paths: ContainerPaths
+    spec: ContainerSpec
+    entry: CgroupEntry
+    ids: IdRange | None
+    confinement: Confinement
+    go_fd: int
+    error_fd: int
+    streams: tuple[int, int, int] | None = None
+
+    @property
+    def root_id(self) -> int:
+        """The host's id of root inside."""
+        return self.ids.base if self.ids else 0
+
+    @property
+    def last_id(self) -> int:
+        """The last id inside."""
+        return (self.ids.size if self.ids else END) - 1
+
+
+@dataclass
+class _Prepared:
+    """Limits, descriptors and streams of the process that becomes the command, made as root of the host."""
+
+    limits: Limits
+    userns_fd: int | None
+    sysctls: int
+    streams: tuple[int, int, int]
+
+
+def fork_first_process(start: Start) -> int | None:
+    """Create the container's first process as a child of the caller; return its pid, None after a failure here."""
+    spec = start.spec
+    if spec.userns == "host" or not ("SYS_BOOT" in spec.bounding or ipc_sysctls(spec.sysctls)):
+        child = start.entry.fork(syscalls.CLONE_NEWPID)
+        if child == 0:
+            _exit_on_error(start, lambda: _run_with_root_of_its_own(start))
+        return child
     reader, writer = os.pipe()
-    creator = entry.fork()
+    creator = start.entry.fork()
     if creator == 0:
-        _create(paths, spec, entry, root_id, confinement, go_fd, error_fd, writer, streams)
+        _exit_on_error(start, lambda: _clone_in_user_namespace(start, writer))
     os.close(writer)
     with open(reader, "rb") as pipe:
         answer = pipe.read()
@@ -69,117 +104,131 @@ def fork_first_process(
     if not number:
         return None
     pid = int(number)
-    if _READY in answer and _is_root_mounted(paths, spec, root_id, pid, error_fd):
+    if _READY in answer and _is_root_mounted(start, pid):
         return pid
-    os.kill(pid, 9)
+    os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     return None
 
 
-def _create(
-    paths: ContainerPaths,
-    spec: ContainerSpec,
-    entry: CgroupEntry,
-    root_id: int,
-    confinement: Confinement,
-    go_fd: int,
-    error_fd: int,
-    report_fd: int,
-    streams: tuple[int, int, int] | None,
-) -> None:
-    """Clone the first process, and write its pid to `report_fd`. Never returns."""
+def _exit_on_error(start: Start, body: Callable[[], None]) -> NoReturn:
+    """Call `body`, which ends this process, or fails."""
     try:
-        entry.join()
-        # Among them are locks of the module, which must not be held for the container's lifetime.
-        close_other_descriptors({go_fd, error_fd, report_fd, *(streams or ())})
-        set_oom_score(confinement.oom_score_adj)
-        # Requires root on the host, which this process no longer is when the limits are set.
-        limits = raise_limits(confinement.ulimits)
-        # The container must not get keys of the user that runs the module.
-        syscalls.new_session_keyring()
-        netns = os.open(paths.netns, os.O_RDONLY | os.O_CLOEXEC)
-        userns_fd = user_namespace.owner(netns)
-        streams = streams or _log_streams(paths.log, root_id)
-        root = os.stat(paths.rootfs)
-        # pivot_root(2) changes the root and working directory of the processes that have the old root there.
-        os.chdir("/")
-        syscalls.setns(netns, syscalls.CLONE_NEWNET)
-        syscalls.unshare(syscalls.CLONE_NEWNS)
-        syscalls.mount("", "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
-        os.close(netns)
-        if userns_fd is not None:
-            user_namespace.enter(userns_fd)
-            os.close(userns_fd)
-        write_network_sysctls(spec.sysctls)
-        child = syscalls.clone3(syscalls.CLONE_NEWPID | syscalls.CLONE_PARENT)
-        if child == 0:
-            # The mount namespace of a user namespace is a copy, in which mounts and their restrictions are locked
-            # (mount_namespaces(7)): masked paths stay masked.
-            copy = 0 if userns_fd is None else syscalls.CLONE_NEWNS
-            _run(spec, confinement, limits, (root.st_dev, root.st_ino), copy, go_fd, error_fd, report_fd, streams)
-        os.write(report_fd, str(child).encode())
-        os._exit(0)
+        body()
     except BaseException as error:
-        os.write(error_fd, error_line(error))
+        os.write(start.error_fd, error_line(error))
     finally:
         sys.stderr = sys.stdout = None
         os._exit(127)
 
 
-def _run(
-    spec: ContainerSpec,
-    confinement: Confinement,
-    limits: Limits,
-    root: tuple[int, int],
-    copy: int,
-    go_fd: int,
-    error_fd: int,
-    report_fd: int,
-    streams: tuple[int, int, int],
-) -> None:
-    """Become the command, as pid 1. Never returns. `root`: device and inode of the root that another process mounts."""
-    try:
-        os.setsid()
-        syscalls.unshare(syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWCGROUP)
-        os.write(report_fd, _READY)
-        os.close(report_fd)
-        if not os.read(go_fd, 1):
-            raise EffectFailed("the supervisor could not write the run state")
-        os.chdir("/")
-        found = os.stat("/")
-        if (found.st_dev, found.st_ino) != root:
-            raise EffectFailed("the root of the container is not mounted", "report it")
-        if copy:
-            syscalls.unshare(copy)
-        if spec.init:
-            # As systemd makes it on a machine: services see what is mounted later.
-            syscalls.mount("", "/", None, syscalls.MS_REC | syscalls.MS_SHARED)
-        if spec.dev == "private":
-            syscalls.mount(
-                "mqueue", "/dev/mqueue", "mqueue", syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
-            )
-        syscalls.sethostname(spec.hostname)
-        for number, fd in enumerate(streams):
-            os.dup2(fd, number)
-        for fd in {*streams} - {0, 1, 2}:
-            os.close(fd)
-        become_and_exec(
-            spec.command,
-            user=spec.user,
-            groups=spec.groups,
-            env=spec.env,
-            working_dir=spec.working_dir,
-            confinement=confinement,
-            limits=limits,
+def _run_with_root_of_its_own(start: Start) -> None:
+    """Mount the root, enter the user namespace, if any, and become the command, as pid 1."""
+    prepared = _prepare(start, set())
+    syscalls.unshare(syscalls.CLONE_NEWCGROUP)
+    if prepared.userns_fd is None:
+        # Before the mounts: files in /proc/sys belong to an IPC namespace, and a mount covers only its own.
+        syscalls.unshare(syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWIPC)
+        write_ipc_sysctls(prepared.sysctls, start.spec.sysctls, start.root_id)
+    _mount_root(start, prepared.userns_fd)
+    if prepared.userns_fd is not None:
+        user_namespace.enter(prepared.userns_fd)
+        # The mount namespace of a user namespace is a copy, in which mounts and their restrictions are locked
+        # (mount_namespaces(7)): masked paths stay masked.
+        syscalls.unshare(
+            syscalls.CLONE_NEWNS | syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWCGROUP
         )
-    except BaseException as error:
-        os.write(error_fd, error_line(error))
-    finally:
-        sys.stderr = sys.stdout = None
-        os._exit(127)
+    write_network_sysctls(prepared.sysctls, start.spec.sysctls, start.last_id)
+    _await_go(start)
+    _become_command(start, prepared)
 
 
-def _is_root_mounted(paths: ContainerPaths, spec: ContainerSpec, root_id: int, pid: int, error_fd: int) -> bool:
+def _clone_in_user_namespace(start: Start, report_fd: int) -> None:
+    """Clone the first process in the user namespace, write its pid to `report_fd`, and exit."""
+    prepared = _prepare(start, {report_fd})
+    root = os.stat(start.paths.rootfs)
+    if prepared.userns_fd is None:
+        raise EffectFailed("the network namespace of the container has no user namespace", "stop it and start it again")
+    user_namespace.enter(prepared.userns_fd)
+    write_network_sysctls(prepared.sysctls, start.spec.sysctls, start.last_id)
+    child = syscalls.clone3(syscalls.CLONE_NEWPID | syscalls.CLONE_PARENT)
+    if child == 0:
+        _exit_on_error(start, lambda: _run_when_root_is_mounted(start, prepared, report_fd, root))
+    os.write(report_fd, str(child).encode())
+    os._exit(0)
+
+
+def _run_when_root_is_mounted(start: Start, prepared: _Prepared, report_fd: int, root: os.stat_result) -> None:
+    """Become the command, as pid 1, when another process has mounted `root`."""
+    syscalls.unshare(syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWCGROUP)
+    os.write(report_fd, _READY)
+    os.close(report_fd)
+    _await_go(start)
+    os.chdir("/")
+    if not os.path.samestat(os.stat("/"), root):
+        raise EffectFailed("the root of the container is not mounted", "report it")
+    # A copy, as above.
+    syscalls.unshare(syscalls.CLONE_NEWNS)
+    _become_command(start, prepared)
+
+
+def _prepare(start: Start, keep: set[int]) -> _Prepared:
+    """Do what requires root of the host, and enter the network namespace and a new mount namespace."""
+    start.entry.join()
+    # Among them are locks of the module, which must not be held for the container's lifetime.
+    close_other_descriptors({start.go_fd, start.error_fd, *keep, *(start.streams or ())})
+    set_oom_score(start.confinement.oom_score_adj)
+    # Requires root on the host, which this process no longer is when the limits are set.
+    limits = raise_limits(start.confinement.ulimits)
+    # The container must not get keys of the user that runs the module.
+    syscalls.new_session_keyring()
+    sysctls = os.open("/proc/sys", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    netns = os.open(start.paths.netns, os.O_RDONLY | os.O_CLOEXEC)
+    userns_fd = user_namespace.owner(netns)
+    streams = start.streams or _log_streams(start.paths.log, start.root_id)
+    # pivot_root(2) changes the root and working directory of the processes that have the old root there.
+    os.chdir("/")
+    syscalls.setns(netns, syscalls.CLONE_NEWNET)
+    syscalls.unshare(syscalls.CLONE_NEWNS)
+    syscalls.mount("", "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
+    os.close(netns)
+    return _Prepared(limits, userns_fd, sysctls, streams)
+
+
+def _await_go(start: Start) -> None:
+    if not os.read(start.go_fd, 1):
+        raise EffectFailed("the supervisor could not write the run state")
+
+
+def _become_command(start: Start, prepared: _Prepared) -> None:
+    """Execute the command in all namespaces and the root of the container."""
+    os.close(prepared.sysctls)
+    if prepared.userns_fd is not None:
+        os.close(prepared.userns_fd)
+    os.setsid()
+    spec = start.spec
+    if spec.init:
+        # As systemd makes it on a machine: services see what is mounted later.
+        syscalls.mount("", "/", None, syscalls.MS_REC | syscalls.MS_SHARED)
+    if spec.dev == "private":
+        syscalls.mount("mqueue", "/dev/mqueue", "mqueue", syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC)
+    syscalls.sethostname(spec.hostname)
+    for number, fd in enumerate(prepared.streams):
+        os.dup2(fd, number)
+    for fd in {*prepared.streams} - {0, 1, 2}:
+        os.close(fd)
+    become_and_exec(
+        spec.command,
+        user=spec.user,
+        groups=spec.groups,
+        env=spec.env,
+        working_dir=spec.working_dir,
+        confinement=start.confinement,
+        limits=prepared.limits,
+    )
+
+
+def _is_root_mounted(start: Start, pid: int) -> bool:
     """Mount the root of the first process `pid`, by a child; return whether that succeeded."""
     pidfd = os.pidfd_open(pid)
     own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
@@ -187,36 +236,34 @@ def _is_root_mounted(paths: ContainerPaths, spec: ContainerSpec, root_id: int, p
     syscalls.setns(pidfd, syscalls.CLONE_NEWPID)
     child = syscalls.clone3()
     if child == 0:
-        _mount_root(paths, spec, root_id, pidfd, error_fd)
+        _exit_on_error(start, lambda: _mount_root_of(start, pidfd))
     syscalls.setns(own, syscalls.CLONE_NEWPID)
     os.close(own)
     os.close(pidfd)
     return os.waitpid(child, 0)[1] == 0
 
 
-def _mount_root(paths: ContainerPaths, spec: ContainerSpec, root_id: int, pidfd: int, error_fd: int) -> None:
-    """Mount everything, and make it the root of the first process. Never returns."""
-    try:
-        netns = os.open(paths.netns, os.O_RDONLY | os.O_CLOEXEC)
-        userns_fd = user_namespace.owner(netns)
-        sysctls = os.open("/proc/sys", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        syscalls.setns(pidfd, _JOINED)
-        write_ipc_sysctls(sysctls, spec.sysctls, root_id)
-        # Files below are created with complete modes.
-        os.umask(0)
-        syscalls.set_file_owner(root_id)
-        mount_all(paths.rootfs, spec, root_id, userns_fd)
-        _pivot(paths.rootfs)
-        if spec.read_only:
-            syscalls.mount(
-                "", "/", None, syscalls.MS_REMOUNT | syscalls.MS_BIND | syscalls.MS_RDONLY | syscalls.MS_NODEV
-            )
-        os._exit(0)
-    except BaseException as error:
-        os.write(error_fd, error_line(error))
-    finally:
-        sys.stderr = sys.stdout = None
-        os._exit(127)
+def _mount_root_of(start: Start, pidfd: int) -> None:
+    """Mount everything as root of the host, make it the root of the first process `pidfd`, and exit."""
+    netns = os.open(start.paths.netns, os.O_RDONLY | os.O_CLOEXEC)
+    userns_fd = user_namespace.owner(netns)
+    sysctls = os.open("/proc/sys", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    syscalls.setns(pidfd, _JOINED)
+    write_ipc_sysctls(sysctls, start.spec.sysctls, start.root_id)
+    _mount_root(start, userns_fd)
+    os._exit(0)
+
+
+def _mount_root(start: Start, userns_fd: int | None) -> None:
+    """Mount everything, and change the root of this process and others in its mount namespace."""
+    spec = start.spec
+    # Files below are created with complete modes.
+    os.umask(0)
+    syscalls.set_file_owner(start.root_id)
+    mount_all(start.paths.rootfs, spec, start.root_id, userns_fd)
+    _pivot(start.paths.rootfs)
+    if spec.read_only:
+        syscalls.mount("", "/", None, syscalls.MS_REMOUNT | syscalls.MS_BIND | syscalls.MS_RDONLY | syscalls.MS_NODEV)
 
 
 def _pivot(root: str) -> None:
@@ -226,6 +273,7 @@ def _pivot(root: str) -> None:
     os.chdir(root)
     syscalls.pivot_root(".", ".")
     syscalls.umount2(".", syscalls.MNT_DETACH)
+    os.chdir("/")
 
 
 def _log_streams(path: str, root_id: int) -> tuple[int, int, int]:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from .._engine import bundle
 from .._engine.container_records import write_run_state
+from .._engine.id_range import IdRange
 from .._engine.paths import ContainerPaths
 from .._engine.settings import Settings
 from .._errors import EffectFailed
@@ -27,7 +28,7 @@ from .console_log import log_size
 from .devices import device_rules
 from .exec.privileges import Confinement
 from .id_ranges import read_ids
-from .init_process import fork_first_process
+from .init_process import Start, fork_first_process
 from .limits import set_cgroup_limits
 from .rootfs import mount_rootfs
 from .seccomp.filters import SeccompFilter, filter_at, filter_for
@@ -40,12 +41,12 @@ from .timezone import write_timezone
 
 
 class Prepared(NamedTuple):
-    """A prepared start: the container's open cgroup, the host's id of root inside, the seccomp filter, and warnings
-    about files inside that could not be written.
+    """A prepared start: the container's open cgroup, its range of ids, the seccomp filter, and warnings about files
+    inside that could not be written.
     """
 
     entry: CgroupEntry
-    root_id: int
+    ids: IdRange | None
     seccomp: SeccompFilter
     warnings: tuple[str, ...] = ()
 
@@ -113,13 +114,12 @@ def prepare(settings: Settings, paths: ContainerPaths, spec: ContainerSpec, secc
     warnings = [
         f"container {spec.name}: {path} inside cannot be written: {reason}" for path, reason in problems.items()
     ]
-    return Prepared(cgroup.open(), root_id, seccomp, tuple(warnings))
+    return Prepared(cgroup.open(), ids, seccomp, tuple(warnings))
 
 
 def open_prepared(paths: ContainerPaths, spec: ContainerSpec, seccomp: str) -> Prepared:
     """Return a start that another process has prepared, with the seccomp filter in the file `seccomp`."""
-    ids = read_ids(paths)
-    return Prepared(container_cgroup(spec.name).open(), ids.base if ids else 0, filter_at(seccomp, spec))
+    return Prepared(container_cgroup(spec.name).open(), read_ids(paths), filter_at(seccomp, spec))
 
 
 def create_network_namespace(paths: ContainerPaths) -> None:
@@ -155,7 +155,8 @@ def launch(paths: ContainerPaths, spec: ContainerSpec, prepared: Prepared, resta
     reader, writer = os.pipe()
     wait_go, go = os.pipe()
     confinement = Confinement.of(spec, prepared.seccomp)
-    child = fork_first_process(paths, spec, prepared.entry, prepared.root_id, confinement, wait_go, writer)
+    first = Start(paths, spec, prepared.entry, prepared.ids, confinement, wait_go, writer)
+    child = fork_first_process(first)
     prepared.entry.close()
     os.close(writer)
     os.close(wait_go)

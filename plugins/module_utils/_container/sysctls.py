@@ -30,20 +30,14 @@ def check_sysctls(sysctls: Iterable[tuple[str, str]]) -> None:
             )
 
 
-def write_network_sysctls(sysctls: Iterable[tuple[str, str]]) -> None:
+def write_network_sysctls(directory: int, sysctls: Iterable[tuple[str, str]], last_id: int) -> None:
     """Set those of the caller's network namespace, after docker's defaults: users may ping and use all ports.
 
-    The caller is in the container's user namespace, by which ids in values are read. Raises EffectFailed.
+    `directory` is /proc/sys. The caller is in the container's user namespace, with ids up to `last_id`, by which the
+    kernel reads ids in values. Raises EffectFailed.
     """
-    with open("/proc/self/gid_map", encoding="ascii") as file:
-        last = min(int(file.readline().split()[2]) - 1, _LAST_GROUP)
-    defaults = {"net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": f"0 {last}"}
-    of_network, _ = _split(sysctls)
-    directory = os.open("/proc/sys", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        _write(directory, {**defaults, **dict(of_network)}.items())
-    finally:
-        os.close(directory)
+    values = {"net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": f"0 {min(last_id, _LAST_GROUP)}"}
+    _write(directory, {**values, **dict(_of_network(sysctls))}.items())
 
 
 def write_ipc_sysctls(directory: int, sysctls: Iterable[tuple[str, str]], root_id: int) -> None:
@@ -52,7 +46,7 @@ def write_ipc_sysctls(directory: int, sysctls: Iterable[tuple[str, str]], root_i
     They are set by root of the host, as kernels before 6.9 require, or by `root_id`, the root inside, as later ones do
     (ipc_permissions()). Raises EffectFailed.
     """
-    _, of_ipc = _split(sysctls)
+    of_ipc = ipc_sysctls(sysctls)
     try:
         _write(directory, of_ipc)
     except EffectFailed:
@@ -60,9 +54,13 @@ def write_ipc_sysctls(directory: int, sysctls: Iterable[tuple[str, str]], root_i
             _write(directory, of_ipc)
 
 
-def _split(sysctls: Iterable[tuple[str, str]]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    of_network = [pair for pair in sysctls if sysctl_path(pair[0]).startswith("net/")]
-    return of_network, [pair for pair in sysctls if pair not in of_network]
+def ipc_sysctls(sysctls: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return those of an IPC namespace."""
+    return [pair for pair in sysctls if not sysctl_path(pair[0]).startswith("net/")]
+
+
+def _of_network(sysctls: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [pair for pair in sysctls if sysctl_path(pair[0]).startswith("net/")]
 
 
 def _write(directory: int, sysctls: Iterable[tuple[str, str]]) -> None:

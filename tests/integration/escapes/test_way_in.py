@@ -120,8 +120,14 @@ AUDIT = [
     audit_from_setns(marker="/marks-the-container"),
     audit_until_exec(path="/tmp/audit"),
 ]
-# What the entering process has to read there: its user, its own state.
-MAY_OPEN = {"open '/'", "open '/proc/self/status'", "open '/proc/self/fd/N'"}
+# What the entering process has to read there: its user, its own state. Settings are opened below the host's /proc/sys.
+MAY_OPEN = {
+    "open '/'",
+    "open '/proc/self/status'",
+    "open '/proc/self/fd/N'",
+    "open 'net/ipvN/ip_unprivileged_port_start'",
+    "open 'net/ipvN/ping_group_range'",
+}
 
 
 def audit(host, way, *seams):
