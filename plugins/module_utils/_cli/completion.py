@@ -30,11 +30,11 @@ _conductor() {
             -u | --user | -e | --env | --expose | -w | --workdir | =) ((i++)) ;;
             -v | --volume | -p | --publish | -m | --memory | -s | --signal | --tail) ((i++)) ;;
             --restart) [[ $verb == up ]] || ((i++)) ;;
-            --stack | --name | --format | --timeout) ((i++)) ;;
+            --stack | --name | --format | --timeout | --suite | --package) ((i++)) ;;
             -*) ;;
             *) case $verb:$word in
                 :*) verb=$word ;;
-                network:add | network:rm | peer:add | peer:rm) verb="$verb $word" ;;
+                network:add | network:rm | peer:add | peer:rm | image:*) verb="$verb $word" ;;
                 *) ((count++)) ;;
             esac ;;
         esac
@@ -55,13 +55,16 @@ _conductor() {
 @OPTIONS@
     esac
     case $verb:$count in
-        rmi:0 | run:0 | create:0) names=$("${COMP_WORDS[0]}" completion images 2>/dev/null) ;;
+        rmi:0 | run:0 | create:0 | 'image rm':0 | 'image export':0 | 'image tag':0)
+            names=$("${COMP_WORDS[0]}" completion images 2>/dev/null) ;;
         start:* | stop:* | restart:* | kill:* | rm:* | inspect:* | cp:[01] | peer:[01] | 'peer add':[01] | \\
         'peer rm':[01] | exec:0 | logs:0 | port:0 | top:0 | addnetwork:0 | info:0 | 'network add':0 | 'network rm':0)
             names=$("${COMP_WORDS[0]}" completion containers 2>/dev/null) ;;&
         peer:0) names+=' add rm' ;;
         cp:[01]) compopt -o default -o nospace; names=$(printf '%s: ' $names) ;;
         network:0) names='add rm' ;;
+        image:0) names='build export import ls rm tag' ;;
+        'image import':0 | 'image export':1) compopt -o default ;;
         down:0) names=$("${COMP_WORDS[0]}" completion stacks 2>/dev/null) ;;
         up:0) compopt -o default ;;
         completion:0) names='bash images containers stacks' ;;

@@ -40,6 +40,9 @@ from .systemd_files import write_systemd_files
 # Limit of the kernel (path_resolution(7)).
 _MAX_LINKS = 40
 _RESERVED = ("proc", "sys", "dev")
+# A procfs on which nothing is mounted. Without one, the kernel lets no container inside mount its own
+# (mnt_already_visible() in fs/namespace.c). LXC has /dev/.lxc/proc.
+NESTED_PROC = "/dev/.conductor/proc"
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,8 @@ def mount_all(root: str, spec: ContainerSpec, root_id: int, userns_fd: int | Non
             restrict_kernel_files(root_fd, own_sysctls=spec.is_machine)
         elif userns_fd is None:
             protect_sysctls_of_host(root_fd)
+        elif spec.dev == "private":
+            _mount(inside, NESTED_PROC, "proc", SAFE)
         show_boot_id(root_fd, boot_id)
         show_lxcfs(root_fd)
         if spec.init:

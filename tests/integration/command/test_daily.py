@@ -165,3 +165,17 @@ def test_stop_does_not_ask_without_a_terminal_or_with_yes(command):
     assert "remove container box" in at(shell, "conductor stop -y box")
     shell.close(force=True)
     assert containers(command) == {}
+
+
+def test_images_are_exported_imported_tagged_and_removed(command):
+    host = command.host
+    command("image", "tag", "debian", "copy")
+    assert command.json("image", "tag", "debian", "copy")["changed"] is False
+    command("image", "export", "copy", "/run/copy.tar.zst")
+    command("image", "import", "/run/copy.tar.zst", "other")
+    assert {one["name"] for one in command.json("image", "ls")["images"]} == {"debian", "copy", "other"}
+    assert "copy" in command("image", "rm", "debian", status=4).stderr
+    command("run", "--rm", "other", "trial", "--", "/bin/true")
+    for name in ("copy", "other"):
+        command("image", "rm", name)
+    host.run("rm", "-r", "/run/copy.tar.zst", "/var/lib/conductor/images/.logs")

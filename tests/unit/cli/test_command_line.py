@@ -73,6 +73,7 @@ def test_expose_is_a_pair_or_a_mapping(capsys):
     [
         (["--json"], "VERB"),
         (["network"], "network add"),
+        (["image"], "image build"),
         (["frobnicate"], "frobnicate"),
         (["stop"], "NAME"),
         (["ps", "--check"], "unrecognized arguments: --check"),

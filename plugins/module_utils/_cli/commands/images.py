@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from argparse import Namespace
+from typing import Any
 
 from ..._engine.engine import UseCase
 from ..._engine.paths import ImagePaths
@@ -20,11 +21,23 @@ def do_build(args: Namespace) -> int:
     from ..._build.staging import log_file
 
     settings = load_settings()
-    case = _image_case(settings, args, "present")
+    case = _image_case(settings, args, "present", suite=args.suite, packages=args.packages)
     exists = os.path.exists(ImagePaths.of(settings.image_dir, args.name).spec)
     if not exists and not args.check and sys.stderr.isatty():
         warn(f"this takes some minutes; the builder's output is written to {log_file(settings.image_dir, args.name)}")
     return show_change(args, change(args, case))
+
+
+def do_image_build(args: Namespace) -> int:
+    return do_build(args)
+
+
+def do_image_ls(args: Namespace) -> int:
+    return do_images(args)
+
+
+def do_image_rm(args: Namespace) -> int:
+    return do_rmi(args)
 
 
 def do_images(args: Namespace) -> int:
@@ -52,12 +65,28 @@ def do_images(args: Namespace) -> int:
 
 
 def do_rmi(args: Namespace) -> int:
-    result = change(args, _image_case(load_settings(), args, "absent", args.force))
+    result = change(args, _image_case(load_settings(), args, "absent", force=args.force))
     return show_change(args, result, f"image {args.name} does not exist")
 
 
-def _image_case(settings: Settings, args: Namespace, state: str, force: bool = False) -> UseCase:
+def do_image_export(args: Namespace) -> int:
+    archive = os.path.abspath(args.archive)
+    case = _image_case(load_settings(), args, "exported", archive=archive, force=args.force)
+    return show_change(args, change(args, case))
+
+
+def do_image_import(args: Namespace) -> int:
+    source = {"archive": os.path.abspath(args.archive)}
+    return show_change(args, change(args, _image_case(load_settings(), args, "present", source=source)))
+
+
+def do_image_tag(args: Namespace) -> int:
+    case = _image_case(load_settings(), args, "present", source={"image": args.image})
+    return show_change(args, change(args, case))
+
+
+def _image_case(settings: Settings, args: Namespace, state: str, **options: Any) -> UseCase:
     from ..._build.use_case import ImageCase
 
-    params = {"name": args.name, "state": state, "builder": "auto", "source": None, "force": force, "archive": None}
-    return ImageCase(params, settings)
+    params = {"name": args.name, "state": state, "builder": "auto", "source": None, "force": False, "archive": None}
+    return ImageCase({**params, **options}, settings)
