@@ -85,6 +85,7 @@ options:
     elements: str
   hostname:
     description: Host name inside. Defaults to the container's name, with C(-) in place of C(_).
+      With O(init) and that default, a name that is set inside stays.
     type: str
   timezone:
     description: Time zone, such as V(Europe/Berlin), that each start writes to C(/etc/localtime)

@@ -20,7 +20,7 @@ from .._errors import EffectFailed
 from .._image.store import image_layers
 from .._kernel import network_namespace
 from .._kernel.cgroup import CgroupEntry
-from .._kernel.files.within_root import try_write_files
+from .._kernel.files.within_root import exists_inside, try_write_files
 from .._kernel.processes import ProcessId, has_executed
 from .._network.hosts_files import inside_files
 from .cgroup_paths import container_cgroup
@@ -33,6 +33,7 @@ from .limits import set_cgroup_limits
 from .rootfs import mount_rootfs
 from .seccomp.filters import SeccompFilter, filter_at, filter_for
 from .spec.container import ContainerSpec
+from .spec.values import default_hostname
 from .supervisor import requests
 from .supervisor.records import oom_kills
 from .supervisor.spawn import spawn_supervisor
@@ -101,7 +102,8 @@ def prepare(settings: Settings, paths: ContainerPaths, spec: ContainerSpec, secc
     root_fd = os.open(paths.rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         files = inside_files(settings, spec.name, spec.hostname, root_fd)
-        files["/etc/hostname"] = f"{spec.hostname}\n".encode()
+        if not (_names_itself(spec) and exists_inside(root_fd, "/etc/hostname")):
+            files["/etc/hostname"] = f"{spec.hostname}\n".encode()
         problems = try_write_files(root_fd, files)
         try:
             write_timezone(root_fd, spec.timezone)
@@ -115,6 +117,11 @@ def prepare(settings: Settings, paths: ContainerPaths, spec: ContainerSpec, secc
         f"container {spec.name}: {path} inside cannot be written: {reason}" for path, reason in problems.items()
     ]
     return Prepared(cgroup.open(), ids, seccomp, tuple(warnings))
+
+
+def _names_itself(spec: ContainerSpec) -> bool:
+    """Return whether a host name that was set inside stays: on a machine, unless the option sets one."""
+    return spec.is_machine and spec.hostname == default_hostname(spec.name)
 
 
 def open_prepared(paths: ContainerPaths, spec: ContainerSpec, seccomp: str) -> Prepared:

@@ -28,7 +28,16 @@ ARCHIVE_RECIPE = {
 # One of a machine with a unit for first boots, and one that is disabled.
 MACHINE_RECIPE = {
     **RECIPE,
-    "packages": [*RECIPE["packages"], "openssh-server", "dbus-user-session", "rsync"],
+    "packages": [
+        *RECIPE["packages"],
+        "openssh-server",
+        "dbus-user-session",
+        "rsync",
+        "iptables",
+        "nftables",
+        "sudo",
+        "python3-apt",
+    ],
     "commands": [
         "printf '[Unit]\\nConditionFirstBoot=yes\\n[Service]\\nType=oneshot\\nExecStart=/bin/touch /first\\n"
         "[Install]\\nWantedBy=multi-user.target\\n' > /etc/systemd/system/first.service",

@@ -210,7 +210,13 @@ class ContainerSpec:
         "",
         kind=text,
         parse=parse_hostname,
-        option=Option("str", ("Host name inside. Defaults to the container's name, with C(-) in place of C(_).",)),
+        option=Option(
+            "str",
+            (
+                "Host name inside. Defaults to the container's name, with C(-) in place of C(_). With O(init) and that "
+                "default, a name that is set inside stays.",
+            ),
+        ),
     )
     timezone: str = stored(
         "",
