@@ -1,6 +1,7 @@
 """Power: `reboot` inside restarts a container with an init system, `poweroff` stops it, whatever its policy."""
 
 import pytest
+from supervision import supervisor_pid
 from waiting import until
 
 SYSTEM = {"name": "system", "image": "debian", "init": True}
@@ -47,3 +48,44 @@ def test_poweroff_inside_stops_until_a_task_starts_it(host, policy):
     host.module("conductor_container", name="other", image="debian", command=["/bin/sleep", "infinity"])
     assert state(host)["state"] == "exited"
     assert host.module("conductor_container", **SYSTEM, restart_policy=policy, wait=BOOTED)["changed"]
+
+
+def test_after_the_supervisor_was_killed_a_reboot_is_an_exit_like_any_other(host):
+    """Only to the parent does the kernel tell a reboot: others get SIGKILL, or nothing (pidfs_exit() of the kernel)."""
+    for policy, then in (("no", "exited"), ("always", "running")):
+        host.module("conductor_container", **SYSTEM, restart_policy=policy, wait=BOOTED)
+        pid, killed = state(host)["pid"], supervisor_pid(host)
+        host.run("kill", "-KILL", str(killed))
+        host.module("conductor_container", **SYSTEM, restart_policy=policy)
+        until(lambda killed=killed: supervisor_pid(host) not in (None, killed), "another supervisor runs")
+        ask(host, "systemctl reboot")
+        until(lambda pid=pid, then=then: state(host)["pid"] != pid and state(host)["state"] == then, then)
+
+
+def test_shutdown_is_scheduled_and_cancelled(host):
+    host.module("conductor_container", **SYSTEM, wait=BOOTED)
+    pid = state(host)["pid"]
+    assert "scheduled" in inside(host, "shutdown -r +1 2>&1")
+    assert "reboot" in inside(host, "busctl get-property org.freedesktop.login1 /org/freedesktop/login1 "
+                                    "org.freedesktop.login1.Manager ScheduledShutdown")  # fmt: skip
+    inside(host, "shutdown -c")
+    assert state(host)["pid"] == pid
+
+
+@pytest.mark.parametrize(("policy", "then"), [("no", "exited"), ("on-failure", "running")])
+def test_a_crash_of_the_init_system_is_a_failure(host, policy, then):
+    host.module("conductor_container", **SYSTEM, restart_policy=policy, wait=BOOTED)
+    pid = state(host)["pid"]
+    inside(host, "kill -SEGV 1")
+    until(lambda: state(host)["pid"] != pid and state(host)["state"] == then, "the policy was applied")
+    if then == "exited":
+        assert state(host)["exit_code"] == 255
+
+
+def test_kexec_says_that_no_kernel_is_loaded(host):
+    host.module("conductor_container", **SYSTEM, wait=BOOTED)
+    pid = state(host)["pid"]
+    said = host.module(
+        "conductor_exec", container="system", argv=["/bin/sh", "-c", "systemctl kexec 2>&1; true"], timeout=20
+    )["stdout"]
+    assert said and state(host)["pid"] == pid
