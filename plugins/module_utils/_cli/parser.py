@@ -49,6 +49,23 @@ class _Parser(argparse.ArgumentParser):
         """Return all options, short and long."""
         return list(self._option_string_actions)
 
+    def takes_value(self, option: str) -> bool:
+        """Return whether a word follows `option`."""
+        action = self._option_string_actions.get(option)
+        return action is not None and action.nargs != 0
+
+    def choices_of(self, option: str) -> list[str]:
+        """Return the values that `option` can have, [] for any."""
+        return [str(choice) for choice in self._option_string_actions[option].choices or ()]
+
+    def arguments_in(self, words: list[str]) -> list[str]:
+        """Return the words that are neither options nor their values."""
+        return [
+            word
+            for number, word in enumerate(words)
+            if not word.startswith("-") and not (number and self.takes_value(words[number - 1]))
+        ]
+
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
     """Keeps the line breaks of texts, and has room for the longest option."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
 
@@ -303,7 +304,7 @@ def test_logs_are_unchanged_without_a_terminal(command):
     assert done.stdout == b"\x1b[31m\xff\n"
 
 
-# completion, by bash itself.
+# completion, by the shells themselves.
 
 
 def complete(host, *words):
@@ -313,6 +314,30 @@ def complete(host, *words):
         'printf "%s\\n" "${COMPREPLY[@]}"'
     )
     return set(host.run("bash", "-c", script, "bash", PROGRAM, *words).stdout.split())
+
+
+def complete_in_zsh(host, *words):
+    script = (
+        "compdef() { :; }; compadd() { shift; print -l -- $@; }; _files() { print files; }; "
+        f'source <({PROGRAM} completion zsh); words=("$@"); CURRENT=$#; _conductor'
+    )
+    return set(host.run("zsh", "-fc", script, "zsh", PROGRAM, *words).stdout.split())
+
+
+def complete_in_fish(host, line):
+    script = f"set -x PATH {os.path.dirname(PROGRAM)} $PATH; {PROGRAM} completion fish | source; complete -C '{line}'"
+    found = host.run("fish", "--no-config", "-c", script, env={"HOME": "/run/home"}).stdout.split()
+    host.run("rm", "-rf", "/run/home")
+    return set(found)
+
+
+def test_completion_in_other_shells(box):
+    host = box.host
+    assert {"exec", "addnetwork"} <= complete_in_zsh(host, "") and complete_in_zsh(host, "exec", "") == {"box"}
+    assert complete_in_zsh(host, "up", "") == {"files"} and complete_in_zsh(host, "nothing", "x") == set()
+    assert complete_in_fish(host, "conductor ex") == {"exec"}
+    assert complete_in_fish(host, "conductor exec b") == {"box"}
+    assert complete_in_fish(host, "conductor run --restart al") == {"always"}
 
 
 def test_completion_knows_verbs_options_and_names(box):

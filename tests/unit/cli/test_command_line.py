@@ -289,23 +289,41 @@ def test_relay_copies_input_and_output_until_the_deadline_or_the_end():
         assert len(b"".join(got)) == (200_000 if ended else 0)
 
 
-# Bash completion.
+# Completion.
+
+
+def offered(*words):
+    return set(completion.candidates(list(words)))
 
 
 def test_completion_knows_every_verb_and_option():
-    def offered(*words):
-        script = f'{completion.bash()}\nCOMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _conductor; echo "${{COMPREPLY[@]}}"'
-        done = subprocess.run(
-            ["bash", "-c", script, "bash", "conductor", *words], capture_output=True, text=True, check=True
-        )
-        return set(done.stdout.split())
-
     assert offered("") == {name.split()[0] for name in VERBS}
     for name, verb in VERBS.items():
         options = {option for option in verb.option_strings() if option.startswith("--")}
         assert offered(*name.split(), "--") == options, name
-    assert offered("network", "") == {"add", "rm"} and {"add", "rm"} <= offered("peer", "")
-    assert offered("run", "--restart", "") == {"no", "on-failure", "always", "unless-stopped"}
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (["network", ""], {"add", "rm"}),
+        (["image", "t"], {"tag"}),
+        (["run", "--restart", ""], {"no", "on-failure", "always", "unless-stopped"}),
+        (["run", "--restart", "=", "al"], {"always"}),
+        (["run", "--restart=al"], {"--restart=always"}),
+        (["run", "--restart", "="], {"no", "on-failure", "always", "unless-stopped"}),
+        (["-"], {"--json", "--version", "--help"}),
+        (["exec", "box", "--", "l"], {completion.FILES}),
+        (["up", ""], {completion.FILES}),
+        (["image", "export", "web", ""], {completion.FILES}),
+        (["run", "-v", "/a", ":", "/b"], {completion.FILES}),
+        (["completion", "z"], {"zsh"}),
+        (["nothing", ""], set()),
+        (["kill", "-s", "T"], {"TERM"}),
+    ],
+)
+def test_completion(words, found):
+    assert offered(*words) == found
 
 
 def test_program_runs_the_bundle_and_has_a_mark():

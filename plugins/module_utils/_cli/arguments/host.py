@@ -39,10 +39,10 @@ def _timeout(default: int, about: str) -> Callable[[argparse.ArgumentParser], No
 def _completion(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "what",
-        choices=("bash", "images", "containers", "stacks"),
-        help="bash: the completion file; others: the names that it completes",
+        choices=("bash", "zsh", "fish", "images", "containers", "stacks", "words"),
+        help="a shell: its completion file; words: the completions of the last word after --; others: all names",
     )
-    verb.set_defaults(needs_root=False)
+    verb.set_defaults(needs_root=False, takes_command=True)
 
 
 VERBS: dict[str, Verb] = {
@@ -85,8 +85,14 @@ example:
         _timeout(80, "seconds after which containers are killed; default"),
     ),
     "completion": (
-        "print the completion for bash",
-        "example:\n  conductor completion bash > /etc/bash_completion.d/conductor\n",
+        "print the completion for bash, zsh or fish",
+        """\
+examples:
+  conductor completion bash > /etc/bash_completion.d/conductor
+  conductor completion zsh > /usr/local/share/zsh/site-functions/_conductor
+  conductor completion fish > /etc/fish/completions/conductor.fish
+  conductor completion words -- exec w
+""",
         _completion,
     ),
 }

@@ -132,9 +132,13 @@ def _show_outcomes(args: Namespace, outcomes: Outcomes, done: str, unchanged: st
 
 
 def do_completion(args: Namespace) -> int:
-    from ..completion import bash, names
+    from .. import completion
 
-    print(bash(), end="") if args.what == "bash" else print("\n".join(names(args.what)))
+    if args.what in ("bash", "zsh", "fish"):
+        print(completion.script(args.what), end="")
+        return 0
+    found = completion.candidates(args.command or [""]) if args.what == "words" else completion.names(args.what)
+    print("\n".join(found))
     return 0
 
 

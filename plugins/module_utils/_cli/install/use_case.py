@@ -37,7 +37,7 @@ def build(params: dict, settings: Settings) -> CommandCase:
     """Return the use case for the program and its completion in this release."""
     contents = {
         "path": Content(program(path_of(digest())), 0o755, MARKS),
-        "completion": Content(completion.bash().encode(), 0o644, (completion.MARK,)),
+        "completion": Content(completion.script("bash").encode(), 0o644, (completion.MARK,)),
     }
     return CommandCase(params, settings, contents)
 
