@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -21,6 +23,10 @@ from testhost import Host
 
 if os.geteuid():
     raise pytest.UsageError("the integration tests need root: run them by script/test as root")
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    # Of a shell's background job. Programs that tests start would ignore it, too. ValueError: not the main thread.
+    with contextlib.suppress(ValueError):
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -44,7 +44,12 @@ _LINKS = {
 }
 # At its first boot systemd enables all units that its presets do not disable, also those that the image has disabled
 # (systemd.preset(5)).
-_FIRST_BOOT = {f"systemd/{kind}-preset/00-conductor.preset": "disable *\n" for kind in ("system", "user")}
+_PRESETS = [f"systemd/{kind}-preset/00-conductor.preset" for kind in ("system", "user")]
+_FIRST_BOOT = {
+    **dict.fromkeys(_PRESETS, "disable *\n"),
+    # Removed while it boots (tmpfiles.d(5)): packages that are installed later enable their units by presets.
+    "tmpfiles.d/conductor.conf": "".join(f"r! /run/{path}\n" for path in _PRESETS),
+}
 
 
 def begin_first_boot(root_fd: int) -> None:

@@ -37,6 +37,9 @@ def test_containers_of_an_image_and_of_a_container_have_nothing_in_common(bare_h
         )
         assert inside(bare_host, name, "systemctl is-enabled rsync first || true").split() == ["disabled", "enabled"]
         assert inside(bare_host, name, "systemctl is-active ssh") == "active"
+        # Units of packages that are installed now are enabled, as on any Debian.
+        assert inside(bare_host, name, "find /run/systemd -name '*.preset'") == ""
+        assert inside(bare_host, name, "systemctl preset rsync; systemctl is-enabled rsync") == "enabled"
 
 
 def test_units_of_the_first_boot_run_once(bare_host):
