@@ -18,6 +18,7 @@ from .._kernel.processes import ProcessId
 from .._kernel.terminate import send_signal, terminate, wait_for_exit
 from .cgroup_paths import container_cgroup
 from .rootfs import is_mounted, unmount_rootfs
+from .supervisor.requests import remove_stale_socket
 
 # Seconds. A killed process ends when the kernel has freed its resources; a hanging disk delays that without limit.
 _KILL_TIMEOUT = 30.0
@@ -78,3 +79,4 @@ def clean_up(paths: ContainerPaths) -> None:
     with contextlib.suppress(FileNotFoundError):
         os.unlink(paths.run_state)
         remove_stale_temporaries(os.path.dirname(paths.run_state))
+        remove_stale_socket()

@@ -156,3 +156,11 @@ def test_start_that_fails_in_the_supervisor_is_reported_and_taken_back(host):
     assert "container b did not start: /nowhere: No such file or directory" in refused["msg"]
     assert info(host, "b")["state"] == "created" and info(host, "a")["state"] == "running"
     assert len(supervisor_pids(host)) == 1
+
+
+def test_removal_of_the_last_container_leaves_no_socket_of_a_killed_supervisor(host):
+    host.module("conductor_container", name="last", image="debian", command=["/bin/sleep", "infinity"])
+    host.run("kill", "-KILL", str(supervisor_pid(host)))
+    until(lambda: supervisor_pid(host) is None, "it has ended")
+    host.module("conductor_container", name="last", state="absent")
+    assert host.run("test", "-e", "/run/conductor/supervisor.sock", check=False).returncode == 1

@@ -17,8 +17,10 @@ import struct
 import time
 from typing import NamedTuple
 
-from ..._engine.paths import RUN_DIR, ContainerPaths
-from ..._errors import Conflict, EffectFailed
+from ..._engine.locks import supervisor_lock
+from ..._engine.paths import LOCK_DIR, RUN_DIR, ContainerPaths
+from ..._errors import Conflict, EffectFailed, LockTimeout
+from ..._kernel.flock import locked
 
 SOCKET = os.path.join(RUN_DIR, "supervisor.sock")
 # The supervisor has read the request; or it is about to end or to be replaced, and a later request is answered.
@@ -73,6 +75,16 @@ def is_listening() -> bool:
     """Return whether a supervisor listens."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as probe:
         return probe.connect_ex(SOCKET) == 0
+
+
+def remove_stale_socket() -> None:
+    """Remove the socket of a supervisor that was killed, if no container is left for which there will be another."""
+    with contextlib.suppress(FileNotFoundError, LockTimeout):
+        if any(name.endswith(".json") for name in os.listdir(os.path.join(RUN_DIR, "containers"))):
+            return
+        with locked(LOCK_DIR, supervisor_lock(), 0):
+            if not is_listening():
+                os.unlink(SOCKET)
 
 
 def listen() -> socket.socket:
