@@ -9,6 +9,7 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from .._engine import bundle
@@ -105,18 +106,26 @@ def prepare(settings: Settings, paths: ContainerPaths, spec: ContainerSpec, secc
         if not (_names_itself(spec) and exists_inside(root_fd, "/etc/hostname")):
             files["/etc/hostname"] = f"{spec.hostname}\n".encode()
         problems = try_write_files(root_fd, files)
-        try:
+        with _noted(problems, "/etc/localtime"):
             write_timezone(root_fd, spec.timezone)
-        except OSError as error:
-            problems["/etc/localtime"] = error.strerror or str(error)
         if spec.is_machine and "SYS_ADMIN" in spec.bounding:
-            begin_first_boot(root_fd)
+            with _noted(problems, "/etc/machine-id"):
+                begin_first_boot(root_fd)
     finally:
         os.close(root_fd)
     warnings = [
         f"container {spec.name}: {path} inside cannot be written: {reason}" for path, reason in problems.items()
     ]
     return Prepared(cgroup.open(), ids, seccomp, tuple(warnings))
+
+
+@contextlib.contextmanager
+def _noted(problems: dict[str, str], path: str) -> Iterator[None]:
+    """Add an OSError to `problems`: a file inside that cannot be written keeps no container from starting."""
+    try:
+        yield
+    except OSError as error:
+        problems[path] = error.strerror or str(error)
 
 
 def _names_itself(spec: ContainerSpec) -> bool:

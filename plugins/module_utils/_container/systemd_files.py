@@ -55,7 +55,8 @@ _FIRST_BOOT = {
 def begin_first_boot(root_fd: int) -> None:
     """Have systemd take the next boot for the first one if the image has no machine id (machine-id(5)).
 
-    An image has an empty file, with which systemd creates an id but runs no unit with ConditionFirstBoot=.
+    An image has an empty file, with which systemd creates an id but runs no unit with ConditionFirstBoot=. Raises
+    OSError.
     """
     if read_inside(root_fd, _MACHINE_ID, 1) == b"":
         write_files(root_fd, {_MACHINE_ID: _UNINITIALIZED}, 0o444)

@@ -36,7 +36,7 @@ def check_timezone(zone: str, roots: Iterable[str]) -> None:
 
 
 def write_timezone(root_fd: int, zone: str) -> None:
-    """Set the time zone below the root directory `root_fd`. "" leaves it as it is. Raises OSError, InvalidInput.
+    """Set the time zone below the root directory `root_fd`. "" leaves it as it is. Raises OSError.
 
     An image without the package tzdata gets a copy of the host's file.
     """
