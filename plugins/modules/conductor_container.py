@@ -128,6 +128,22 @@ options:
             there belong to the container's range of ids on the host.
           - Defaults to V(true).
         type: bool
+      propagation:
+        description:
+          - Whether file systems that the host mounts or unmounts below O(mounts[].source) later
+            are mounted and unmounted inside, too. Only for V(bind).
+          - 'With V(private) they are not. With V(slave) they are, by the host''s own options: without
+            the container''s range of ids, and writable, even if O(mounts[].read_only=true). With
+            V(shared) what is mounted there inside appears on the host, too, which requires O(userns=host)
+            and the capability C(SYS_ADMIN).'
+          - Both require that the host's mount is shared, as systemd makes all of them. They are
+            C(rslave) and C(rshared) of C(docker run).
+          - Defaults to V(private).
+        type: str
+        choices:
+          - private
+          - slave
+          - shared
       size:
         description: Maximum size of a V(tmpfs), like V(64m). Defaults to half of the host's memory.
         type: str
@@ -226,6 +242,10 @@ options:
   cpus:
     description: CPU limit in CPUs, like V(1.5). V(0) is no limit. Defaults to V(0).
     type: float
+  cpuset:
+    description: Numbers of the CPUs that processes may use, like V(0-2,5). V('') is all of them.
+      Defaults to V('').
+    type: str
   pids:
     description: Maximum number of processes and threads. V(0) is no limit. Defaults to V(2048).
     type: int
@@ -309,7 +329,7 @@ options:
     description:
       - Allow to restart a running container if a changed option requires it. It keeps its data,
         network and peers. Without it, the task fails and says which options differ.
-      - Changes of O(memory), O(memory_swap), O(cpus), O(pids), O(stop_signal), O(stop_timeout),
+      - Changes of O(memory), O(memory_swap), O(cpus), O(cpuset), O(pids), O(stop_signal), O(stop_timeout),
         O(restart_policy), O(restart_retries), O(autostart) and O(labels) take effect at once. All
         others require a restart, or O(recreate).
     type: bool
@@ -571,6 +591,10 @@ ARGUMENT_SPEC = {
             "read_only": {"type": "bool", "default": False},
             "mode": {"type": "str"},
             "idmap": {"type": "bool"},
+            "propagation": {
+                "type": "str",
+                "choices": ["private", "slave", "shared"],
+            },
             "size": {"type": "str"},
         },
     },
@@ -591,6 +615,7 @@ ARGUMENT_SPEC = {
     "memory": {"type": "str"},
     "memory_swap": {"type": "str"},
     "cpus": {"type": "float"},
+    "cpuset": {"type": "str"},
     "pids": {"type": "int"},
     "ulimits": {"type": "list", "elements": "str"},
     "oom_score_adj": {"type": "int"},

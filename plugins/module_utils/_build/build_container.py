@@ -32,6 +32,7 @@ from .._errors import HostNotCapable
 from .._image.spec.recipe import Command
 from .._kernel import network_namespace, syscalls
 from .._kernel.cgroup import Cgroup
+from .._kernel.cgroup_limits import CgroupLimits, set_limits
 from .._kernel.files.atomic_write import remove_tree
 from .._kernel.idmapped_mount import mount_idmapped
 from .._kernel.overlayfs import mount_overlay
@@ -99,10 +100,10 @@ def prepare_build(paths: ContainerPaths, spec: ContainerSpec, ids: IdRange) -> N
 
 def _limit(cgroup: Cgroup, spec: ContainerSpec) -> None:
     try:
-        cgroup.set_limits(0, 0, spec.pids)
+        set_limits(cgroup, CgroupLimits(pids=spec.pids))
     except HostNotCapable:
         # The user did not ask for this limit, so the build goes on without it.
-        cgroup.set_limits(0, 0, 0)
+        set_limits(cgroup, CgroupLimits())
 
 
 def run_command(build: BuildContainer, command: Command, log: str, environment: dict[str, str]) -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -29,6 +29,7 @@ from .._kernel.rlimits import Limits, set_oom_score
 from .exec.privileges import Confinement, become_and_exec, error_line
 from .limits import raise_limits
 from .mounts import mount_all
+from .propagation import close_propagating, open_propagating
 from .spec.container import ContainerSpec
 from .sysctls import ipc_sysctls, write_ipc_sysctls, write_network_sysctls
 
@@ -81,6 +82,7 @@ class _Prepared:
     userns_fd: int | None
     sysctls: int
     streams: tuple[int, int, int]
+    propagating: dict[str, int]
 
 
 def fork_first_process(start: Start) -> int | None:
@@ -130,7 +132,7 @@ def _run_with_root_of_its_own(start: Start) -> None:
         # Before the mounts: files in /proc/sys belong to an IPC namespace, and a mount covers only its own.
         syscalls.unshare(syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWIPC)
         write_ipc_sysctls(prepared.sysctls, start.spec.sysctls, start.root_id)
-    _mount_root(start, prepared.userns_fd)
+    _mount_root(start, prepared.userns_fd, prepared.propagating)
     if prepared.userns_fd is not None:
         user_namespace.enter(prepared.userns_fd)
         # The mount namespace of a user namespace is a copy, in which mounts and their restrictions are locked
@@ -189,10 +191,11 @@ def _prepare(start: Start, keep: set[int]) -> _Prepared:
     # pivot_root(2) changes the root and working directory of the processes that have the old root there.
     os.chdir("/")
     syscalls.setns(netns, syscalls.CLONE_NEWNET)
+    propagating = open_propagating(start.spec.mounts)
     syscalls.unshare(syscalls.CLONE_NEWNS)
     syscalls.mount("", "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
     os.close(netns)
-    return _Prepared(limits, userns_fd, sysctls, streams)
+    return _Prepared(limits, userns_fd, sysctls, streams, propagating)
 
 
 def _await_go(start: Start) -> None:
@@ -248,19 +251,21 @@ def _mount_root_of(start: Start, pidfd: int) -> None:
     netns = os.open(start.paths.netns, os.O_RDONLY | os.O_CLOEXEC)
     userns_fd = user_namespace.owner(netns)
     sysctls = os.open("/proc/sys", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    propagating = open_propagating(start.spec.mounts)
     syscalls.setns(pidfd, _JOINED)
     write_ipc_sysctls(sysctls, start.spec.sysctls, start.root_id)
-    _mount_root(start, userns_fd)
+    _mount_root(start, userns_fd, propagating)
     os._exit(0)
 
 
-def _mount_root(start: Start, userns_fd: int | None) -> None:
+def _mount_root(start: Start, userns_fd: int | None, propagating: Mapping[str, int]) -> None:
     """Mount everything, and change the root of this process and others in its mount namespace."""
     spec = start.spec
     # Files below are created with complete modes.
     os.umask(0)
     syscalls.set_file_owner(start.root_id)
-    mount_all(start.paths.rootfs, spec, start.root_id, userns_fd)
+    mount_all(start.paths.rootfs, spec, start.root_id, userns_fd, propagating)
+    close_propagating(propagating)
     _pivot(start.paths.rootfs)
     if spec.read_only:
         syscalls.mount("", "/", None, syscalls.MS_REMOUNT | syscalls.MS_BIND | syscalls.MS_RDONLY | syscalls.MS_NODEV)

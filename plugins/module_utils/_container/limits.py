@@ -8,9 +8,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
+from .._engine.cpu_list import parse_cpus, show_cpus
 from .._errors import HostNotCapable
-from .._kernel import rlimits
+from .._kernel import cpuset, rlimits
 from .._kernel.cgroup import Cgroup
+from .._kernel.cgroup_limits import CgroupLimits, has_limits, set_limits
 from .spec.container import DEFAULT_PIDS, ContainerSpec
 from .spec.ulimits import UNLIMITED, Ulimit
 
@@ -35,19 +37,36 @@ def raise_limits(ulimits: Iterable[Ulimit]) -> rlimits.Limits:
 
 def set_cgroup_limits(cgroup: Cgroup, spec: ContainerSpec) -> None:
     """Set the limits of the container as a whole. Raises HostNotCapable, EffectFailed."""
-    cgroup.set_limits(spec.memory, spec.cpus, spec.pids, spec.swap, DEFAULT_PIDS)
+    set_limits(cgroup, _cgroup_limits(spec), DEFAULT_PIDS)
 
 
 def has_cgroup_limits(cgroup: Cgroup, spec: ContainerSpec) -> bool:
     """Whether the limits of `spec` are in force."""
-    return cgroup.has_limits(spec.memory, spec.cpus, spec.pids, spec.swap)
+    return has_limits(cgroup, _cgroup_limits(spec))
+
+
+def _cgroup_limits(spec: ContainerSpec) -> CgroupLimits:
+    return CgroupLimits(spec.memory, spec.cpus, spec.pids, spec.swap, spec.cpuset)
 
 
 def check_limits(spec: ContainerSpec) -> None:
     """Check that this host can set the requested limits. Changes nothing. Raises HostNotCapable if it cannot."""
     _check(_asked(spec.ulimits))
+    check_cpuset(spec)
     if not rlimits.can_set_oom_score(spec.oom_score_adj):
         raise HostNotCapable(*rlimits.oom_score_error(spec.oom_score_adj))
+
+
+def check_cpuset(spec: ContainerSpec) -> None:
+    """Check that this host has the CPUs of the set. Changes nothing. Raises HostNotCapable if it has not."""
+    if not spec.cpuset:
+        return
+    missing = parse_cpus(spec.cpuset, "cpuset") - parse_cpus(cpuset.online(), "cpuset")
+    if missing:
+        raise HostNotCapable(
+            f"cpuset: this host has no CPU {show_cpus(missing)}",
+            f"choose from {cpuset.online()}",
+        )
 
 
 def _asked(ulimits: Iterable[Ulimit]) -> dict[str, tuple[int, int]]:

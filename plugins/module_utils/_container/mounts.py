@@ -15,7 +15,7 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from .._engine.id_range import IdRange
@@ -54,11 +54,14 @@ class MountRoot:
     userns_fd: int | None
 
 
-def mount_all(root: str, spec: ContainerSpec, root_id: int, userns_fd: int | None) -> None:
+def mount_all(
+    root: str, spec: ContainerSpec, root_id: int, userns_fd: int | None, propagating: Mapping[str, int]
+) -> None:
     """Mount everything that `spec` requires below `root` (a mount point in this namespace).
 
-    `root_id` is the host's id of root inside. Requires that the umask of this process is 0, and that files that it
-    creates belong to `root_id`. Raises OSError, EffectFailed, HostNotCapable.
+    `root_id` is the host's id of root inside, `propagating` what `open_propagating` has opened. Requires that the umask
+    of this process is 0, and that files that it creates belong to `root_id`. Raises OSError, EffectFailed,
+    HostNotCapable.
     """
     root_fd = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     inside = MountRoot(root_fd, root_id, userns_fd)
@@ -86,7 +89,7 @@ def mount_all(root: str, spec: ContainerSpec, root_id: int, userns_fd: int | Non
         # Before any of them is mounted: only symlinks of the root are followed, never those in a shared volume.
         targets = [(_resolve(root_fd, mount.target), mount) for mount in spec.mounts]
         for target, mount in sorted(targets, key=lambda pair: pair[0]):
-            _bind(inside, mount, target) if mount.type == "bind" else _tmpfs(inside, mount, target)
+            _bind(inside, mount, target, propagating) if mount.type == "bind" else _tmpfs(inside, mount, target)
     finally:
         os.close(root_fd)
 
@@ -224,9 +227,10 @@ def _host_dev(inside: MountRoot) -> None:
         syscalls.mount("/dev", target, None, syscalls.MS_BIND | syscalls.MS_REC)
 
 
-def _bind(inside: MountRoot, mount: Mount, target: list[str]) -> None:
+def _bind(inside: MountRoot, mount: Mount, target: list[str], propagating: Mapping[str, int]) -> None:
     try:
-        tree = syscalls.open_tree(native_path(mount.source))
+        opened = propagating.get(mount.target)
+        tree = syscalls.open_tree(native_path(mount.source)) if opened is None else os.dup(opened)
     except OSError as error:
         raise EffectFailed(
             f"mounts: source {mount.source} of {mount.target}: {syscalls.strerror(error)}",

@@ -21,6 +21,7 @@ from .devices import check_devices
 from .limits import check_limits
 from .mounts import check_idmapped
 from .plan.id_ranges import DEFAULT
+from .propagation import check_propagation
 from .seccomp import filters as seccomp_filters
 from .spec.container import ContainerSpec
 from .spec.mounts import Mount
@@ -34,6 +35,7 @@ def check_startable(settings: Settings, paths: ContainerPaths, spec: ContainerSp
     check_sources(spec.mounts)
     for mount in spec.mounts:
         _check_target(mount, spec.mounts)
+        check_propagation(mount)
     idmapped = [mount for mount in spec.mounts if mount.type == "bind" and mount.idmap]
     if idmapped and spec.userns != "host":
         # With any range: the result depends on the file system only.

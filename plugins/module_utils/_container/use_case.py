@@ -30,7 +30,7 @@ from .cgroup_paths import container_cgroup
 from .error_context import about_container
 from .facts import container_facts
 from .id_ranges import SUBGID, SUBUID, assigned_ids, read_ids, subid_files
-from .limits import cpu_warnings, has_cgroup_limits, set_cgroup_limits
+from .limits import check_cpuset, cpu_warnings, has_cgroup_limits, set_cgroup_limits
 from .plan.container import (
     ApplyLimits,
     CancelStop,
@@ -150,6 +150,8 @@ class ContainerCase(UseCase[ContainerView]):
                     check_attachable(self.settings, self.name)
                 if not starts and "seccomp" in self.changes:
                     seccomp_filters.check(wanted)
+                if not starts and "cpuset" in self.changes:
+                    check_cpuset(wanted)
         except ConductorError as error:
             return error
         return None

@@ -3,8 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One cgroup, by its path in each hierarchy of the host: version 2, version 1, or both.
 
-Sources: the kernel's Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/*.rst. Units of limits: memory in bytes,
-cpus in CPUs, pids in processes; 0 removes a limit.
+Sources: the kernel's Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/*.rst.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import select
 import time
 from collections.abc import Iterable
 
-from .._errors import EffectFailed, HostNotCapable
+from .._errors import EffectFailed
 from . import syscalls
 from .device_bpf import DeviceRule
 from .devices_controller import allow_devices
@@ -25,9 +24,9 @@ from .devices_controller import allow_devices
 # Hierarchies of version 1 that are joined: those whose limits, rules or counters are used, and that of systemd, by
 # which the systemd of the host assigns processes to units.
 _V1 = ("memory", "cpu", "cpuacct", "pids", "devices", "name=systemd")
+# Joined only by a cgroup that has a set of CPUs.
+_V1_CPUSET = "cpuset"
 _CONTROLLERS = ("memory", "cpu", "pids")
-_CPU_PERIOD = 100_000
-_V1_UNLIMITED_MEMORY = -1
 # Milliseconds within which a new child runs its first instruction unless it is stopped.
 _FIRST_INSTRUCTION = 500
 
@@ -48,7 +47,7 @@ def _hierarchies(mounts: str) -> tuple[dict[str, str], str | None]:
             if kind == "cgroup2" and v2 is None:
                 v2 = target
             elif kind == "cgroup":
-                for controller in set(options.split(",")) & set(_V1):
+                for controller in set(options.split(",")) & {*_V1, _V1_CPUSET}:
                     v1.setdefault(controller, target)
     return v1, v2
 
@@ -60,12 +59,18 @@ class Cgroup:
         self.path = path
         v1, v2 = _hierarchies(mounts)
         self._v1 = {controller: os.path.join(target, path) for controller, target in v1.items()}
+        # Directory in the hierarchy of CPU sets of version 1, which exists only if the cgroup has a set.
+        self.cpuset_directory = self._v1.pop(_V1_CPUSET, None)
         self._v2 = os.path.join(v2, path) if v2 is not None else None
 
     @property
     def directories(self) -> list[str]:
         """Directories of this cgroup in all hierarchies, each once (cpu and cpuacct may share a hierarchy)."""
-        return list(dict.fromkeys([*self._v1.values(), *([self._v2] if self._v2 else [])]))
+        return [*self._v1_directories(), *([self._v2] if self._v2 else [])]
+
+    def _v1_directories(self) -> list[str]:
+        cpuset = self.cpuset_directory
+        return list(dict.fromkeys([*self._v1.values(), *([cpuset] if cpuset and os.path.isdir(cpuset) else [])]))
 
     def exists(self) -> bool:
         return any(os.path.isdir(directory) for directory in self.directories)
@@ -74,13 +79,16 @@ class Cgroup:
         """Create the directories, and enable the controllers for them in version 2."""
         for directory in self.directories:
             os.makedirs(directory, exist_ok=True)
-        if self._v2:
-            self._delegate(self._v2)
+        self.enable_controllers(*_CONTROLLERS)
 
-    def _delegate(self, directory: str) -> None:
-        top = directory[: -len(self.path) - 1]
-        for parent in (top, os.path.dirname(directory)):
-            for controller in set(_read(os.path.join(parent, "cgroup.controllers")).split()) & set(_CONTROLLERS):
+    def enable_controllers(self, *controllers: str) -> None:
+        """Enable those of `controllers` that version 2 has for this cgroup. Raises OSError."""
+        if self._v2 is None:
+            return
+        for parent in (self._v2[: -len(self.path) - 1], os.path.dirname(self._v2)):
+            for controller in set(read_control_file(os.path.join(parent, "cgroup.controllers")).split()) & set(
+                controllers
+            ):
                 # If the root cgroup may not be divided, the host has no limits; set_limits reports a requested one.
                 try:
                     write_control_file(os.path.join(parent, "cgroup.subtree_control"), f"+{controller}")
@@ -111,9 +119,7 @@ class Cgroup:
         of a container moves to a cgroup below, and then none may be in this one ("no internal processes",
         cgroup-v2.rst).
         """
-        tasks = [
-            os.open(os.path.join(d, "tasks"), os.O_WRONLY | os.O_CLOEXEC) for d in dict.fromkeys(self._v1.values())
-        ]
+        tasks = [os.open(os.path.join(d, "tasks"), os.O_WRONLY | os.O_CLOEXEC) for d in self._v1_directories()]
         flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
         return CgroupEntry(tasks, os.open(self._v2 + self._below(beside), flags) if self._v2 else None)
 
@@ -124,7 +130,7 @@ class Cgroup:
         """
         if pid is None:
             return ""
-        for line in _read(f"/proc/{pid}/cgroup").splitlines():
+        for line in read_control_file(f"/proc/{pid}/cgroup").splitlines():
             if line.startswith(f"0::/{self.path}/"):
                 return line[len(f"0::/{self.path}") :]
         return ""
@@ -139,7 +145,7 @@ class Cgroup:
         found: list[int] = []
         for directory, _, files in os.walk(self.directories[0] if self.directories else "/nonexistent"):
             if "cgroup.procs" in files:
-                found += [int(pid) for pid in _read(os.path.join(directory, "cgroup.procs")).split()]
+                found += [int(pid) for pid in read_control_file(os.path.join(directory, "cgroup.procs")).split()]
         return found
 
     def kill(self) -> None:
@@ -151,41 +157,15 @@ class Cgroup:
             with contextlib.suppress(FileNotFoundError):
                 write_control_file(os.path.join(self._v2, "cgroup.kill"), "1")
 
-    def set_limits(self, memory: int, cpus: float, pids: int, swap: int = -1, most_pids: int = 0) -> None:
-        """Set all limits or none: if the kernel refuses one of them, the previous values are restored.
+    def control_file(self, controller: str, v1_file: str, v2_file: str) -> tuple[str | None, bool]:
+        """Return the path of a file of `controller`, by its name in each version, and whether the host uses version 1.
 
-        `swap`: bytes besides memory, -1 for no limit. `most_pids`: the default number of pids, which is not required:
-        it is skipped on a host without the pids controller. Raises HostNotCapable if the controller of another limit
-        is missing, and EffectFailed.
+        The path is None if the host has no hierarchy that could have the controller.
         """
-        wanted = (memory, cpus, pids if pids != most_pids else 0, swap if swap > 0 else 0)
-        before: list[tuple[str, str]] = []
-        for (name, value), is_wanted in zip(self._limits(memory, cpus, pids, swap), wanted):
-            if name is None or not os.path.exists(name):
-                if is_wanted:
-                    raise HostNotCapable(
-                        "this host cannot limit memory, memory_swap, cpus or pids: a cgroup controller is missing",
-                        "enable the controllers memory, cpu and pids, or omit the limits",
-                    )
-                continue
-            present = _read(name).strip()
-            try:
-                if name.endswith("memory.limit_in_bytes"):
-                    # In version 1 the limit of memory plus swap may at no time be below that of memory.
-                    _lift(name.replace("memory.limit", "memory.memsw.limit"), before)
-                write_control_file(name, value)
-                before.append((name, present))
-            except OSError as error:
-                for changed, old in reversed(before):
-                    with contextlib.suppress(OSError):
-                        write_control_file(changed, _unlimited(changed, old))
-                raise self._refused(name, value, error) from None
-
-    def _refused(self, name: str, value: str, error: OSError) -> EffectFailed:
-        container, file = os.path.basename(self.path), os.path.basename(name)
-        if file.startswith("memory.") and error.errno == errno.EBUSY:
-            return EffectFailed(*memory_limit_error(container, int(value), self._memory_used() or 0))
-        return EffectFailed(f"{container}: the kernel refused the limit {value!r} in {name} ({error.strerror})")
+        v1 = self.cpuset_directory if controller == _V1_CPUSET else self._v1.get(controller)
+        if v1 is not None:
+            return os.path.join(v1, v1_file), True
+        return os.path.join(self._v2, v2_file) if self._v2 else None, False
 
     def oom_file(self) -> str:
         """Return the file that counts the processes here that the OOM killer killed; "" without cgroups of memory."""
@@ -202,60 +182,11 @@ class Cgroup:
             else ("anon", "shmem", "slab_unreclaimable", "kernel_stack", "pagetables")
         )
         try:
-            text = _read(os.path.join((self._v1.get("memory") if v1 else self._v2) or "", "memory.stat"))
+            text = read_control_file(os.path.join((self._v1.get("memory") if v1 else self._v2) or "", "memory.stat"))
         except OSError:
             return 0
         values = dict(line.split() for line in text.splitlines())
         return sum(int(values.get(key, 0)) for key in keys)
-
-    def has_limits(self, memory: int, cpus: float, pids: int, swap: int = -1) -> bool:
-        """Return whether the limits are in force."""
-        for name, value in self._limits(memory, cpus, pids, swap):
-            if name is None or not os.path.exists(name):
-                continue
-            found = _read(name).strip()
-            if name.endswith(("memory.limit_in_bytes", "memory.memsw.limit_in_bytes")):
-                # The kernel rounds down to pages, and shows "no limit" as the largest multiple of a page.
-                page = os.sysconf("SC_PAGE_SIZE")
-                limit = int(found) if int(found) < (1 << 63) - page else _V1_UNLIMITED_MEMORY
-                same = limit == (int(value) // page * page if int(value) > 0 else int(value))
-            elif name.endswith(("memory.max", "memory.swap.max")):
-                page = os.sysconf("SC_PAGE_SIZE")
-                same = found == (value if value == "max" else str(int(value) // page * page))
-            else:
-                same = found == value
-            if not same:
-                return False
-        return True
-
-    def _limits(self, memory: int, cpus: float, pids: int, swap: int) -> list[tuple[str | None, str]]:
-        """Return file and content for memory, cpu, pids and swap, in this order."""
-        quota = round(cpus * _CPU_PERIOD)
-        files: list[tuple[str | None, str]] = []
-        for controller, v1_file, v1_value, v2_file, v2_value in (
-            (
-                "memory",
-                "memory.limit_in_bytes",
-                str(memory or _V1_UNLIMITED_MEMORY),
-                "memory.max",
-                str(memory or "max"),
-            ),
-            ("cpu", "cpu.cfs_quota_us", str(quota or -1), "cpu.max", f"{quota or 'max'} {_CPU_PERIOD}"),
-            ("pids", "pids.max", str(pids or "max"), "pids.max", str(pids or "max")),
-            # Version 1 limits the sum of memory and swap, version 2 swap alone.
-            (
-                "memory",
-                "memory.memsw.limit_in_bytes",
-                str(memory + swap if memory and swap >= 0 else _V1_UNLIMITED_MEMORY),
-                "memory.swap.max",
-                str(swap if swap >= 0 else "max"),
-            ),
-        ):
-            if controller in self._v1:
-                files.append((os.path.join(self._v1[controller], v1_file), v1_value))
-            else:
-                files.append((os.path.join(self._v2, v2_file) if self._v2 else None, v2_value))
-        return files
 
     def usage(self) -> dict[str, int | None]:
         """Return {memory: bytes, cpu: nanoseconds, pids: processes}; None for a value that the host does not count."""
@@ -269,7 +200,7 @@ class Cgroup:
         if "cpuacct" in self._v1:
             return self._number("cpuacct", "cpuacct.usage")
         try:
-            stat = _read(os.path.join(self._v2 or "", "cpu.stat"))
+            stat = read_control_file(os.path.join(self._v2 or "", "cpu.stat"))
         except OSError:
             return None
         return next((int(line.split()[1]) * 1000 for line in stat.splitlines() if line.startswith("usage_usec")), None)
@@ -277,7 +208,7 @@ class Cgroup:
     def _number(self, controller: str, file: str) -> int | None:
         directory = self._v1.get(controller) or self._v2
         try:
-            return int(_read(os.path.join(directory or "", file)))
+            return int(read_control_file(os.path.join(directory or "", file)))
         except (OSError, ValueError):
             return None
 
@@ -360,25 +291,6 @@ class CgroupEntry:
             os.close(fd)
 
 
-def memory_limit_error(container: str, limit: int, used: int) -> tuple[str, str]:
-    """Return message and hint for a memory limit below the memory in use, both in bytes."""
-    return (
-        f"{container}: memory cannot be limited to {limit} bytes because its processes use {used} bytes",
-        "set memory to more than that, or stop the container first",
-    )
-
-
-def _lift(name: str, before: list[tuple[str, str]]) -> None:
-    if os.path.exists(name):
-        before.append((name, _read(name).strip()))
-        write_control_file(name, str(_V1_UNLIMITED_MEMORY))
-
-
-def _unlimited(name: str, value: str) -> str:
-    """Return the text that restores a value that the kernel has shown: version 1 shows "no limit" as a number."""
-    return str(_V1_UNLIMITED_MEMORY) if name.endswith("limit_in_bytes") and int(value) >= 1 << 62 else value
-
-
 def _rmdir(directory: str) -> bool:
     try:
         os.rmdir(directory)
@@ -391,7 +303,8 @@ def _rmdir(directory: str) -> bool:
     return True
 
 
-def _read(path: str) -> str:
+def read_control_file(path: str) -> str:
+    """Return the content of a file of a cgroup. Raises OSError."""
     # Processes inside can create cgroups, with names of any bytes.
     with open(path, encoding="utf-8", errors="surrogateescape") as file:
         return file.read()

@@ -276,9 +276,12 @@ def move_mount(tree_fd: int, target_fd: int) -> None:
     _check(_syscall(SYS_move_mount, tree_fd, b"", target_fd, b"", flags), "move_mount")
 
 
-def mount_setattr(fd: int, attr_set: int = 0, userns_fd: int | None = None) -> None:
-    """mount_setattr(2), recursively, on the mount `fd`; with `userns_fd`, map ids by that user namespace."""
-    attr = _MountAttr(attr_set, 0, 0, 0)
+def mount_setattr(fd: int, attr_set: int = 0, userns_fd: int | None = None, propagation: int = 0) -> None:
+    """mount_setattr(2), recursively, on the mount `fd`; with `userns_fd`, map ids by that user namespace.
+
+    `propagation`: MS_SHARED, MS_SLAVE or MS_PRIVATE, 0 to leave it.
+    """
+    attr = _MountAttr(attr_set, 0, propagation, 0)
     if userns_fd is not None:
         attr.attr_set |= MOUNT_ATTR_IDMAP
         attr.userns_fd = userns_fd

@@ -135,6 +135,7 @@ def test_options_of_a_new_container(capsys):
     assert args.env == [("A", "1"), ("B", "x=y")]
     assert args.volume == [{"source": "/srv", "target": "/data", "read_only": True, "idmap": True}]
     assert parser.parse(["run", "-v", "/a:/b:noidmap", "debian", "box"]).volume[0]["idmap"] is False
+    assert parser.parse(["run", "-v", "/a:/b:ro,rslave", "debian", "box"]).volume[0]["propagation"] == "slave"
     assert args.publish == [
         {"host_port": "8080", "container_port": "80"},
         {"host_port": "53", "container_port": "5353", "host_ip": "::1", "protocol": "udp"},

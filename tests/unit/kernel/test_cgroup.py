@@ -3,6 +3,11 @@
 import pytest
 from ansible_collections.conductor.containers.plugins.module_utils._errors import HostNotCapable
 from ansible_collections.conductor.containers.plugins.module_utils._kernel.cgroup import Cgroup
+from ansible_collections.conductor.containers.plugins.module_utils._kernel.cgroup_limits import (
+    CgroupLimits,
+    has_limits,
+    set_limits,
+)
 
 V2_FILES = {
     "memory.max": "max",
@@ -51,7 +56,7 @@ def test_version_2_enables_controllers_and_sets_limits(tmp_path):
         assert (above / "cgroup.subtree_control").read_text().startswith(("+cpu", "+memory", "+pids"))
     for name in V2_FILES:
         (directory / name).write_text("")
-    cgroup.set_limits(memory=(64 << 20) + 5, cpus=1.5, pids=7)
+    set_limits(cgroup, CgroupLimits(memory=(64 << 20) + 5, cpus=1.5, pids=7))
     assert (directory / "memory.max").read_text() == str((64 << 20) + 5)
     assert (directory / "cpu.max").read_text() == "150000 100000"
     assert (directory / "pids.max").read_text() == "7"
@@ -60,11 +65,11 @@ def test_version_2_enables_controllers_and_sets_limits(tmp_path):
 def test_version_2_limits_are_compared_in_the_kernels_format(tmp_path):
     directory, mounts = v2(tmp_path)
     cgroup = Cgroup("conductor/web", mounts)
-    assert cgroup.has_limits(0, 0, 0)
-    assert not cgroup.has_limits(64 << 20, 0, 0)
+    assert has_limits(cgroup, CgroupLimits())
+    assert not has_limits(cgroup, CgroupLimits(64 << 20, 0, 0))
     (directory / "memory.max").write_text(f"{64 << 20}\n")
-    assert cgroup.has_limits((64 << 20) + 5, 0, 0), "the kernel rounds down to pages"
-    assert not cgroup.has_limits(64 << 20, 0.5, 0)
+    assert has_limits(cgroup, CgroupLimits((64 << 20) + 5)), "the kernel rounds down to pages"
+    assert not has_limits(cgroup, CgroupLimits(64 << 20, 0.5, 0))
 
 
 def test_version_2_usage(tmp_path):
@@ -79,7 +84,7 @@ def test_version_1_sets_each_limit_in_its_hierarchy(tmp_path):
     for hierarchy, files in V1_FILES.items():
         for name in files:
             (top / hierarchy / "conductor/web" / name).write_text("")
-    cgroup.set_limits(memory=1 << 20, cpus=0.5, pids=0)
+    set_limits(cgroup, CgroupLimits(memory=1 << 20, cpus=0.5, pids=0))
     assert (top / "memory/conductor/web/memory.limit_in_bytes").read_text() == str(1 << 20)
     assert (top / "cpu,cpuacct/conductor/web/cpu.cfs_quota_us").read_text() == "50000"
     assert (top / "pids/conductor/web/pids.max").read_text() == "max"
@@ -89,7 +94,7 @@ def test_version_1_limits_are_compared_in_the_kernels_format(tmp_path):
     top, mounts = v1(tmp_path)
     (top / "memory/conductor/web/memory.limit_in_bytes").write_text("9223372036854771712\n")
     (top / "pids/conductor/web/pids.max").write_text("max\n")
-    assert Cgroup("conductor/web", mounts).has_limits(0, 0, 0)
+    assert has_limits(Cgroup("conductor/web", mounts), CgroupLimits())
 
 
 @pytest.mark.parametrize("limits", [(1 << 20, 0, 0), (0, 1.0, 0), (0, 0, 5)])
@@ -97,28 +102,29 @@ def test_limit_without_its_controller_is_an_error(tmp_path, limits):
     mounts = tmp_path / "mounts"
     mounts.write_text(f"cgroup2 {tmp_path} cgroup2 rw 0 0\n")
     cgroup = Cgroup("conductor/web", str(mounts))
-    cgroup.set_limits(0, 0, 0)
+    set_limits(cgroup, CgroupLimits())
     with pytest.raises(HostNotCapable, match="controller is missing"):
-        cgroup.set_limits(*limits)
+        set_limits(cgroup, CgroupLimits(*limits))
 
 
 def test_swap_limit_is_separate_in_version_2_and_combined_with_memory_in_version_1(tmp_path):
     directory, mounts = v2(tmp_path)
     cgroup = Cgroup("conductor/web", mounts)
-    cgroup.set_limits(memory=1 << 26, cpus=0, pids=0, swap=0)
+    set_limits(cgroup, CgroupLimits(memory=1 << 26, cpus=0, pids=0, swap=0))
     (directory / "memory.swap.max").write_text("max\n")
-    cgroup.set_limits(memory=1 << 26, cpus=0, pids=0, swap=0)
+    set_limits(cgroup, CgroupLimits(memory=1 << 26, cpus=0, pids=0, swap=0))
     assert (directory / "memory.swap.max").read_text().startswith("0")
     (directory / "memory.swap.max").write_text("0\n")
     (directory / "memory.max").write_text(f"{1 << 26}\n")
     (directory / "cpu.max").write_text("max 100000\n")
     (directory / "pids.max").write_text("max\n")
-    assert cgroup.has_limits(1 << 26, 0, 0, swap=0) and not cgroup.has_limits(1 << 26, 0, 0, swap=4096)
+    assert has_limits(cgroup, CgroupLimits(1 << 26, swap=0))
+    assert not has_limits(cgroup, CgroupLimits(1 << 26, swap=4096))
     top, mounts = v1(tmp_path)
     memory = top / "memory/conductor/web"
     for name in ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes"):
         (memory / name).write_text("9223372036854771712\n")
-    Cgroup("conductor/web", mounts).set_limits(memory=1 << 26, cpus=0, pids=0, swap=1 << 20)
+    set_limits(Cgroup("conductor/web", mounts), CgroupLimits(memory=1 << 26, cpus=0, pids=0, swap=1 << 20))
     assert (memory / "memory.memsw.limit_in_bytes").read_text().startswith(str((1 << 26) + (1 << 20)))
 
 
@@ -126,8 +132,35 @@ def test_default_pids_limit_is_skipped_without_the_controller(tmp_path):
     mounts = tmp_path / "mounts"
     mounts.write_text(f"cgroup2 {tmp_path} cgroup2 rw 0 0\n")
     cgroup = Cgroup("conductor/web", str(mounts))
-    cgroup.set_limits(0, 0, 2048, most_pids=2048)
+    set_limits(cgroup, CgroupLimits(pids=2048), most_pids=2048)
     with pytest.raises(HostNotCapable):
-        cgroup.set_limits(0, 0, 100, most_pids=2048)
+        set_limits(cgroup, CgroupLimits(pids=100), most_pids=2048)
     with pytest.raises(HostNotCapable):
-        cgroup.set_limits(1 << 20, 0, 0, swap=1 << 20)
+        set_limits(cgroup, CgroupLimits(1 << 20, 0, 0, swap=1 << 20))
+
+
+def test_cpuset_of_version_1_is_created_from_that_above_only_if_it_is_asked_for(tmp_path):
+    _, mounts = v1(tmp_path)
+    root = tmp_path / "cpuset"
+    root.mkdir()
+    with open(mounts, "a", encoding="utf-8") as file:
+        file.write(f"cgroup {root} cgroup rw,relatime,cpuset 0 0\n")
+    (root / "cpuset.cpus").write_text("0-3\n")
+    (root / "cpuset.mems").write_text("0\n")
+    cgroup = Cgroup("conductor/web", mounts)
+    set_limits(cgroup, CgroupLimits())
+    assert has_limits(cgroup, CgroupLimits()) and not has_limits(cgroup, CgroupLimits(cpuset="0-3"))
+    assert not (root / "conductor").exists() and len(cgroup.directories) == 3
+
+
+def test_cpuset_of_version_2(tmp_path):
+    directory, mounts = v2(tmp_path)
+    cgroup = Cgroup("conductor/web", mounts)
+    (directory / "cpuset.cpus").write_text("\n")
+    assert has_limits(cgroup, CgroupLimits()) and not has_limits(cgroup, CgroupLimits(cpuset="1"))
+    set_limits(cgroup, CgroupLimits(cpuset="1"))
+    assert (directory / "cpuset.cpus").read_text() == "1"
+    for above in (directory.parents[1], directory.parent):
+        assert (above / "cgroup.subtree_control").read_text() == "+cpuset"
+    (directory / "cpuset.cpus").write_text("1\n")
+    assert has_limits(cgroup, CgroupLimits(cpuset="1")) and not has_limits(cgroup, CgroupLimits())

@@ -22,7 +22,10 @@ RANK = {
 # Files without I/O that specs and plans may import besides each other.
 VALUES = {
     "_errors",
-    *(f"_engine.{name}" for name in "action convert_options id_range names option paths sizes typed_values".split()),
+    *(
+        f"_engine.{name}"
+        for name in "action convert_options cpu_list id_range names option paths sizes typed_values".split()
+    ),
 }
 FILES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in sorted(ROOT.rglob("*.py"))}
 

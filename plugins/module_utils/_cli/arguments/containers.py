@@ -18,8 +18,9 @@ def _options(verb: argparse.ArgumentParser) -> None:
         "-e", "--env", metavar="NAME=VALUE", action="append", type=variable, help="environment variable; repeatable"
     )
     verb.add_argument(
-        "-v", "--volume", metavar="SOURCE:TARGET[:ro,noidmap]", action="append", type=volume,
-        help="mount a file or directory of the host, with the same owners inside unless noidmap is given; repeatable",
+        "-v", "--volume", metavar="SOURCE:TARGET[:ro,noidmap,rslave]", action="append", type=volume,
+        help="mount a file or directory of the host, with the same owners inside unless noidmap is given; with rslave "
+        "also what the host mounts below it later; repeatable",
     )  # fmt: skip
     verb.add_argument(
         "-p", "--publish", metavar="[ADDRESS:]HOST_PORT:CONTAINER_PORT[/udp]", action="append", type=published,

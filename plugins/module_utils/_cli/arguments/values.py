@@ -37,13 +37,15 @@ def published(text: str) -> dict[str, str]:
 
 
 def volume(text: str) -> dict[str, object]:
-    """Return an entry of the option mounts of conductor_container for SOURCE:TARGET[:ro][,noidmap]."""
+    """Return an entry of the option mounts of conductor_container for SOURCE:TARGET[:ro,noidmap,rslave]."""
     source, _, rest = text.partition(":")
     target, _, modes = rest.partition(":")
     given = set(modes.split(",")) - {""}
-    if not source.startswith("/") or not target.startswith("/") or given - {"ro", "rw", "noidmap"}:
-        raise argparse.ArgumentTypeError(f"{text!r} is not SOURCE:TARGET[:ro,noidmap] with two absolute paths")
-    return {"source": source, "target": target, "read_only": "ro" in given, "idmap": "noidmap" not in given}
+    if not source.startswith("/") or not target.startswith("/") or given - {"ro", "rw", "noidmap", "rslave"}:
+        raise argparse.ArgumentTypeError(f"{text!r} is not SOURCE:TARGET[:ro,noidmap,rslave] with two absolute paths")
+    mount: dict[str, object] = {"source": source, "target": target}
+    propagation = {"propagation": "slave"} if "rslave" in given else {}
+    return {**mount, "read_only": "ro" in given, "idmap": "noidmap" not in given, **propagation}
 
 
 def variable(text: str) -> tuple[str, str]:

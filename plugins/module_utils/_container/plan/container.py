@@ -17,7 +17,7 @@ from ..spec.container import ContainerSpec, applies
 from ..spec.request import RUNNING
 from .id_ranges import OWNER, IdsView, choose_ids
 
-_LIMITS = {"memory", "memory_swap", "cpus", "pids"}
+_LIMITS = {"memory", "memory_swap", "cpus", "cpuset", "pids"}
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,7 @@ def _absent(name: str, view: ContainerView) -> list[Action]:
 def _requires_start(action: Action) -> bool:
     """Whether `action` starts the container, or stores options with which a later start would fail."""
     if isinstance(action, UpdateSpec):
-        return "seccomp" in action.options
+        return bool({"seccomp", "cpuset"} & set(action.options))
     return isinstance(action, (CreateContainer, StartProcess))
 
 

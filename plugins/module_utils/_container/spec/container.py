@@ -28,7 +28,7 @@ from ..._engine.typed_values import (
 from ..._errors import Damaged, InvalidInput
 from . import capabilities
 from .devices import Device, parse_devices
-from .mounts import Mount, parse_mounts, parse_path
+from .mounts import PRIVATE, SHARED, SLAVE, Mount, parse_mounts, parse_path
 from .seccomp import parse_seccomp
 from .signals import parse_signal
 from .sysctls import parse_sysctls
@@ -37,6 +37,7 @@ from .values import (
     UNLIMITED,
     parse_argv,
     parse_choice,
+    parse_cpuset,
     parse_env,
     parse_flag,
     parse_groups,
@@ -87,12 +88,26 @@ _MOUNT_OPTIONS = {
             "Defaults to V(true).",
         ),
     ),
+    "propagation": Option(
+        "str",
+        (
+            "Whether file systems that the host mounts or unmounts below O(mounts[].source) later are mounted and "
+            "unmounted inside, too. Only for V(bind).",
+            "With V(private) they are not. With V(slave) they are, by the host's own options: without the container's "
+            "range of ids, and writable, even if O(mounts[].read_only=true). With V(shared) what is mounted there "
+            "inside appears on the host, too, which requires O(userns=host) and the capability C(SYS_ADMIN).",
+            "Both require that the host's mount is shared, as systemd makes all of them. They are C(rslave) and "
+            "C(rshared) of C(docker run).",
+            "Defaults to V(private).",
+        ),
+        choices=(PRIVATE, SLAVE, SHARED),
+    ),
     "size": Option("str", ("Maximum size of a V(tmpfs), like V(64m). Defaults to half of the host's memory.",)),
 }  # fmt: skip
 _MOUNT_KIND = object_with(
     {
         "type": one_of("bind", "tmpfs"), "target": text, "source": text, "read_only": boolean, "size": integer(0),
-        "idmap": boolean, "mode": integer(0, 0o7777),
+        "idmap": boolean, "mode": integer(0, 0o7777), "propagation": one_of(PRIVATE, SLAVE, SHARED),
     },
     ("type", "target"),
 )  # fmt: skip
@@ -377,6 +392,16 @@ class ContainerSpec:
         applies=LIVE,
         parse=parse_number(0, float),
         option=Option("float", ("CPU limit in CPUs, like V(1.5). V(0) is no limit. Defaults to V(0).",)),
+    )
+    cpuset: str = stored(
+        "",
+        kind=text,
+        applies=LIVE,
+        parse=parse_cpuset,
+        option=Option(
+            "str",
+            ("Numbers of the CPUs that processes may use, like V(0-2,5). V('') is all of them. Defaults to V('').",),
+        ),
     )
     pids: int = stored(
         DEFAULT_PIDS,

@@ -12,6 +12,7 @@ from ..._engine.names import parse_name
 from ..._errors import InvalidInput
 from .capabilities import parse as parse_capabilities
 from .container import FIELDS, ContainerSpec
+from .mounts import SHARED
 from .values import default_hostname
 
 # https://systemd.io/CONTAINER_INTERFACE: systemd as pid 1 powers off in order on SIGRTMIN+3; 34 is glibc's SIGRTMIN.
@@ -55,6 +56,12 @@ def merge(old: ContainerSpec | None, changes: dict[str, Any]) -> ContainerSpec:
             "set it to the sum of memory and swap, or to 0 for no swap",
         )
     for mount in spec.mounts:
+        if mount.propagation == SHARED and spec.userns != "host":
+            raise InvalidInput(
+                f"mounts: propagation shared of {mount.target} requires userns: host, since a user namespace has no "
+                "right to mount on the host",
+                "set propagation: slave, which shows what the host mounts, or userns: host",
+            )
         if mount.is_sysctl and not (spec.privileged and spec.userns == "host"):
             raise InvalidInput(
                 f"mounts: target {mount.target} is a setting of the host's kernel",

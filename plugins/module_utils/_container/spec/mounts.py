@@ -18,12 +18,15 @@ _RESERVED = ("/proc", "/sys", "/dev")
 _SYSCTLS = "/proc/sys"
 # As docker's --tmpfs: everybody may create files, and nobody remove those of others.
 TMPFS_MODE = 0o1777
+# Values of the option propagation.
+PRIVATE, SLAVE, SHARED = "private", "slave", "shared"
 
 
 @dataclass(frozen=True)
 class Mount:
-    """One mount. `source`: path on the host; `idmap`: ids inside stand for the same ids on the host (bind only);
-    `size`: bytes, 0 for the kernel's default, `mode`: access rights of its root directory (tmpfs only).
+    """One mount. `source`: path on the host; `idmap`: ids inside stand for the same ids on the host, `propagation`:
+    PRIVATE, SLAVE or SHARED (bind only); `size`: bytes, 0 for the kernel's default, `mode`: access rights of its root
+    directory (tmpfs only).
     """
 
     type: str
@@ -33,6 +36,7 @@ class Mount:
     size: int = 0
     idmap: bool = True
     mode: int = TMPFS_MODE
+    propagation: str = PRIVATE
 
     @classmethod
     def parse(cls, value: dict[str, Any]) -> Mount:
@@ -47,11 +51,12 @@ class Mount:
                     problem = f"mounts: {name} requires type: tmpfs, and {target} is a bind mount"
                     raise InvalidInput(problem, f"leave out {name}")
             path = parse_path(source, f"mounts: source of {target}")
-            return cls("bind", target, path, bool(value.get("read_only")), idmap=value.get("idmap") is not False)
-        if source is not None:
-            raise InvalidInput(f"mounts: source requires type: bind, and {target} is a tmpfs", "leave out source")
-        if value.get("idmap") is not None:
-            raise InvalidInput(f"mounts: idmap requires type: bind, and {target} is a tmpfs", "leave out idmap")
+            idmap, propagation = value.get("idmap") is not False, value.get("propagation") or PRIVATE
+            return cls("bind", target, path, bool(value.get("read_only")), idmap=idmap, propagation=propagation)
+        for name in ("source", "idmap", "propagation"):
+            if value.get(name) is not None:
+                problem = f"mounts: {name} requires type: bind, and {target} is a tmpfs"
+                raise InvalidInput(problem, f"leave out {name}")
         bytes_ = parse_size(size, f"mounts: size of {target}") if size is not None else 0
         mode = _parse_mode(value.get("mode"), target)
         return cls("tmpfs", target, read_only=bool(value.get("read_only")), size=bytes_, mode=mode)

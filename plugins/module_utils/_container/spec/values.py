@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Callable
 from typing import Any
 
+from ..._engine.cpu_list import parse_cpus, show_cpus
 from ..._engine.sizes import parse_size
 from ..._errors import InvalidInput
 
@@ -120,6 +121,11 @@ def parse_number(minimum: float, kind: type[int | float]) -> Callable[[object, s
         return kind(value)
 
     return parse
+
+
+def parse_cpuset(value: object, option: str) -> str:
+    """Numbers of CPUs as the kernel lists them, such as 0-2,5; "" for all."""
+    return show_cpus(parse_cpus(str(value), option)) if value != "" else ""
 
 
 def parse_memory(value: object, option: str) -> int:

@@ -12,12 +12,14 @@ import posixpath
 from collections.abc import Mapping
 from typing import Any
 
-from ...._container.spec.mounts import Mount, parse_mounts
+from ...._container.spec.mounts import PRIVATE, SHARED, SLAVE, Mount, parse_mounts
 from .node import Node, Refused, each
 
 _FIELDS = ("type", "source", "target", "read_only", "consistency", "bind", "tmpfs", "volume", "image")
 # Options of a mount without an effect here: of SELinux, and of docker on other systems.
 _NO_EFFECT = ("rw", "z", "Z", "cached", "delegated", "consistent")
+# Values of propagation. Ours concern all mounts below the source, as those with an r of docker.
+_PROPAGATION = {f"{prefix}{kind}": kind for kind in (PRIVATE, SLAVE, SHARED) for prefix in ("", "r")}
 
 
 def parse_volumes(node: Node, directory: str | None, problems: list[Refused]) -> list[dict[str, Any]]:
@@ -40,9 +42,10 @@ def _short_volume(node: Node, directory: str | None) -> dict[str, Any]:
         raise _no_volume(node, f"{parts[0]} is a named volume")
     options = parts[2].split(",") if len(parts) == 3 else []
     for option in options:
-        if option not in ("ro", *_NO_EFFECT):
-            raise node.refused(f"option {option!r} is not supported", "use only ro and rw")
-    return _bind(node, parts[0], parts[1], "ro" in options, directory)
+        if option not in ("ro", *_NO_EFFECT, *_PROPAGATION):
+            raise node.refused(f"option {option!r} is not supported", "use only ro, rw, rslave and rshared")
+    propagation = next((_PROPAGATION[option] for option in options if option in _PROPAGATION), PRIVATE)
+    return _bind(node, parts[0], parts[1], "ro" in options, directory, propagation)
 
 
 def _long_volume(node: Node, directory: str | None) -> dict[str, Any]:
@@ -62,13 +65,24 @@ def _long_volume(node: Node, directory: str | None) -> dict[str, Any]:
         return _tmpfs(node, target, _tmpfs_options(fields), read_only)
     if "source" not in fields:
         raise node.refused("source is missing", "set it to a path on the host")
-    for key, one in (fields["bind"].fields() if "bind" in fields else {}).items():
+    propagation = _propagation(fields["bind"]) if "bind" in fields else PRIVATE
+    return _bind(node, fields["source"].text(), target, read_only, directory, propagation)
+
+
+def _propagation(bind: Node) -> str:
+    """Return the propagation of a bind mount, and check its other options."""
+    propagation = PRIVATE
+    for key, one in bind.fields().items():
         if key == "create_host_path":
             if one.boolean():
                 raise one.refused("directories of the host are not created", "create it by a task, and omit this")
+        elif key == "propagation":
+            if one.text() not in _PROPAGATION:
+                raise one.refused(f"{one.text()!r} is not supported", f"use {', '.join(_PROPAGATION)}")
+            propagation = _PROPAGATION[one.text()]
         elif key != "selinux":
             raise one.refused("not supported", "omit it")
-    return _bind(node, fields["source"].text(), target, read_only, directory)
+    return propagation
 
 
 def _tmpfs_options(fields: Mapping[str, Node]) -> dict[str, str]:
@@ -80,7 +94,9 @@ def _tmpfs_options(fields: Mapping[str, Node]) -> dict[str, str]:
     return {**size, "mode": f"{tmpfs['mode'].whole():o}"} if "mode" in tmpfs else size
 
 
-def _bind(node: Node, source: str, target: str, read_only: bool, directory: str | None) -> dict[str, Any]:
+def _bind(
+    node: Node, source: str, target: str, read_only: bool, directory: str | None, propagation: str
+) -> dict[str, Any]:
     if source.startswith("~"):
         raise node.refused(f"{source} depends on a user", "give an absolute path of the host")
     if not source.startswith("/"):
@@ -90,6 +106,8 @@ def _bind(node: Node, source: str, target: str, read_only: bool, directory: str 
             )
         source = posixpath.normpath(posixpath.join(directory, source))
     mount = {"type": "bind", "source": source, "target": target, "read_only": read_only}
+    if propagation != PRIVATE:
+        mount["propagation"] = propagation
     node.checked(lambda: Mount.parse(mount), "mounts")
     return mount
 

@@ -31,7 +31,7 @@ UNSET: Mapping[str, Any] = {
     "timezone": "", "mounts": [],
     "userns": "auto", "dev": "private", "devices": [], "read_only": False, "capabilities": {"add": [], "drop": []},
     "privileged": False, "seccomp": "default", "no_new_privileges": False, "memory": "0", "memory_swap": "0",
-    "cpus": 0.0, "pids": 2048, "ulimits": [], "oom_score_adj": 0, "sysctls": {},
+    "cpus": 0.0, "cpuset": "", "pids": 2048, "ulimits": [], "oom_score_adj": 0, "sysctls": {},
     "shm_size": "64m", "stop_signal": "SIGTERM", "stop_timeout": 10.0,
     "restart_policy": "no", "restart_retries": 0, "labels": {},
 }  # fmt: skip
@@ -95,6 +95,7 @@ def _userns(node: Node) -> str:
 # Keys that are one option of conductor_container, which also checks the value.
 _OPTIONS: Mapping[str, tuple[str, Callable[[Node], Any]]] = {
     "cpus": ("cpus", Node.number),
+    "cpuset": ("cpuset", lambda node: str(node.value)),
     "devices": ("devices", _devices),
     "group_add": ("groups", lambda node: [str(one.value) for one in node.entries()]),
     "hostname": ("hostname", Node.text),

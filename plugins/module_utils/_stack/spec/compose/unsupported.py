@@ -31,7 +31,6 @@ UNSUPPORTED: Mapping[str, str] = {
     "cpu_rt_period": _NO_OPTION,
     "cpu_rt_runtime": _NO_OPTION,
     "cpu_shares": _LIMITS,
-    "cpuset": _NO_OPTION,
     "credential_spec": _OMIT,
     "develop": _OMIT,
     "device_cgroup_rules": "list the devices in devices",
