@@ -16,7 +16,14 @@ from collections.abc import Callable, Iterator
 from .._kernel.files.within_root import directory_inside, exists_inside, write_files
 
 # Only regular files are removed: a symlink, like that of systemd-resolved, identifies no machine.
-_OF_ONE_MACHINE = ("/etc/hostname", "/etc/resolv.conf", "/var/lib/dbus/machine-id")
+# https://systemd.io/BUILDING_IMAGES names those of systemd.
+_OF_ONE_MACHINE = (
+    "/etc/hostname",
+    "/etc/resolv.conf",
+    "/var/lib/dbus/machine-id",
+    "/var/lib/systemd/credential.secret",
+    "/var/lib/systemd/random-seed",
+)
 # mmdebstrap's temporary settings of apt, the policy against service starts, and debootstrap's log.
 _OF_THE_BUILD = ("/etc/apt/apt.conf.d/99mmdebstrap", "/usr/sbin/policy-rc.d", "/var/log/bootstrap.log")
 _CACHES = ("/var/lib/apt/lists", "/var/lib/apt/lists/partial", "/var/lib/apt/lists/auxfiles", "/var/cache/apt",
@@ -40,7 +47,7 @@ def opened_root(rootfs: str) -> Iterator[int]:
 
 
 def remove_machine_identity(rootfs: str) -> None:
-    """Remove the machine id (machine-id(5)), host name, name servers, ssh host keys, and leftovers of builders."""
+    """Remove the machine id (machine-id(5)), host name, name servers, seeds and keys, and leftovers of builders."""
     with opened_root(rootfs) as root:
         for path in (*_OF_ONE_MACHINE, *_OF_THE_BUILD):
             directory, name = os.path.split(path)

@@ -21,7 +21,8 @@ from .._errors import EffectFailed
 from .._image.store import image_layers
 from .._kernel import network_namespace
 from .._kernel.cgroup import CgroupEntry
-from .._kernel.files.within_root import exists_inside, try_write_files
+from .._kernel.files.atomic_write import read_text, write_atomic
+from .._kernel.files.within_root import read_inside, try_write_files
 from .._kernel.processes import ProcessId, has_executed
 from .._network.hosts_files import inside_files
 from .cgroup_paths import container_cgroup
@@ -40,6 +41,9 @@ from .supervisor.records import oom_kills
 from .supervisor.spawn import spawn_supervisor
 from .systemd_files import begin_first_boot
 from .timezone import write_timezone
+
+# A name has at most 64; more than that is not ours.
+_HOSTNAME_BYTES = 256
 
 
 class Prepared(NamedTuple):
@@ -103,9 +107,12 @@ def prepare(settings: Settings, paths: ContainerPaths, spec: ContainerSpec, secc
     root_fd = os.open(paths.rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         files = inside_files(settings, spec.name, spec.hostname, root_fd)
-        if not (_names_itself(spec) and exists_inside(root_fd, "/etc/hostname")):
+        names_itself = _names_itself(paths, spec, root_fd)
+        if not names_itself:
             files["/etc/hostname"] = f"{spec.hostname}\n".encode()
         problems = try_write_files(root_fd, files)
+        if spec.is_machine and not names_itself and read_text(paths.hostname) != f"{spec.hostname}\n":
+            write_atomic(paths.hostname, files["/etc/hostname"])
         with _noted(problems, "/etc/localtime"):
             write_timezone(root_fd, spec.timezone)
         if spec.is_machine and "SYS_ADMIN" in spec.bounding:
@@ -128,9 +135,13 @@ def _noted(problems: dict[str, str], path: str) -> Iterator[None]:
         problems[path] = error.strerror or str(error)
 
 
-def _names_itself(spec: ContainerSpec) -> bool:
-    """Return whether a host name that was set inside stays: on a machine, unless the option sets one."""
-    return spec.is_machine and spec.hostname == default_hostname(spec.name)
+def _names_itself(paths: ContainerPaths, spec: ContainerSpec, root_fd: int) -> bool:
+    """Return whether the machine has a host name that was set inside, which stays unless the option sets one."""
+    if not spec.is_machine or spec.hostname != default_hostname(spec.name):
+        return False
+    written, found = read_text(paths.hostname).encode(), read_inside(root_fd, "/etc/hostname", _HOSTNAME_BYTES)
+    # An image that was made of a machine has the name of that one.
+    return bool(written) and found is not None and found != written
 
 
 def open_prepared(paths: ContainerPaths, spec: ContainerSpec, seccomp: str) -> Prepared:

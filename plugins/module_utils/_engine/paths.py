@@ -100,6 +100,11 @@ class ContainerPaths:
         return os.path.join(self.directory, "console.log")
 
     @property
+    def hostname(self) -> str:
+        """The host name that the last start wrote inside, of a machine."""
+        return os.path.join(self.directory, "hostname")
+
+    @property
     def run_state(self) -> str:
         return os.path.join(RUN_DIR, "containers", f"{self.name}.json")
 

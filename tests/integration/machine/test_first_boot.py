@@ -5,6 +5,8 @@ import image_cache
 BOOTED = ["/bin/sh", "-c", "systemctl is-system-running | grep -qE 'running|degraded'"]
 IDENTITY = "cat /etc/machine-id /proc/sys/kernel/random/boot_id; cat /etc/ssh/ssh_host_ed25519_key.pub 2>/dev/null"
 
+SEEDS = "/var/lib/systemd/random-seed /var/lib/systemd/credential.secret"
+
 
 def start(host, name, **options):
     host.module("conductor_container", name=name, init=True, wait=BOOTED, **{"image": "debian", **options})
@@ -25,10 +27,12 @@ def test_containers_of_an_image_and_of_a_container_have_nothing_in_common(bare_h
     image_cache.mount_image(bare_host, image_cache.test_image(image_cache.MACHINE_RECIPE))
     start(bare_host, "one")
     start(bare_host, "two")
+    inside(bare_host, "one", f"touch {SEEDS}")
     bare_host.module("conductor_container", name="one", state="stopped")
     bare_host.module("conductor_image", name="copy", source={"container": "one"})
     start(bare_host, "one")
     start(bare_host, "three", image="copy")
+    assert inside(bare_host, "three", f"ls {SEEDS} 2>/dev/null || true") == ""
     identities = [identity(bare_host, name) for name in ("one", "two", "three")]
     assert len(set.union(*identities)) == 9
     for name in ("one", "two", "three"):
@@ -61,3 +65,24 @@ def test_the_hosts_network_stays_with_networkd_in_the_container(bare_host):
     address = inside(bare_host, "one", "ip -4 -o address show dev eth0")
     inside(bare_host, "one", "systemctl restart systemd-networkd; networkctl reload")
     assert inside(bare_host, "one", "ip -4 -o address show dev eth0") == address
+
+
+def test_a_host_name_comes_from_the_option_or_stays_as_it_was_set_inside(bare_host):
+    image_cache.mount_image(bare_host, image_cache.test_image(image_cache.MACHINE_RECIPE))
+    names = "hostname; cat /etc/hostname"
+
+    def restart(**options):
+        bare_host.module("conductor_container", name="one", state="restarted", wait=BOOTED, **options)
+        return set(inside(bare_host, "one", names).split())
+
+    start(bare_host, "one")
+    assert set(inside(bare_host, "one", names).split()) == {"one"}
+    inside(bare_host, "one", "hostnamectl set-hostname inside")
+    assert restart() == {"inside"}
+    assert restart(hostname="other") == {"other"}
+    assert restart(hostname="one") == {"one"}, "the default again, and not what the option was before"
+    inside(bare_host, "one", "hostnamectl set-hostname inside")
+    bare_host.module("conductor_container", name="one", state="stopped")
+    bare_host.module("conductor_image", name="copy", source={"container": "one"})
+    start(bare_host, "three", image="copy")
+    assert set(inside(bare_host, "three", names).split()) == {"three"}
