@@ -72,7 +72,7 @@ _ARGUMENTS = {
     "image import": ("files",),
     **dict.fromkeys(("start", "stop", "restart", "kill", "rm", "inspect"), ("containers",)),
     **dict.fromkeys(
-        ("exec", "logs", "port", "top", "addnetwork", "info", "network add", "network rm"), ("containers",)
+        ("exec", "logs", "port", "top", "rename", "addnetwork", "info", "network add", "network rm"), ("containers",)
     ),
     **dict.fromkeys(("peer", "peer add", "peer rm"), ("containers", "containers")),
     "cp": ("paths", "paths"),

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from .._engine.container_records import PROCESS_KINDS, process_in, read_common_spec, read_run_state
 from .._engine.id_range import IdRange
@@ -27,6 +27,9 @@ _EXIT = {
     "finished_at": timestamp,
 }
 
+# In container.json while a container is renamed: the name of its directory from then on.
+_RENAMED_TO = "renamed_to"
+
 
 def read_spec(paths: ContainerPaths) -> ContainerSpec | None:
     """The container's spec; None if the container does not exist. Raises Damaged."""
@@ -34,6 +37,8 @@ def read_spec(paths: ContainerPaths) -> ContainerSpec | None:
     if value is None:
         return None
     spec = ContainerSpec.from_json(value, paths.spec)
+    if value.get(_RENAMED_TO) == paths.name:
+        spec = replace(spec, name=paths.name)
     # The container's cgroup, links and lock are named after the directory.
     if spec.name != paths.name:
         raise Damaged(
@@ -105,6 +110,24 @@ def remove_directory(paths: ContainerPaths) -> None:
         os.rename(paths.directory, trash)
         sync_directory(parent)
         remove_tree(trash)
+
+
+def rename_directory(old: ContainerPaths, new: ContainerPaths, spec: ContainerSpec) -> None:
+    """Rename the directory of a container that does not run, atomically. `spec` has the new name.
+
+    container.json still has the old one, so that a killed run can be finished, until the next `write_spec`.
+    """
+    kept = read_common_spec(old) or {}
+    values = {name: kept.get(name) for name in ("id", "wanted", "ids")}
+    write_json(old.spec, {**spec.to_json(), **values, "name": old.name, _RENAMED_TO: new.name})
+    os.rename(old.directory, new.directory)
+    sync_directory(os.path.dirname(new.directory))
+
+
+def former_name(paths: ContainerPaths) -> str | None:
+    """The name that the container had, if a run that renamed it was killed; None if it has been finished."""
+    value = read_json(paths.spec)
+    return value["name"] if value and value.get(_RENAMED_TO) == paths.name else None
 
 
 def clear_staging(paths: ContainerPaths) -> None:

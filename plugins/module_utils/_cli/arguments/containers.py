@@ -79,6 +79,12 @@ def _kill(verb: argparse.ArgumentParser) -> None:
     verb.set_defaults(diff=False)
 
 
+def _rename(verb: argparse.ArgumentParser) -> None:
+    add_container(verb)
+    verb.add_argument("new", metavar="NEW", help="the new name")
+    add_changes(verb)
+
+
 def _cp(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("source", metavar="SOURCE", help="file or directory, inside a container if it is NAME:PATH")
     verb.add_argument("target", metavar="TARGET", help="NAME:PATH or a path of the host")
@@ -162,6 +168,16 @@ examples:
   conductor kill -s HUP web
 """,
         _kill,
+    ),
+    "rename": (
+        "give a stopped container another name",
+        """\
+Its peers keep their connections to it, and find it by its new name. A container of a stack is renamed in the stack.
+
+example:
+  conductor rename box web
+""",
+        _rename,
     ),
     "rm": (
         "DELETE containers that do not run, with their data",

@@ -156,6 +156,12 @@ def do_kill(args: Namespace) -> int:
     return for_each(args, kill, "")
 
 
+def do_rename(args: Namespace) -> int:
+    from ..._container.rename import RenameCase
+
+    return show_change(args, change(args, RenameCase(args.name, args.new, load_settings())))
+
+
 def do_cp(args: Namespace) -> int:
     from ..._container.copy.use_case import CopyCase
 
