@@ -94,6 +94,7 @@ def compare(rounds: int, where: str, makers: dict[str, Callable], against: str) 
             host = hosts.enter_context(Host())
             peers.add_to(host)
             mount_image(host, image)
+            networks.offload(host)
             try:
                 set_ups[name] = make(host)
             except (AssertionError, RuntimeError, subprocess.SubprocessError) as error:

@@ -48,6 +48,9 @@ options:
         is split like a shell command. No shell runs it.'
       - Defaults to V(/bin/bash), which waits for input, so that the container runs until it is
         stopped.
+      - The first process of a container has to wait for processes that others leave behind, and
+        gets no signal that it does not handle. If a program does neither, let C(tini --), of the
+        package C(tini) in the image, run it, as C(docker run --init) does.
     type: raw
   init:
     description:

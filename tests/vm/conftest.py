@@ -8,14 +8,18 @@ import os
 import re
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import testinfra
+import yaml
 
 ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT / "tests/vm"), str(ROOT / "tests/integration/support")]
+MODULES = ROOT / "tests/integration/support/modules.yml"
 CONFIG = os.environ.get("CONDUCTOR_VM_SSH_CONFIG", "")
 MONITOR = os.environ.get("CONDUCTOR_VM_MONITOR", "")
 SLEEP = ["/bin/sleep", "infinity"]
@@ -68,8 +72,9 @@ class Machine:
         self.variables = directory / "variables.json"
         inventory = directory / "inventory"
         inventory.write_text("vm ansible_user=root ansible_python_interpreter=/usr/bin/python3\n")
-        self._target = ["-i", str(inventory)]
-        self._environment = {
+        self.suite = os.environ["CONDUCTOR_VM_SUITE"]
+        self.target = ["-i", str(inventory)]
+        self.environment = {
             **os.environ,
             "ANSIBLE_SSH_ARGS": f"-F {CONFIG}",
             "ANSIBLE_PIPELINING": "1",
@@ -79,7 +84,7 @@ class Machine:
 
     def module(self, name: str, /, check: bool = False, fails: bool = False, **options) -> dict:
         """The result of a module of ours, which fails or not, as it should."""
-        command = ["ansible", "vm", *self._target, "-m", f"conductor.containers.{name}"]
+        command = ["ansible", "vm", *self.target, "-m", f"conductor.containers.{name}"]
         done = self._run([*command, *(["-a", json.dumps(options)] if options else []), *(["--check"] if check else [])])
         assert (done.returncode != 0) == fails, done.stdout + done.stderr
         return json.loads(re.split(r"^vm \| [A-Z!]+ => ", done.stdout, maxsplit=1, flags=re.MULTILINE)[1])
@@ -87,15 +92,28 @@ class Machine:
     def deploy(self, *options: str) -> str:
         """Deploy CONTAINERS; what ansible-playbook said."""
         self.variables.write_text(json.dumps({"conductor_stacks": [{"name": "site", "containers": CONTAINERS}]}))
-        playbook = ["ansible-playbook", *self._target, "conductor.containers.deploy", "-e", f"@{self.variables}"]
+        playbook = ["ansible-playbook", *self.target, "conductor.containers.deploy", "-e", f"@{self.variables}"]
         done = self._run([*playbook, *options])
         assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def play(self, results: Path, variables: dict[str, str], **play) -> str:
+        """Run a play, which may fail, and write the results of its tasks to the file `results`. Returns the output."""
+        from task_comparison import environment as results_in
+
+        path = results.with_suffix(".yml")
+        path.write_text(yaml.safe_dump([{"hosts": "vm", **play}]))
+        environment = {**self.environment, **variables, **results_in(results)}
+        done = subprocess.run(
+            ["ansible-playbook", *self.target, str(path)],
+            cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+        )  # fmt: skip
         return done.stdout
 
     def role(self, name: str) -> None:
         """Run a role of ours, with its defaults."""
         include = ["-m", "ansible.builtin.include_role", "-a", f"name=conductor.containers.{name}"]
-        done = self._run(["ansible", "vm", *self._target, *include])
+        done = self._run(["ansible", "vm", *self.target, *include])
         assert done.returncode == 0, done.stdout + done.stderr
 
     def start(self, name: str) -> None:
@@ -149,7 +167,7 @@ class Machine:
         return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=timeout)
 
     def _run(self, argv: list[str]) -> subprocess.CompletedProcess:
-        return subprocess.run(argv, cwd=ROOT, env=self._environment, capture_output=True, text=True, check=False)
+        return subprocess.run(argv, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False)
 
 
 def _reset() -> None:
@@ -177,6 +195,37 @@ def deployed(machine: Machine) -> Machine:
     """The machine with CONTAINERS, as the playbook deploys them."""
     machine.deploy()
     return machine
+
+
+@pytest.fixture(scope="session")
+def collections() -> dict[str, str]:
+    """Environment of Ansible with the collections of the package `ansible`, which is installed beside ansible-core."""
+    place = ROOT / ".cache/collections"
+    if not (place / "ansible_collections/community/general").exists():
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(place), "ansible==12.*"]
+        subprocess.run(pip, check=True)
+    return {"ANSIBLE_COLLECTIONS_PATH": f"{ROOT}/.venv/collections:{place}"}
+
+
+@pytest.fixture(scope="session")
+def public_roles(collections) -> dict[str, str]:
+    """Environment of Ansible with the roles and collections of roles.yml, which are fetched unless they are there."""
+    place = ROOT / ".cache/roles"
+    for kind, part in (("role", "roles"), ("collection", "ansible_collections")):
+        if not (place / part).exists():
+            target = place / part if kind == "role" else place
+            galaxy = ["ansible-galaxy", kind, "install", "-r", str(ROOT / "tests/vm/roles.yml"), "-p", str(target)]
+            subprocess.run(galaxy, check=True)
+    paths = collections["ANSIBLE_COLLECTIONS_PATH"]
+    return {"ANSIBLE_COLLECTIONS_PATH": f"{paths}:{place}", "ANSIBLE_ROLES_PATH": str(place / "roles")}
+
+
+@pytest.fixture(scope="session")
+def results_of_the_machine(machine: Machine, collections, tmp_path_factory) -> Path:
+    """The results of the tasks of modules.yml on the machine itself."""
+    results = tmp_path_factory.mktemp("machine") / "results"
+    machine.play(results, collections, tasks=yaml.safe_load(MODULES.read_text()), gather_facts=False)
+    return results
 
 
 @pytest.fixture

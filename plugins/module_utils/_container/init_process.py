@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -31,6 +31,7 @@ from .limits import raise_limits
 from .mounts import mount_all
 from .propagation import close_propagating, open_propagating
 from .spec.container import ContainerSpec
+from .spec.mounts import Mount
 from .sysctls import ipc_sysctls, write_ipc_sysctls, write_network_sysctls
 
 # Namespaces that the process that mounts the root joins. It is created in the pid namespace.
@@ -126,7 +127,7 @@ def _exit_on_error(start: Start, body: Callable[[], None]) -> NoReturn:
 
 def _run_with_root_of_its_own(start: Start) -> None:
     """Mount the root, enter the user namespace, if any, and become the command, as pid 1."""
-    prepared = _prepare(start, set())
+    prepared = _prepare(start, set(), start.spec.mounts)
     syscalls.unshare(syscalls.CLONE_NEWCGROUP)
     if prepared.userns_fd is None:
         # Before the mounts: files in /proc/sys belong to an IPC namespace, and a mount covers only its own.
@@ -174,8 +175,11 @@ def _run_when_root_is_mounted(start: Start, prepared: _Prepared, report_fd: int,
     _become_command(start, prepared)
 
 
-def _prepare(start: Start, keep: set[int]) -> _Prepared:
-    """Do what requires root of the host, and enter the network namespace and a new mount namespace."""
+def _prepare(start: Start, keep: set[int], mounts: Iterable[Mount] = ()) -> _Prepared:
+    """Do what requires root of the host, and enter the network namespace and a new mount namespace.
+
+    `mounts`: those that this process will mount.
+    """
     start.entry.join()
     # Among them are locks of the module, which must not be held for the container's lifetime.
     close_other_descriptors({start.go_fd, start.error_fd, *keep, *(start.streams or ())})
@@ -191,7 +195,7 @@ def _prepare(start: Start, keep: set[int]) -> _Prepared:
     # pivot_root(2) changes the root and working directory of the processes that have the old root there.
     os.chdir("/")
     syscalls.setns(netns, syscalls.CLONE_NEWNET)
-    propagating = open_propagating(start.spec.mounts)
+    propagating = open_propagating(mounts)
     syscalls.unshare(syscalls.CLONE_NEWNS)
     syscalls.mount("", "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
     os.close(netns)

@@ -1,4 +1,4 @@
-"""Execute every code block of docs/guide.md and of every README.md on a managed host, as a reader does."""
+"""Execute every code block of docs/ and of every README.md on a managed host, as a reader does."""
 
 import json
 import os
@@ -26,6 +26,12 @@ COMPOSE = ("docs/guide.md", "yaml", "- name: Deploy a Compose file")
 NOT_EXECUTED = {
     OUTPUT: "output of the playbook above it; test_example compares it",
     COMPOSE: "test_compose_file executes it with the file",
+    ("docs/architecture.md", "mermaid", "flowchart LR"): "a diagram",
+    (
+        "docs/development.md",
+        "yaml",
+        "minor_changes:",
+    ): "an example of a changelog fragment; the step changelog checks those",
 }
 RUN = 'run() { module=$1; shift; ansible all -i hosts -m "conductor.containers.$module" -a "$*"; }'
 INVENTORY = (
@@ -144,6 +150,23 @@ def test_install(tmp_path, text):
     environment = {**os.environ, **settings, "PATH": f"{BIN}:{os.environ['PATH']}"}
     subprocess.run(["bash", "-euc", text], cwd=copy, env=environment, check=True)
     assert (collections / "ansible_collections/conductor/containers/plugins/modules/conductor_container.py").is_file()
+
+
+@executes("docs/development.md", "shell", ".venv/bin/python - <<'END'")
+def test_host_of_ones_own(text):
+    environment = {**os.environ, **PLAIN}
+    done = subprocess.run(
+        ["bash", "-euc", text], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0 and "'name': 'box'" in done.stdout and "/bin/bash" in done.stdout, done.stderr
+
+
+@executes("docs/tour.md", "yaml", "- conductor.containers.conductor_container:")
+def test_task_of_the_tour(bare_host, reader, cached_image, text):
+    mount_image(bare_host, cached_image)
+    container(bare_host, "web", state="present")
+    bare_host.module("conductor_network", container="web")
+    assert "changed=1" in play(reader, yaml.safe_dump([{"hosts": "all", "tasks": yaml.safe_load(text)}]))
 
 
 @long

@@ -44,6 +44,9 @@ class Controller:
     inventory: dict = field(default_factory=dict)
     # By name, where it has several; whoever put them there closes them.
     hosts: dict[str, Host] = field(default_factory=dict)
+    # Variables besides PLAIN, and seconds that a program may take.
+    environment: dict[str, str] = field(default_factory=dict)
+    patience: float = 300
 
     def __post_init__(self) -> None:
         self.key = self.directory / "id_ed25519"
@@ -124,7 +127,7 @@ class Controller:
         """Run a program of Ansible's with the inventory; what was printed, to either stream."""
         process = self.start(program, *arguments, on=on)
         try:
-            printed, _ = process.communicate(timeout=300)
+            printed, _ = process.communicate(timeout=self.patience)
         finally:
             process.kill()
         if check and process.returncode:
@@ -139,5 +142,5 @@ class Controller:
         command += [str(BIN / program), "-i", "hosts.json", *arguments]
         return subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            env={**os.environ, **PLAIN, "ANSIBLE_HOME": str(self.directory / "home")},
+            env={**os.environ, **PLAIN, "ANSIBLE_HOME": str(self.directory / "home"), **self.environment},
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The code blocks of docs/guide.md and of all README.md files of the tree, and the tests that execute them."""
+"""The code blocks of docs/ and of all README.md files of the tree, and the tests that execute them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BLOCK = re.compile(r"^ *(```+|~~~+) *(\S*)[^\n]*\n(.*?)^ *\1 *$", re.MULTILINE |
 def blocks() -> list[tuple[Key, str]]:
     """All blocks with their texts. Hidden directories, such as caches and the .venv, are left out."""
     found = []
-    for file in [ROOT / "README.md", ROOT / "docs" / "guide.md", *sorted(ROOT.glob("[!.]*/**/README.md"))]:
+    for file in [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("[!.]*/**/README.md"))]:
         for _fence, language, text in BLOCK.findall(file.read_text()):
             found.append(((str(file.relative_to(ROOT)), language, text.partition("\n")[0]), text))
     return found

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ..._engine.option import Option
 from ..._errors import InvalidInput
 
 # In the order of their numbers.
@@ -31,6 +32,22 @@ MACHINE = DEFAULT | frozenset(
     "SYS_PTRACE SYS_RESOURCE SYS_TTY_CONFIG".split()
 )
 ALL = frozenset(NAMES)
+
+OPTION = Option(
+    "dict",
+    (
+        "Changes to the capabilities that processes inside can have at most, see C(capabilities(7\\)). V(ALL) stands "
+        "for all of them.",
+        "The default set is docker's without C(MKNOD).",
+        "With O(init) and a user namespace it has what systemd and services of a machine need, too: "
+        "C(DAC_READ_SEARCH), C(IPC_LOCK), C(IPC_OWNER), C(LEASE), C(LINUX_IMMUTABLE), C(NET_ADMIN), C(NET_BROADCAST), "
+        "C(SYS_ADMIN), C(SYS_BOOT), C(SYS_NICE), C(SYS_PTRACE), C(SYS_RESOURCE) and C(SYS_TTY_CONFIG).",
+    ),
+    suboptions={
+        "add": Option("list", ("Capabilities to add.",), elements="str"),
+        "drop": Option("list", ("Capabilities to drop.",), elements="str"),
+    },
+)
 
 
 def parse(values: Iterable[object], option: str) -> tuple[str, ...]:

@@ -21,14 +21,13 @@ from ..._engine.typed_values import (
     map_of,
     nullable,
     number,
-    object_with,
     one_of,
     text,
 )
 from ..._errors import Damaged, InvalidInput
 from . import capabilities
 from .devices import Device, parse_devices
-from .mounts import PRIVATE, SHARED, SLAVE, Mount, parse_mounts, parse_path
+from .mounts import MOUNT_KIND, MOUNT_OPTIONS, Mount, parse_mounts, parse_path
 from .seccomp import parse_seccomp
 from .signals import parse_signal
 from .sysctls import parse_sysctls
@@ -62,71 +61,6 @@ _MAX = (1 << 31) - 1
 _PAIRS = ("env", "labels", "sysctls")
 _POLICIES = ("no", "on-failure", "always", "unless-stopped")
 
-_MOUNT_OPTIONS = {
-    "type": Option(
-        "str", ("V(bind) shows a file or directory of the host. V(tmpfs) is an empty file system in memory.",),
-        choices=("bind", "tmpfs"), default="bind",
-    ),
-    "source": Option("str", ("Absolute path of the host's file or directory, without symlinks. Only for V(bind).",)),
-    "target": Option(
-        "str",
-        (
-            "Absolute path inside. A missing directory or file is created.",
-            "Symlinks of the container's root file system, as of a merged C(/usr), are followed within it. Symlinks in "
-            "another mount are refused.",
-        ),
-        required=True,
-    ),
-    "read_only": Option("bool", ("Whether the mount is read-only.",), default=False),
-    "mode": Option("str", ("Access rights of a V(tmpfs), like V('0750'). Defaults to V('1777').",)),
-    "idmap": Option(
-        "bool",
-        (
-            "Whether ids inside stand for the same ids on the host, in this mount. Only for V(bind).",
-            "With V(false), files of the host's users belong to C(nobody) inside, and files written there belong to "
-            "the container's range of ids on the host.",
-            "Defaults to V(true).",
-        ),
-    ),
-    "propagation": Option(
-        "str",
-        (
-            "Whether file systems that the host mounts or unmounts below O(mounts[].source) later are mounted and "
-            "unmounted inside, too. Only for V(bind).",
-            "With V(private) they are not. With V(slave) they are, by the host's own options: without the container's "
-            "range of ids, and writable, even if O(mounts[].read_only=true). With V(shared) what is mounted there "
-            "inside appears on the host, too, which requires O(userns=host) and the capability C(SYS_ADMIN).",
-            "Both require that the host's mount is shared, as systemd makes all of them. They are C(rslave) and "
-            "C(rshared) of C(docker run).",
-            "Defaults to V(private).",
-        ),
-        choices=(PRIVATE, SLAVE, SHARED),
-    ),
-    "size": Option("str", ("Maximum size of a V(tmpfs), like V(64m). Defaults to half of the host's memory.",)),
-}  # fmt: skip
-_MOUNT_KIND = object_with(
-    {
-        "type": one_of("bind", "tmpfs"), "target": text, "source": text, "read_only": boolean, "size": integer(0),
-        "idmap": boolean, "mode": integer(0, 0o7777), "propagation": one_of(PRIVATE, SLAVE, SHARED),
-    },
-    ("type", "target"),
-)  # fmt: skip
-_CAPABILITIES = Option(
-    "dict",
-    (
-        "Changes to the capabilities that processes inside can have at most, see C(capabilities(7\\)). V(ALL) stands "
-        "for all of them.",
-        "The default set is docker's without C(MKNOD).",
-        "With O(init) and a user namespace it has what systemd and services of a machine need, too: "
-        "C(DAC_READ_SEARCH), C(IPC_LOCK), C(IPC_OWNER), C(LEASE), C(LINUX_IMMUTABLE), C(NET_ADMIN), C(NET_BROADCAST), "
-        "C(SYS_ADMIN), C(SYS_BOOT), C(SYS_NICE), C(SYS_PTRACE), C(SYS_RESOURCE) and C(SYS_TTY_CONFIG).",
-    ),
-    suboptions={
-        "add": Option("list", ("Capabilities to add.",), elements="str"),
-        "drop": Option("list", ("Capabilities to drop.",), elements="str"),
-    },
-)
-
 
 @dataclass(frozen=True)
 class ContainerSpec:
@@ -155,6 +89,9 @@ class ContainerSpec:
                 "Command of the first process: a list of the program and its arguments, or a string that is split like "
                 "a shell command. No shell runs it.",
                 "Defaults to V(/bin/bash), which waits for input, so that the container runs until it is stopped.",
+                "The first process of a container has to wait for processes that others leave behind, and gets no "
+                "signal that it does not handle. If a program does neither, let C(tini --), of the package C(tini) in "
+                "the image, run it, as C(docker run --init) does.",
             ),
         ),
     )
@@ -247,9 +184,9 @@ class ContainerSpec:
     )
     mounts: tuple[Mount, ...] = stored(
         (),
-        kind=list_of(_MOUNT_KIND),
+        kind=list_of(MOUNT_KIND),
         parse=lambda value, _option: parse_mounts(value),
-        option=Option("list", ("Mounts besides the root file system.",), elements="dict", suboptions=_MOUNT_OPTIONS),
+        option=Option("list", ("Mounts besides the root file system.",), elements="dict", suboptions=MOUNT_OPTIONS),
     )
     userns: str | IdRange = stored(
         "auto",
@@ -641,7 +578,7 @@ def options() -> Mapping[str, Option]:
         if field.option is not None:
             found[name] = field.option
         elif name == "capabilities_add":
-            found["capabilities"] = _CAPABILITIES
+            found["capabilities"] = capabilities.OPTION
     return found
 
 

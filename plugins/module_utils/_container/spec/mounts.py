@@ -9,7 +9,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from ..._engine.option import Option
 from ..._engine.sizes import parse_size
+from ..._engine.typed_values import boolean, integer, object_with, one_of, text
 from ..._errors import InvalidInput
 
 # The container's view of the kernel: a mount on them would hide or undo the isolation.
@@ -20,6 +22,56 @@ _SYSCTLS = "/proc/sys"
 TMPFS_MODE = 0o1777
 # Values of the option propagation.
 PRIVATE, SLAVE, SHARED = "private", "slave", "shared"
+
+MOUNT_OPTIONS = {
+    "type": Option(
+        "str", ("V(bind) shows a file or directory of the host. V(tmpfs) is an empty file system in memory.",),
+        choices=("bind", "tmpfs"), default="bind",
+    ),
+    "source": Option("str", ("Absolute path of the host's file or directory, without symlinks. Only for V(bind).",)),
+    "target": Option(
+        "str",
+        (
+            "Absolute path inside. A missing directory or file is created.",
+            "Symlinks of the container's root file system, as of a merged C(/usr), are followed within it. Symlinks in "
+            "another mount are refused.",
+        ),
+        required=True,
+    ),
+    "read_only": Option("bool", ("Whether the mount is read-only.",), default=False),
+    "mode": Option("str", ("Access rights of a V(tmpfs), like V('0750'). Defaults to V('1777').",)),
+    "idmap": Option(
+        "bool",
+        (
+            "Whether ids inside stand for the same ids on the host, in this mount. Only for V(bind).",
+            "With V(false), files of the host's users belong to C(nobody) inside, and files written there belong to "
+            "the container's range of ids on the host.",
+            "Defaults to V(true).",
+        ),
+    ),
+    "propagation": Option(
+        "str",
+        (
+            "Whether file systems that the host mounts or unmounts below O(mounts[].source) later are mounted and "
+            "unmounted inside, too. Only for V(bind).",
+            "With V(private) they are not. With V(slave) they are, by the host's own options: without the container's "
+            "range of ids, and writable, even if O(mounts[].read_only=true). With V(shared) what is mounted there "
+            "inside appears on the host, too, which requires O(userns=host) and the capability C(SYS_ADMIN).",
+            "Both require that the host's mount is shared, as systemd makes all of them. They are C(rslave) and "
+            "C(rshared) of C(docker run).",
+            "Defaults to V(private).",
+        ),
+        choices=(PRIVATE, SLAVE, SHARED),
+    ),
+    "size": Option("str", ("Maximum size of a V(tmpfs), like V(64m). Defaults to half of the host's memory.",)),
+}  # fmt: skip
+MOUNT_KIND = object_with(
+    {
+        "type": one_of("bind", "tmpfs"), "target": text, "source": text, "read_only": boolean, "size": integer(0),
+        "idmap": boolean, "mode": integer(0, 0o7777), "propagation": one_of(PRIVATE, SLAVE, SHARED),
+    },
+    ("type", "target"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

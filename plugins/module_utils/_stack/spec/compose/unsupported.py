@@ -38,7 +38,7 @@ UNSUPPORTED: Mapping[str, str] = {
     "extends": "write the options in full, or share them with a YAML anchor and <<",
     "external_links": "list the container in peers of conductor_peer, in a task after this one",
     "gpus": "list the devices in devices",
-    "init": "omit it, or set init of conductor_container in defaults to boot the init of the image",
+    "init": "begin entrypoint with tini --, of the package tini in the image, or set init in defaults to boot systemd",
     "ipc": _OMIT,
     "isolation": _OMIT,
     "label_file": "use labels instead",

@@ -1,0 +1,37 @@
+"""The tasks of everyday roles have the same results in a container as on the machine. docs/machine.md has the rest."""
+
+from pathlib import Path
+
+import pytest
+from machine_container import machine_container
+from task_comparison import differences, environment, read_results
+
+ROOT = Path(__file__).parents[2]
+TASKS = ROOT / "tests/integration/support/modules.yml"
+
+pytestmark = pytest.mark.public
+# By task: why it differs. The table in docs/machine.md has them, too.
+EXPECTED = {
+    "kind of machine": "a container is no virtual machine",
+    "root file system": "the root is an overlay of the image",
+    "network interface": "the interface of a container is eth0",
+    "kernel setting of the whole machine": "it is read-only inside: it is that of all containers and of the host",
+}
+
+
+@pytest.mark.parametrize("way", ["local", "ssh"])
+def test_each_task_has_the_result_that_it_has_on_the_machine(
+    machine, results_of_the_machine, collections, tmp_path, way
+):
+    ours = tmp_path / "container"
+    with machine_container(machine.suite, tmp_path, way) as (controller, on):
+        controller.environment = {**collections, **environment(ours)}
+        controller.patience = 1800
+        printed = controller.playbook(TASKS.read_text(), on=on, check=False, gather_facts=False)
+    found = differences(results_of_the_machine, ours)
+    assert set(found) == set(EXPECTED), f"{found}\n{printed}"
+
+
+def test_the_machine_itself_has_no_failure(results_of_the_machine):
+    failed = [task for task, result in read_results(results_of_the_machine) if result["status"] == "failed"]
+    assert not failed
