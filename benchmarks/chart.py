@@ -42,7 +42,7 @@ def _panel(comparison: Comparison, top: int) -> list[str]:
 def _bar(one: Summary, is_reference: bool, top: int, pixels: float, factor: float) -> list[str]:
     """`pixels` for one of the values' unit, and `factor` of the unit that is shown."""
     middle, end, low, high = top + ROW / 2, one.median * pixels, one.low * pixels, one.high * pixels
-    ratio = "" if is_reference else f" ({one.ratio:.2f})"
+    ratio = "" if is_reference or one.ratio == float("inf") else f" ({one.ratio:.2f})"
     return [
         f'<text x="{LABELS - 8}" y="{middle + 4:.1f}" text-anchor="end">{escape(one.name)}</text>',
         f'<rect x="{LABELS}" y="{middle - BAR / 2:.1f}" width="{end:.1f}" height="{BAR}" '

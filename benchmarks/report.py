@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
-from comparison import LESS, Comparison, quantity
+from comparison import LESS, Comparison, Summary, quantity
 
 VALUES = "[benchmarks/results](benchmarks/results) has all values and their quartiles."
 BEGIN, END = "<!-- results of script/bench -->", "<!-- end of the results -->"
@@ -30,6 +31,11 @@ def result_of(data: dict) -> Result:
     return Result(data["benchmark"], data["facts"], [Comparison(**fields) for fields in data["comparisons"]])
 
 
+def shown_ratio(one: Summary) -> str:
+    """Return the ratio, "-" for a multiple of nothing."""
+    return f"{one.ratio:.2f}" if math.isfinite(one.ratio) else "-"
+
+
 def show(comparison: Comparison) -> None:
     """Print it, with the ratios, which alone compare between machines."""
     print(text(comparison), flush=True)
@@ -41,7 +47,7 @@ def text(comparison: Comparison) -> str:
     for one in comparison.summaries():
         spread = f"{quantity(comparison.unit, one.low)} to {quantity(comparison.unit, one.high)}"
         median = quantity(comparison.unit, one.median)
-        lines.append(f"  {one.name:28} {median:>12} ({spread})   {one.ratio:.2f} of {comparison.against}")
+        lines.append(f"  {one.name:28} {median:>12} ({spread})   {shown_ratio(one)} of {comparison.against}")
     lines += [f"  without {name}: {reason}" for name, reason in comparison.left_out.items()]
     return "\n".join(lines)
 
@@ -53,7 +59,7 @@ def table(comparisons: list[Comparison]) -> str:
         for number, one in enumerate(comparison.summaries()):
             title = f"{comparison.title}, {comparison.better} is better" if number == 0 else ""
             spread = f"{quantity(comparison.unit, one.low)} to {quantity(comparison.unit, one.high)}"
-            name, ratio = one.name, f"{one.ratio:.2f}"
+            name, ratio = one.name, shown_ratio(one)
             if name == comparison.against:
                 name, ratio = f"**{name}**", "**1**"
             lines.append(f"| {title} | {name} | {quantity(comparison.unit, one.median)} | {spread} | {ratio} |")
@@ -110,7 +116,12 @@ def readme_section(results: list[Result]) -> str:
     for comparison in (comparison for result in results for comparison in result.comparisons):
         summaries = comparison.summaries()
         reference = next(one for one in summaries if one.name == comparison.against)
-        others = ", ".join(f"{one.name} {one.ratio:.2f}" for one in summaries if one is not reference)
+        # No number is a multiple of nothing.
+        others = ", ".join(
+            f"{one.name} {shown_ratio(one) if math.isfinite(one.ratio) else quantity(comparison.unit, one.median)}"
+            for one in summaries
+            if one is not reference
+        )
         more = "" if comparison.better == LESS else ", more is better"
         median = quantity(comparison.unit, reference.median)
         lines.append(f"| {comparison.title}{more} | {reference.name} {median} | {others} |")
