@@ -16,6 +16,7 @@ import deployment  # noqa: E402
 import image  # noqa: E402
 import memory  # noqa: E402
 import peers  # noqa: E402
+import scenario  # noqa: E402
 import start  # noqa: E402
 import traffic  # noqa: E402
 from chart import chart  # noqa: E402
@@ -31,6 +32,7 @@ BENCHMARKS: dict[str, Callable[[Options], Iterator[Comparison]]] = {
     "traffic": traffic.measure,
     "image": image.measure,
     "memory": memory.measure,
+    "molecule": scenario.measure,
 }
 
 

@@ -30,7 +30,15 @@ _PLATFORM = {"name": "instance", "image": IMAGE, "command": "/sbin/init", "pre_b
 _PODMAN = {
     "driver": {"name": "podman"},
     # systemd finds its own cgroup of version 2 there, on a host that has both versions, too.
-    "platforms": [{**_PLATFORM, "cgroupns": "private", "volumes": ["/sys/fs/cgroup/unified:/sys/fs/cgroup:rw"]}],
+    "platforms": [
+        {
+            **_PLATFORM,
+            "cgroupns": "private",
+            # Without it, services with a sandbox do not start.
+            "privileged": True,
+            "volumes": ["/sys/fs/cgroup/unified:/sys/fs/cgroup:rw"],
+        }
+    ],
 }
 
 
@@ -66,11 +74,14 @@ def _write_projects(directory: Path) -> dict[str, Path]:
     settings = yaml.safe_load((source / "molecule.yml").read_text())
     settings["scenario"] = {"test_sequence": SEQUENCE}
     settings["provisioner"] = {"name": "ansible"}
+    [play] = yaml.safe_load((source / "converge.yml").read_text())
+    # podman mounts /etc/hostname, so that the name cannot be set there.
+    play["tasks"] = [task for task in play["tasks"] if "ansible.builtin.hostname" not in task]
     found = {}
     for name, own in ((OURS, {}), (PODMAN, _PODMAN)):
         scenario = directory / str(len(found)) / "molecule/default"
         scenario.mkdir(parents=True)
-        shutil.copy(source / "converge.yml", scenario)
+        (scenario / "converge.yml").write_text(yaml.safe_dump([play]))
         for playbook in ("create.yml", "destroy.yml") if name == OURS else ():
             shutil.copy(source / playbook, scenario)
         (scenario / "molecule.yml").write_text(yaml.safe_dump({**settings, **own}))
