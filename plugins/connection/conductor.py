@@ -192,8 +192,8 @@ class Connection(ConnectionBase):
 
     transport = "conductor.containers.conductor"
     has_pipelining = True
-    # Become plugins that require a terminal report an error.
-    has_tty = False
+    # A become plugin that requires a terminal gets one inside; see _on_terminal.
+    has_tty = True
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -240,9 +240,23 @@ class Connection(ConnectionBase):
     def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
         """Run the shell command `cmd` in the container; return its status, output and errors."""
         super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
+        if sudoable and getattr(self.become, "require_tty", False):
+            cmd = self._on_terminal(cmd)
         if sudoable and self.become is not None and self.become.expect_prompt():
             return self._exec_with_password(cmd, in_data or b"")
         return self._enter(cmd, in_data)
+
+    def _on_terminal(self, cmd: str) -> str:
+        """Return `cmd` with a terminal of the container by script(1), which each Debian has (package bsdutils).
+
+        As with `ssh -tt`, its output and errors are one stream then, in lines that end with a carriage return.
+        """
+        if self.become.get_option("become_pass"):
+            raise AnsibleError(
+                f"become method {self.become.name} asks for a password at a terminal, which this connection cannot "
+                "answer. Connect as a user that may become another without a password, or use sudo or su"
+            )
+        return f"script --quiet --return --command {shlex.quote(cmd)} /dev/null"
 
     def _exec_with_password(self, cmd: str, data: bytes) -> tuple[int, bytes, bytes]:
         """Run `cmd` if become may ask for a password: send the password and a mark before the data.

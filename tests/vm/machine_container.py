@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,7 +30,11 @@ def machine_container(suite: str, directory: Path, way: str = "local") -> Iterat
 
     `way`: local or ssh, of the connection.
     """
-    with Host(size="8g") as host, uplink(host):
+    state = directory / "state"
+    state.mkdir(mode=0o755)
+    with Host() as host, uplink(host):
+        # On a disk, as on the machine: a tmpfs has no attributes for chattr(1).
+        host.run("mount", "--bind", str(state), "/var/lib/conductor")
         image_cache.mount_image(host, image_cache.test_image(recipe(suite)))
         network = {"internet": True, "dns": [DNS]}
         options = {"image": "debian", "init": True, "wait": BOOTED, "wait_timeout": 120, "network": network}
@@ -37,3 +42,4 @@ def machine_container(suite: str, directory: Path, way: str = "local") -> Iterat
         controller = Controller(directory)
         controller.add("box", **({"ansible_user": "root", **controller.let_in(host)} if way == "ssh" else {}))
         yield controller, host if way == "local" else None
+    subprocess.run(["rm", "-rf", "--one-file-system", str(state)], check=True)

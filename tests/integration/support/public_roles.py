@@ -29,17 +29,19 @@ class Role:
 
 _KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGtpAs3Px1sz7sRUWPzmxi5aWjDz3j6Q1yhsWd9oJmRu app"
 _SSH = {"name": "ssh server", "ansible.builtin.apt": {"name": ["openssh-server", "openssh-client"]}}
+_SUDO = {"name": "sudo", "ansible.builtin.apt": {"name": "sudo"}}
 ROLES: dict[str, Role] = {
     "geerlingguy.nginx": Role(_HTTP, after="systemctl disable --now nginx"),
     "geerlingguy.apache": Role(_HTTP, after="systemctl disable --now apache2"),
     "geerlingguy.php": Role(
-        "ls /run/php/*.sock; systemctl is-active php*-fpm",
+        "systemctl is-active 'php*-fpm.service'; php -r 'echo 40 + 2;'",
         {"php_enable_webserver": False, "php_enable_php_fpm": True, "php_install_recommends": False},
     ),
     "geerlingguy.postgresql": Role(
-        "su postgres -c 'psql -Atc \"select rolname from pg_roles where rolname = $$jdoe$$\"'",
+        "su postgres -c 'psql -Atc \"select rolname from pg_roles\"' | grep jdoe",
         {"postgresql_databases": [{"name": "example"}], "postgresql_users": [{"name": "jdoe"}]},
         "systemctl disable --now postgresql",
+        before=(_SUDO,),
     ),
     "geerlingguy.mysql": Role(
         "mysql -u root -Ne 'select user from mysql.user where user = \"jdoe\"'",
@@ -63,7 +65,7 @@ ROLES: dict[str, Role] = {
             "users": [{"name": "app", "uid": 1100, "group": "team", "sudo_options": "ALL=(ALL) NOPASSWD: ALL",
                        "authorized_keys": [_KEY]}],
         },
-        before=({"name": "sudo", "ansible.builtin.apt": {"name": "sudo"}},),
+        before=(_SUDO,),
     ),
     "geerlingguy.security": Role(
         "sshd -T | grep -E '^(permitrootlogin|passwordauthentication)'; systemctl is-active ssh fail2ban",
