@@ -25,10 +25,12 @@ def recipe(suite: str) -> dict:
 
 
 @contextlib.contextmanager
-def machine_container(suite: str, directory: Path, way: str = "local") -> Iterator[tuple[Controller, Host | None]]:
+def machine_container(
+    suite: str, directory: Path, way: str = "local", **more: object
+) -> Iterator[tuple[Controller, Host | None]]:
     """Run the container `box`; yield Ansible with it as the target, and the host to run it on, None for this machine.
 
-    `way`: local or ssh, of the connection.
+    `way`: local or ssh, of the connection; `more`: options of the container.
     """
     state = directory / "state"
     state.mkdir(mode=0o755)
@@ -38,7 +40,7 @@ def machine_container(suite: str, directory: Path, way: str = "local") -> Iterat
         image_cache.mount_image(host, image_cache.test_image(recipe(suite)))
         network = {"internet": True, "dns": [DNS]}
         options = {"image": "debian", "init": True, "wait": BOOTED, "wait_timeout": 120, "network": network}
-        host.module("conductor_container", name="box", **options)
+        host.module("conductor_container", name="box", **options, **more)
         controller = Controller(directory)
         controller.add("box", **({"ansible_user": "root", **controller.let_in(host)} if way == "ssh" else {}))
         yield controller, host if way == "local" else None

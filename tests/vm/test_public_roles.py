@@ -12,20 +12,19 @@ pytestmark = pytest.mark.public
 EXPECTED: dict[str, str] = {}
 
 
-def play_in_a_container(suite, tasks, variables, directory, results):
-    with machine_container(suite, directory) as (controller, on):
+def play_in_a_container(suite, role, variables, directory, results):
+    with machine_container(suite, directory, **ROLES[role].options) as (controller, on):
         controller.environment = {**variables, **environment(results)}
         controller.patience = 1800
-        return controller.playbook(*tasks, on=on, check=False, gather_facts=True)
+        return controller.playbook(*tasks_of(role), on=on, check=False, gather_facts=True)
 
 
 @pytest.mark.parametrize("role", ROLES)
 def test_a_role_has_the_outcome_that_it_has_on_the_machine(machine, role, public_roles, tmp_path):
     on_the_machine, inside = tmp_path / "machine", tmp_path / "container"
-    tasks = tasks_of(role)
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        printed = pool.submit(play_in_a_container, machine.suite, tasks, public_roles, tmp_path, inside)
-        machine.play(on_the_machine, public_roles, tasks=tasks)
+        printed = pool.submit(play_in_a_container, machine.suite, role, public_roles, tmp_path, inside)
+        machine.play(on_the_machine, public_roles, tasks=tasks_of(role))
     found = {"machine": outcome(on_the_machine), "container": outcome(inside)}
     print(role, found)
     if role not in EXPECTED:

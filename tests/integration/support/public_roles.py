@@ -18,13 +18,16 @@ _HTTP = "exec 3<>/dev/tcp/127.0.0.1/80; printf 'HEAD / HTTP/1.0\\r\\n\\r\\n' >&3
 
 @dataclass(frozen=True)
 class Role:
-    """`after`: stops what the role has set up, so that the next one finds its port free on the same machine."""
+    """`after`: stops what the role has set up, so that the next one finds its port free on the same machine.
+
+    `before`: tasks that come first, as in the role's own test. `options`: of the container.
+    """
 
     proof: str
     variables: dict[str, Any] = field(default_factory=dict)
     after: str = "true"
-    # Tasks before the role, as in its own test.
     before: tuple[dict[str, Any], ...] = ()
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 _KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGtpAs3Px1sz7sRUWPzmxi5aWjDz3j6Q1yhsWd9oJmRu app"
@@ -79,8 +82,10 @@ ROLES: dict[str, Role] = {
         before=(_SSH,),
     ),
     "devsec.hardening.os_hardening": Role(
-        "grep -E '^(UMASK|PASS_MAX_DAYS)' /etc/login.defs; sysctl net.ipv4.conf.all.send_redirects",
-        {"os_auditd_enabled": False, "ssh_permit_root_login": "prohibit-password"},
+        "grep -E '^(UMASK|PASS_MAX_DAYS)' /etc/login.defs; stat -c %a /etc/cron.d /etc/shadow",
+        {"os_auditd_enabled": False, **{f"os_mnt_{name}_enabled": False for name in ("dev", "dev_shm", "run", "tmp")}},
+        # It leaves settings of the kernel alone in containers that it knows.
+        options={"env": {"container": "lxc"}},
     ),
     "geerlingguy.firewall": Role(
         "iptables -S INPUT | grep -E '^-A INPUT -p tcp' | sort; systemctl is-active firewall",
