@@ -1,11 +1,13 @@
 """The tables of docs/machine.md have what the tests try."""
 
+import ast
 import importlib
 import re
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "machine.md").read_text()
@@ -26,6 +28,20 @@ def rows(heading):
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line[:1] == "|"][
         2:
     ]
+
+
+def assigned(path, name):
+    """Return the value of a variable of a file that is not imported."""
+    tree = ast.parse((ROOT / path).read_text())
+    values = [node.value for node in ast.walk(tree) if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name]
+    return ast.literal_eval(values[0])
+
+
+def test_table_of_modules():
+    expected = assigned("tests/vm/test_modules_as_on_a_machine.py", "EXPECTED")
+    assert [cells[0] for cells in rows("Modules, task by task")] == list(expected)
+    tasks = yaml.safe_load((ROOT / "tests/integration/support/modules.yml").read_text())
+    assert set(expected) <= {task["name"] for task in tasks} and f"the same {len(tasks)} tasks" in PAGE
 
 
 def test_table_of_units(support):
