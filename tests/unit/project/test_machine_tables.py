@@ -33,8 +33,8 @@ def rows(heading):
 def assigned(path, name):
     """Return the value of a variable of a file that is not imported."""
     tree = ast.parse((ROOT / path).read_text())
-    values = [node.value for node in ast.walk(tree) if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name]
-    return ast.literal_eval(values[0])
+    assignments = (node for node in ast.walk(tree) if isinstance(node, ast.Assign))
+    return next(ast.literal_eval(node.value) for node in assignments if ast.unparse(node.targets[0]) == name)
 
 
 def test_table_of_modules():
