@@ -32,6 +32,7 @@ from .kernel_files import (
     show_boot_id,
     show_lxcfs,
 )
+from .propagation import open_source
 from .spec.container import ContainerSpec
 from .spec.devices import DIRECTORIES, LINKS, STANDARD_NODES, Device
 from .spec.mounts import Mount
@@ -228,14 +229,8 @@ def _host_dev(inside: MountRoot) -> None:
 
 
 def _bind(inside: MountRoot, mount: Mount, target: list[str], propagating: Mapping[str, int]) -> None:
-    try:
-        opened = propagating.get(mount.target)
-        tree = syscalls.open_tree(native_path(mount.source)) if opened is None else os.dup(opened)
-    except OSError as error:
-        raise EffectFailed(
-            f"mounts: source {mount.source} of {mount.target}: {syscalls.strerror(error)}",
-            "create it, or correct the path",
-        ) from error
+    opened = propagating.get(mount.target)
+    tree = open_source(mount) if opened is None else os.dup(opened)
     try:
         kind = os.fstat(tree).st_mode
         attributes = syscalls.MOUNT_ATTR_RDONLY if mount.read_only else 0

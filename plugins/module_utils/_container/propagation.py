@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 
-from .._errors import InvalidInput
+from .._errors import EffectFailed, InvalidInput
 from .._kernel import syscalls
 from .._kernel.execute import native_path
 from .._kernel.mountinfo import propagation_of
@@ -22,16 +22,27 @@ from .spec.mounts import PRIVATE, SLAVE, Mount
 def open_propagating(mounts: Iterable[Mount]) -> dict[str, int]:
     """Return descriptors of copies of the sources, by target, of those of `mounts` that are not private.
 
-    To be called in the mount namespace of the host. Raises OSError.
+    To be called in the mount namespace of the host. Raises EffectFailed.
     """
     trees = {}
     for mount in mounts:
         if mount.propagation != PRIVATE:
-            tree = syscalls.open_tree(native_path(mount.source))
+            tree = open_source(mount)
             trees[mount.target] = tree
             if mount.propagation == SLAVE:
                 syscalls.mount_setattr(tree, propagation=syscalls.MS_SLAVE)
     return trees
+
+
+def open_source(mount: Mount) -> int:
+    """Return a descriptor of a copy of the source of `mount`. Raises EffectFailed."""
+    try:
+        return syscalls.open_tree(native_path(mount.source))
+    except OSError as error:
+        raise EffectFailed(
+            f"mounts: source {mount.source} of {mount.target}: {syscalls.strerror(error)}",
+            "create it, or correct the path",
+        ) from error
 
 
 def close_propagating(trees: Mapping[str, int]) -> None:

@@ -127,7 +127,7 @@ def rename_directory(old: ContainerPaths, new: ContainerPaths, spec: ContainerSp
 def former_name(paths: ContainerPaths) -> str | None:
     """The name that the container had, if a run that renamed it was killed; None if it has been finished."""
     value = read_json(paths.spec)
-    return value["name"] if value and value.get(_RENAMED_TO) == paths.name else None
+    return value.get("name") if value and value.get(_RENAMED_TO) == paths.name else None
 
 
 def clear_staging(paths: ContainerPaths) -> None:

@@ -43,8 +43,9 @@ class _Setting:
     value: str
     is_limit: bool
 
-    def exists(self) -> bool:
-        return self.path is not None and os.path.exists(self.path)
+    def is_missing(self) -> bool:
+        """Return whether the host cannot set a limit that is asked for."""
+        return self.is_limit and (self.path is None or not os.path.exists(self.path))
 
 
 def set_limits(cgroup: Cgroup, limits: CgroupLimits, most_pids: int = 0) -> None:
@@ -55,15 +56,16 @@ def set_limits(cgroup: Cgroup, limits: CgroupLimits, most_pids: int = 0) -> None
     """
     if limits.cpuset:
         cpuset.enable(cgroup)
+    settings = _settings(cgroup, limits, most_pids)
+    if any(setting.is_missing() for setting in settings):
+        raise HostNotCapable(
+            "this host cannot limit memory, memory_swap, cpus, cpuset or pids: a cgroup controller is missing",
+            "enable the controllers memory, cpu, cpuset and pids, or omit the limits",
+        )
     before: list[tuple[str, str]] = []
-    for setting in _settings(cgroup, limits, most_pids):
+    for setting in settings:
         path = setting.path
         if path is None or not os.path.exists(path):
-            if setting.is_limit:
-                raise HostNotCapable(
-                    "this host cannot limit memory, memory_swap, cpus, cpuset or pids: a cgroup controller is missing",
-                    "enable the controllers memory, cpu, cpuset and pids, or omit the limits",
-                )
             continue
         present = read_control_file(path).strip()
         try:

@@ -107,6 +107,13 @@ def test_limit_without_its_controller_is_an_error(tmp_path, limits):
         set_limits(cgroup, CgroupLimits(*limits))
 
 
+def test_no_limit_is_set_if_the_controller_of_another_is_missing(tmp_path):
+    directory, mounts = v2(tmp_path)
+    with pytest.raises(HostNotCapable):
+        set_limits(Cgroup("conductor/web", mounts), CgroupLimits(memory=1 << 26, cpuset="0"))
+    assert (directory / "memory.max").read_text() == "max\n"
+
+
 def test_swap_limit_is_separate_in_version_2_and_combined_with_memory_in_version_1(tmp_path):
     directory, mounts = v2(tmp_path)
     cgroup = Cgroup("conductor/web", mounts)
