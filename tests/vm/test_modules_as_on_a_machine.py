@@ -19,6 +19,18 @@ EXPECTED = {
     "kernel setting of the whole machine": "it is read-only inside: it is that of all containers and of the host",
 }
 
+MACHINECTL = [
+    {"name": "packages", "ansible.builtin.apt": {"name": ["systemd-container", "acl"], "update_cache": True}},
+    {"name": "user", "ansible.builtin.user": {"name": "worker"}},
+    {
+        "name": "become",
+        "ansible.builtin.shell": "id -un; echo $HOME; tty </dev/tty >/dev/null && echo a terminal",
+        "become": True,
+        "become_user": "worker",
+        "become_method": "community.general.machinectl",
+    },
+]
+
 
 @pytest.mark.parametrize("way", ["local", "ssh"])
 def test_each_task_has_the_result_that_it_has_on_the_machine(
@@ -31,6 +43,17 @@ def test_each_task_has_the_result_that_it_has_on_the_machine(
         printed = controller.playbook(TASKS.read_text(), on=on, check=False, gather_facts=False)
     found = differences(results_of_the_machine, ours)
     assert set(found) == set(EXPECTED), f"{found}\n{printed}"
+
+
+def test_become_by_machinectl_opens_a_session_with_a_terminal(machine, collections, tmp_path):
+    on_the_machine, inside = tmp_path / "machine", tmp_path / "container"
+    # For ssh, which has no terminal otherwise.
+    machine.play(on_the_machine, {**collections, "ANSIBLE_SSH_EXTRA_ARGS": "-tt"}, tasks=MACHINECTL)
+    with machine_container(machine.suite, tmp_path) as (controller, on):
+        controller.environment = {**collections, **environment(inside)}
+        printed = controller.playbook(*MACHINECTL, on=on, check=False, gather_facts=True)
+    assert differences(on_the_machine, inside) == {}, printed
+    assert read_results(inside)[-1][1]["stdout"].split() == ["worker", "/home/worker", "a", "terminal"]
 
 
 def test_the_machine_itself_has_no_failure(results_of_the_machine):
