@@ -94,10 +94,10 @@ def test_compose_file_is_deployed_unchanged_and_removed(shop, bare_host):
 
 def test_mistakes_in_a_file_are_reported_by_line_before_anything_is_changed(shop, bare_host):
     (shop.directory / "compose.yml").write_text(
-        "services:\n  web:\n    image: debian\n    cpuset: 0-1\n    tty: true\n"
+        "services:\n  web:\n    image: debian\n    mem_reservation: 1g\n    tty: true\n"
     )
     printed = deploy(shop, check=False)
-    assert "compose.yml:4: services.web.cpuset: not supported" in printed
+    assert "compose.yml:4: services.web.mem_reservation: not supported" in printed
     assert "compose.yml:5: services.web.tty: not supported" in printed and "failed=1" in printed
     assert "Traceback" not in printed and states(bare_host) == {}
     assert "mutually exclusive" in deploy(shop, check=False, containers={"web": {}})
