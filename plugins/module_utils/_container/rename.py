@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from .._engine.action import Action, Plan
 from .._engine.engine import Run, UseCase
@@ -17,12 +17,10 @@ from .._engine.paths import ContainerPaths
 from .._engine.settings import Settings
 from .._errors import Conflict, InvalidInput, container_not_found
 from .._kernel.flock import Lock
-from .._network.actions import apply as apply_to_network
-from .._network.observe import observe
 from .._network.plan.change_spec import WriteNetworkSpec
-from .._network.plan.projection import plan_projection
+from .._network.plan.view import ContainerView as NetworkOfContainer
 from .._network.plan.view import NetworkView
-from .._network.store import write_network
+from .._network.store import StoredNetwork, read_networks, write_network
 from . import stop, store
 from .spec.container import ContainerSpec
 from .spec.values import default_hostname
@@ -53,7 +51,7 @@ class View:
     unfinished: bool = False
     has_stopped: bool = True
     is_taken: bool = False
-    network: NetworkView = field(default_factory=NetworkView)
+    network: NetworkView | None = None
 
 
 class RenameCase(UseCase[View]):
@@ -78,15 +76,23 @@ class RenameCase(UseCase[View]):
             unfinished=unfinished,
             has_stopped=not (store.observe_process(self._old)[1] or stop.find_leftovers(self._old)),
             is_taken=os.path.lexists(self._new.directory) and not unfinished,
-            network=observe(self.settings, self._callers),
+            network=self._observe_network(),
         )
 
-    def _callers(self, view: NetworkView) -> list[str]:
+    def _observe_network(self) -> NetworkView | None:
+        """Return the network of the callers, None without any: then the host needs neither pyroute2 nor nft."""
+        if not self._callers(read_networks(self.settings.container_dir)):
+            return None
+        from .._network.observe import observe
+
+        return observe(self.settings, lambda view: self._callers(view.containers))
+
+    def _callers(self, containers: Mapping[str, StoredNetwork] | Mapping[str, NetworkOfContainer]) -> list[str]:
         """Return the containers with an entry for this one. An entry for an earlier one of its name has another id."""
-        own = view.containers.get(self.old) or view.containers.get(self.new)
+        own = containers.get(self.old) or containers.get(self.new)
         return [
             name
-            for name, other in view.containers.items()
+            for name, other in containers.items()
             if own and other.spec and any(entry.peer_id == own.container_id for entry in other.spec.peers)
         ]
 
@@ -115,9 +121,13 @@ class RenameCase(UseCase[View]):
             {"name": self.new},
         )
 
-    def _network_actions(self, view: NetworkView, wanted: ContainerSpec) -> list[Action]:
+    def _network_actions(self, view: NetworkView | None, wanted: ContainerSpec) -> list[Action]:
         """Return the actions for the callers: their entries, and the names that they know."""
-        callers = self._callers(view)
+        if view is None:
+            return []
+        from .._network.plan.projection import plan_projection
+
+        callers = self._callers(view.containers)
         containers = dict(view.containers)
         own = containers.pop(self.old, None) or containers[self.new]
         after = replace(
@@ -144,8 +154,10 @@ class RenameCase(UseCase[View]):
             store.write_spec(self._new, action.spec)
         elif isinstance(action, WriteNetworkSpec):
             write_network(self.settings.container_dir, action.container, action.spec)
-        else:
-            apply_to_network(self.settings, action, set(self._callers(run.observed.network)))
+        elif run.observed.network is not None:
+            from .._network.actions import apply as apply_to_network
+
+            apply_to_network(self.settings, action, set(self._callers(run.observed.network.containers)))
 
     def observe_again(self, run: Run[View]) -> tuple[View, Iterable[Action]]:
         spec = store.read_spec(self._new)
