@@ -12,6 +12,7 @@ import time
 
 from .._container.console_log import open_log
 from .._container.facts import container_facts
+from .._container.log_times import begin_since
 from .._engine.paths import ContainerPaths
 from .._engine.settings import Settings
 from .output import shown
@@ -23,21 +24,24 @@ _LONGEST_TAIL = 16 << 20
 _PAUSE = 0.2
 
 
-def print_log(settings: Settings, name: str, follow: bool, tail: int | None = None) -> None:
+def print_log(settings: Settings, name: str, follow: bool, tail: int | None = None, since: float | None = None) -> None:
     """Print the log to standard output, only its last `tail` lines unless that is None.
 
-    With `follow`, continue until the container has ended or is removed.
+    `since`: only what was written after that time, in seconds since 1970. With `follow`, continue until the container
+    has ended or is removed.
     """
-    path = ContainerPaths.of(settings.container_dir, name).log
+    paths = ContainerPaths.of(settings.container_dir, name)
     write = _to_terminal if os.isatty(1) else _write_all
     try:
-        fd = open_log(path)
+        fd = open_log(paths.log)
     except FileNotFoundError:
         # The container has never run.
         return
     try:
-        if tail is not None:
-            os.lseek(fd, _begin_of_last(fd, tail), os.SEEK_SET)
+        begin = 0 if tail is None else _begin_of_last(fd, tail)
+        if since is not None:
+            begin = max(begin, _begin_of_line(fd, begin_since(paths, since)))
+        os.lseek(fd, begin, os.SEEK_SET)
         # Up to the current end only: a container that writes faster than we read would keep us forever.
         _copy(fd, os.fstat(fd).st_size, write)
         while follow:
@@ -66,6 +70,15 @@ def _begin_of_last(fd: int, lines: int) -> int:
         if not left:
             return position + upper + 1 if lines else end
     return position
+
+
+def _begin_of_line(fd: int, position: int) -> int:
+    """Return the begin of the line that `position` is in, `position` if that is longer than 64 KiB."""
+    first = max(0, position - _CHUNK)
+    before = os.pread(fd, position - first, first)
+    if b"\n" in before:
+        return first + before.rfind(b"\n") + 1
+    return position if first else 0
 
 
 def _is_running(settings: Settings, name: str) -> bool:

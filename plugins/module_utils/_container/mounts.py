@@ -3,9 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Mounts of a container besides its root file system: /proc, /sys, /dev, and those of the option mounts.
 
-Runs in the container's own mount namespace, before pivot_root. Every target is opened below the root without following
-symlinks (the image and the container can contain any), and is mounted on by descriptor. Symlinks of the root itself in
-a target of the option are resolved before that, while no process inside runs.
+Runs in the container's own mount namespace, before pivot_root. Symlinks of the root itself in a target of the option
+are resolved before that, while no process inside runs.
 Conventions: https://systemd.io/CONTAINER_INTERFACE and the OCI runtime specification (config-linux.md).
 """
 
@@ -16,13 +15,11 @@ import errno
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from .._engine.id_range import IdRange
 from .._errors import EffectFailed, HostNotCapable
 from .._kernel import syscalls, user_namespace
 from .._kernel.execute import display_path, native_path
-from .devices import stat_device
 from .kernel_files import (
     NO_SYMLINKS,
     SAFE,
@@ -32,9 +29,10 @@ from .kernel_files import (
     show_boot_id,
     show_lxcfs,
 )
+from .mount_root import MountRoot
+from .private_dev import mount_host_dev, mount_private_dev
 from .propagation import open_source
 from .spec.container import ContainerSpec
-from .spec.devices import DIRECTORIES, LINKS, STANDARD_NODES, Device
 from .spec.mounts import Mount
 from .systemd_files import write_systemd_files
 
@@ -44,15 +42,6 @@ _RESERVED = ("proc", "sys", "dev")
 # A procfs on which nothing is mounted. Without one, the kernel lets no container inside mount its own
 # (mnt_already_visible() in fs/namespace.c). LXC has /dev/.lxc/proc.
 NESTED_PROC = "/dev/.conductor/proc"
-
-
-@dataclass(frozen=True)
-class MountRoot:
-    """The root directory to mount in, the host's id of root inside, and the user namespace of the container, if any."""
-
-    root_fd: int
-    root_id: int
-    userns_fd: int | None
 
 
 def mount_all(
@@ -65,26 +54,26 @@ def mount_all(
     HostNotCapable.
     """
     root_fd = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    inside = MountRoot(root_fd, root_id, userns_fd)
+    inside = MountRoot(root_fd, root_id, userns_fd, spec.is_machine)
     try:
         privileged = spec.privileged
-        _mount(inside, "/proc", "tmpfs", SAFE, "size=4k,mode=555")
+        inside.mount("/proc", "tmpfs", SAFE, "size=4k,mode=555")
         boot_id = make_boot_id(root_fd)
-        _mount(inside, "/proc", "proc", SAFE)
-        _mount(inside, "/sys", "sysfs", SAFE | (0 if privileged else syscalls.MS_RDONLY))
+        inside.mount("/proc", "proc", SAFE)
+        inside.mount("/sys", "sysfs", SAFE | (0 if privileged else syscalls.MS_RDONLY))
         mount_cgroup(inside, writable=spec.cgroup_writable)
-        _host_dev(inside) if spec.dev == "host" else mount_private_dev(inside, spec.devices, spec.shm_size)
+        mount_host_dev(inside) if spec.dev == "host" else mount_private_dev(inside, spec.devices, spec.shm_size)
         if not privileged:
             restrict_kernel_files(root_fd, own_sysctls=spec.is_machine)
         elif userns_fd is None:
             protect_sysctls_of_host(root_fd)
         elif spec.dev == "private":
-            _mount(inside, NESTED_PROC, "proc", SAFE)
+            inside.mount(NESTED_PROC, "proc", SAFE)
         show_boot_id(root_fd, boot_id)
         show_lxcfs(root_fd)
         if spec.init:
-            for directory, mode in (("/run", "755"), ("/run/lock", "1777"), ("/tmp", "1777")):
-                _mount(inside, directory, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, f"mode={mode}")
+            for directory, mode in (("run", "755"), ("run/lock", "1777"), ("tmp", "1777")):
+                inside.mount_tmpfs(directory.split("/"), syscalls.MS_NOSUID | syscalls.MS_NODEV, f"mode={mode}")
         if spec.is_machine:
             write_systemd_files(root_fd)
         # Before any of them is mounted: only symlinks of the root are followed, never those in a shared volume.
@@ -133,99 +122,14 @@ def _resolve(root_fd: int, path: str) -> list[str]:
     return done
 
 
-@contextlib.contextmanager
-def _target(inside: MountRoot, path: str, directory: bool = True):
-    """The /proc/self/fd path of `path` below the root, which is created if it is missing."""
-    fd = _open_or_create(inside, path.strip("/").split("/"), directory)
-    try:
-        yield f"/proc/self/fd/{fd}"
-    finally:
-        os.close(fd)
-
-
-def _open_or_create(inside: MountRoot, parts: list[str], directory: bool) -> int:
-    path, root_fd = "/".join(parts), inside.root_fd
-    with contextlib.suppress(FileNotFoundError):
-        return _open(root_fd, path)
-    parent_fd = _open_or_create(inside, parts[:-1], True) if parts[1:] else os.dup(root_fd)
-    try:
-        with contextlib.suppress(FileExistsError):
-            if directory:
-                os.mkdir(parts[-1], 0o755, dir_fd=parent_fd)
-            else:
-                os.close(os.open(parts[-1], os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=parent_fd))
-        # From the root once more: a process that shares a volume may have replaced a directory in the path.
-        return _open(root_fd, path)
-    finally:
-        os.close(parent_fd)
-
-
-def _open(root_fd: int, path: str) -> int:
-    try:
-        return syscalls.openat2(root_fd, path, os.O_PATH, NO_SYMLINKS)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise EffectFailed(
-            f"mount target /{display_path(path)}: {error.strerror}", "choose a target without symlinks in its path"
-        ) from error
-
-
-def _mount(inside: MountRoot, path: str, fstype: str, flags: int, data: str | None = None) -> None:
-    with _target(inside, path) as target:
-        syscalls.mount(fstype, target, fstype, flags, data)
-
-
 def mount_cgroup(inside: MountRoot, writable: bool) -> None:
     """Mount the container's own cgroup as the root of version 2, where systemd inside expects it."""
     try:
-        _mount(inside, "/sys/fs/cgroup", "cgroup2", SAFE | (0 if writable else syscalls.MS_RDONLY))
+        inside.mount("/sys/fs/cgroup", "cgroup2", SAFE | (0 if writable else syscalls.MS_RDONLY))
     except OSError as error:
         # A kernel with version 1 only has no such file system, so that nothing inside can need it.
         if error.errno != errno.ENODEV:
             raise
-
-
-def mount_private_dev(inside: MountRoot, devices: tuple[Device, ...], shm_size: int) -> None:
-    """Mount a /dev of the container's own: a tmpfs with the standard nodes, the terminals, `devices`, and /dev/shm.
-
-    `shm_size` is in bytes.
-    """
-    # Device nodes work in this tmpfs, since the host mounts it; processes inside cannot create any.
-    _mount(inside, "/dev", "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NOEXEC, "mode=755,size=64k")
-    dev_fd = syscalls.openat2(inside.root_fd, "dev", os.O_RDONLY | os.O_DIRECTORY, NO_SYMLINKS)
-    try:
-        for name in DIRECTORIES:
-            os.mkdir(name, 0o755, dir_fd=dev_fd)
-        for name, major, minor in STANDARD_NODES:
-            os.mknod(name, stat.S_IFCHR | 0o666, os.makedev(major, minor), dir_fd=dev_fd)
-        for name, to in LINKS.items():
-            os.symlink(to, name, dir_fd=dev_fd)
-        for device in devices:
-            _host_device(dev_fd, device)
-    finally:
-        os.close(dev_fd)
-    # gid 5 is tty in Debian's base-passwd, the group that grantpt(3) gives terminals.
-    terminals = f"newinstance,ptmxmode=0666,mode=620,gid={inside.root_id + 5}"
-    _mount(inside, "/dev/pts", "devpts", syscalls.MS_NOSUID | syscalls.MS_NOEXEC, terminals)
-    _mount(inside, "/dev/shm", "tmpfs", SAFE, f"mode=1777,size={shm_size}")
-
-
-def _host_device(dev_fd: int, device: Device) -> None:
-    """Create the node of `device`, owned by root inside, with its mode on the host."""
-    found = stat_device(device)
-    *parents, name = device.target.split("/")[2:]
-    path = ""
-    for parent in parents:
-        path += f"{parent}/"
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(path, 0o755, dir_fd=dev_fd)
-    os.mknod(path + name, found.st_mode, found.st_rdev, dir_fd=dev_fd)
-
-
-def _host_dev(inside: MountRoot) -> None:
-    with _target(inside, "/dev") as target:
-        syscalls.mount("/dev", target, None, syscalls.MS_BIND | syscalls.MS_REC)
 
 
 def _bind(inside: MountRoot, mount: Mount, target: list[str], propagating: Mapping[str, int]) -> None:
@@ -239,11 +143,7 @@ def _bind(inside: MountRoot, mount: Mount, target: list[str], propagating: Mappi
             attributes |= syscalls.MOUNT_ATTR_NODEV
         _set_attributes(tree, attributes, mount, inside.userns_fd if mount.idmap else None)
         with _mount_errors(mount):
-            fd = _open_or_create(inside, target, stat.S_ISDIR(kind))
-            try:
-                syscalls.move_mount(tree, fd)
-            finally:
-                os.close(fd)
+            inside.attach(tree, target, stat.S_ISDIR(kind))
     finally:
         os.close(tree)
 
@@ -300,8 +200,4 @@ def _tmpfs(inside: MountRoot, mount: Mount, target: list[str]) -> None:
     flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | (syscalls.MS_RDONLY if mount.read_only else 0)
     data = f"mode={mount.mode:o}{f',size={mount.size}' if mount.size else ''}"
     with _mount_errors(mount):
-        fd = _open_or_create(inside, target, True)
-        try:
-            syscalls.mount("tmpfs", f"/proc/self/fd/{fd}", "tmpfs", flags, data)
-        finally:
-            os.close(fd)
+        inside.mount_tmpfs(target, flags, data)

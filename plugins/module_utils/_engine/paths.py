@@ -100,6 +100,11 @@ class ContainerPaths:
         return os.path.join(self.directory, "console.log")
 
     @property
+    def log_times(self) -> str:
+        """Sizes of the log, each with its time."""
+        return os.path.join(self.directory, "console.times")
+
+    @property
     def hostname(self) -> str:
         """The host name that the last start wrote inside, of a machine."""
         return os.path.join(self.directory, "hostname")

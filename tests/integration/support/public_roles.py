@@ -83,7 +83,7 @@ ROLES: dict[str, Role] = {
     ),
     "devsec.hardening.os_hardening": Role(
         "grep -E '^(UMASK|PASS_MAX_DAYS)' /etc/login.defs; stat -c %a /etc/cron.d /etc/shadow",
-        {"os_auditd_enabled": False, **{f"os_mnt_{name}_enabled": False for name in ("dev", "dev_shm", "run", "tmp")}},
+        {"os_auditd_enabled": False},
         # It leaves settings of the kernel alone in containers that it knows.
         options={"env": {"container": "lxc"}},
     ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 
 from .common import Verb, add_changes, add_container, add_containers
-from .values import lines, published, variable, volume
+from .values import lines, published, since, variable, volume
 
 
 def _options(verb: argparse.ArgumentParser) -> None:
@@ -111,6 +111,9 @@ def _logs(verb: argparse.ArgumentParser) -> None:
     add_container(verb)
     verb.add_argument("-f", "--follow", action="store_true", help="continue until the container has ended")
     verb.add_argument("-n", "--tail", metavar="LINES", type=lines, help="begin with the last lines; default: all")
+    verb.add_argument(
+        "--since", metavar="TIME", type=since, help="only output since then: 10m, 1h30m, or a date, as 2026-11-29T12:00"
+    )
 
 
 VERBS: dict[str, Verb] = {
@@ -212,11 +215,13 @@ examples:
     "logs": (
         "print the output of a container's first process",
         """\
-On a terminal, control characters are shown as escapes. Otherwise the output is printed unchanged.
+On a terminal, control characters are shown as escapes. Otherwise the output is printed unchanged. Its times are
+recorded once a second while a container writes, so that --since may print up to one second more.
 
 examples:
   conductor logs box
   conductor logs -f --tail 20 box
+  conductor logs --since 10m box
 """,
         _logs,
     ),

@@ -6,6 +6,9 @@
 from __future__ import annotations
 
 import argparse
+import datetime
+import re
+import time
 
 
 def expose_value(text: str) -> str | dict[str, str]:
@@ -63,6 +66,25 @@ def seconds(text: str) -> float:
     except ValueError:
         pass
     raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+
+
+def since(text: str) -> float:
+    """Convert the value of --since, a duration, a date or seconds since 1970, to seconds since 1970.
+
+    A date without a time zone is one of the host's. Raises argparse.ArgumentTypeError.
+    """
+    duration = re.fullmatch(r"(?=.)(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text)
+    if duration:
+        return time.time() - sum(int(n or 0) * unit for n, unit in zip(duration.groups(), (86400, 3600, 60, 1)))
+    if re.fullmatch(r"\d{9,11}(\.\d+)?", text):
+        return float(text)
+    try:
+        # fromisoformat() of Python 3.9 does not know Z.
+        return datetime.datetime.fromisoformat(re.sub("Z$", "+00:00", text)).timestamp()
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither a duration, as 10m or 1h30m, nor a date, as 2026-11-29T12:00"
+        ) from None
 
 
 def lines(text: str) -> int:

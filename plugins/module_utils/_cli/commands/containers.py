@@ -272,7 +272,7 @@ def do_logs(args: Namespace) -> int:
         # A shared log must not reveal secrets in env.
         print_json({"containers": [{key: value for key, value in container.items() if key != "env"}]})
         return 0
-    print_log(settings, _existing(settings, args.name), args.follow, args.tail)
+    print_log(settings, _existing(settings, args.name), args.follow, args.tail, args.since)
     return 0
 
 

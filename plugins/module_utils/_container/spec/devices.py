@@ -18,9 +18,8 @@ STANDARD_NODES = (
     ("net/tun", 10, 200),
 )  # fmt: skip
 LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2", "ptmx": "pts/ptmx"}
-DIRECTORIES = ("net", "pts", "shm", "mqueue")
 # Separate mounts, which would hide nodes in these directories.
-_MOUNTED = ("pts", "shm", "mqueue")
+MOUNT_POINTS = ("pts", "shm", "mqueue")
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ def parse_devices(values: Iterable[object], option: str) -> tuple[Device, ...]:
     """Devices sorted by their path inside. Raises InvalidInput."""
     devices = sorted((Device.parse(value, option) for value in values), key=lambda device: device.target.split("/"))
     targets = [device.target for device in devices]
-    ours = [f"/dev/{name}" for name in (*(node[0] for node in STANDARD_NODES), *LINKS, *_MOUNTED)]
+    ours = [f"/dev/{name}" for name in (*(node[0] for node in STANDARD_NODES), *LINKS, *MOUNT_POINTS)]
     for number, target in enumerate(targets):
         for other in ours:
             if target == other or target.startswith(f"{other}/") or other.startswith(f"{target}/"):

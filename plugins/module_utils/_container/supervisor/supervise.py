@@ -19,7 +19,6 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from ..._engine.locks import supervisor_lock
 from ..._engine.paths import LOCK_DIR, ContainerPaths
@@ -29,7 +28,8 @@ from ..._kernel.flock import locked
 from . import records
 from .event_loop import EventLoop
 from .first_process import is_readable, open_first_process, wait_status
-from .helpers import Helper, fork_helper, load_modules_of_start, restart, start, stop
+from .helpers import fork_helper, load_modules_of_start, restart, start, stop
+from .log_watch import LogWatch
 from .policy import backoff, count, exit_record, flaps_of, has_run_well, should_restart, stop_options
 from .program import (
     LISTENER_FD,
@@ -40,26 +40,10 @@ from .program import (
     receive_signals,
 )
 from .requests import ACCEPTED, LARGEST, LATER, SOCKET, Request, parse_request, peer
+from .supervised import Supervised
 
 # Seconds without a request after which the modules that a start needs are unloaded, by an exec.
 _IDLE = 30.0
-
-
-@dataclass
-class Supervised:
-    """A container: its run state, a pidfd of its first process or a time of its restart, and clients that wait.
-
-    `restart_at`: seconds since boot. `flaps`: restarts since the last good run. `helper` starts, restarts or stops it.
-    """
-
-    paths: ContainerPaths
-    state: dict
-    pidfd: int | None = None
-    restart_at: float | None = None
-    flaps: int = 0
-    helper: Helper | None = None
-    is_released: bool = False
-    waiting: list[socket.socket] = field(default_factory=list)
 
 
 def supervise() -> None:
@@ -86,6 +70,8 @@ class Supervisor:
         listener.setblocking(False)
         self._loop.add(listener.fileno(), self._accept)
         self._loop.add(signals, self._receive_signals)
+        self._logs = LogWatch(self._loop)
+        self._permanent = len(self._loop)
 
     def run(self) -> None:
         """Adopt the containers that run already, and serve until none is left."""
@@ -93,13 +79,16 @@ class Supervisor:
             self._adopt(name)
         while not self._is_done():
             self._loop.handle(self._timeout())
+            self._logs.record_due()
             self._restart_due()
             self._reap_strays()
             self._replace_program()
 
     def _timeout(self) -> float | None:
-        """Seconds until the next restart, or until the program is to be executed again."""
+        """Seconds until the next restart or record, or until the program is to be executed again."""
         times = [c.restart_at for c in self._containers.values() if c.restart_at is not None]
+        if (record := self._logs.next_record()) is not None:
+            times.append(record)
         if self._is_loaded and not self._is_busy():
             times.append(self._last_request + _IDLE)
         return max(0.0, min(times) - time.monotonic()) if times else None
@@ -204,6 +193,7 @@ class Supervisor:
         if pidfd is not None:
             container.pidfd = pidfd
             self._loop.add(pidfd, lambda: self._has_ended(container))
+            self._logs.begin(paths)
             if self._is_ending:
                 self._stop(container)
             return container
@@ -225,6 +215,7 @@ class Supervisor:
             return
         status = wait_status(pidfd)
         self._loop.close(pidfd)
+        self._logs.end(container.paths.name)
         self._write_exit(container, status)
         if has_run_well(container.state, time.monotonic()):
             container.flaps = 0
@@ -365,7 +356,7 @@ class Supervisor:
 
     def _is_busy(self) -> bool:
         """Whether a client or a helper must be served by this program."""
-        return len(self._loop) > 2 + sum(c.pidfd is not None for c in self._containers.values())
+        return len(self._loop) > self._permanent + sum(c.pidfd is not None for c in self._containers.values())
 
     def _replace_program(self) -> None:
         """Execute another bundle if a request needs it, or this one if the loaded modules are not needed any more."""
@@ -380,7 +371,7 @@ class Supervisor:
 
     def _is_done(self) -> bool:
         """Whether nothing is left. Then no client can connect any more."""
-        if self._containers or len(self._loop) > 2:
+        if self._containers or len(self._loop) > self._permanent:
             return False
         try:
             with locked(LOCK_DIR, supervisor_lock(), 0):

@@ -58,7 +58,7 @@ def enter_before_exec(_original):
     return lambda self, *_: self.is_alive()
 
 
-@seam("_container.mounts:NO_SYMLINKS")
+@seam("_container.mounts:NO_SYMLINKS", "_container.mount_root:NO_SYMLINKS")
 def follow_symlinks_to_mounts(_original):
     """Symlinks in the path of a mount target are followed (CVE-2021-30465)."""
     return 0
