@@ -82,7 +82,7 @@ ROLES: dict[str, Role] = {
         before=(_SSH,),
     ),
     "devsec.hardening.os_hardening": Role(
-        "grep -E '^(UMASK|PASS_MAX_DAYS)' /etc/login.defs; stat -c %a /etc/cron.d /etc/shadow",
+        "grep -E '^(UMASK|PASS_MAX_DAYS)' /etc/login.defs; stat -c %a /etc/shadow",
         {"os_auditd_enabled": False},
         # It leaves settings of the kernel alone in containers that it knows.
         options={"env": {"container": "lxc"}},
