@@ -4,7 +4,7 @@ import json
 
 import image_cache
 import pytest
-from probe_units import RUN, UNITS
+from probe_units import REFUSED, RUN, UNITS
 
 BOOKWORM = {**image_cache.RECIPE, "suite": "bookworm"}
 BOOTED = ["/bin/sh", "-c", "systemctl is-system-running | grep -qE 'running|degraded'"]
@@ -20,6 +20,15 @@ def test_each_unit_works(bare_host, recipe):
     assert len(found) == len(UNITS)
     state = bare_host.module("conductor_exec", container="system", argv=["systemctl", "is-system-running"])
     assert state["stdout"] == "running"
+
+
+def test_units_that_need_the_kernel_of_the_host_fail(bare_host):
+    """docs/machine.md lists them among the differences from a virtual machine."""
+    image_cache.mount_image(bare_host, image_cache.test_image(image_cache.RECIPE))
+    bare_host.module("conductor_container", name="system", image="debian", init=True, wait=BOOTED)
+    run = ["/usr/bin/python3", "-c", RUN, json.dumps(REFUSED)]
+    found = json.loads(bare_host.module("conductor_exec", container="system", argv=run)["stdout"])
+    assert all(found.values()) and found.keys() == REFUSED.keys()
 
 
 LINGER = """

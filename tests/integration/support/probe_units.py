@@ -69,6 +69,33 @@ _ANY = {
     "IPAddressDeny": ("IPAddressDeny=any; IPAddressAllow=localhost", "true"),
     "DeviceAllow": ("DevicePolicy=closed; DeviceAllow=/dev/null rw", "echo > /dev/null"),
     "KeyringMode": ("KeyringMode=shared", "true"),
+    "LogNamespace": ("LogNamespace=own", "echo said; [ -S /run/systemd/journal.own/stdout ]"),
+    "CPUSchedulingPolicy": ("CPUSchedulingPolicy=batch", "chrt -p $$$$ | grep -q BATCH"),
+    "CPUAffinity": ("CPUAffinity=0", "[ $(nproc) = 1 ]"),
+    "CPUQuota": ("CPUQuota=50%; IOWeight=50; MemoryHigh=100M; MemorySwapMax=0; AllowedCPUs=0", "true"),
+    "Slice": ("Slice=own.slice", "systemctl is-active own.slice"),
+    "SecureBits": ("SecureBits=noroot", "grep -q CapEff:.0000000000000000 /proc/self/status"),
+    "IPCNamespacePath": ("IPCNamespacePath=/proc/1/ns/ipc", "[ $(readlink /proc/self/ns/ipc) = $(cat /run/ipc) ]"),
+    "NetworkNamespacePath": ("NetworkNamespacePath=/proc/1/ns/net", "[ -e /sys/class/net/lo ]"),
+    "NoExecPaths": ("NoExecPaths=/opt; ExecPaths=/usr", "cp /usr/bin/true /opt/copy; ! /opt/copy"),
+    "ProtectHome tmpfs": ("ProtectHome=tmpfs", "mountpoint /root"),
+    "ExtensionDirectories": ("ExtensionDirectories=/srv/extension", "[ -e /usr/extended ]"),
+    "PrivatePIDs": ("PrivatePIDs=yes; PrivateTmp=disconnected; ProtectControlGroups=private", "true"),
+    "StandardInputText": ("StandardInputText=hello; StandardOutput=file:/run/said", "[ $(cat) = hello ]"),
+    "tools of systemd": (
+        "Environment=SYSTEMD_PAGER=cat",
+        "hostnamectl; timedatectl; localectl; loginctl; busctl list; systemd-cgls; systemd-analyze security;"
+        "systemd-tmpfiles --create --clean; systemd-sysusers; journalctl --flush --rotate; systemctl daemon-reload",
+    ),
+    "systemd-run": (
+        "RuntimeDirectory=runs",
+        "systemd-run --scope true; systemd-run --wait true; systemd-run --pipe --wait true;"
+        "systemd-run --uid=nobody --wait true",
+    ),
+    "a mount unit": (
+        "Environment=WHERE=/mnt/unit",
+        "mkdir $WHERE; systemd-mount -t tmpfs -o size=1m tmpfs $WHERE; mountpoint $WHERE; systemd-umount $WHERE",
+    ),
     "ExecStartPre as root": (f"{_USER}; ExecStartPre=+/bin/touch /run/by-root", "[ -O / ] || [ -e /run/by-root ]"),
     "the sandbox as a whole": (
         "DynamicUser=yes; ProtectSystem=strict; ProtectHome=yes; PrivateTmp=yes; PrivateDevices=yes; PrivateUsers=yes;"
@@ -84,8 +111,9 @@ _ANY = {
 UNITS: dict[str, dict[str, str]] = {
     **{name: _oneshot(*parts) for name, parts in _ANY.items()},
     **{f"User, {name}": _oneshot(f"{_USER}; {directives}", script) for name, (directives, script) in _FILTERED.items()},
+    "Type=forking": {"service": "[Service]\nType=forking\nExecStart=/bin/sh -c 'sleep infinity &'\n"},
     "Type=notify": {
-        "service": "[Service]\nType=notify\nNotifyAccess=all\n"
+        "service": "[Service]\nType=notify\nNotifyAccess=all\nWatchdogSec=60\n"
         "ExecStart=/bin/sh -c 'systemd-notify --ready; exec sleep infinity'\n"
     },
     "socket": {
@@ -102,6 +130,16 @@ UNITS: dict[str, dict[str, str]] = {
     },
 }
 
+# Needs rights over the kernel that a user namespace does not give.
+REFUSED: dict[str, dict[str, str]] = {
+    "CPUSchedulingPolicy": _oneshot("CPUSchedulingPolicy=rr", "true"),
+    "IOSchedulingClass": _oneshot("IOSchedulingClass=realtime", "true"),
+    "an automount unit": _oneshot(
+        "Environment=WHERE=/mnt/automount",
+        "mkdir $WHERE; systemd-mount --automount=yes -t tmpfs tmpfs $WHERE; mountpoint $WHERE",
+    ),
+}
+
 # Runs inside, with the units as JSON: prints the result of each.
 RUN = r"""
 import json, pathlib, re, subprocess, sys
@@ -116,6 +154,10 @@ pathlib.Path("/tmp/outside").touch()
 pathlib.Path("/opt/there").touch()
 pathlib.Path("/root/there").touch()
 pathlib.Path("/srv/tree").mkdir()
+released = pathlib.Path("/srv/extension/usr/lib/extension-release.d/extension-release.extension")
+released.parent.mkdir(parents=True)
+released.write_text("ID=_any\n")
+pathlib.Path("/srv/extension/usr/extended").touch()
 for name in ("bin", "lib", "lib64"):
     pathlib.Path(f"/srv/tree/{name}").symlink_to(f"usr/{name}")
 pathlib.Path("/run/ipc").write_text(run("readlink", "/proc/self/ns/ipc").stdout)
