@@ -55,6 +55,12 @@ def test_systemd_boots_as_the_first_process_with_users_of_its_own(deployed):
     assert "systemd-journald" in shell(deployed, "system", "systemctl --plain --no-legend list-units --state=running")
 
 
+@pytest.mark.parametrize("path", ["/dev", "/dev/shm", "/run", "/tmp"])
+def test_root_of_a_machine_gives_its_tmpfs_other_options(deployed, path):
+    deployed.inside("system", "/bin/mount", "-o", "remount,nosuid,size=9m", path)
+    assert deployed.inside("system", "df", "--output=size", "-k", path).split()[-1] == "9216"
+
+
 def test_systemd_inside_limits_its_own_services_and_not_beyond_what_it_has(deployed):
     service = "systemd-run --quiet --wait --pipe -p MemoryMax={} /bin/sh -c {}"
     read = "'cat /sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup)/memory.max'"
