@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 # By number on amd64, with arguments wrong enough to do no harm. The last is a call that no kernel has.
 CALLS = {"keyctl": (250, 9999), "bpf": (321, 9999), "userfaultfd": (323, 0xFFFF), "unshare": (272, 0x10000000),
          "io_uring_setup": (425, 0, 0), "none": (1500,)}  # fmt: skip
