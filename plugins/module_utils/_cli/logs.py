@@ -20,7 +20,7 @@ from .output import shown
 _CHUNK = 1 << 16
 # Bytes from the end in which the last lines are searched: root in the container may have made the file any size.
 _LONGEST_TAIL = 16 << 20
-# Seconds between two reads. The standard library has no inotify(7).
+# Seconds between two looks at the log and at the state of the container.
 _PAUSE = 0.2
 
 
