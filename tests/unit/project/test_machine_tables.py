@@ -19,7 +19,7 @@ def support(monkeypatch):
     for path in ("tests/integration/support", "tests/integration"):
         monkeypatch.syspath_prepend(ROOT / path)
     yield importlib.import_module
-    for name in ("probe_units", "probe_services"):
+    for name in ("probe_units", "probe_services", "public_roles"):
         sys.modules.pop(name, None)
 
 
@@ -54,3 +54,7 @@ def test_table_of_daemons(support):
         for unit, (package, _) in support("probe_services").SERVICES.items()
     ]
     assert rows("Daemons") == expected
+
+
+def test_table_of_public_roles(support):
+    assert [cells[0] for cells in rows("Public roles")] == list(support("public_roles").ROLES)
