@@ -86,7 +86,7 @@ def test_signal_is_passed_to_the_command(box, execute):
     assert running.stdout.readline() == b"ready\n"
     box.host.run("kill", "-TERM", pid_of(box.host, f"{PROGRAM} exec"))
     assert running.communicate(timeout=20)[0] == b"told\n" and running.returncode == 3
-    assert "sleep 1000" not in box.host.run("ps", "ax").stdout, "all of its group got it"
+    until(lambda: "sleep 1000" not in box.host.run("ps", "ax").stdout, "all of its group got it")
 
 
 # Sends SIGTERM to the host command as soon as the command's process is in the container's cgroup; prints its status.

@@ -136,6 +136,8 @@ def audit(host, way, *seams):
         execute(host, ["/bin/true"], seams=[*AUDIT, *seams])
     else:
         host.module("conductor_container", name="box", state="stopped")
+        # Another one, with the seams, starts it.
+        until(lambda: supervisor_pid(host) is None, "the supervisor of the test's begin has ended")
         patched(host, "conductor_container", seams=[*AUDIT, *seams], name="box", image="debian")
     return json.loads(host.run("cat", "/var/lib/conductor/containers/box/rootfs/tmp/audit").stdout)
 
