@@ -29,9 +29,7 @@ def convert_options(options: Mapping[str, Option], values: object, where: str) -
         raise InvalidInput(f"{where}: {values!r} is not a dictionary", "give a dictionary of options")
     for name in values:
         if name not in options:
-            close = difflib.get_close_matches(str(name), options, 1)
-            remedy = f"correct it to {close[0]}" if close else f"use only {', '.join(sorted(options))}"
-            raise InvalidInput(f"{where}: unknown option {name!r}", remedy)
+            raise InvalidInput(f"{where}: unknown option {name!r}", _remedy(name, options))
     converted = {}
     for name, option in options.items():
         value = values.get(name)
@@ -41,6 +39,15 @@ def convert_options(options: Mapping[str, Option], values: object, where: str) -
             value = option.default
         converted[name] = None if value is None else _convert(option, value, f"{where}.{name}")
     return converted
+
+
+def _remedy(name: object, options: Mapping[str, Option]) -> str:
+    """Return the hint for an unknown option: the dictionary that it belongs in, or the name that was meant."""
+    for outer, option in options.items():
+        if option.type == "dict" and name in (option.suboptions or {}):
+            return f"give it in {outer}"
+    close = difflib.get_close_matches(str(name), options, 1)
+    return f"correct it to {close[0]}" if close else f"use only {', '.join(sorted(options))}"
 
 
 def _convert(option: Option, value: Any, where: str) -> Any:

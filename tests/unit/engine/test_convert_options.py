@@ -77,6 +77,7 @@ def test_values_are_converted_to_the_type_of_the_option(name, value, expected):
         ({"name": None}, "containers.web: name is missing"),
         ({"name": "web", "cout": 1}, "containers.web: unknown option 'cout'. Correct it to count."),
         ({"name": "web", "zzz": 1}, "containers.web: unknown option 'zzz'. Use only capabilities, command, count"),
+        ({"name": "web", "add": []}, "containers.web: unknown option 'add'. Give it in capabilities."),
         ({"name": "web", 5: 1}, "containers.web: unknown option 5"),
         ({"name": ["web"]}, "containers.web.name: ['web'] is not a string. Give a string."),
         ({"name": True}, "containers.web.name: True is not a string"),

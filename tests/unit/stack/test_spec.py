@@ -155,6 +155,7 @@ def test_wait_of_the_defaults_makes_entries_ready():
     [
         ({"web": 5}, "containers.web: 5 is not a dictionary. Give a dictionary of options."),
         ({"web": {"imag": "x"}}, "containers.web: unknown option 'imag'. Correct it to image."),
+        ({"web": {"dns": ["192.0.2.1"]}}, "containers.web: unknown option 'dns'. Give it in network."),
         ({"web": {"name": "x"}}, "containers.web: unknown option 'name'"),
         ({"web": {"state": "started"}}, "containers.web: unknown option 'state'"),
         ({"web": {"count": "many"}}, "containers.web.count: 'many' is not a whole number. Give a whole number."),
