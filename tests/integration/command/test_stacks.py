@@ -91,6 +91,13 @@ def test_up_and_down_show_their_progress_on_a_terminal(command, tmp_path):
     assert shown[-1] == f"end: {len(shown) - 2} done, 0 failed"
     assert json.loads(printed)["actions"] == shown[1:-1]
     assert command("up", str(options)).stderr == "", "it is no terminal"
+    run = command.spawn(PROGRAM, "up", str(options))
+    run.expect(pexpect.EOF)
+    assert run.before.splitlines() == ["stack shop is up to date"]
+    run = command.spawn(PROGRAM, "down", "shop")
+    run.expect(pexpect.EOF)
+    assert run.before.count("stop container web") == 1, "one terminal shows each action once"
+    command("up", str(options))
     command("down", "shop")
 
 

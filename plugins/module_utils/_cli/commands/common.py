@@ -31,14 +31,16 @@ def change(args: Namespace, case: UseCase) -> dict:
     return check(case) if args.check else perform(case)
 
 
-def show_change(args: Namespace, result: dict, otherwise: str = "nothing to do") -> int:
+def show_change(args: Namespace, result: dict, otherwise: str = "nothing to do", with_actions: bool = True) -> int:
     """Print the actions, or `otherwise` if nothing was done, and the warnings. Return exit status 0."""
     if args.json:
         print_json({key: value for key, value in result.items() if key != "diff" or args.diff})
         return 0
     would = "would " if args.check else ""
-    for line in [would + action for action in result["actions"]] or [otherwise]:
-        print(one_line(line))
+    for action in result["actions"] if with_actions else ():
+        print(one_line(would + action))
+    if not result["actions"]:
+        print(one_line(otherwise))
     for warning in result.get("warnings", ()):
         warn(warning)
     return 0

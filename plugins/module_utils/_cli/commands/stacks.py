@@ -27,26 +27,27 @@ def do_up(args: Namespace) -> int:
         warn(text)
     allowed = {name: True for name in ("prune", "restart", "recreate") if getattr(args, name)}
     case = build({**params, **allowed}, settings)
-    _show_progress(args, case)
-    return show_change(args, change(args, case), f"stack {params['name']} is up to date")
+    return _change(args, case, f"stack {params['name']} is up to date")
 
 
 def do_down(args: Namespace) -> int:
     from ..._stack.use_case import build
 
     case = build({"name": args.name, "state": "absent"}, load_settings())
-    _show_progress(args, case)
-    return show_change(args, change(args, case), f"stack {args.name} has no containers")
+    return _change(args, case, f"stack {args.name} has no containers")
 
 
-def _show_progress(args: Namespace, case: StackCase) -> None:
-    """Print the progress of `case` to standard error if that is a terminal."""
-    if args.check or not sys.stderr.isatty():
-        return
+def _change(args: Namespace, case: StackCase, otherwise: str) -> int:
+    """Perform `case` and print its actions: to standard error, if that is a terminal, as soon as each is done."""
+    is_followed = sys.stderr.isatty() and not args.check
+    if is_followed:
+        case.progress.echo = _echo
+    result = change(args, case)
+    # A terminal that is both has the actions already.
+    return show_change(args, result, otherwise, with_actions=not (is_followed and sys.stdout.isatty()))
 
-    def echo(line: str) -> None:
-        # A terminal that is closed must not end the run.
-        with contextlib.suppress(OSError):
-            print(line, file=sys.stderr, flush=True)
 
-    case.progress.echo = echo
+def _echo(line: str) -> None:
+    # A terminal that is closed must not end the run.
+    with contextlib.suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
