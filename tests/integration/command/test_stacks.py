@@ -97,8 +97,6 @@ def test_up_and_down_show_their_progress_on_a_terminal(command, tmp_path):
     run = command.spawn(PROGRAM, "down", "shop")
     run.expect(pexpect.EOF)
     assert run.before.count("stop container web") == 1, "one terminal shows each action once"
-    command("up", str(options))
-    command("down", "shop")
 
 
 def test_graph_is_an_image_if_graphviz_is_installed(command):
