@@ -4,6 +4,7 @@ import json
 
 import pytest
 from dying import dies
+from strides import spread
 
 WEB = {"name": "web", "image": "debian", "command": ["/bin/sleep", "infinity"], "memory": "64m"}
 
@@ -17,11 +18,7 @@ def processes(host):
     return host.run("pgrep", "-fc", "^/bin/sleep infinity", check=False).stdout.strip()
 
 
-# A spread of steps in every run, and each of them in a long one.
-SPREAD = pytest.mark.parametrize("stride", [7, pytest.param(1, marks=pytest.mark.long)], ids=["spread", "each"])
-
-
-@SPREAD
+@spread(7)
 @pytest.mark.parametrize("network", [False, True], ids=["alone", "with-network"])
 def test_a_start_converges_after_death_at_any_step(host, network, stride):
     step = 0
@@ -42,7 +39,8 @@ def test_a_start_converges_after_death_at_any_step(host, network, stride):
     assert step > 15, "every effect was counted"
 
 
-def test_a_stop_converges_after_death_at_any_step(host):
+@spread(5)
+def test_a_stop_converges_after_death_at_any_step(host, stride):
     step = 0
     host.module("conductor_container", **WEB)
     while dies(host, step, "container", **WEB, state="stopped"):
@@ -50,11 +48,11 @@ def test_a_stop_converges_after_death_at_any_step(host):
         assert state(host) == [("web", "stopped")], step
         assert host.run("ls", "/run/netns").stdout.split() == ["bystander"], step
         host.module("conductor_container", **WEB)
-        step += 1
+        step += stride
     assert step > 5
 
 
-@SPREAD
+@spread(7)
 def test_a_removal_converges_after_death_at_any_step(host, stride):
     step = 0
     host.module("conductor_container", **WEB)
@@ -67,7 +65,7 @@ def test_a_removal_converges_after_death_at_any_step(host, stride):
     assert step > 10
 
 
-@SPREAD
+@spread(7)
 @pytest.mark.parametrize(
     "changed", [{"env": {"A": "1"}, "restart": True}, {"userns": "host", "recreate": True}], ids=str
 )

@@ -6,6 +6,7 @@ import pytest
 from crossfire import CANNON, EVIL4, EVIL6, OTHER4, OTHER6, Field, shots
 from dying import dies
 from netbox import Box
+from strides import spread
 
 SLEEP = ["/bin/sleep", "infinity"]
 
@@ -54,13 +55,13 @@ def test_restarts_and_changes_of_a_stack_open_nothing(field):
     assert_cannon_is_loaded(field)
 
 
-@pytest.mark.parametrize("every", [29, pytest.param(1, marks=pytest.mark.long)], ids=["spread", "each"])
-def test_no_packet_passes_after_a_run_of_a_stack_died_at_any_step(field, every):
-    step, wish = every - 1, evil(host_access=False)
+@spread(29)
+def test_no_packet_passes_after_a_run_of_a_stack_died_at_any_step(field, stride):
+    step, wish = stride - 1, evil(host_access=False)
     while dies(field.host, step, "stack", **wish, state="restarted"):
         assert field.arrived() == {}, step
         field.host.module("conductor_stack", **wish)
         assert field.arrived() == {}, step
-        step += every
+        step += stride
     assert step > 40, "every effect was counted"
     assert_cannon_is_loaded(field)

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from dying import dies
 from small_image import IMAGES, ROOTFS, entries, image, info, make_archive, make_runnable_archive
+from strides import spread
 from testhost import PYTHON, Host, module_environment
 from waiting import until
 
@@ -97,7 +98,8 @@ def test_a_builder_ends_with_the_module_and_the_next_run_builds(bare_host, archi
     nothing_is_left_but(bare_host, "small")
 
 
-def test_a_build_converges_after_death_at_any_step(bare_host):
+@spread(5)
+def test_a_build_converges_after_death_at_any_step(bare_host, stride):
     """Without commands; with them it is in ../escapes/test_image_commands.py."""
     source, step = make_runnable_archive(bare_host), 0
     wanted = {"source": source}
@@ -109,11 +111,12 @@ def test_a_build_converges_after_death_at_any_step(bare_host):
         nothing_is_left_but(bare_host, "small")
         image(bare_host, state="absent")
         nothing_is_left_but(bare_host)
-        step += 1
+        step += stride
     assert step > 15, "every effect was counted"
 
 
-def test_a_build_again_converges_after_death_at_any_step(bare_host, archive):
+@spread(5)
+def test_a_build_again_converges_after_death_at_any_step(bare_host, archive, stride):
     step = 0
     image(bare_host, source=archive)
     first = info(bare_host)[0]["id"]
@@ -122,22 +125,24 @@ def test_a_build_again_converges_after_death_at_any_step(bare_host, archive):
         assert all(bare_host.run("cat", f"{i['path']}/etc/issue").stdout == "small\n" for i in found), step
         image(bare_host, source=archive)
         nothing_is_left_but(bare_host, "small")
-        step += 1
+        step += stride
     assert step > 15 and info(bare_host)[0]["id"] != first
 
 
-def test_a_removal_converges_after_death_at_any_step(bare_host, archive):
+@spread(5)
+def test_a_removal_converges_after_death_at_any_step(bare_host, archive, stride):
     step = 0
     image(bare_host, source=archive)
     while dies(bare_host, step, "image", name="small", state="absent"):
         image(bare_host, state="absent")
         nothing_is_left_but(bare_host)
         image(bare_host, source=archive)
-        step += 1
+        step += stride
     assert step > 5
 
 
-def test_an_export_converges_after_death_at_any_step(bare_host, archive):
+@spread(5)
+def test_an_export_converges_after_death_at_any_step(bare_host, archive, stride):
     image(bare_host, source=archive)
     image(bare_host, state="exported", archive="/run/right.tar.gz")
     bare_host.run("mkdir", "/run/out")
@@ -150,7 +155,7 @@ def test_an_export_converges_after_death_at_any_step(bare_host, archive):
         assert not image(bare_host, state="exported", archive="/run/out/out.tar.gz")["changed"], step
         bare_host.run("cmp", "/run/out/out.tar.gz", "/run/right.tar.gz")
         bare_host.run("rm", "/run/out/out.tar.gz")
-        step += 1
+        step += stride
     assert step > 5
 
 

@@ -5,6 +5,7 @@ import json
 import pytest
 from dying import dies
 from small_image import entries, image, make_runnable_archive
+from strides import spread
 
 RANGES = {"base": 800000}
 WORK = r"""
@@ -123,7 +124,8 @@ def test_image_does_not_depend_on_the_container(host, template):
     host.module("conductor_container", name="new", image="golden")
 
 
-def test_next_run_converges_after_death_at_any_step(bare_host):
+@spread(5)
+def test_next_run_converges_after_death_at_any_step(bare_host, stride):
     image(bare_host, source=make_runnable_archive(bare_host))
     bare_host.module("conductor_container", name="template", image="small", user="0", state="present")
     wish = {"name": "golden", "source": {**dict.fromkeys(["archive", "checksum"]), **SOURCE}}
@@ -133,6 +135,6 @@ def test_next_run_converges_after_death_at_any_step(bare_host):
         assert entries(bare_host) == ["golden", "small"]
         bare_host.run("test", "-d", "/var/lib/conductor/images/golden/rootfs")
         bare_host.module("conductor_image", name="golden", state="absent")
-        step += 1
+        step += stride
     assert step > 8
     assert bare_host.run("grep", "-c", "golden\\|template", "/proc/self/mountinfo", check=False).stdout == "0\n"

@@ -7,6 +7,7 @@ import pytest
 from controller import Controller
 from dying import dies
 from small_image import entries, image, info, make_runnable_archive
+from strides import spread
 from testhost import PYTHON
 from waiting import until
 
@@ -202,7 +203,8 @@ def test_teardown_removes_an_image_before_its_base(host, stack, tmp_path):
     assert [one["name"] for one in info(host)] == ["debian"]
 
 
-def test_next_run_converges_after_death_at_any_step(bare_host):
+@spread(5)
+def test_next_run_converges_after_death_at_any_step(bare_host, stride):
     image(bare_host, source=make_runnable_archive(bare_host))
     source = dict.fromkeys(["archive", "checksum", "container", "digest"])
     wish = {"name": "golden", "source": {**source, "image": "small"}}
@@ -212,6 +214,6 @@ def test_next_run_converges_after_death_at_any_step(bare_host):
         assert entries(bare_host) == ["golden", "small"]
         assert bare_host.run("ls", "-A", f"{IMAGES}/golden").stdout.split() == ["image.json", "rootfs"]
         bare_host.module("conductor_image", name="golden", state="absent")
-        step += 1
+        step += stride
     assert step > 8
     assert bare_host.run("grep", "-c", "golden", "/proc/self/mountinfo", check=False).stdout == "0\n"

@@ -3,6 +3,7 @@
 import pytest
 from dying import dies
 from netbox import HOST4, HOST6, Box, reaches, serve
+from strides import spread
 
 NETWORK = {
     "container": "web", "state": "present", "internet": True, "uplink": None, "expose": ["8080-80", "8080-80/udp"],
@@ -16,17 +17,17 @@ def settled(host):
     return found["drift"] == [] and all(network["drift"] == [] for network in found["networks"])
 
 
-@pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.long)])
-def test_killed_run_converges_on_next_run(bare_host, every):
+@spread(7)
+def test_killed_run_converges_on_next_run(bare_host, stride):
     box = Box(bare_host, "web")
     serve(box, 8080)
-    step = every - 1
+    step = stride - 1
     while dies(bare_host, step, "network", **NETWORK):
         bare_host.module("conductor_network", **NETWORK)
         assert settled(bare_host), step
         bare_host.module("conductor_network", container="web", state="absent")
         assert "cdtr-" not in bare_host.run("ip", "link").stdout
-        step += every
+        step += stride
     assert step > 20, "every effect was counted"
     assert reaches(bare_host.outside, HOST4, 80)
     assert reaches(bare_host.outside, HOST6, 80)

@@ -5,6 +5,7 @@ import subprocess
 import pytest
 from dying import dies, jobs_die
 from netbox import Inside, end_servers, is_refused, reaches, serve
+from strides import spread
 
 SLEEP = ["/bin/sleep", "infinity"]
 # db may be called by web on one port only; lone has a network and no peer.
@@ -37,12 +38,6 @@ while ready := select.select(list(sockets), [], [], 0.7)[0]:
             print(sockets.pop(raw))
 """
 ALL = ("web", "db", "lone")
-
-
-def spread(stride):
-    """Some of the steps in every run, and each of them in a long one."""
-    strides = [stride, pytest.param(1, marks=pytest.mark.long)]
-    return pytest.mark.parametrize("stride", strides, ids=["spread", "each"])
 
 
 def stack(host, state="started", **options):
