@@ -128,7 +128,7 @@ rc:
   returned: always
   type: int
 stdout:
-  description: Standard output.
+  description: Standard output. A byte that is not UTF-8 is replaced by U+FFFD, and a warning tells that.
   returned: not detached
   type: str
 stdout_lines:

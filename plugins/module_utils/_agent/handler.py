@@ -32,6 +32,7 @@ from .._container.exec.enter import Command, enter_and_start
 from .._container.exec.running import RunningContainer, running_container
 from .._container.spec.values import parse_user
 from .._engine.container_records import read_run_state
+from .._engine.decimal_number import decimal_number
 from .._engine.names import parse_name
 from .._engine.paths import ContainerPaths
 from .._engine.settings import Settings
@@ -84,9 +85,10 @@ def _peer(connection: socket.socket) -> tuple[int, int]:
 
 def _admit(arguments: list[str], connection: socket.socket) -> str:
     """Admit the user whose id is the only argument; return the answer. Raises InvalidInput."""
-    if len(arguments) != 1 or not arguments[0].isascii() or not arguments[0].isdigit():
+    uid = decimal_number(arguments[0], (1 << 32) - 1) if len(arguments) == 1 else None
+    if uid is None:
         raise InvalidInput("admit requires one numeric user id")
-    secret, path = admission.admit(int(arguments[0]), connection.getsockname(), accept_admitted_user, answer)
+    secret, path = admission.admit(uid, connection.getsockname(), accept_admitted_user, answer)
     return f"={secret.decode()} {path}"
 
 

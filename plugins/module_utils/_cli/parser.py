@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable
 from typing import NoReturn
 
+from .._engine.decimal_number import decimal_number
 from .arguments import containers, host, images, networks, stacks
 from .version import VERSION
 
@@ -77,9 +78,9 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
 
 def _columns() -> int:
     """Return the width of the terminal, as shutil.get_terminal_size()."""
-    text = os.environ.get("COLUMNS", "")
-    if text.isdigit() and int(text):
-        return int(text)
+    columns = decimal_number(os.environ.get("COLUMNS", ""), 1 << 16)
+    if columns:
+        return columns
     try:
         return os.get_terminal_size(1).columns or 80
     except OSError:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .._engine.convert_options import convert_options
+from .._engine.surrogates import HALF, find_surrogate
 from .._errors import InvalidInput, NotFound
 from .._stack.spec.compose.file import load_document, with_compose_document
 from .._stack.spec.compose.node import Path
@@ -32,6 +33,9 @@ def read_stack_file(path: str, name: str | None) -> tuple[dict[str, Any], list[s
     if text is None:
         raise NotFound(f"file {path} does not exist", "give the path of a Compose file or of a stack's options")
     document, place = _load(text, path)
+    wrong = find_surrogate(document)
+    if wrong is not None:
+        raise InvalidInput(f"{path}: {wrong} {HALF}", "correct the text")
     if not isinstance(document, Mapping):
         raise InvalidInput(f"{path}: not a mapping", "give a mapping with the key services or containers")
     given = document.get("name") if name is None else name

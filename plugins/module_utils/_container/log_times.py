@@ -20,7 +20,7 @@ from .console_log import log_size
 
 # Bytes, some thousand times. Then every second one of the older half goes.
 _LARGEST = 1 << 16
-_LINE = re.compile(r"(\d+\.\d) (\d+)")
+_LINE = re.compile(r"(\d{1,20}\.\d) (\d{1,20})")
 
 
 def record_size(paths: ContainerPaths, now: float) -> None:

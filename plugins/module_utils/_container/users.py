@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from .._engine.decimal_number import decimal_number
 from .._errors import InvalidInput
 from .._kernel.files.within_root import exists_inside, read_inside
 
@@ -112,7 +113,7 @@ def _table(roots: list[str], path: str, columns: int, ids: tuple[int, ...], ment
 
 def _is_id(text: str) -> bool:
     """Whether `text` is the id of a user or group. The largest 32-bit number means "unchanged" (setresuid(2))."""
-    return len(text) <= 10 and text.isascii() and text.isdigit() and int(text) < (1 << 32) - 1
+    return decimal_number(text, (1 << 32) - 1) is not None
 
 
 def _read(root: str, path: str) -> str | None:

@@ -46,6 +46,9 @@ class _Module(AnsibleModule):  # type: ignore[misc]  # it has no types
         self.params = without_secrets(params)
         try:
             super()._log_invocation()
+        except UnicodeEncodeError:
+            # run_use_case refuses such parameters, and says which.
+            pass
         finally:
             self.params = params
 

@@ -9,10 +9,11 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
-from .._errors import ConductorError, name_in_message, printable
+from .._errors import ConductorError, InvalidInput, name_in_message, printable
 from .container_records import require_one_container_dir
 from .engine import UseCase, check, perform
 from .settings import Settings
+from .surrogates import HALF, find_surrogate, without_surrogates
 
 
 def run_use_case(use_case: str, params: dict[str, Any], only_check: bool) -> dict[str, Any]:
@@ -25,6 +26,7 @@ def run_use_case(use_case: str, params: dict[str, Any], only_check: bool) -> dic
         importlib.import_module(f"{__package__.rpartition('.')[0]}.{module}"), name
     )
     try:
+        _refuse_surrogates(params)
         settings = Settings.load(params)
         require_one_container_dir(settings.container_dir)
         case = build(params, settings)
@@ -41,7 +43,23 @@ def run_use_case(use_case: str, params: dict[str, Any], only_check: bool) -> dic
         result["warnings"] = [escape_text(text) for text in result["warnings"]]
     if "diff" in result:
         result["diff"] = escape_diff(result["diff"])
-    return result
+    return _encodable(result)
+
+
+def _refuse_surrogates(params: dict[str, Any]) -> None:
+    found = find_surrogate(params)
+    if found is not None:
+        # Ansible would not accept the invocation in the result either.
+        raise InvalidInput(f"{found} {HALF}", "correct the text", invocation={})
+
+
+def _encodable(result: dict[str, Any]) -> dict[str, Any]:
+    """Return the result without surrogates, since Ansible would refuse all of it, and what the run did were lost."""
+    found = find_surrogate(result)
+    if found is None:
+        return result
+    told = f"{found}: bytes that are not UTF-8 are shown as \ufffd"
+    return {**without_surrogates(result), "warnings": [*result.get("warnings", ()), told]}
 
 
 def _check(case: UseCase[Any]) -> dict[str, Any]:

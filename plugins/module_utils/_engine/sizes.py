@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from .._errors import InvalidInput
+from .decimal_number import decimal_number
 
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
@@ -15,6 +16,7 @@ _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 def parse_size(value: object, option: str) -> int:
     """Return `value` in bytes: an integer with an optional unit k, m, g or t (powers of 1024). Raises InvalidInput."""
     match = re.fullmatch(r"(\d+)([kmgt]?)(?:i?b)?", str(value).strip().lower())
-    if match is None or int(match[1]) * _UNITS[match[2]] >= 1 << 63:
+    number = None if match is None else decimal_number(match[1], (1 << 63) // _UNITS[match[2]])
+    if match is None or number is None:
         raise InvalidInput(f"{option} {value!r} is not a size", "use bytes, or a number with k, m, g or t, like 512m")
-    return int(match[1]) * _UNITS[match[2]]
+    return number * _UNITS[match[2]]

@@ -212,6 +212,29 @@ def test_bad_input_is_one_clear_line_and_changes_nothing(host):
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.parametrize(
+    ("module", "options", "where"),
+    [
+        ("conductor_container", {**NEW, "env": {"A": "\ud800"}}, "env.A"),
+        ("conductor_container", {**NEW, "name": "\ud800"}, "name"),
+        ("conductor_copy", {"container": "old", "dest": "/tmp/a", "content": "\ud800"}, "content"),
+        (
+            "conductor_stack",
+            {"name": "new", "containers": {"web": {"command": ["\ud800"]}}},
+            "containers.web.command[0]",
+        ),
+        ("conductor_image_info", {"name": ["\ud800"]}, "name[0]"),
+    ],
+)
+def test_half_of_a_character_is_refused(bare_host, module, options, where):
+    """Ansible itself ends with a traceback where it logs such a parameter."""
+    before = take(bare_host)
+    for check in (True, False):
+        told = bare_host.module(module, **options, check=check, fails=True)["msg"]
+        assert told.endswith(f"{where} has half of a character (a surrogate such as \\ud800). Correct the text.")
+    assert difference(before, take(bare_host)) == []
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '{"colour": "red"}'])
 def test_a_damaged_settings_file_is_told(host, text):
     host.run("tee", "/etc/conductor/conductor.json", stdin=text)

@@ -24,7 +24,9 @@ VALUES = {
     "_errors",
     *(
         f"_engine.{name}"
-        for name in "action convert_options cpu_list id_range names option paths sizes typed_values".split()
+        for name in (
+            "action convert_options cpu_list decimal_number id_range names option paths sizes typed_values".split()
+        )
     ),
 }
 FILES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in sorted(ROOT.rglob("*.py"))}

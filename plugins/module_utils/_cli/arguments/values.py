@@ -10,6 +10,8 @@ import datetime
 import re
 import time
 
+from ..._engine.decimal_number import decimal_number
+
 
 def expose_value(text: str) -> str | dict[str, str]:
     """Return an entry of the option expose of conductor_network: a string, or a dictionary for KEY=VALUE,..."""
@@ -73,10 +75,10 @@ def since(text: str) -> float:
 
     A date without a time zone is one of the host's. Raises argparse.ArgumentTypeError.
     """
-    duration = re.fullmatch(r"(?=.)(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text)
+    duration = re.fullmatch(r"(?=.)(?:([0-9]{1,9})d)?(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,9})s)?", text)
     if duration:
         return time.time() - sum(int(n or 0) * unit for n, unit in zip(duration.groups(), (86400, 3600, 60, 1)))
-    if re.fullmatch(r"\d{9,11}(\.\d+)?", text):
+    if re.fullmatch(r"[0-9]{9,11}(\.[0-9]+)?", text):
         return float(text)
     try:
         # fromisoformat() of Python 3.9 does not know Z.
@@ -89,6 +91,7 @@ def since(text: str) -> float:
 
 def lines(text: str) -> int:
     """Return a number of lines."""
-    if text.isascii() and text.isdigit():
-        return int(text)
+    number = decimal_number(text, 1 << 63)
+    if number is not None:
+        return number
     raise argparse.ArgumentTypeError(f"{text!r} is not a number of lines")

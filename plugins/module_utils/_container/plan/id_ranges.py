@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from ..._engine.decimal_number import decimal_number
 from ..._engine.id_range import SIZE, IdRange
 from ..._errors import Conflict, HostNotCapable
 
@@ -116,5 +117,9 @@ def _of_others(view: IdsView) -> list[IdRange]:
 def _entries(text: str) -> list[tuple[str, IdRange]]:
     """Lines NAME:BASE:SIZE (subuid(5)); other lines are ignored, as by newuidmap(1)."""
     rows = [line.split(":") for line in text.splitlines()]
-    numbers = [row for row in rows if len(row) == 3 and row[1].isdigit() and row[2].strip().isdigit()]
-    return [(name, IdRange(int(base), int(size))) for name, base, size in numbers if int(size)]
+    numbers = [
+        (row[0], decimal_number(row[1], 1 << 32), decimal_number(row[2].strip(), 1 << 32))
+        for row in rows
+        if len(row) == 3
+    ]
+    return [(name, IdRange(base, size)) for name, base, size in numbers if base is not None and size]

@@ -8,16 +8,18 @@ from __future__ import annotations
 import re
 import signal
 
+from ..._engine.decimal_number import decimal_number
 from ..._errors import InvalidInput
 
 
 def parse_signal(value: object, option: str) -> int:
     """The number of a signal: 15, TERM, SIGTERM, SIGRTMIN+3. Raises InvalidInput."""
     text = str(value).strip().upper()
-    if text.isdigit() and 0 < int(text) <= signal.SIGRTMAX:
-        return int(text)
+    number = decimal_number(text, signal.SIGRTMAX + 1)
+    if number:
+        return number
     name = text if text.startswith("SIG") else f"SIG{text}"
-    realtime = re.fullmatch(r"SIGRTMIN(?:\+(\d{1,2}))?", name)
+    realtime = re.fullmatch(r"SIGRTMIN(?:\+([0-9]{1,2}))?", name)
     if realtime and signal.SIGRTMIN + int(realtime[1] or 0) <= signal.SIGRTMAX:
         return signal.SIGRTMIN + int(realtime[1] or 0)
     if name in signal.Signals.__members__:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ..._engine.decimal_number import decimal_number
 from ..._errors import InvalidInput
 
 # Names of getrlimit(2) without RLIMIT_. RLIMIT_LOCKS is left out: the kernel ignores it since 2.4.25.
@@ -74,9 +75,10 @@ def _number(text: str, value: object, option: str) -> int:
     if text in ("unlimited", "-1"):
         return UNLIMITED
     # RLIM_INFINITY is the largest 64-bit number; a larger number than 63 bits is a mistake.
-    if not text.isascii() or not text.isdigit() or int(text) >= 1 << 63:
+    number = decimal_number(text, 1 << 63)
+    if number is None:
         raise InvalidInput(f"{option}: {text!r} in {value!r} is not a limit", "write a whole number, or unlimited")
-    return int(text)
+    return number
 
 
 def _text(number: int) -> str:

@@ -30,6 +30,7 @@ _RESOLVERS = (
     ("int", r"[-+]?(?:0|[1-9][0-9]{0,17})", list("-+0123456789")),
     ("merge", "<<", ["<"]),
 )
+_FORMS = {tag: pattern for tag, pattern, _ in _RESOLVERS}
 
 
 def _yaml(file: str) -> tuple[Any, Any]:
@@ -101,6 +102,9 @@ class _Values:
 
     def _scalar(self, node: Any) -> Any:
         kind = node.tag.removeprefix(_PREFIX)
+        # A tag may be written out, as in `!!int x`.
+        if kind in _FORMS and not re.fullmatch(_FORMS[kind], node.value):
+            raise self._error(node, f"{node.value!r} is not of the type {kind} of its tag", "omit the tag")
         if kind == "null":
             return None
         if kind == "bool":
@@ -133,6 +137,9 @@ def load_document(text: str, file: str) -> tuple[Any, Callable[[Path], str]]:
         return None if root is None else values.of(root), values.place
     except RecursionError:
         raise InvalidInput(f"{file}:1: values are nested too deeply", "correct the file") from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise InvalidInput(f"{file}:{line}: invalid YAML: {error.reason}", "correct the file") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
