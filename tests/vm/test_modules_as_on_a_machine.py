@@ -21,7 +21,8 @@ EXPECTED = {
 
 MACHINECTL = [
     {"name": "packages", "ansible.builtin.apt": {"name": ["systemd-container", "acl"], "update_cache": True}},
-    {"name": "user", "ansible.builtin.user": {"name": "worker"}},
+    # With its id, since the machine has further users by now.
+    {"name": "user", "ansible.builtin.user": {"name": "worker", "uid": 2100}},
     {
         "name": "become",
         "ansible.builtin.shell": "id -un; echo $HOME; tty </dev/tty >/dev/null && echo a terminal",
