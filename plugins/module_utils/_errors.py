@@ -42,7 +42,8 @@ class ConductorError(Exception):
     def __str__(self) -> str:
         if not self.hint:
             return self.message
-        return f"{self.message}. {self.hint[0].upper()}{self.hint[1:]}."
+        # The message may have a whole error of another process at its end.
+        return f"{self.message.removesuffix('.')}. {self.hint[0].upper()}{self.hint[1:]}."
 
 
 class InvalidInput(ConductorError):

@@ -17,7 +17,7 @@ from .._engine.engine import Run, UseCase
 from .._engine.id_range import SIZE
 from .._engine.locks import container_lock, image_lock
 from .._engine.names import parse_name
-from .._engine.paths import ContainerPaths, ImagePaths
+from .._engine.paths import ContainerPaths, ImagePaths, is_absolute
 from .._engine.settings import Settings
 from .._errors import Conflict, Damaged, InvalidInput
 from .._image.facts import image_facts
@@ -310,7 +310,7 @@ def _parse_archive(params: dict) -> str:
         return ""
     if archive_path is None:
         raise InvalidInput("state=exported requires archive", "set archive to the path of the file to write")
-    if not archive_path.startswith("/"):
+    if not is_absolute(archive_path):
         raise InvalidInput(f"archive: {archive_path!r} is not an absolute path")
     if not archive_path.endswith(_SUFFIXES):
         raise InvalidInput(f"archive: {archive_path!r} has no known suffix", "use .tar, .tar.gz or .tar.zst")

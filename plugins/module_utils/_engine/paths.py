@@ -31,6 +31,11 @@ STAGING_PREFIX = "."
 BUILD_PREFIX = ".build-"
 
 
+def is_absolute(path: str) -> bool:
+    """Return whether `path` begins with / and has no NUL, for which Python raises ValueError."""
+    return path.startswith("/") and "\0" not in path
+
+
 @dataclass(frozen=True)
 class ImagePaths:
     """The files of one image."""

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -38,7 +37,7 @@ class Settings:
         values.update({name: params[name] for name in names if params.get(name) is not None})
         settings = cls(**values)
         for name in ("image_dir", "container_dir"):
-            if not os.path.isabs(getattr(settings, name)):
+            if not paths.is_absolute(getattr(settings, name)):
                 raise InvalidInput(f"{name} {getattr(settings, name)!r} is not an absolute path")
         for name, choices in _CHOICES.items():
             if getattr(settings, name) not in choices:

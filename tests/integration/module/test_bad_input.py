@@ -158,6 +158,11 @@ CASES = [
         "image nothing: cannot be exported because it does not",
     ),
     (IMAGE, {"name": "debian", "state": "absent"}, "used by old"),
+    (IMAGE, {"name": "new", "source": {"archive": "/a\0b"}}, "source: archive '/a\\x00b' is not an absolute path"),
+    (IMAGE, {"name": "debian", "state": "exported", "archive": "/a\0b.tar"}, "'/a\\x00b.tar' is not an absolute path"),
+    (IMAGE, {"name": "new", "suite": "trixie", "keyring": "/a\0b"}, "keyring: '/a\\x00b' is not an absolute path"),
+    (CONTAINER, {**NEW, "image_dir": "/a\0b"}, "image_dir '/a\\x00b' is not an absolute path"),
+    (CONTAINER, {**NEW, "container_dir": "/a\0b"}, "container_dir '/a\\x00b' is not an absolute path"),
     (EXEC, {"container": "nothing", "argv": ["true"]}, "container nothing does not exist"),
     (EXEC, {"container": "old", "argv": ["true"]}, "container old is not running"),
     (EXEC, {"container": "old"}, "no command is given"),
@@ -233,6 +238,18 @@ def test_half_of_a_character_is_refused(bare_host, module, options, where):
         told = bare_host.module(module, **options, check=check, fails=True)["msg"]
         assert told.endswith(f"{where} has half of a character (a surrogate such as \\ud800). Correct the text.")
     assert difference(before, take(bare_host)) == []
+
+
+def test_name_of_a_program_of_any_length_is_an_error(host):
+    """It is longer than a pipe takes at once. The first container starts the supervisor, the second one finds it."""
+    long = ["x" * 200_000]
+    tell = [
+        lambda name=name: host.module(CONTAINER, **{**NEW, "name": name, "command": long}, fails=True) for name in "ac"
+    ]
+    first = tell[0]()["msg"]
+    host.module(CONTAINER, **{**NEW, "name": "b", "command": ["/bin/sleep", "infinity"]})
+    for told in (first, tell[1]()["msg"], host.module(EXEC, container="b", argv=long, fails=True)["msg"]):
+        assert "File name too long. Give a program" in told and len(told) < 1500 and ".." not in told.replace("...", "")
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"colour": "red"}'])

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from ..._engine.action import Action, Plan
 from ..._engine.bundle import current, digest, is_pinned, path_of, pin, unpin
 from ..._engine.engine import Run, UseCase
+from ..._engine.paths import is_absolute
 from ..._engine.settings import Settings
 from ..._errors import InvalidInput
 from ..._kernel.files.atomic_write import sync_directory, write_atomic
@@ -52,7 +53,7 @@ class CommandCase(UseCase["dict[str, File | None]"]):
         self.paths = {option: params[option] for option in contents}
         self.contents = {params[option]: content for option, content in contents.items()}
         for option, path in self.paths.items():
-            if not os.path.isabs(path):
+            if not is_absolute(path):
                 raise InvalidInput(f"{option} {path!r} is not an absolute path")
 
     def locks(self) -> Iterable[Lock]:

@@ -11,6 +11,7 @@ from typing import Any, Union
 
 from ..._engine.id_range import SIZE
 from ..._engine.names import parse_name
+from ..._engine.paths import is_absolute
 from ..._engine.typed_values import find_problem, integer, list_of, map_of, nullable, object_with, text
 from ..._errors import Damaged, InvalidInput
 
@@ -153,7 +154,7 @@ def parse_recipe(params: dict[str, Any]) -> Recipe:
         )
     if "mirror" in given:
         given["mirror"] = _mirror(given["mirror"])
-    if "keyring" in given and not given["keyring"].startswith("/"):
+    if "keyring" in given and not is_absolute(given["keyring"]):
         raise InvalidInput(f"keyring: {given['keyring']!r} is not an absolute path")
     if "commands" in given:
         given["commands"] = tuple(_command(command) for command in given["commands"])
@@ -204,7 +205,7 @@ def _source(given: dict[str, Any]) -> Source:
             )
     if kind != "archive":
         parse_name(value, f"source: {kind}")
-    elif not value.startswith("/"):
+    elif not is_absolute(value):
         raise InvalidInput(f"source: archive {value!r} is not an absolute path")
     return Source(**{kind: value}, **digests)
 
