@@ -145,7 +145,7 @@ stderr_truncated:
   returned: not detached
   type: bool
 stderr:
-  description: Standard error.
+  description: Standard error. As for RV(stdout).
   returned: not detached
   type: str
 stderr_lines:

@@ -26,7 +26,8 @@ from .._kernel import syscalls, user_namespace
 from .._kernel.cgroup import CgroupEntry
 from .._kernel.descriptors import close_other_descriptors
 from .._kernel.rlimits import Limits, set_oom_score
-from .exec.privileges import Confinement, become_and_exec, error_line
+from .error_line import error_line
+from .exec.privileges import Confinement, become_and_exec
 from .limits import raise_limits
 from .mounts import mount_all
 from .propagation import close_propagating, open_propagating

@@ -4,7 +4,7 @@ import errno
 import select
 
 import pytest
-from ansible_collections.conductor.containers.plugins.module_utils._container.exec.privileges import error_line
+from ansible_collections.conductor.containers.plugins.module_utils._container.error_line import error_line
 from ansible_collections.conductor.containers.plugins.module_utils._errors import EffectFailed
 
 

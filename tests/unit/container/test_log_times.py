@@ -19,6 +19,7 @@ TIMES = "10.0 0\n12.0 5\n20.0 9\n"
         (TIMES, 99.0, 12, 9),
         ("", 5.0, 12, 0),
         ("damaged\n12.0 5\n13", 12.0, 12, 5),
+        (f"1.0 {'9' * 5000}\n12.0 5\n", 12.0, 12, 5),
         # Truncated, and the size since then recorded or not.
         (f"{TIMES}30.0 2\n", 20.0, 4, 0),
         (f"{TIMES}30.0 2\n", 30.0, 4, 2),

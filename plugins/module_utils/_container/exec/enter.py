@@ -19,8 +19,9 @@ from ..._kernel.cgroup import Cgroup
 from ..._kernel.descriptors import close_other_descriptors
 from ..._kernel.processes import ProcessId
 from ..._kernel.rlimits import Limits, set_oom_score
+from ..error_line import error_line
 from ..limits import raise_limits
-from .privileges import Confinement, become_and_exec, error_line
+from .privileges import Confinement, become_and_exec
 
 # Entered by the parent of the command, the mount namespace last, since /proc must be the host's until then.
 _NAMESPACES = ("ipc", "uts", "net", "pid", "mnt")

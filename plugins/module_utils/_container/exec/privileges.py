@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..._errors import ConductorError, EffectFailed, printable
+from ..._errors import EffectFailed
 from ..._kernel import syscalls
 from ..._kernel.execute import execute, to_bytes
 from ..._kernel.rlimits import Limits, set_limits
@@ -23,8 +23,6 @@ from ..spec.container import ContainerSpec
 from ..spec.ulimits import Ulimit
 from ..users import resolve_groups, resolve_user, system_environment
 
-# Characters of an error, each at most 4 bytes.
-_LONGEST_ERROR = 1000
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -150,24 +148,3 @@ def drop_bounding(keep: frozenset[str]) -> None:
         except OSError:
             # EINVAL: the running kernel has no capability of this number.
             return
-
-
-def error_line(error: BaseException) -> bytes:
-    """An error as one line, to be sent through a pipe. Never fails, and imports nothing.
-
-    It is cut to what a pipe takes at once (PIPE_BUF, 4096 bytes, pipe(7)), so that a reader that is not there yet, or
-    reads once, blocks nobody: a name of a program that does not exist may have any length.
-    """
-    text = f"{type(error).__name__}: {error}"
-    if isinstance(error, ConductorError):
-        text = str(error)
-    elif isinstance(error, OSError):
-        path = error.filename
-        # Decoded as UTF-8, since repr() of bytes would escape umlauts and the like.
-        path = path.decode("utf-8", "backslashreplace") if isinstance(path, bytes) else path
-        text = f"{error.strerror}{f' ({path})' if path else ''}"
-    text = printable(text)
-    if len(text) > _LONGEST_ERROR:
-        # The remedy is at the end.
-        text = f"{text[: _LONGEST_ERROR // 2]}...{text[-_LONGEST_ERROR // 2 :]}"
-    return text.encode()

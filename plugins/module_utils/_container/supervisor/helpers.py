@@ -46,7 +46,7 @@ def fork_helper(body: Callable[[], None], keep: tuple[int, ...] = ()) -> Helper:
                 detach({writer, *keep})
                 body()
         except BaseException as error:
-            from ..exec.privileges import error_line
+            from ..error_line import error_line
 
             os.write(writer, error_line(error))
         finally:

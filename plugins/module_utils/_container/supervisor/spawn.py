@@ -16,7 +16,7 @@ from ..._errors import EffectFailed
 from ..._kernel.flock import locked
 from ..._kernel.syscalls import new_session_keyring
 from ..cgroup_paths import supervisor_cgroup
-from ..exec.privileges import error_line
+from ..error_line import error_line
 from .program import block_signals, detach, exec_supervisor
 from .requests import is_listening, listen
 
