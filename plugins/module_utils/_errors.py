@@ -13,7 +13,8 @@ def printable(text: str, keep: str = "") -> str:
 
     Escapes include line ends, bytes that are not text (surrogates) and characters that change the text direction.
     """
-    return "".join(c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in text)
+    # Not by a codec: Python would import it, in a process that has entered a container from a file of the container.
+    return "".join(c if c.isprintable() or c in keep else ascii(c)[1:-1] for c in text)
 
 
 def one_line(data: bytes | str, most: int = 1000) -> str:
