@@ -6,13 +6,19 @@ with it. Prints one line of JSON when the machine is ready and ends when its sta
     internet 192.0.2.1 -- wan0 [ the host ] lan0 -- 198.51.100.2 outside
 """
 
+import array
+import contextlib
 import ctypes
+import fcntl
 import json
 import os
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
@@ -38,18 +44,19 @@ def cgroups(group: str) -> None:
         (directory / "cgroup.procs").write_text("0")
     if libc.unshare(CLONE_NEWCGROUP):
         raise OSError(ctypes.get_errno(), "unshare cgroup")
-    sh("umount --recursive /sys; mount -t sysfs sysfs /sys")
+    mounting = ["umount --recursive /sys", "mount -t sysfs sysfs /sys"]
     known = {"cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids", "net_cls", "net_prio",
              "perf_event", "hugetlb", "rdma", "misc"}  # fmt: skip
     if v1:
-        sh("mount -t tmpfs tmpfs /sys/fs/cgroup")
+        mounting.append("mount -t tmpfs tmpfs /sys/fs/cgroup")
     for hierarchy, options in v1.items():
-        os.makedirs(hierarchy, exist_ok=True)
         wanted = [o for o in options.split(",") if o in known or o.startswith("name=")]
-        sh(f"mount -t cgroup -o {','.join(wanted)}{',none' if 'name=' in options else ''} cgroup {hierarchy}")
+        none = ",none" if "name=" in options else ""
+        mounting += [f"mkdir -p {hierarchy}", f"mount -t cgroup -o {','.join(wanted)}{none} cgroup {hierarchy}"]
     for hierarchy in v2:
-        os.makedirs(hierarchy, exist_ok=True)
-        sh(f"mount -t cgroup2 cgroup2 {hierarchy}")
+        mounting += [f"mkdir -p {hierarchy}", f"mount -t cgroup2 cgroup2 {hierarchy}"]
+    sh("\n".join(mounting))
+    for hierarchy in v2:
         os.makedirs(f"{hierarchy}/anchor", exist_ok=True)
         Path(hierarchy, "anchor", "cgroup.procs").write_text("0")
         for controller in Path(hierarchy, "cgroup.controllers").read_text().split():
@@ -102,6 +109,22 @@ def files(size: str) -> None:
     Path("/root/.bashrc").unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def network_namespace(pid: int):
+    """This process, and what it starts, in the network namespace of process `pid`."""
+    with open("/proc/self/ns/net", "rb") as own, open(f"/proc/{pid}/ns/net", "rb") as other:
+        enter(other)
+        try:
+            yield
+        finally:
+            enter(own)
+
+
+def enter(namespace) -> None:
+    if libc.setns(namespace.fileno(), CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), "setns")
+
+
 def peer() -> int:
     """A further network namespace, held by a sleeping child; its pid."""
     ready, tell = os.pipe()
@@ -116,57 +139,81 @@ def peer() -> int:
     return pid
 
 
-# ETHTOOL_STXCSUM off, for those of the interfaces that are there (linux/ethtool.h).
-CHECKSUMS = """
-import array, fcntl, socket, struct, sys
-value = array.array("I", [0x17, 0])
-with socket.socket() as any_socket:
-    for name in sys.argv[1:]:
-        if name in (found for _index, found in socket.if_nameindex()):
-            fcntl.ioctl(any_socket, 0x8946, struct.pack("16sP", name.encode(), value.buffer_info()[0]) + bytes(16))
+HOST = """
+link set lo up
+link set wan0 up
+link set lan0 up
+addr add 192.0.2.10/24 dev wan0
+addr add 2001:db8:1::10/64 dev wan0 nodad
+addr add 198.51.100.1/24 dev lan0
+addr add 2001:db8:2::1/64 dev lan0 nodad
+route add default via 192.0.2.1
+route add default via 2001:db8:1::1
+"""
+INTERNET = """
+link set lo up
+link set eth0 up
+addr add 203.0.113.1/32 dev lo
+addr add 2001:db8:ffff::1/128 dev lo nodad
+addr add 192.0.2.1/24 dev eth0
+addr add 2001:db8:1::1/64 dev eth0 nodad
+route add default via 192.0.2.10
+route add default via 2001:db8:1::10
+"""
+OUTSIDE = """
+link set lo up
+link set eth0 up
+addr add 198.51.100.2/24 dev eth0
+addr add 2001:db8:2::2/64 dev eth0 nodad
+route add default via 198.51.100.1
+route add default via 2001:db8:2::1
+"""
+# Bystanders: other programs' things that must stay as they are.
+BYSTANDER = """
+add table inet bystander
+add chain inet bystander forward { type filter hook forward priority 10; policy accept; }
+add rule inet bystander forward ip saddr 203.0.113.99 counter drop
 """
 
 
 def network() -> dict:
     internet, outside = peer(), peer()
-    sh(f"""
-# A new network namespace begins with the machine's own settings, which a build beside this may just have changed.
-for net in /proc/self/ns/net /proc/{internet}/ns/net /proc/{outside}/ns/net; do
-  nsenter --net=$net sh -c 'for f in ipv4/ip_forward ipv6/conf/all/forwarding; do echo 0 > /proc/sys/net/$f; done'
-done
-ip link set lo up
-ip link add wan0 type veth peer name eth0 netns {internet}
-ip link add lan0 type veth peer name eth0 netns {outside}
-ip addr add 192.0.2.10/24 dev wan0; ip -6 addr add 2001:db8:1::10/64 dev wan0 nodad
-ip addr add 198.51.100.1/24 dev lan0; ip -6 addr add 2001:db8:2::1/64 dev lan0 nodad
-ip link set wan0 up; ip link set lan0 up
-ip route add default via 192.0.2.1; ip -6 route add default via 2001:db8:1::1
-I="nsenter --net=/proc/{internet}/ns/net"
-$I ip link set lo up; $I ip link set eth0 up
-$I ip addr add 203.0.113.1/32 dev lo; $I ip -6 addr add 2001:db8:ffff::1/128 dev lo nodad
-$I ip addr add 192.0.2.1/24 dev eth0; $I ip -6 addr add 2001:db8:1::1/64 dev eth0 nodad
-$I ip route add default via 192.0.2.10; $I ip -6 route add default via 2001:db8:1::10
-O="nsenter --net=/proc/{outside}/ns/net"
-$O ip link set lo up; $O ip link set eth0 up
-$O ip addr add 198.51.100.2/24 dev eth0; $O ip -6 addr add 2001:db8:2::2/64 dev eth0 nodad
-$O ip route add default via 198.51.100.1; $O ip -6 route add default via 2001:db8:2::1
-# As real networks do, and links of the kernel's own do not: checksums are made, and looked at by who receives them.
-for net in self {internet} {outside}; do
-  nsenter --net=/proc/$net/ns/net {sys.executable} -c '{CHECKSUMS}' eth0 wan0 lan0
-done
-# The kernel takes its time to say that there is a carrier, and that is part of how a host looks.
-for link in wan0 lan0; do
-  tries=0
-  until grep -qx up /sys/class/net/$link/operstate || [ $tries = 1000 ]; do sleep 0.01; tries=$((tries + 1)); done
-done
-# Bystanders: other programs' things that must stay as they are.
-ip netns add bystander
-nft add table inet bystander
-nft add chain inet bystander forward '{{ type filter hook forward priority 10; policy accept; }}'
-nft add rule inet bystander forward ip saddr 203.0.113.99 counter drop
-ip link add bystander0 type veth peer name bystander1
-""")
+    links = f"""
+link add wan0 type veth peer name eth0 netns {internet}
+link add lan0 type veth peer name eth0 netns {outside}
+"""
+    for pid, lines in ((os.getpid(), links + HOST), (internet, INTERNET), (outside, OUTSIDE)):
+        with network_namespace(pid):
+            # It begins with the machine's own settings, which a build beside this may just have changed.
+            for name in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
+                Path("/proc/sys/net", name).write_text("0")
+            subprocess.run(["ip", "-batch", "-"], input=lines, text=True, check=True)
+            make_checksums()
+    for name in ("wan0", "lan0"):
+        wait_for_carrier(name)
+    sh("ip netns add bystander; ip link add bystander0 type veth peer name bystander1")
+    subprocess.run(["nft", "-f", "-"], input=BYSTANDER, text=True, check=True)
     return {"internet": internet, "outside": outside}
+
+
+def make_checksums() -> None:
+    """As real networks do, and links of the kernel's own do not: checksums are made, and looked at by who receives.
+
+    ETHTOOL_STXCSUM off, for the interfaces that are there (linux/ethtool.h, linux/sockios.h).
+    """
+    value = array.array("I", [0x17, 0])
+    with socket.socket() as any_socket:
+        for _index, name in socket.if_nameindex():
+            if name in ("eth0", "wan0", "lan0"):
+                fcntl.ioctl(any_socket, 0x8946, struct.pack("16sP", name.encode(), value.buffer_info()[0]) + bytes(16))
+
+
+def wait_for_carrier(link: str) -> None:
+    """The kernel takes its time to say that there is a carrier, and that is part of how a host looks."""
+    for _ in range(1000):
+        if Path(f"/sys/class/net/{link}/operstate").read_text() == "up\n":
+            return
+        time.sleep(0.01)
 
 
 def main() -> None:
@@ -176,7 +223,7 @@ def main() -> None:
     cgroups(group)
     root()
     files(size)
-    sh("hostname testhost")
+    socket.sethostname("testhost")
     peers = network()
     print(json.dumps(peers), flush=True)
     # Orphans come to us, as they do to any pid 1: let the kernel reap them.

@@ -21,11 +21,13 @@ COMMANDS = {
     "cgroup": "find /sys/fs/cgroup -type d",
     "file": "find /var/lib/conductor /run -xdev -path '/run/changed/*/work' -prune -o -path '*/rootfs/*' -prune "
     "-o -print",
-    "sysctl": "sysctl -a 2>/dev/null | grep -E '^net\\.ipv[46]\\.(ip_forward|conf\\.(all|default|wan0|lan0)\\.)' "
+    "sysctl": "grep -s '' /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv[46]/conf/all/* "
+    "/proc/sys/net/ipv[46]/conf/default/* /proc/sys/net/ipv[46]/conf/wan0/* /proc/sys/net/ipv[46]/conf/lan0/* "
     "| grep -vE 'stable_secret|mtu'",
     "etc": "sha256sum /etc/resolv.conf /etc/hosts /etc/hostname",
     "subids": "cat /etc/subuid /etc/subgid",
 }
+HEADER = "=== "
 # Ours, and right to stay on a host that has no containers: directories, the bundle by its hash, the bare table.
 EXPECTED = re.compile(
     r"^file: /run/conductor(/locks|/containers|/stacks|/entry(/[0-9a-f]+(\.lock|-\d+)?)?|/admitted(/[0-9a-f]+-\d+)?)?$"
@@ -51,10 +53,14 @@ EXPECTED = re.compile(
 
 def take(host: Host) -> list[str]:
     """The host's mounts, namespaces, links, rules, processes, cgroups, files and sysctls."""
-    lines = []
-    for kind, command in COMMANDS.items():
-        output = host.run("sh", "-c", command, check=False).stdout
-        lines += [f"{kind}: {line}" for line in output.splitlines() if line.strip()]
+    # One shell for all: each test looks at its host twice.
+    script = "; ".join(f"echo '{HEADER}{kind}'; {command}" for kind, command in COMMANDS.items())
+    lines, kind = [], ""
+    for line in host.run("sh", "-c", script, check=False).stdout.splitlines():
+        if line.startswith(HEADER):
+            kind = line.removeprefix(HEADER)
+        elif line.strip():
+            lines.append(f"{kind}: {line}")
     return lines
 
 

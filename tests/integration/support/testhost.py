@@ -62,7 +62,13 @@ def module_environment() -> dict:
         temporary = only / f".ansible-{secrets.token_hex(4)}"
         temporary.symlink_to(source)
         temporary.rename(link)
-    return {"PYTHONPATH": f"{ROOT}/.venv/collections:{only}", "PYTHONDONTWRITEBYTECODE": "1", "LC_ALL": "C.UTF-8"}
+    return {
+        "PYTHONPATH": f"{ROOT}/.venv/collections:{only}",
+        # Without it each module compiles all of its files: a third of its time.
+        "PYTHONPYCACHEPREFIX": f"{ROOT}/.cache/bytecode",
+        "PYTHONDONTWRITEBYTECODE": "",
+        "LC_ALL": "C.UTF-8",
+    }
 
 
 class Host(Node):
@@ -72,7 +78,7 @@ class Host(Node):
         self.group = f"conductor-test-{os.getpid()}-{secrets.token_hex(4)}"
         unshare = ["unshare", "--mount", "--net", "--pid", "--uts", "--ipc", "--fork", "--kill-child"]
         self._process = subprocess.Popen(
-            [*unshare, sys.executable, str(SUPPORT / "anchor.py"), self.group, size],
+            [*unshare, sys.executable, "-I", "-S", str(SUPPORT / "anchor.py"), self.group, size],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         line = self._process.stdout.readline()
