@@ -159,8 +159,6 @@ class Soak:
             self.must(self.workers[0].module("conductor_container", name=name, state="absent"), f"{name} absent")
 
     def close(self) -> None:
-        for worker in self.workers:
-            worker.close()
         self.log.close()
 
 

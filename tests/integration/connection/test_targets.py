@@ -150,10 +150,11 @@ def test_arguments_and_data_of_any_kind_arrive_as_they_are(box_by):
     )
 
 
-def test_200_megabytes_in_and_out_are_the_same_bytes(host, box_by, tmp_path):
+@pytest.mark.parametrize("megabytes", [20, pytest.param(200, marks=pytest.mark.long)])
+def test_a_large_file_in_and_out_has_the_same_bytes(host, box_by, tmp_path, megabytes):
     big = tmp_path / "big"
     with open(big, "wb") as file:
-        for _ in range(50):
+        for _ in range(megabytes // 4):
             file.write(os.urandom(4 << 20))
     box_by.playbook(f"""
 - ansible.builtin.copy: {{src: {big}, dest: /root/big, mode: "0600"}}

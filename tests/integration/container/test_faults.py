@@ -54,7 +54,6 @@ def test_a_command_that_meets_the_end_of_its_container_is_told_so(host):
         kill.wait()
         said.add(result.get("msg", "done"))
         until(lambda pid=pid: host.run("test", "-e", f"/proc/{pid}", check=False).returncode, "it has ended")
-    modules.close()
     assert said <= {
         "done",
         "container web: non-zero return code",

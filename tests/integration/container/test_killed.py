@@ -18,7 +18,7 @@ def processes(host):
     return host.run("pgrep", "-fc", "^/bin/sleep infinity", check=False).stdout.strip()
 
 
-@spread(7)
+@spread(13)
 @pytest.mark.parametrize("network", [False, True], ids=["alone", "with-network"])
 def test_a_start_converges_after_death_at_any_step(host, network, stride):
     step = 0
@@ -65,7 +65,7 @@ def test_a_removal_converges_after_death_at_any_step(host, stride):
     assert step > 10
 
 
-@spread(7)
+@spread(13)
 @pytest.mark.parametrize(
     "changed", [{"env": {"A": "1"}, "restart": True}, {"userns": "host", "recreate": True}], ids=str
 )
@@ -83,7 +83,8 @@ def test_a_change_of_a_running_container_converges_after_death_at_any_step(host,
     assert step > 15
 
 
-def test_start_cancels_a_stop_that_died_at_any_step(host):
+@spread(2)
+def test_start_cancels_a_stop_that_died_at_any_step(host, stride):
     """The stored state says stopped while it runs, which would disable its restart policy."""
     wish = {**WEB, "restart_policy": "always"}
     host.module("conductor_container", **wish)
@@ -96,5 +97,5 @@ def test_start_cancels_a_stop_that_died_at_any_step(host):
         assert not host.module("conductor_container", **wish)["changed"], step
         wanted = json.loads(host.run("cat", "/var/lib/conductor/containers/web/container.json").stdout)["wanted"]
         assert (wanted, done["container"]["state"]) == ("running", "running"), step
-        step += 1
+        step += stride
     assert step > 5 and taken_back, "it died between writing it down and ending the process"

@@ -152,7 +152,8 @@ def test_a_stop_while_the_supervisor_stops_it_is_a_stop(host):
     pid = supervisor_pid(host)
     host.run("kill", str(pid))
     stopped = container(host, STUBBORN, stop_timeout=2, state="stopped")
-    assert (stopped["state"], stopped["exit_code"]) == ("stopped", 137) and not is_alive(host, pid)
+    assert (stopped["state"], stopped["exit_code"]) == ("stopped", 137)
+    until(lambda: not is_alive(host, pid), "the supervisor ends")
 
 
 def test_supervisor_leaves_the_scope_of_the_session(host):

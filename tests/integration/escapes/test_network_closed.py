@@ -117,7 +117,8 @@ def test_flushed_ruleset_closes_all_access(field):
     [
         ("absent", 1),
         ("rewrite", 1),
-        ("present", 1),
+        ("present", 4),
+        pytest.param("present", 1, marks=pytest.mark.long),
         ("readdress", 7),
         pytest.param("readdress", 1, marks=pytest.mark.long),
     ],

@@ -6,6 +6,7 @@ import pytest
 from crossfire import OPTIONS, SNIFFER, Process
 from dying import dies
 from netbox import HOST4, HOST6, INTERNET4, INTERNET6, OUTSIDE4, OUTSIDE6, Box, is_refused, reaches, serve
+from strides import spread
 
 FORWARDING = ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding")
 SETTINGS = "sysctl -a 2>/dev/null | grep -E '^net.ipv[46].(ip_forward|conf.*(forwarding|redirects))' | grep -v cdtr"
@@ -101,8 +102,9 @@ def test_table_and_routing_rules_each_block_forwarding_alone(lans, gone):
     assert lans.arrived() == []
 
 
+@spread(3)
 @pytest.mark.parametrize("state", ["present", "absent"])
-def test_killed_run_forwards_nothing(lans, state):
+def test_killed_run_forwards_nothing(lans, state, stride):
     box = Box(lans.host, "evil")
     step = 0
     while True:
@@ -113,7 +115,7 @@ def test_killed_run_forwards_nothing(lans, state):
         if not dies(lans.host, step, "network", **{**OPTIONS, "state": state}):
             break
         assert lans.arrived() == [], step
-        step += 1
+        step += stride
     assert step > 4
     assert lans.arrived() == []
     box.network(state="absent")

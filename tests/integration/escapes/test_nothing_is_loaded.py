@@ -69,6 +69,9 @@ def pythons():
 
 
 PYTHONS = pythons()
+VERSIONS = sorted(PYTHONS, key=lambda version: int(version.split(".")[1]))
+# The oldest and the newest in every run, the others in a long one.
+TRIED = [pytest.param(one, marks=() if one in (VERSIONS[0], VERSIONS[-1]) else pytest.mark.long) for one in VERSIONS]
 
 
 @functools.cache
@@ -94,7 +97,7 @@ def assert_nothing_is_loaded(host, way):
     assert loaded == [], way
 
 
-@pytest.fixture(params=list(PYTHONS))
+@pytest.fixture(params=TRIED)
 def trapped(command, request):
     """The host with the host command, and its container box with traps for the interpreter `python`."""
     host = command.host

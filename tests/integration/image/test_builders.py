@@ -20,7 +20,7 @@ LOOK = (
 COMMANDS = [LOOK, ["touch", "/a file; with spaces"]]
 
 
-@pytest.mark.parametrize("builder", ["debootstrap", "mmdebstrap"])
+@pytest.mark.parametrize("builder", [pytest.param("debootstrap", marks=pytest.mark.long), "mmdebstrap"])
 def test_each_builder_builds_an_updated_debian_without_machine_identity(builder):
     """One test, for a build takes long."""
     directory = ROOT / ".cache" / f"built-{builder}-{os.getpid()}"

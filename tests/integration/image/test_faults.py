@@ -182,11 +182,12 @@ def test_a_second_build_waits_for_the_first_and_finds_it_done(bare_host):
     source = make_runnable_archive(bare_host)
     wanted = {"source": source, "commands": ["while [ ! -e /go ]; do sleep 0.05; done"]}
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(image, bare_host, **wanted)
+        # Each has a Python of its own, by which it is found.
+        first = pool.submit(image, bare_host, python=PYTHON, **wanted)
         until(lambda: pids(bare_host, "sh -ec while"), "the first is building")
         # With what the module has forked to run the command.
         building = len(pids(bare_host, f"{PYTHON} -m {MODULE}"))
-        second = pool.submit(image, bare_host, **wanted)
+        second = pool.submit(image, bare_host, python=PYTHON, **wanted)
         until(lambda: len(pids(bare_host, f"{PYTHON} -m {MODULE}")) > building, "the second has begun")
         busy = image(bare_host, **wanted, lock_timeout=0.1, fails=True)
         assert "image-small is locked by process" in busy["msg"]

@@ -82,7 +82,7 @@ PLAYBOOK = """
 """
 
 
-@pytest.mark.parametrize("way", ["local", "ssh"])
+@pytest.mark.parametrize("way", [pytest.param("local", marks=pytest.mark.long), "ssh"])
 def test_modules_that_need_a_machine(bare_host, tmp_path, way):
     host = bare_host
     image_cache.mount_image(host, image_cache.test_image(image_cache.MACHINE_RECIPE))

@@ -211,7 +211,6 @@ def test_bad_input_is_one_clear_line_and_changes_nothing(host):
                 wrong.append(f"{module} {options} check={check}: {str(result)[:300]}")
             elif message not in told or "Traceback" in told or "\n" in told.strip():
                 wrong.append(f"{module} {options} check={check}: {told}")
-    warm.close()
     wrong += difference(before, take(host))
     host.run("rm", "-r", "/run/out", "/run/dir.tar")
     assert not wrong, "\n".join(wrong)

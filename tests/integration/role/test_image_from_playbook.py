@@ -197,7 +197,12 @@ ELSEWHERE = {
 }
 
 
-MARKS = {how: pytest.mark.core for how in ("keyword", "extra variable")}
+MARKS = {
+    "extra variable": pytest.mark.core,
+    "keyword": pytest.mark.core,
+    "play variable": pytest.mark.long,
+    "role variable": pytest.mark.long,
+}
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Modules that die: `dies` runs a use case that kills itself (SIGKILL) right before its n-th effect on the host.
 
-As a program, on the host: dying.py N image|container|network|peer|stack OPTIONS(JSON). Prints "survived" where there
-were fewer effects. Children that it forks (a supervisor, a first process) go on: what becomes of them is theirs.
+`main`, on the host: N, one of image container network peer stack, OPTIONS(JSON). Prints "survived" where there were
+fewer effects. Children that it forks (a supervisor, a first process) go on: what becomes of them is theirs.
 With JOBS as the last argument, each job of the run (a child) kills itself right before its own N-th effect instead, and
 the run prints "failed" where it reports that.
 """
@@ -9,7 +9,6 @@ the run prints "failed" where it reports that.
 import json
 import os
 import signal
-import sys
 
 from seams import find, replace
 
@@ -72,9 +71,9 @@ DEFAULTS = {
 
 
 def run(host, *arguments):
-    from testhost import PYTHON, module_environment
+    import warm_modules
 
-    return host.run(PYTHON, __file__, *arguments, env=module_environment(), check=False)
+    return warm_modules.run(host, "dying", {"arguments": arguments})
 
 
 def jobs_die(host, step, case, **options):
@@ -142,7 +141,3 @@ def main(step, case, options, of="MAIN"):
         print("failed:", error)
     else:
         print("survived")
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import warm_modules
+
 ROOT = Path(__file__).parents[3]
 SUPPORT = Path(__file__).parent
 # The interpreter of the "managed host": script/test runs the suite with the distribution's and with the .venv's.
@@ -129,17 +131,20 @@ class Host(Node):
                 remove_cgroup(Path(target, self.group))
 
     def module(
-        self, module: str, /, *, check: bool = False, fails: bool = False, python: str = PYTHON, **params
+        self, module: str, /, *, check: bool = False, fails: bool = False, python: str | None = None, **params
     ) -> dict:
-        """Run `module` as Ansible would, with `params`; its result.
+        """Run `module` as Ansible would, with `params`; its result. With `python`, in a Python that starts for it.
 
         Raises ModuleFailed where it failed, unless `fails` says that it must.
         """
-        arguments = {"ANSIBLE_MODULE_ARGS": {**params, "_ansible_check_mode": check, "_ansible_diff": True}}
-        done = self.run(
-            python, "-m", f"ansible_collections.conductor.containers.plugins.modules.{module}",
-            stdin=json.dumps(arguments), env=module_environment(), check=False,
-        )  # fmt: skip
+        arguments = {**params, "_ansible_check_mode": check, "_ansible_diff": True}
+        if python:
+            done = self.run(
+                python, "-m", f"ansible_collections.conductor.containers.plugins.modules.{module}",
+                stdin=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}), env=module_environment(), check=False,
+            )  # fmt: skip
+        else:
+            done = warm_modules.run(self, "module", {"module": module, "arguments": arguments, "clock": 0})
         try:
             result = json.loads(done.stdout)
         except ValueError:

@@ -89,7 +89,9 @@ def swap_archive(original, rename):
         if rename:
             os.rename("/run/evil.tar", "/run/small.tar")
         else:
-            shutil.copyfile("/run/evil.tar", "/run/small.tar")
+            # Written over, and never empty: who reads just then would find an archive without an end.
+            with open("/run/small.tar", "r+b") as small, open("/run/evil.tar", "rb") as evil:
+                small.write(evil.read())
         return original(*arguments, **options)
 
     return run_logged
