@@ -3,7 +3,6 @@
 import copy
 
 from ansible_collections.conductor.containers.plugins.module_utils._container.kernel_files import MASKED, READ_ONLY
-from testhost import PYTHON
 
 WEB = {"name": "web", "image": "debian", "command": ["/bin/sleep", "infinity"]}
 
@@ -34,11 +33,11 @@ def test_descriptors_of_who_runs_the_module_are_not_open_inside(host):
     """A directory of the host's among them would be a way out (CVE-2024-21626)."""
     caller = copy.copy(host)
     caller.enter = [*host.enter, "sh", "-c", 'exec 5</ 7</etc/passwd 9>>/run/leak; exec "$@"', "sh"]
-    caller.module("conductor_container", python=PYTHON, **WEB)
+    caller.module("conductor_container", **WEB)
     assert inside(caller, "ls /proc/1/fd").split() == ["0", "1", "2"]
-    own = caller.module("conductor_exec", python=PYTHON, container="web", argv=["/bin/ls", "/proc/self/fd"])
+    own = caller.module("conductor_exec", container="web", argv=["/bin/ls", "/proc/self/fd"])
     assert own["stdout"].split() == ["0", "1", "2", "3"], "3 is that of ls itself"
-    caller.module("conductor_exec", python=PYTHON, container="web", argv=["/bin/sleep", "1001"], detach=True)
+    caller.module("conductor_exec", container="web", argv=["/bin/sleep", "1001"], detach=True)
     found = inside(host, "ls /proc/$(pgrep -f 'sleep 1001' | head -1)/fd")
     assert found.split() == ["0", "1", "2"]
     host.run("rm", "/run/leak")

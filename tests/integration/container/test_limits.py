@@ -83,8 +83,11 @@ def test_limits_hold_after_a_restart_by_policy(host):
         and f["state"] == "running" and f,
         "it runs again",
     )  # fmt: skip
-    assert limits_of(host.run("cat", f"/proc/{again['pid']}/limits").stdout)["Max open files"] == ("100", "200")
-    assert host.run("cat", f"/proc/{again['pid']}/oom_score_adj").stdout == "300\n"
+    # It is there before it has its limits, and runs its command with them.
+    process = f"/proc/{again['pid']}"
+    until(lambda: "sleep" in host.run("cat", f"{process}/cmdline").stdout, "its command runs")
+    assert limits_of(host.run("cat", f"{process}/limits").stdout)["Max open files"] == ("100", "200")
+    assert host.run("cat", f"{process}/oom_score_adj").stdout == "300\n"
 
 
 def test_very_low_limits_do_not_prevent_start_and_exec(host):

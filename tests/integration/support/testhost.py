@@ -92,6 +92,7 @@ class Host(Node):
         self.pid = int(children[0])
         base = ["--target", str(self.pid), "--mount", "--net", "--pid", "--uts", "--ipc", "--cgroup"]
         super().__init__(base)
+        self._own_enter = self.enter
         without_net = ["--target", str(self.pid), "--mount", "--pid", "--uts", "--ipc", "--cgroup"]
         peers = json.loads(line)
         # nsenter enters the mount namespace first: the peers' pids are those of the host's own /proc.
@@ -133,14 +134,15 @@ class Host(Node):
     def module(
         self, module: str, /, *, check: bool = False, fails: bool = False, python: str | None = None, **params
     ) -> dict:
-        """Run `module` as Ansible would, with `params`; its result. With `python`, in a Python that starts for it.
+        """Run `module` as Ansible would, with `params`; its result. With `python`, or where
+        `enter` was changed, in a Python that starts for it.
 
         Raises ModuleFailed where it failed, unless `fails` says that it must.
         """
         arguments = {**params, "_ansible_check_mode": check, "_ansible_diff": True}
-        if python:
+        if python or self.enter != self._own_enter:
             done = self.run(
-                python, "-m", f"ansible_collections.conductor.containers.plugins.modules.{module}",
+                python or PYTHON, "-m", f"ansible_collections.conductor.containers.plugins.modules.{module}",
                 stdin=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}), env=module_environment(), check=False,
             )  # fmt: skip
         else:
