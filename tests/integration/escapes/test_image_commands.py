@@ -205,7 +205,7 @@ def test_command_ends_with_the_module_and_the_next_run_cleans_up(bare_host, runn
 
 
 @pytest.mark.parametrize(
-    ("on_base", "stride"), [(False, 15), (True, 21), pytest.param(False, 1, marks=pytest.mark.long)]
+    ("on_base", "stride"), [(False, 12), (True, 20), pytest.param(False, 1, marks=pytest.mark.long)]
 )
 def test_next_run_cleans_up_after_death_at_any_step(bare_host, on_base, stride):
     """A build with commands has many effects: some are tried in every run, and each of them with the long tests."""

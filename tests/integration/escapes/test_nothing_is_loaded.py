@@ -155,7 +155,7 @@ def by_the_entry_server(host):
 
 
 def by_modules(host):
-    for argv in (["true"], ["no-such-program"]):
+    for argv in (["true"], ["no-such-program"], ["/no/such-program-\N{LATIN SMALL LETTER E WITH ACUTE}"]):
         with contextlib.suppress(ModuleFailed):
             host.module("conductor_exec", python=host.python, container="box", argv=argv)
         assert_nothing_is_loaded(host, f"conductor_exec, {argv}")
