@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 from .._errors import ConductorError, EffectFailed
-from .._kernel.flock import Lock, locked
+from .._kernel.flock import HeldLocks, Lock
 from . import paths
 from .action import Action, ActionSkipped, Plan, Stage
 from .settings import Settings
@@ -25,7 +25,7 @@ class Run(Generic[Observed]):
     """The state of a run. The use case itself holds only the request.
 
     `observed`: the first observation; `skipped`: reasons of skipped actions by the container's name; `outcome`: values
-    for the result from an action or from the wait at the end.
+    for the result from an action or from the wait at the end; `locks`: those of the use case, until they are released.
     """
 
     observed: Observed
@@ -33,6 +33,7 @@ class Run(Generic[Observed]):
     warnings: list[str] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
     outcome: Any = None
+    locks: HeldLocks | None = None
 
     def all_warnings(self) -> list[str]:
         """Return `warnings` and the skipped actions."""
@@ -108,11 +109,9 @@ def perform(case: UseCase[Observed]) -> dict[str, Any]:
     `changed` and idempotence reliable.
     """
     prepared = list(case.prepare())
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(_with_prepared(prepared))
-        for lock in case.locks():
-            stack.enter_context(locked(paths.LOCK_DIR, lock, case.settings.lock_timeout))
-        run = Run(case.observe(), prepared)
+    with _with_prepared(prepared), HeldLocks(paths.LOCK_DIR, case.settings.lock_timeout) as locks:
+        locks.acquire(case.locks())
+        run = Run(case.observe(), prepared, locks=locks)
         observed = run.observed
         plan = case.plan(observed)
         with _with_progress(case, plan, run, partly=True):

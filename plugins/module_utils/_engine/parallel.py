@@ -21,6 +21,7 @@ from typing import Any
 
 from .. import _errors
 from .._errors import ConductorError, EffectFailed
+from .._kernel import syscalls
 
 _PIECE = 1 << 16
 
@@ -30,13 +31,14 @@ class Job:
     """A function that returns a value for JSON, and the names of the jobs that must have ended before.
 
     `requires_success`: those jobs must have succeeded. `is_waiting`: it mostly waits, so that more of them run at the
-    same time than the host has CPUs.
+    same time than the host has CPUs. `changes_nothing`: it is killed if this process is, whose locks it would keep.
     """
 
     run: Callable[[], Any]
     after: frozenset[str] = frozenset()
     requires_success: bool = True
     is_waiting: bool = False
+    changes_nothing: bool = False
 
 
 @dataclass(frozen=True)
@@ -150,11 +152,16 @@ def start_job(name: str, job: Job) -> _Child:
     fd, its = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()
+    parent = os.getpid()
     pid = os.fork()
     if pid == 0:
         try:
             os.close(fd)
-            _answer(job, its)
+            if job.changes_nothing:
+                syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
+            # The parent may have ended before.
+            if os.getppid() == parent or not job.changes_nothing:
+                _answer(job, its)
         finally:
             os._exit(0)
     os.close(its)

@@ -9,7 +9,7 @@ import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from .._errors import LockTimeout
@@ -61,7 +61,36 @@ def locked(directory: str, lock: Lock, timeout: float) -> Iterator[None]:
             # Other holders of a shared lock need the file; only the last holder gets the exclusive lock.
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.unlink(path)
+        # A fork has the same lock, so that closing is not enough while it lives.
+        fcntl.flock(fd, fcntl.LOCK_UN)
         os.close(fd)
+
+
+class HeldLocks:
+    """Locks that are held until the end of the block, unless they are released before. See `locked`."""
+
+    def __init__(self, directory: str, timeout: float) -> None:
+        self._directory, self._timeout = directory, timeout
+        self._held: dict[Lock, contextlib.ExitStack] = {}
+
+    def __enter__(self) -> HeldLocks:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release(reversed(list(self._held)))
+
+    def acquire(self, locks: Iterable[Lock]) -> None:
+        """Acquire `locks` in their order. Raises LockTimeout."""
+        for lock in locks:
+            held = contextlib.ExitStack()
+            held.enter_context(locked(self._directory, lock, self._timeout))
+            self._held[lock] = held
+
+    def release(self, locks: Iterable[Lock]) -> None:
+        """Release those of `locks` that are held."""
+        for lock in locks:
+            if lock in self._held:
+                self._held.pop(lock).close()
 
 
 def _same_file(fd: int, path: str) -> bool:

@@ -10,7 +10,7 @@ import functools
 import os
 import signal
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from .._container.error_context import about_container
 from .._container.plan.container import ContainerView, StartProcess, StopProcesses
 from .._container.readiness import wait_until_ready
 from .._container.spec.container import ContainerSpec
-from .._engine.action import Action
+from .._engine.action import Action, Plan
 from .._engine.container_records import container_names
 from .._engine.engine import Run, perform
 from .._engine.paths import ContainerPaths
@@ -28,6 +28,7 @@ from .._errors import ConductorError, EffectFailed
 from .._network.stages import has_network
 from .._network.store import read_network
 from .member_case import MemberCase
+from .phases import Wait, Waits
 from .plan.boot import autostarts, start_order
 from .plan.network import NetworkWish
 from .plan.stack import MemberAction, Others, StackView
@@ -105,6 +106,14 @@ class HostStack(StackCase):
             for name, others in after.items()
         }
         super().__init__(Stack("host", members), settings, {"state": state})
+        self.outcomes = Outcomes()
+
+    def carry_out(self, plan: Plan, run: Run[StackView]) -> None:
+        try:
+            super().carry_out(plan, run)
+        finally:
+            # Of the part that was done before the time was over.
+            self.outcomes = _outcomes(run)
 
     def _network_of(self, member: Member) -> NetworkWish:
         return NetworkWish(None, None, keeps_network=has_network(self.settings, member.name))
@@ -122,21 +131,19 @@ class HostStack(StackCase):
     def _require_own(self, view: StackView) -> None:
         """Accept every container."""
 
-    def _waits_of(self, case: MemberCase, name: str) -> dict[str, Callable[[], Any]]:
+    def _waits_of(self, case: MemberCase, name: str) -> Waits:
         argv = self._wait_commands.get(name)
         if not argv:
             return {}
-        return {"ready": functools.partial(wait_until_ready, self.settings, case.paths, argv, _READY_TIMEOUT)}
+        return {"ready": Wait(functools.partial(wait_until_ready, self.settings, case.paths, argv, _READY_TIMEOUT))}
 
     def wait_for_completion(self, run: Run[StackView]) -> None:
         """Wait for nothing: `result` has the errors."""
 
     def result(self, observed: StackView, run: Run[StackView]) -> dict[str, Any]:
-        actions = [one for one in run.done if isinstance(one, MemberAction)]
-        done = [one.container for one in actions if isinstance(one.action, (StartProcess, StopProcesses))]
-        failed = run.outcome.failures
-        unchanged = [name for name in self.cases if name not in done and name not in failed]
-        return {"outcomes": Outcomes(done, unchanged, failed)}
+        found = self.outcomes
+        found.unchanged += (name for name in self.cases if name not in found.done and name not in found.failed)
+        return {}
 
 
 def boot(settings: Settings, timeout: float) -> Outcomes:
@@ -153,6 +160,9 @@ def boot(settings: Settings, timeout: float) -> Outcomes:
             _carry_out(names, "started", settings, outcomes)
     except _DeadlinePassed:
         for name in set(names) - {*outcomes.done, *outcomes.unchanged, *outcomes.failed}:
+            if store.observe_process(ContainerPaths.of(settings.container_dir, name))[1]:
+                outcomes.unchanged.append(name)
+                continue
             error = EffectFailed(f"container {name} was not started within {timeout:g} s", "start it, or boot again")
             outcomes.failed[name] = error
     return outcomes
@@ -183,19 +193,35 @@ def _carry_out(
             able.append(name)
     order = _order_of(able, settings)
     try:
-        _take(perform(HostStack(order, state, settings, deadline)), outcomes)
+        _perform(HostStack(order, state, settings, deadline), outcomes)
     except ConductorError:
         # An error of one container, like its address or the lock of another run, must not keep the others back.
         for name in order if state == "started" else reversed(order):
             with _failure_of(name, outcomes):
-                _take(perform(HostStack({name: ()}, state, settings, deadline)), outcomes)
+                _perform(HostStack({name: ()}, state, settings, deadline), outcomes)
 
 
-def _take(result: Mapping[str, Any], outcomes: Outcomes) -> None:
-    found: Outcomes = result["outcomes"]
+def _perform(case: HostStack, outcomes: Outcomes) -> None:
+    """Perform `case`, and add its outcomes, or those until the time was over."""
+    try:
+        perform(case)
+    except _DeadlinePassed:
+        _take(case.outcomes, outcomes)
+        raise
+    _take(case.outcomes, outcomes)
+
+
+def _take(found: Outcomes, outcomes: Outcomes) -> None:
     outcomes.done += found.done
     outcomes.unchanged += found.unchanged
     outcomes.failed |= found.failed
+
+
+def _outcomes(run: Run[StackView]) -> Outcomes:
+    """Return those that `run` has started or stopped, and its errors."""
+    actions = [one for one in run.done if isinstance(one, MemberAction)]
+    done = [one.container for one in actions if isinstance(one.action, (StartProcess, StopProcesses))]
+    return Outcomes(done, [], dict(run.outcome.failures) if run.outcome else {})
 
 
 def _order_of(names: Iterable[str], settings: Settings) -> dict[str, frozenset[str]]:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from .._engine.names import parse_name
 from .._engine.settings import Settings
 from .._network.spec.request import IN_PLACE
 from .member_case import MemberCase
+from .phases import Waits
 from .plan.network import NetworkWish
 from .plan.stack import MemberAction, Others, StackView
 from .spec.stack import Member, Stack, parse_peers
@@ -60,7 +61,7 @@ class ConnectedContainer(StackCase):
     def _require_own(self, view: StackView) -> None:
         """Accept every container: the task names it."""
 
-    def _waits_of(self, case: MemberCase, name: str) -> dict[str, Callable[[], Any]]:
+    def _waits_of(self, case: MemberCase, name: str) -> Waits:
         # wait_for_completion does, without a lock.
         return {}
 

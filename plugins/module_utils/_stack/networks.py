@@ -65,8 +65,9 @@ def apply_networks(
     with locked(LOCK_DIR, network_lock(), settings.lock_timeout):
         if change.attached:
             view = observe_networks(settings, wishes)
-            # A member that could not be created must not fail the others.
-            missing = run.outcome.failures.keys() - view.containers.keys()
+            # A member that could not be created, or has no network yet, must not fail the others.
+            own = view.containers
+            missing = {name for name in run.outcome.failures if name not in own or own[name].spec is None}
             wishes = (
                 {
                     name: replace(wish, peers=tuple(peer for peer in wish.peers or () if peer.name not in missing))
@@ -101,7 +102,11 @@ def _apply(settings: Settings, group: list[Action], wishes: Mapping[str, Network
                 finish(run, link)
         for name, error in failed.items():
             reason = f"{error.strerror} ({error.filename})" if isinstance(error, OSError) else str(error)
-            run.outcome.fail(name, EffectFailed(f"container {name}: {reason}"))
+            if name in wishes:
+                run.outcome.fail(name, EffectFailed(f"container {name}: {reason}"))
+            else:
+                # Its processes can have caused that.
+                run.skipped[name] = reason
         return
     if isinstance(action, Disconnect):
         delete_links(link.outer for link in group if isinstance(link, Disconnect))

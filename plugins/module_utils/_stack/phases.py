@@ -5,20 +5,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 from .._container.plan.container import CreateContainer, RegisterIds, StartProcess, UpdateSpec
 from .._container.subid_files import register_ids
 from .._engine.engine import Run
-from .._engine.locks import ids_lock
+from .._engine.locks import container_lock, ids_lock, image_lock
 from .._engine.parallel import Job, Outcome, run_jobs
 from .._engine.paths import LOCK_DIR
 from .._engine.settings import Settings
-from .._errors import ConductorError, EffectFailed
-from .._kernel.flock import locked
+from .._errors import ConductorError, Conflict, EffectFailed
+from .._kernel.flock import HeldLocks, locked
+from .._network.plan.stages import NetworkStage
 from .member_case import MemberCase, choose_all, read_ids_view
 from .networks import apply_networks
 from .plan.network import NetworkWish
@@ -26,8 +28,16 @@ from .plan.stack import ChangeNetworks, MemberAction, StackPlan, StackView
 from .spec.stack import Stack
 from .stack_run import finish
 
-# The conditions that a container fulfills some time after its start, each with a function that waits for it.
-Waits = Mapping[str, Callable[[], Any]]
+
+class Wait(NamedTuple):
+    """A function that waits for a condition, and whether it ends within about a second."""
+
+    run: Callable[[], Any]
+    is_short: bool = False
+
+
+# The conditions that a container fulfills some time after its start.
+Waits = Mapping[str, Wait]
 
 
 @dataclass(frozen=True)
@@ -61,7 +71,7 @@ class Phases:
             self._in_parallel(cases, plan.local, run)
         if plan.attach:
             self.change_networks(ChangeNetworks(attached=True), wishes, run)
-        self._start(cases, plan.up, run)
+        self._start(cases, plan, run)
 
     def change_networks(self, change: ChangeNetworks, wishes: Mapping[str, NetworkWish], run: Run[StackView]) -> None:
         """Carry out `change` for the containers that did not fail."""
@@ -91,10 +101,7 @@ class Phases:
         after: Callable[[str], Iterable[str]] | None = None,
     ) -> None:
         """Carry out the actions of each container in order, those of several containers at the same time."""
-        own: dict[str, list[MemberAction]] = {}
-        for action in actions:
-            if action.container not in run.outcome.failures:
-                own.setdefault(action.container, []).append(action)
+        own = _by_container(actions, run)
         jobs = {
             name: Job(
                 functools.partial(_apply_all, cases[name], listed),
@@ -106,32 +113,57 @@ class Phases:
         }
         run_jobs(jobs, on_end=lambda name, outcome: _take(name, outcome, own[name], run))
 
-    def _start(self, cases: Mapping[str, MemberCase], actions: Iterable[MemberAction], run: Run[StackView]) -> None:
+    def _start(self, cases: Mapping[str, MemberCase], plan: StackPlan, run: Run[StackView]) -> None:
         """Start containers in the order of their dependencies, and wait for those that others wait for."""
-        own = {one.container: one for one in actions}
-        starting = {name for name, one in own.items() if isinstance(one.action, StartProcess)}
-        failed = run.outcome.failures
-        jobs = {}
-        for name, one in own.items():
-            if name in failed:
-                continue
-            depends_on = self.stack.members[name].depends_on if name in self.stack.members else ()
-            after = [f"{condition} {other}" for other, condition in depends_on]
-            broken = next((other for other, _ in depends_on if other in failed), None)
-            if broken and not self.starts_after_failures:
-                run.outcome.fail(name, not_started(name, broken))
-                continue
-            start = functools.partial(_start_one, cases[name], one)
-            jobs[f"started {name}"] = Job(start, frozenset(after), requires_success=not self.starts_after_failures)
-        for name in {*starting, *self._awaited(starting, run)} - failed.keys():
-            for condition, function in self.waits_of(cases[name], name).items() if name in cases else ():
-                jobs[f"{condition} {name}"] = Job(function, frozenset({f"started {name}"}), is_waiting=True)
+        own = _by_container(plan.up, run)
+        if not self.starts_after_failures:
+            self._fail_dependents(own, run)
+        own = {name: listed for name, listed in own.items() if name not in run.outcome.failures}
+        starting = {name for name, listed in own.items() if any(isinstance(one.action, StartProcess) for one in listed)}
+        waits = {
+            (condition, name): wait
+            for name in {*starting, *self._awaited(starting, run)} - run.outcome.failures.keys()
+            if name in cases
+            for condition, wait in self.waits_of(cases[name], name).items()
+        }
+        if run.locks is not None and not all(wait.is_short for wait in waits.values()):
+            # A wait may take any time, and a container may have to be stopped meanwhile.
+            _release_locks(run.locks, cases, plan)
+            start: Callable[[MemberCase, list[MemberAction]], Any] = _start_if_still_planned
+        else:
+            start = _start_one
+        jobs = {
+            f"started {name}": Job(
+                functools.partial(start, cases[name], listed),
+                frozenset(f"{condition} {other}" for other, condition in self._dependencies(name)),
+                requires_success=not self.starts_after_failures,
+            )
+            for name, listed in own.items()
+        }
+        for (condition, name), wait in waits.items():
+            after = frozenset({f"started {name}"})
+            jobs[f"{condition} {name}"] = Job(wait.run, after, is_waiting=True, changes_nothing=True)
 
         def take(job: str, outcome: Outcome) -> None:
             kind, _, name = job.partition(" ")
-            _take(name, outcome, [own[name]] if kind == "started" else [], run)
+            _take(name, outcome, own[name] if kind == "started" else [], run)
 
         run_jobs(jobs, on_end=take)
+
+    def _dependencies(self, name: str) -> tuple[tuple[str, str], ...]:
+        return self.stack.members[name].depends_on if name in self.stack.members else ()
+
+    def _fail_dependents(self, names: Iterable[str], run: Run[StackView]) -> None:
+        """Make those of `names` failures that depend on a failure, and those that depend on these."""
+        failed = run.outcome.failures
+        left = [name for name in names if name not in failed]
+        while True:
+            broken = {name: other for name in left for other, _ in self._dependencies(name) if other in failed}
+            if not broken:
+                return
+            for name, other in broken.items():
+                run.outcome.fail(name, not_started(name, other))
+            left = [name for name in left if name not in broken]
 
     def _awaited(self, starting: Iterable[str], run: Run[StackView]) -> set[str]:
         """Return the members for which those in `starting` wait."""
@@ -157,14 +189,49 @@ def _apply_all(case: MemberCase, actions: list[MemberAction]) -> list[str]:
     return run.warnings
 
 
-def _start_one(case: MemberCase, one: MemberAction) -> list[str]:
+def _start_one(case: MemberCase, actions: list[MemberAction]) -> list[str]:
     run: Run[Any] = Run(None)
-    try:
-        case.apply(one.action, run)
-    except (ConductorError, OSError):
-        case.undo(one.action, run)
-        raise
+    for one in actions:
+        try:
+            case.apply(one.action, run)
+        except (ConductorError, OSError):
+            case.undo(one.action, run)
+            raise
     return run.warnings
+
+
+def _start_if_still_planned(case: MemberCase, actions: list[MemberAction]) -> list[str] | None:
+    """Start a container whose lock has been released; return None if another run has done it meanwhile."""
+    with contextlib.ExitStack() as stack:
+        for lock in case.locks():
+            stack.enter_context(locked(LOCK_DIR, lock, case.settings.lock_timeout))
+        wish = replace(case.request, state="started") if case.request.state == "restarted" else case.request
+        planned = case.plan_as(case.observe(), wish).actions
+        left = [action for action in planned if not isinstance(action, NetworkStage)]
+        if not left:
+            return None
+        if left != [one.action for one in actions]:
+            told = f"container {case.name} was changed by another run before this one started it"
+            raise Conflict(told, "run this again")
+        return _start_one(case, actions)
+
+
+def _release_locks(locks: HeldLocks, cases: Mapping[str, MemberCase], plan: StackPlan) -> None:
+    """Release the locks of the containers that are only to be started, and of images if no container is replaced."""
+    updated = {one.container for update in plan.updates for one in update.members}
+    free = [case for name, case in cases.items() if name not in updated]
+    locks.release(container_lock(case.name) for case in free)
+    if not plan.updates:
+        locks.release(image_lock(case.changes["image"], shared=True) for case in free if "image" in case.changes)
+
+
+def _by_container(actions: Iterable[MemberAction], run: Run[StackView]) -> dict[str, list[MemberAction]]:
+    """Return the actions of each container that did not fail, in order."""
+    own: dict[str, list[MemberAction]] = {}
+    for action in actions:
+        if action.container not in run.outcome.failures:
+            own.setdefault(action.container, []).append(action)
+    return own
 
 
 def _take(name: str, outcome: Outcome, actions: list[MemberAction], run: Run[StackView]) -> None:
@@ -172,6 +239,6 @@ def _take(name: str, outcome: Outcome, actions: list[MemberAction], run: Run[Sta
         run.outcome.fail(name, not_started(name, outcome.blocked_by.partition(" ")[2]))
     elif outcome.error is not None:
         run.outcome.fail(name, outcome.error)
-    else:
+    elif outcome.value is not None:
         finish(run, *actions)
-        run.warnings += outcome.value or ()
+        run.warnings += outcome.value

@@ -14,7 +14,6 @@ import copy
 import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
 
 from .._container.plan.container import Request
 from .._container.readiness import check_keeps_running, wait_until_ready
@@ -28,7 +27,7 @@ from .._network.observe import observe_specs
 from .._network.spec.network import StandIn
 from .member_case import MemberCase
 from .networks import observe_networks, policy_of
-from .phases import Phases
+from .phases import Phases, Wait, Waits
 from .plan.network import NetworkWish
 from .plan.stack import ChangeNetworks, StackPlan, StackView, plan_stack
 from .plan.update import RemoveStandIn, RollBack, ServiceUpdate, StartStandIn
@@ -242,17 +241,19 @@ class Steps:
         self._settings, self._update = settings, update
         self._phases = Phases(settings, stack, self._waits_of)
 
-    def _waits_of(self, case: MemberCase, _name: str) -> dict[str, Callable[[], Any]]:
+    def _waits_of(self, case: MemberCase, _name: str) -> Waits:
         argv = (self._update.wait if self._update else ()) or case.wait
         if argv:
             timeout = case.wait_timeout
-            return {"ready": functools.partial(wait_until_ready, self._settings, case.paths, argv, timeout)}
-        return {"ready": functools.partial(check_keeps_running, self._settings, case.paths)}
+            return {"ready": Wait(functools.partial(wait_until_ready, self._settings, case.paths, argv, timeout))}
+        return {"ready": Wait(functools.partial(check_keeps_running, self._settings, case.paths))}
 
     def not_ready(self, cases: Iterable[MemberCase]) -> dict[str, ConductorError]:
         """Wait until running containers are ready; return the errors of those that are not."""
         waits = {case.name: self._waits_of(case, case.name)["ready"] for case in cases}
-        outcomes = run_jobs({name: Job(wait, is_waiting=True) for name, wait in waits.items()})
+        outcomes = run_jobs(
+            {name: Job(wait.run, is_waiting=True, changes_nothing=True) for name, wait in waits.items()}
+        )
         return {name: outcome.error for name, outcome in outcomes.items() if outcome.error is not None}
 
     def bring(self, members: list[UpdatedMember], run: Run[StackView]) -> StackRun:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -33,12 +33,14 @@ from .._engine.settings import Settings
 from .._errors import ConductorError, Damaged, EffectFailed
 from .._image.spec.request import MODULE_OPTIONS as IMAGE_OPTIONS
 from .._kernel.flock import Lock
+from .._network.actions import remaining_actions
+from .._network.plan.projection import WriteInsideFiles
 from .._network.plan.result import network_result
 from .._network.spec.options import NetworkOptions
 from .member_case import MemberCase, read_ids_view
 from .networks import observe_networks, policy_of
 from .others import find_others
-from .phases import Phases
+from .phases import Phases, Wait, Waits
 from .plan.network import NetworkWish
 from .plan.stack import (
     ChangeImage,
@@ -50,6 +52,7 @@ from .plan.stack import (
     predict,
     predict_networks,
     require_own,
+    with_networks,
 )
 from .plan.update import ServiceUpdate, split_updates
 from .progress import Progress, progress_log
@@ -222,14 +225,17 @@ class StackCase(UseCase[StackView]):
             plan = case.plan_as(replace(own, has_network=has_network), wish)
             is_done = name in view.completed and not any(isinstance(one, UpdateSpec) for one in plan.actions)
             if name in started or (is_done and self.stack.is_job(name) and wish.state != "restarted"):
-                plan = replace(plan, actions=tuple(one for one in plan.actions if not isinstance(one, STARTING)))
+                left = tuple(one for one in plan.actions if not isinstance(one, STARTING))
+                plan = replace(plan, actions=left, after={**plan.after, "state": plan.before["state"]})
             plans[name] = plan
         policy, hostnames = policy_of(self.settings), self._hostnames()
         plans, updates = split_updates(plans, self.stack, view.containers)
         planned = plan_stack(plans, view, self._wishes_before_updates(view, updates), policy, hostnames)
         if updates:
             # For its errors, before anything is changed.
-            predict_networks(planned, view, self._all_wishes(self._removed(view.others)), policy, hostnames)
+            wishes = self._all_wishes(self._removed(view.others))
+            attaching = predict_networks(planned, view, wishes, policy, hostnames)[1]
+            planned = with_networks(planned, attaching, view.network)
         return replace(planned, updates=updates, stand_ins=view.others.stand_ins if self.state in RUNNING else ())
 
     def _require_own(self, view: StackView) -> None:
@@ -269,17 +275,17 @@ class StackCase(UseCase[StackView]):
     def apply(self, action: Action, run: Run[StackView]) -> None:
         raise AssertionError("carry_out applies the actions in phases")
 
-    def _waits_of(self, case: MemberCase, name: str) -> dict[str, Callable[[], Any]]:
-        """Return the conditions for which the start of `name` waits, each with a function that does."""
-        waits: dict[str, Callable[[], Any]] = {}
+    def _waits_of(self, case: MemberCase, name: str) -> Waits:
+        """Return the conditions that `name` fulfills some time after its start."""
+        waits = {}
         if self.stack.is_job(name):
-            waits["completed"] = functools.partial(_wait_for_exit, self.settings, case.paths)
+            waits["completed"] = Wait(functools.partial(_wait_for_exit, self.settings, case.paths))
         if case.wait:
-            waits["ready"] = functools.partial(
-                wait_until_ready, self.settings, case.paths, case.wait, case.wait_timeout
-            )
+            is_ready = functools.partial(wait_until_ready, self.settings, case.paths, case.wait, case.wait_timeout)
+            waits["ready"] = Wait(is_ready)
         elif not self.stack.is_job(name):
-            waits["ready"] = functools.partial(check_init_boots, self.settings, case.paths)
+            boots = functools.partial(check_init_boots, self.settings, case.paths)
+            waits["ready"] = Wait(boots, is_short=True)
         return waits
 
     def observe_again(self, run: Run[StackView]) -> tuple[StackView, Iterable[Action]]:
@@ -290,7 +296,16 @@ class StackCase(UseCase[StackView]):
         started = {
             one.container for one in run.done if isinstance(one, MemberAction) and isinstance(one.action, StartProcess)
         }
-        return observed, self._plan(observed, started, after_run=True).plan().actions
+        fenced = replace(observed, network=observed.network.fenced_as(run.observed.network))
+        planned = self._plan(fenced, started, after_run=True)
+        if planned.attach:
+            wishes = self._wishes_before_updates(fenced, planned.updates)
+            foreseen = predict_networks(planned, fenced, wishes, policy_of(self.settings), self._hostnames())[1]
+            # A start has written the files of the network inside.
+            written = [one for one in foreseen if isinstance(one, WriteInsideFiles) and one.container in started]
+            left = remaining_actions(foreseen, [*run.done, *written], run.skipped, self.cases)
+            planned = replace(planned, attach=bool(left))
+        return observed, planned.plan().actions
 
     def wait_for_completion(self, run: Run[StackView]) -> None:
         failures = run.outcome.failures if run.outcome else {}

@@ -49,6 +49,13 @@ def cut_power(host):
     host.run("sh", "-c", POWER_CUT, check=False)
 
 
+def hide_sleep(host, name):
+    """Make a whiteout of overlayfs, so that the program does not exist inside; return its path."""
+    directory = f"{DIRECTORY}/{name}/upper/usr/bin"
+    host.run("sh", "-c", f"mkdir -p {directory}; mknod {directory}/sleep c 0 0")
+    return f"{directory}/sleep"
+
+
 def test_containers_that_ran_come_back_after_a_power_cut(command):
     host = command.host
     stack(host)
@@ -87,6 +94,25 @@ def test_boot_waits_until_a_container_is_ready_before_it_starts_those_that_depen
     assert db < app
 
 
+def test_boot_whose_time_is_over_reports_what_was_started_and_what_failed(command):
+    host = command.host
+    slow = f"{DIRECTORY}/slow/upper"
+    containers = {
+        "slow": {"command": ["sh", "-c", "test -e /late || touch /go; exec sleep infinity"], "wait": "test -e /go"},
+        "behind": {"depends_on": ["slow"]},
+        "other": {},
+        "broken": {},
+    }
+    stack(host, containers)
+    cut_power(host)
+    host.run("mv", f"{slow}/go", f"{slow}/late")
+    hide_sleep(host, "broken")
+    done = command("boot", "--timeout", "4", status=8)
+    assert sorted(done.stdout.splitlines()) == ["other started", "slow started"]
+    assert "container behind was not started within 4 s" in done.stderr
+    assert "container broken did not start" in done.stderr and "container broken was not" not in done.stderr
+
+
 def test_shutdown_stops_in_order_and_a_boot_starts_again(command):
     host = command.host
     # app takes longer to end: without an order db would end before it.
@@ -111,9 +137,7 @@ def test_failed_start_is_tried_again_at_the_next_boot(command):
     host = command.host
     stack(host, {"web": {"depends_on": ["db"]}, "db": {}})
     cut_power(host)
-    sleep = f"{DIRECTORY}/db/upper/usr/bin/sleep"
-    # A whiteout of overlayfs: the program does not exist inside.
-    host.run("sh", "-c", f"mkdir -p {DIRECTORY}/db/upper/usr/bin; mknod {sleep} c 0 0")
+    sleep = hide_sleep(host, "db")
     failed = command("boot", status=8)
     assert failed.stdout == "web started\n" and "container db did not start" in failed.stderr
     host.run("rm", sleep)

@@ -34,6 +34,8 @@ def test_job_runs_once_until_it_changes(host):
     stack(host, containers)
     again = stack(host, containers)
     assert not again["changed"], again["actions"]
+    more = stack(host, {**containers, "more": {}}, check=True)
+    assert set(more["diff"]["after"]) == {"more"}, "the job does not run again"
     changed = {**containers, "job": {"command": ["sh", "-c", "exit 0"]}}
     done = stack(host, changed)
     assert "start container job" in done["actions"] and not stack(host, changed)["changed"]

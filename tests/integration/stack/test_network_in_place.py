@@ -70,3 +70,23 @@ def test_command_that_ends_and_wait_work_with_a_network(host):
     states = {one["name"]: one["state"] for one in host.module("conductor_container_info")["containers"]}
     assert states["web"] == "running" and states["db"] != "running"
     assert container(host, **DB, network={})["changed"]
+
+
+def test_what_processes_of_a_caller_change_is_a_warning(host):
+    container(host, **DB, network={})
+    calls_db = {"image": "debian", "network": {}, "peers": [{"peer": "db", "direction": "to"}]}
+    for name in ("taken", "reverting"):
+        loop = "while :; do rm -f /etc/hosts; done" if name == "reverting" else "exec sleep infinity"
+        container(host, name=name, command=["sh", "-c", loop], **calls_db)
+    # As root inside with NET_ADMIN could.
+    inside = ["ip", "-n", "conductor-taken", "link"]
+    host.run(*inside, "delete", "eth0")
+    host.run(*inside, "add", "eth0", "type", "veth", "peer", "name", "eth1")
+    for options in ({"network": {"expose": ["80-8080"]}}, {"network": {}, "hostname": "data", "restart": True}):
+        made = container(host, **DB, **options)
+        assert made["changed"] and made["container"]["state"] == "running"
+        told = str(made["warnings"])
+        assert "container taken: " in told and "already has an interface eth0" in told, told
+        assert "container reverting: processes in the container revert this change" in told, told
+    made = host.module("conductor_stack", name="shop", defaults=WEB, containers={"web": {"peers": ["db"]}}, fails=True)
+    assert "container db has no network" not in made["msg"], made["msg"]

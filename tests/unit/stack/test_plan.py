@@ -313,3 +313,18 @@ def test_images_are_foreseen_first():
     view = StackView({}, NetworkView(), images=(ChangeImage("app", "build image app"),))
     planned = plan_stack({}, view, {}, POLICY, {})
     assert [action.describe() for action in predict(planned, view, {}, POLICY, {})] == ["build image app"]
+
+
+def test_diff_has_the_networks_that_change():
+    network = settled(network_view("a", "b", attached=("a", "b")), {"a": wish(), "b": wish()})
+    members = {name: running(name) for name in "ab"}
+    wishes = {"a": wish(expose=["80-8080"]), "b": wish(Peer("a"))}
+    planned, _ = stack_plan(members, wishes, network)
+    before, after = (side["a"]["network"] for side in (planned.before, planned.after))
+    assert before["expose"] == [] and after["expose"][0]["host_port"] == 8080
+    assert before["ipv4"] == after["ipv4"] and "container_id" not in after
+    assert planned.before["b"]["network"]["peers"] == [] and len(planned.after["b"]["network"]["peers"]) == 1
+    gone, _ = stack_plan({"a": running("a")}, {"a": NONE}, network)
+    assert gone.before["a"]["network"] == before and gone.after["a"]["network"] is None
+    same, _ = stack_plan(members, {"a": wish(), "b": wish()}, network)
+    assert not same.before and not same.after

@@ -23,8 +23,10 @@ from ..._engine.action import Action, Plan
 from ..._engine.id_range import IdRange
 from ..._engine.names import STACK_LABEL
 from ..._errors import Conflict
+from ..._network.plan.change_spec import RemoveNetworkSpec, WriteNetworkSpec
 from ..._network.plan.stages import AttachNetwork, DetachNetwork, NetworkStage
 from ..._network.plan.view import NetworkView
+from ..._network.spec.network import NetworkSpec
 from ..spec.stack import Stack
 from .network import NetworkWish, Policy, plan_attach, plan_detach, with_members
 from .update import RemoveStandIn, ServiceUpdate
@@ -168,12 +170,33 @@ def plan_stack(
     foreseen = predict_networks(found, view, wishes, policy, hostnames)[1]
     attach = bool(foreseen or starting or detach)
     changed = {name for name, plan in plans.items() if plan.before != plan.after}
-    return replace(
+    planned = replace(
         found,
         attach=attach,
         before={name: plans[name].before for name in sorted(changed)},
         after={name: plans[name].after for name in sorted(changed)},
     )
+    return with_networks(planned, foreseen, view.network)
+
+
+def with_networks(plan: StackPlan, foreseen: Iterable[Action], network: NetworkView) -> StackPlan:
+    """Return `plan` whose diff has the networks, too, that the actions `foreseen` write and remove."""
+    before, after = dict(plan.before), dict(plan.after)
+    for action in foreseen:
+        if isinstance(action, (WriteNetworkSpec, RemoveNetworkSpec)):
+            name = action.container
+            own = network.containers.get(name)
+            new = action.spec if isinstance(action, WriteNetworkSpec) else None
+            before[name] = {**before.get(name, {}), "network": _shown(own.spec if own else None)}
+            after[name] = {**after.get(name, {}), "network": _shown(new)}
+    return replace(plan, before=before, after=after)
+
+
+def _shown(spec: NetworkSpec | None) -> dict[str, Any] | None:
+    """Return a network without the id of its container, which is not known in check mode."""
+    if spec is None:
+        return None
+    return {key: value for key, value in spec.to_dict().items() if key != "container_id"}
 
 
 def predict_networks(
