@@ -1,6 +1,7 @@
 """Check mode of a play on a new host: each task finds nothing of what the tasks before it would have made."""
 
 import pytest
+from controller import Controller
 from snapshot import difference, take
 
 PLAY = [
@@ -27,6 +28,23 @@ def test_tasks_warn_of_what_is_not_made_yet_and_say_what_they_would_do(bare_host
     for module, options in (("conductor_network", {"container": "box"}), ("conductor_container", {"name": "box"})):
         assert not bare_host.module(module, check=True, state="absent", **options)["changed"]
     assert difference(before, take(bare_host)) == []
+
+
+def test_play_warns_too_and_names_files_of_the_controller(bare_host, tmp_path):
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "index.html").write_text("hello\n")
+    rows = [(*row, "") for row in PLAY]
+    for src in ("site", "site/", "site/index.html"):
+        options = {"container": "box", "src": src, "dest": "/srv/"}
+        rows.append(("conductor_copy", options, "container box does not exist", f"copy {src.rstrip('/')}"))
+    tasks = []
+    for module, options, lacking, action in rows:
+        tasks.append({f"conductor.containers.{module}": options, "register": "done"})
+        said = f"done.actions[0] is match('{action}$')" if action else "done.actions | length > 0"
+        tasks.append({"ansible.builtin.assert": {"that": [f"'{lacking}' in done.warnings | string", said]}})
+    controller = Controller(tmp_path)
+    printed = controller.playbook(*tasks, hosts="localhost", on=bare_host, options=["--check", "--diff"])
+    assert f"changed={len(rows)} " in printed and "failed=0" in printed
 
 
 @pytest.mark.parametrize("module", ["conductor_network", "conductor_exec"])

@@ -104,7 +104,9 @@ class CopyCase(UseCase[Observed]):
 
     def predicted_result(self) -> dict:
         """The result in check mode if an earlier task of the play would create what this one needs."""
-        return {"actions": [f"copy {self.source}"], "container": self.name, "src": self.src or None}
+        actions = [f"copy {self.source}"]
+        # A list, as in every result of this module: its action plugin reads it.
+        return {"actions": actions, "container": self.name, "src": self.src or None, "diff": []}
 
     def result(self, observed: Observed, run: Run[Observed]) -> dict:
         top = observed.pairs[""].wanted
