@@ -10,7 +10,7 @@ import stat
 
 from .._errors import InvalidInput
 from .._kernel.device_bpf import DeviceRule
-from .._kernel.execute import to_bytes
+from .._kernel.path_text import to_bytes
 from .spec.container import ContainerSpec
 from .spec.devices import STANDARD_NODES, Device
 

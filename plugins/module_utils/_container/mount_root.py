@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from .._errors import EffectFailed
 from .._kernel import syscalls
-from .._kernel.execute import display_path
+from .._kernel.path_text import display_path, to_bytes
 from .kernel_files import NO_SYMLINKS
 from .owned_tmpfs import create_tmpfs
 
@@ -52,11 +52,12 @@ class MountRoot:
             return self._open(path)
         parent_fd = self.open_or_create(parts[:-1], True) if parts[1:] else os.dup(self.root_fd)
         try:
+            name = to_bytes(parts[-1])
             with contextlib.suppress(FileExistsError):
                 if directory:
-                    os.mkdir(parts[-1], 0o755, dir_fd=parent_fd)
+                    os.mkdir(name, 0o755, dir_fd=parent_fd)
                 else:
-                    os.close(os.open(parts[-1], os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=parent_fd))
+                    os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=parent_fd))
             # From the root once more: a process that shares a volume may have replaced a directory in the path.
             return self._open(path)
         finally:

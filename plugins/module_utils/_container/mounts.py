@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from .._engine.id_range import IdRange
 from .._errors import EffectFailed, HostNotCapable
 from .._kernel import syscalls, user_namespace
-from .._kernel.execute import display_path, native_path
+from .._kernel.path_text import display_path, to_text
 from .kernel_files import (
     NO_SYMLINKS,
     SAFE,
@@ -90,7 +90,7 @@ def _resolve(root_fd: int, path: str) -> list[str]:
     Components that do not exist are kept. The result is opened later without following symlinks. Raises EffectFailed if
     it is in /proc, /sys or /dev, which are not part of the root.
     """
-    todo, links = native_path(path).split("/"), 0
+    todo, links = path.split("/"), 0
     done: list[str] = []
     while todo:
         part = todo.pop(0)
@@ -105,7 +105,7 @@ def _resolve(root_fd: int, path: str) -> list[str]:
             try:
                 if not stat.S_ISLNK(os.fstat(fd).st_mode):
                     continue
-                to = os.readlink("", dir_fd=fd)
+                to = to_text(os.readlink(b"", dir_fd=fd))
             finally:
                 os.close(fd)
             links += 1
@@ -113,7 +113,7 @@ def _resolve(root_fd: int, path: str) -> list[str]:
                 raise EffectFailed(f"mounts: target {path}: too many symlinks in the path", "choose another target")
             done = [] if to.startswith("/") else done[:-1]
             todo = [*to.split("/"), *todo]
-    if not done or (done[0] in _RESERVED and done != native_path(path).strip("/").split("/")):
+    if not done or (done[0] in _RESERVED and done != path.strip("/").split("/")):
         raise EffectFailed(
             f"mounts: target {path} leads through a symlink to /{display_path('/'.join(done))}, which conductor "
             "mounts itself",

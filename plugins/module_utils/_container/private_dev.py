@@ -11,6 +11,7 @@ import stat
 from collections.abc import Iterator
 
 from .._kernel import syscalls
+from .._kernel.path_text import to_bytes
 from .devices import stat_device
 from .kernel_files import NO_SYMLINKS, SAFE
 from .mount_root import MountRoot
@@ -69,8 +70,8 @@ def _make_nodes(dev_fd: int, devices: tuple[Device, ...]) -> list[str]:
         for parent in path.split("/")[:-1]:
             made += f"{parent}/"
             with contextlib.suppress(FileExistsError):
-                os.mkdir(made, 0o755, dir_fd=dev_fd)
-        os.mknod(path, mode, number, dir_fd=dev_fd)
+                os.mkdir(to_bytes(made), 0o755, dir_fd=dev_fd)
+        os.mknod(to_bytes(path), mode, number, dir_fd=dev_fd)
     return list(nodes)
 
 

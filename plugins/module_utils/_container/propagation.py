@@ -14,7 +14,6 @@ from collections.abc import Iterable, Mapping
 
 from .._errors import EffectFailed, InvalidInput
 from .._kernel import syscalls
-from .._kernel.execute import native_path
 from .._kernel.mountinfo import propagation_of
 from .spec.mounts import PRIVATE, SLAVE, Mount
 
@@ -37,7 +36,7 @@ def open_propagating(mounts: Iterable[Mount]) -> dict[str, int]:
 def open_source(mount: Mount) -> int:
     """Return a descriptor of a copy of the source of `mount`. Raises EffectFailed."""
     try:
-        return syscalls.open_tree(native_path(mount.source))
+        return syscalls.open_tree(mount.source)
     except OSError as error:
         raise EffectFailed(
             f"mounts: source {mount.source} of {mount.target}: {syscalls.strerror(error)}",
@@ -55,7 +54,7 @@ def check_propagation(mount: Mount) -> None:
     """Check that the host propagates what is mounted below the source. Changes nothing. Raises InvalidInput if not."""
     if mount.propagation == PRIVATE:
         return
-    point, kinds = propagation_of(native_path(mount.source))
+    point, kinds = propagation_of(mount.source)
     if "shared" in kinds or (mount.propagation == SLAVE and "master" in kinds):
         return
     raise InvalidInput(

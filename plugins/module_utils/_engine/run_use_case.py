@@ -37,6 +37,10 @@ def run_use_case(use_case: str, params: dict[str, Any], only_check: bool) -> dic
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         result = {"failed": True, "msg": f"{error.strerror or error}{where}"}
+    except UnicodeEncodeError as error:
+        # Functions of Python encode paths by the locale.
+        problem = f"path {error.object}: cannot be expressed in the encoding of the host's locale ({error.encoding})"
+        result = {"failed": True, "msg": f"{problem}. Set a locale with UTF-8 there, or use another path."}
     if "msg" in result:
         result["msg"] = escape_text(result["msg"])
     if "warnings" in result:

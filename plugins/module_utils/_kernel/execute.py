@@ -9,6 +9,8 @@ import errno
 import os
 from collections.abc import Mapping, Sequence
 
+from .path_text import to_bytes
+
 # Errors after which the search continues in the next directory of PATH (glibc's posix/execvpe.c).
 _NOT_HERE = (errno.EACCES, errno.ENOENT, errno.ESTALE, errno.ENOTDIR, errno.ENODEV, errno.ETIMEDOUT)
 
@@ -34,24 +36,6 @@ def execute(argv: Sequence[str], environment: Mapping[str, str]) -> None:
                 raise
             reason = _more_specific(reason, _explained(error, candidate))
     raise reason
-
-
-def to_bytes(text: str) -> bytes:
-    """Encode a path or text for the kernel as UTF-8, unlike os.fsencode(), which depends on the locale.
-
-    Raises UnicodeEncodeError for half of a surrogate pair.
-    """
-    return text.encode("utf-8", "surrogateescape")
-
-
-def native_path(path: str) -> str:
-    """Convert a path for Python's own functions, so that the kernel gets UTF-8, independent of the locale."""
-    return os.fsdecode(to_bytes(path))
-
-
-def display_path(path: str) -> str:
-    """Convert a path from `native_path` or from Python's own functions to text for messages."""
-    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def _explained(error: OSError, path: bytes) -> OSError:

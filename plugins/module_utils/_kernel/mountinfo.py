@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import re
 
+from .path_text import to_bytes
+
 
 def mount_points_below(directory: str, mountinfo: str = "/proc/self/mountinfo") -> list[str]:
     """Return mount points at and below `directory`, the deepest and latest first: the order to unmount them in."""
@@ -25,7 +27,7 @@ def propagation_of(path: str, mountinfo: str = "/proc/self/mountinfo") -> tuple[
 
     Raises OSError.
     """
-    fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    fd = os.open(to_bytes(path), os.O_PATH | os.O_CLOEXEC)
     try:
         # Not that in the device number: several mounts can show one file system.
         with open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as file:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from .._errors import EffectFailed
 from . import syscalls
-from .execute import to_bytes
+from .path_text import to_bytes
 
 
 def mount_overlay(target: str, lower: Sequence[str], upper: str | None = None, work: str | None = None) -> None:

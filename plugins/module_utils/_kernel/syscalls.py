@@ -15,7 +15,7 @@ import errno
 import os
 from collections.abc import Iterator
 
-from .execute import to_bytes
+from .path_text import to_bytes
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 0x1, 0x2, 0x4, 0x8
 MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE, MS_SLAVE, MS_SHARED = 0x20, 0x1000, 0x4000, 0x40000, 0x80000, 0x100000

@@ -1,10 +1,7 @@
 """Mount targets: symlinks of the container's root are followed, and errors are found before any change."""
 
-import json
-
 import pytest
 from small_image import image, make_runnable_archive
-from testhost import PYTHON, module_environment
 
 SLEEP = ["/bin/sleep", "infinity"]
 WISH = {"name": "box", "image": "debian", "command": SLEEP}
@@ -71,21 +68,6 @@ def test_target_in_a_read_only_mount_is_refused_before_any_change(host, source):
 def test_directory_on_a_file_is_an_error_that_names_both(host, source):
     refused = host.module("conductor_container", **WISH, mounts=[{**source, "target": "/etc/passwd"}], fails=True)
     assert "mounts: /run/source on /etc/passwd: Invalid argument. Make both a directory" in refused["msg"]
-
-
-def test_paths_are_utf_8_whatever_the_locale(host, source):
-    """In a locale with ISO-8859-1, Python's encoding of paths is not UTF-8."""
-    name = "b\N{LATIN SMALL LETTER U WITH DIAERESIS}cher"
-    host.run("mkdir", f"/run/source/{name}")
-    mounts = [{"source": f"/run/source/{name}", "target": f"/srv/{name}"}]
-    wish = {**WISH, "mounts": mounts, "working_dir": f"/srv/{name}", "env": {"NAME": name}}
-    environment = {**module_environment(), "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
-    run = [PYTHON, "-m", "ansible_collections.conductor.containers.plugins.modules.conductor_container"]
-    done = host.run(*run, stdin=json.dumps({"ANSIBLE_MODULE_ARGS": wish}), env=environment, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert json.loads(done.stdout)["container"]["state"] == "running"
-    assert inside(host, "sh", "-c", "pwd; echo $NAME; ls /srv").split() == [f"/srv/{name}", name, name]
-    assert not host.module("conductor_container", **wish)["changed"]
 
 
 def test_a_user_beyond_the_ids_of_the_container_is_refused_with_the_range(host):

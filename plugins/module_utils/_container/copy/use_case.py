@@ -23,6 +23,7 @@ from ..._errors import InvalidInput, NotFound, container_not_found, mark_pending
 from ..._kernel.files import copy_source
 from ..._kernel.files.within_root import open_inside
 from ..._kernel.flock import Lock
+from ..._kernel.path_text import to_bytes
 from .. import store
 from ..error_context import about_container
 from ..id_ranges import read_ids
@@ -225,7 +226,7 @@ class CopyCase(UseCase[Observed]):
 
 def _open(root_fd: int | None, path: str, flags: int) -> int:
     """Open a path in the container with this root, or on the host without `root_fd`."""
-    return os.open(path, flags | os.O_CLOEXEC) if root_fd is None else open_inside(root_fd, path, flags)
+    return os.open(to_bytes(path), flags | os.O_CLOEXEC) if root_fd is None else open_inside(root_fd, path, flags)
 
 
 def _parse_mode(value: object, option: str) -> int | None:

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from ..._errors import EffectFailed
 from ..._kernel import syscalls
-from ..._kernel.execute import execute, to_bytes
+from ..._kernel.execute import execute
+from ..._kernel.path_text import to_bytes
 from ..._kernel.rlimits import Limits, set_limits
 from ..._kernel.seccomp import load_filter
 from ..seccomp.filters import SeccompFilter

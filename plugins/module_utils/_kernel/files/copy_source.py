@@ -16,6 +16,7 @@ import os
 import stat
 from collections.abc import Iterator
 
+from ..path_text import name_of, to_text
 from ..syscalls import RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, openat2
 from .atomic_write import mount_id
 
@@ -84,14 +85,14 @@ def list_directory(path_fd: int, most: int) -> list[str]:
     fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=path_fd)
     try:
         with os.scandir(fd) as entries:
-            return sorted(found.name for found in itertools.islice(entries, most))
+            return sorted(name_of(found) for found in itertools.islice(entries, most))
     finally:
         os.close(fd)
 
 
 def read_link(path_fd: int) -> str:
     """Return the target of the symlink `path_fd` (O_PATH) (readlinkat(2) with an empty path)."""
-    return os.readlink("", dir_fd=path_fd)
+    return to_text(os.readlink(b"", dir_fd=path_fd))
 
 
 def size_of(fd: int) -> int:

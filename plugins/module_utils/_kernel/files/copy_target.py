@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .. import syscalls
+from ..path_text import to_bytes
 from .copy_source import copy_bytes, file_type
 
 
@@ -69,7 +70,7 @@ class TargetEntry:
     def put_link(self, to: str, attributes: Attributes) -> None:
         """Create a symlink to `to`. Symlinks have no mode."""
         with self._renamed() as temporary:
-            os.symlink(to, temporary, dir_fd=self.directory_fd)
+            os.symlink(to_bytes(to), temporary, dir_fd=self.directory_fd)
             fd = os.open(temporary, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.directory_fd)
             try:
                 # A user with write access to the directory may have replaced it, and must not get another file's owner.
@@ -82,13 +83,13 @@ class TargetEntry:
     @contextlib.contextmanager
     def _renamed(self) -> Iterator[str]:
         """Yield a temporary name; rename it to the final name after the block."""
-        identity = hashlib.sha256(f"{self.purpose}/{self.name}".encode(errors="surrogateescape")).hexdigest()
+        identity = hashlib.sha256(to_bytes(f"{self.purpose}/{self.name}")).hexdigest()
         temporary, fd = f".conductor-{identity[:24]}.tmp", self.directory_fd
         with _created_by(self.creator):
             _remove(temporary, fd)
             try:
                 yield temporary
-                os.rename(temporary, self.name, src_dir_fd=fd, dst_dir_fd=fd)
+                os.rename(temporary, to_bytes(self.name), src_dir_fd=fd, dst_dir_fd=fd)
             except BaseException:
                 _remove(temporary, fd)
                 raise

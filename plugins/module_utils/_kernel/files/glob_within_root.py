@@ -9,6 +9,7 @@ import fnmatch
 import glob
 import os
 
+from ..path_text import name_of
 from .within_root import open_inside
 
 # Limit of directory entries to compare with a pattern: the root may hold any number of them.
@@ -63,8 +64,9 @@ class _Search:
                     self._left -= 1
                     if self._left < 0:
                         raise TooManyEntries
-                    if fnmatch.fnmatchcase(entry.name, pattern):
-                        found.append(entry.name)
+                    name = name_of(entry)
+                    if fnmatch.fnmatchcase(name, pattern):
+                        found.append(name)
         finally:
             os.close(fd)
         return found
