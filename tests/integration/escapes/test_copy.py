@@ -12,7 +12,11 @@ import uuid
 import pytest
 from attacks import inside, patched, start
 from copying import SRV
+from image_cache import mount_image
 from seams.defenses import ask_libc_of_container, check_then_use, follow_symlinks_out
+from seams.faults import hide_free_space
+from seams.interference import grow_before_open
+from testhost import Host
 
 OUT = {"container": "box", "direction": "out", "src": "/srv/dir/secret", "dest": "/run/got"}
 IN = {"container": "box", "src": "/run/mine", "dest": "/srv/dir/new"}
@@ -130,6 +134,25 @@ def test_a_source_that_waits_acts_or_never_ends_is_one_line_of_error(host, make,
     refused = host.module("conductor_copy", **{**OUT, "src": "/srv/x"}, fails=True)
     assert told in refused["msg"]
     assert host.run("test", "-e", "/run/got", check=False).returncode
+
+
+def test_a_source_that_grows_after_the_check_does_not_fill_the_disk(cached_image):
+    """A process inside that waits for the first open (inotify(7)) makes it huge at no cost of its own."""
+    grow = grow_before_open(size=1 << 43)
+    got = "/var/lib/conductor/got"
+    wish = {**OUT, "src": "/srv/x", "dest": got, "fails": True}
+    # Only this directory of the host has a limit.
+    with Host(size="8m") as host:
+        mount_image(host, cached_image)
+        start(host, "box")
+        inside(host, "box", 'open("/srv/x", "w").write("small")')
+        weak = patched(host, "conductor_copy", seams=[grow, hide_free_space], **wish)
+        assert f"{got} cannot be written (No space left on device)" in weak["msg"]
+        host.run("truncate", "-s", "5", f"{SRV}/x")
+        refused = patched(host, "conductor_copy", seams=[grow], **wish)
+        assert f"{got}: needs 8796093022208 bytes, and " in refused["msg"]
+        assert host.run("test", "-e", got, check=False).returncode
+        host.module("conductor_container", name="box", state="absent", force=True)
 
 
 def test_a_file_with_a_lease_is_not_waited_for(host):

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ..._engine.id_range import IdRange
-from ..._errors import EffectFailed, InvalidInput, NotFound
+from ..._errors import Conflict, EffectFailed, InvalidInput, NotFound
 from ..._kernel.files import copy_source
 from ..._kernel.files.copy_target import Attributes, TargetEntry
 from ..._kernel.files.within_root import KernelFile, kernel_file_system, reopen
@@ -167,7 +167,7 @@ class Destination:
     def write(self, path: str, wanted: FileView, source: Source, purpose: str) -> FileView:
         """Write `wanted` at `path` with the content of `source`; return it with size and digest as written.
 
-        `purpose` names temporary files; see Spot. Raises EffectFailed.
+        `purpose` names temporary files; see TargetEntry. Raises EffectFailed, Conflict if there is no space for it.
         """
         base = self.ids.base if self.ids else 0
         attributes = Attributes(wanted.mode, base + wanted.owner, base + wanted.group)
@@ -186,7 +186,13 @@ class Destination:
                 spot.put_link(wanted.link_target, attributes)
                 return wanted
             source_fd = stack.enter_context(source.opened(path))
-            digest, size = spot.put_file(source_fd, copy_source.size_of(source_fd), attributes)
+            size = copy_source.size_of(source_fd)
+            # Once more, since a process inside can make the file grow after the plan, at no cost by a hole.
+            room = copy_source.free_bytes(directory_fd)
+            if room is not None and size > room:
+                shown = printable_path(self.shown, path)
+                raise Conflict(f"{shown}: needs {size} bytes, and {room} are free", "free space there")
+            digest, size = spot.put_file(source_fd, size, attributes)
             return replace(wanted, digest=digest, size=size)
 
     @contextlib.contextmanager

@@ -106,9 +106,12 @@ def digest(fd: int, size: int) -> str:
 
 
 def free_bytes(directory_fd: int) -> int | None:
-    """Return the free bytes of a directory's file system; None if it does not report them."""
+    """Return the free bytes of a directory's file system without those that are reserved for root (statvfs(3)).
+
+    None if it does not report them.
+    """
     found = os.fstatvfs(directory_fd)
-    return found.f_bfree * found.f_frsize if found.f_blocks else None
+    return found.f_bavail * found.f_frsize if found.f_blocks else None
 
 
 def copy_bytes(fd: int, size: int, to: int = -1) -> tuple[str, int]:

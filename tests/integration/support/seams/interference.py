@@ -134,3 +134,14 @@ def append_to_log(original):
         return size
 
     return size_of
+
+
+@seam("_container.copy.sides:Source.opened")
+def grow_before_open(original, size):
+    """The file /srv/x of container box has `size` bytes, all of them a hole, before it is opened to be read."""
+
+    def opened(self, path):
+        os.truncate(f"{SRV}/x", size)
+        return original(self, path)
+
+    return opened
