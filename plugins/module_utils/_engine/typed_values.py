@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
 from typing import Any
 
 Kind = Callable[[object], bool]
 
-# The last second of the year 9999, the last that datetime supports, in seconds since 1970.
-_LAST_SECOND = 253_402_300_799
+# A day before the last second that datetime supports, in seconds since 1970, so that every time zone has it.
+_LAST_SECOND = 253_402_214_399
+_UTC_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", re.ASCII)
 
 
 def text(value: object) -> bool:
@@ -40,6 +43,16 @@ def number(least: float, most: float) -> Kind:
 def timestamp(value: object) -> bool:
     """Seconds since 1970."""
     return number(0, _LAST_SECOND)(value)
+
+
+def utc_time(value: object) -> bool:
+    """Times in UTC to the second, in the form of `datetime.isoformat`, of which each Python reads another set."""
+    if not isinstance(value, str) or not _UTC_TIME.fullmatch(value):
+        return False
+    try:
+        return timestamp(datetime.fromisoformat(value).timestamp())
+    except ValueError:
+        return False
 
 
 def one_of(*values: object) -> Kind:

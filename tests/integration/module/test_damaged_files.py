@@ -82,6 +82,24 @@ def test_a_file_of_a_newer_release_is_told_so(two):
         two.run("tee", path, stdin=good)
 
 
+def test_damaged_image_is_named_and_the_host_command_lists_the_others(host, command):
+    host.module("conductor_image", name="app", source={"image": "debian"})
+    path = f"{TOP}/images/app/image.json"
+    good = json.loads(host.run("cat", path).stdout)
+    for key, value in (("created", "yesterday"), ("highest_id", "x")):
+        host.run("tee", path, stdin=json.dumps({**good, key: value}))
+        told = f"{path} is damaged ({key} is '{value}')"
+        listed = command("images")
+        assert "debian" in listed.stdout and "app" in listed.stdout and told in listed.stderr
+        for module, options in (
+            ("conductor_image", {"name": "app", "state": "exported", "archive": "/run/app.tar"}),
+            ("conductor_container", {"name": "box", "image": "app"}),
+        ):
+            assert told in host.module(module, fails=True, **options)["msg"]
+    host.module("conductor_image", name="app", state="absent", force=True)
+    host.run("rm", "-r", f"{TOP}/images/.logs")
+
+
 @pytest.mark.parametrize("value", [{"lock_timeout": "x"}, {"container_dir": 5}, {"pool4": []}, {"uplink": {}}, []])
 def test_damaged_settings_are_named(host, value):
     host.run("mkdir", "-p", "/etc/conductor")

@@ -3,23 +3,28 @@
 import json
 import os
 import time
+from contextlib import suppress
+from datetime import datetime, timezone
 from types import SimpleNamespace
 
 import pytest
+from ansible_collections.conductor.containers.plugins.module_utils._cli.output import local_time
 from ansible_collections.conductor.containers.plugins.module_utils._container import store
 from ansible_collections.conductor.containers.plugins.module_utils._container.id_ranges import read_ids
 from ansible_collections.conductor.containers.plugins.module_utils._container.spec.container import ContainerSpec
 from ansible_collections.conductor.containers.plugins.module_utils._engine import container_records
+from ansible_collections.conductor.containers.plugins.module_utils._engine.id_range import IdRange
 from ansible_collections.conductor.containers.plugins.module_utils._engine.json_files import read_json, write_json
 from ansible_collections.conductor.containers.plugins.module_utils._engine.paths import ContainerPaths
 from ansible_collections.conductor.containers.plugins.module_utils._engine.settings import Settings
-from ansible_collections.conductor.containers.plugins.module_utils._errors import Damaged
+from ansible_collections.conductor.containers.plugins.module_utils._errors import Conflict, Damaged
 from ansible_collections.conductor.containers.plugins.module_utils._image.spec.recipe import Image
-from ansible_collections.conductor.containers.plugins.module_utils._image.store import read_image
+from ansible_collections.conductor.containers.plugins.module_utils._image.store import read_image, require_ids
 from ansible_collections.conductor.containers.plugins.module_utils._network.store import read_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+CREATED = "2026-01-31T23:59:59+00:00"
 INVALID = {
     "empty": b"",
     "no JSON": b"{",
@@ -67,7 +72,7 @@ def test_unknown_key_is_ignored(tmp_path):
     """A newer release that keeps the format version may add keys that this one ignores."""
     value = ContainerSpec("box", "debian").to_json()
     assert ContainerSpec.from_json({**value, "tomorrow": 1}, "x") == ContainerSpec("box", "debian")
-    known = {"name": "i", "id": "a", "created": "x", "recipe": {"tomorrow": [1]}, "builder": "b", "size": 1}
+    known = {"name": "i", "id": "a", "created": CREATED, "recipe": {"tomorrow": [1]}, "builder": "b", "size": 1}
     assert Image.from_json({**known, "tomorrow": {}}, "x").name == "i"
 
 
@@ -93,8 +98,8 @@ STATE = {
 }  # fmt: skip
 EXIT = {"exit_code": 0, "signal": None, "finished_at": 1.5}
 IMAGE = {
-    "name": "i", "id": "a", "created": "x", "builder": "b", "size": 1, "exports": {"/x": [1, 2]},
-    "archive_stat": [1, 2],
+    "name": "i", "id": "a", "created": CREATED, "builder": "b", "size": 1, "exports": {"/x": [1, 2]},
+    "archive_stat": [1, 2], "highest_id": 65535,
     "base": {"name": "b", "id": "c"},
     "recipe": {"suite": "trixie", "packages": ["a"], "commands": ["a", ["b"]], "source": {"archive": "/x"}},
 }  # fmt: skip
@@ -116,12 +121,20 @@ def read_state(path):
     assert found is None or found.pid > 0
 
 
+def read_and_use_image(top):
+    """Every value is used as a module or the host command does it."""
+    found = read_image(str(top), "i")
+    assert local_time(found.created)
+    with suppress(Conflict):
+        require_ids(found, IdRange(0), "box")
+
+
 FILES = {
     "container": (CONTAINER, "box/container.json", read_all_of_container),
     "network": (NETWORK, "box/network.json", read_all_of_container),
     "exit": (EXIT, "box/exit.json", lambda top: store.read_exit(ContainerPaths.of(str(top), "box"))),
     "state": (STATE, "state.json", lambda top: read_state(top / "state.json")),
-    "image": (IMAGE, "i/image.json", lambda top: read_image(str(top), "i")),
+    "image": (IMAGE, "i/image.json", read_and_use_image),
     "settings": (SETTINGS, "conductor.json", lambda top: Settings.load({}, str(top / "conductor.json"))),
 }
 
@@ -156,6 +169,40 @@ def test_any_changed_value_is_valid_or_damaged(tmp_path_factory, kind, data):
     except Exception as error:
         # Settings of the host are also validated as options.
         assert kind == "settings" and type(error).__name__ == "InvalidInput", error
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("created", text) for text in ("yesterday", "", "2026-01-31T23:59:59Z", "2026-01-31T23:59:59", "2026-01-31")),
+        *(("created", f"{day}T23:59:59+00:00") for day in ("2026-02-30", "9999-12-31", "0001-01-01", "1969-12-31")),
+        *(("highest_id", value) for value in ("x", None, [1], -1, 1.5, True)),
+    ],
+)
+def test_image_with_a_value_of_the_wrong_type_is_damaged(tmp_path, key, value):
+    (tmp_path / "i").mkdir()
+    (tmp_path / "i" / "image.json").write_text(json.dumps({"version": 1, **IMAGE, key: value}))
+    with pytest.raises(Damaged, match=rf"i/image\.json is damaged \({key} is "):
+        read_image(str(tmp_path), "i")
+
+
+@pytest.mark.parametrize("zone", ["EAST-14", "WEST+12"])
+def test_last_time_of_a_record_exists_in_every_time_zone(tmp_path, monkeypatch, zone):
+    paths = ContainerPaths.of(str(tmp_path), "box")
+    (tmp_path / "box").mkdir()
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        for seconds in (0, 253402214399):
+            write_json(paths.exit, {**EXIT, "finished_at": seconds})
+            found = datetime.fromtimestamp(store.read_exit(paths)["finished_at"], timezone.utc)
+            assert local_time(found.isoformat())
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    write_json(paths.exit, {**EXIT, "finished_at": seconds + 1})
+    with pytest.raises(Damaged, match="finished_at is"):
+        store.read_exit(paths)
 
 
 def test_pid_0_is_no_process(tmp_path):

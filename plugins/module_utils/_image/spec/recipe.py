@@ -12,7 +12,7 @@ from typing import Any, Union
 from ..._engine.id_range import SIZE
 from ..._engine.names import parse_name
 from ..._engine.paths import is_absolute
-from ..._engine.typed_values import find_problem, integer, list_of, map_of, nullable, object_with, text
+from ..._engine.typed_values import find_problem, integer, list_of, map_of, nullable, object_with, text, utc_time
 from ..._errors import Damaged, InvalidInput
 
 # A string for the image's shell, or a program with its arguments.
@@ -257,7 +257,7 @@ _RECIPE = {
 }
 # The type of each key of image.json.
 _IMAGE_FIELDS = {
-    "name": text, "id": text, "created": text, "builder": text, "size": integer(0), "recipe": object_with(_RECIPE),
-    "exports": map_of(_STAT), "archive_stat": _STAT,
+    "name": text, "id": text, "created": utc_time, "builder": text, "size": integer(0), "recipe": object_with(_RECIPE),
+    "exports": map_of(_STAT), "archive_stat": _STAT, "highest_id": integer(0),
     "base": nullable(object_with({"name": text, "id": text}, ("name", "id"))),
 }  # fmt: skip
