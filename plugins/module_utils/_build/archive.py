@@ -14,7 +14,7 @@ import os
 import stat
 from collections.abc import Iterator
 
-from .._errors import InvalidInput, NotFound
+from .._errors import InvalidInput, NotFound, mark_pending
 from .._image.spec.recipe import Source
 from .._kernel.files.atomic_write import sync_directory
 from .._kernel.files.within_root import exists_inside
@@ -102,7 +102,8 @@ def _opened_archive(path: str) -> Iterator[int]:
         # O_NONBLOCK: the open of a FIFO without a writer would block.
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
-        raise NotFound(f"source: archive {path} does not exist on the managed host", "copy it there first") from None
+        missing = NotFound(f"source: archive {path} does not exist on the managed host", "copy it there first")
+        raise mark_pending(missing) from None
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise InvalidInput(f"source: archive {path} is not a regular file", "name a tar archive")
@@ -143,8 +144,13 @@ def _identity(found: os.stat_result) -> tuple[int, ...]:
     return (*_size_and_time(found), found.st_ctime_ns, found.st_ino)
 
 
-def require_compressor(archive: str) -> None:
-    """Raise HostNotCapable if the program for the archive's suffix is missing."""
+def check_target(archive: str) -> None:
+    """Raise NotFound, InvalidInput or HostNotCapable if this host cannot write `archive`."""
+    directory = os.path.dirname(archive)
+    if not os.path.isdir(directory):
+        raise mark_pending(NotFound(f"archive: directory {directory} does not exist", "create it first"))
+    if os.path.isdir(archive):
+        raise InvalidInput(f"archive: {archive} is a directory", "name the file to write")
     require_program("tar", "tar")
     for program, _ in _compressor(archive):
         require_program(program, program)

@@ -11,7 +11,7 @@ import re
 from functools import partial
 
 from .._engine.paths import RUN_DIR
-from .._errors import HostNotCapable, InvalidInput, NotFound
+from .._errors import HostNotCapable, InvalidInput, NotFound, mark_pending
 from .._image.spec.recipe import VARIANTS, Recipe, with_defaults
 from .._kernel.files.atomic_write import read_text
 from .._kernel.files.within_root import write_files
@@ -78,7 +78,9 @@ def with_host_defaults(recipe: Recipe) -> Recipe:
             "run apt-get install qemu-user-static binfmt-support",
         )
     if filled.keyring is not None and not os.path.isfile(filled.keyring):
-        raise NotFound(f"keyring: {filled.keyring} does not exist on the managed host", "copy it to the host first")
+        raise mark_pending(
+            NotFound(f"keyring: {filled.keyring} does not exist on the managed host", "copy it to the host first")
+        )
     return filled
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .._engine.action import Action, Plan
-from .._errors import Conflict, Damaged, NotFound
+from .._errors import Conflict, Damaged, NotFound, mark_pending
 from .._image.spec.recipe import Recipe, differing
 
 # A root with this many layers can be mounted with the longest names and the default directories.
@@ -120,7 +120,9 @@ def _absent(wish: ImageRequest, view: ImageView, clearing: tuple[Action, ...]) -
 
 def _exported(wish: ImageRequest, view: ImageView, clearing: tuple[Action, ...]) -> Plan:
     if view.recipe is None:
-        raise NotFound(f"image {wish.name}: cannot be exported because it does not exist", "build it first")
+        raise mark_pending(
+            NotFound(f"image {wish.name}: cannot be exported because it does not exist", "build it first")
+        )
     _refuse_if_other(wish, view, view.recipe)
     done = view.exported and not wish.force
     actions = clearing if done else (*clearing, ExportImage(wish.name, wish.archive))

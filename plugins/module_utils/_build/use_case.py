@@ -109,7 +109,7 @@ class ImageCase(UseCase[ImageView]):
             exported=image is not None and self._is_exported(image),
         )
         if self.request.state == "exported":
-            archive.require_compressor(self.request.archive)
+            archive.check_target(self.request.archive)
         if needs_build(wish, view):
             return replace(view, complete=self._complete())
         return replace(view, archive_checksum=self._changed_checksum(image))
@@ -178,7 +178,10 @@ class ImageCase(UseCase[ImageView]):
 
     def predicted_result(self) -> dict:
         """Return the check-mode result if an earlier task of the play creates what this task needs."""
-        return {"actions": [f"build image {self.request.name}"], "image": None}
+        if self.request.state == "exported":
+            action: Action = ExportImage(self.request.name, self.request.archive)
+            return {"actions": [action.describe()], "image": None, "archive": self.request.archive}
+        return {"actions": [BuildImage(self.request.name).describe()], "image": None}
 
     def _clear(self) -> None:
         staging.clear(self.settings.image_dir, self.request.name)
@@ -314,8 +317,4 @@ def _parse_archive(params: dict) -> str:
         raise InvalidInput(f"archive: {archive_path!r} is not an absolute path")
     if not archive_path.endswith(_SUFFIXES):
         raise InvalidInput(f"archive: {archive_path!r} has no known suffix", "use .tar, .tar.gz or .tar.zst")
-    if not os.path.isdir(os.path.dirname(archive_path)):
-        raise InvalidInput(f"archive: directory {os.path.dirname(archive_path)} does not exist", "create it first")
-    if os.path.isdir(archive_path):
-        raise InvalidInput(f"archive: {archive_path} is a directory", "name the file to write")
     return archive_path

@@ -192,7 +192,10 @@ CASES = [
 
 
 # In check mode a warning.
-LACKING = r"(image|container) (nothing|other) does not exist$|(nothing|other): does not exist$|is not running$"
+LACKING = (
+    r"(image|container) (nothing|other) does not exist$|(nothing|other): does not exist$|is not running$|"
+    r"cannot be exported because it does not$|(/no/keyring|/no/dir|/run/no.tar) does not exist$"
+)
 
 
 def test_bad_input_is_one_clear_line_and_changes_nothing(host):

@@ -4,6 +4,8 @@ import pytest
 from controller import Controller
 from snapshot import difference, take
 
+ARCHIVE = "/srv/app.tar.gz"
+EXPORT = {"name": "app", "state": "exported", "archive": ARCHIVE}
 PLAY = [
     ("conductor_image", {"name": "app", "source": {"image": "base"}}, "image base: does not exist"),
     ("conductor_container", {"name": "box", "image": "app", "state": "started"}, "image app does not exist"),
@@ -13,6 +15,10 @@ PLAY = [
     ("conductor_copy", {"container": "box", "content": "hello", "dest": "/greeting"}, "container box does not exist"),
     ("conductor_exec", {"container": "box", "argv": ["true"]}, "container box does not exist"),
     ("conductor_image", {"name": "golden", "source": {"container": "box"}}, "container box: does not exist"),
+    ("conductor_image", EXPORT, "image app: cannot be exported because it does not exist"),
+    ("conductor_image", {**EXPORT, "archive": "/srv/new/app.tar"}, "archive: directory /srv/new does not exist"),
+    ("conductor_image", {"name": "copy", "source": {"archive": ARCHIVE}}, f"source: archive {ARCHIVE} does not exist"),
+    ("conductor_image", {"name": "signed", "keyring": "/srv/own.gpg"}, "keyring: /srv/own.gpg does not exist"),
 ]
 
 
@@ -25,6 +31,8 @@ def test_tasks_warn_of_what_is_not_made_yet_and_say_what_they_would_do(bare_host
         said = bare_host.module(module, fails=True, **options)["msg"]
         assert lacking in said, module
     assert "connect box" in bare_host.module("conductor_network", check=True, container="box")["actions"]
+    planned = bare_host.module("conductor_image", check=True, **EXPORT)
+    assert planned["actions"] == [f"export image app to {ARCHIVE}"] and planned["archive"] == ARCHIVE
     for module, options in (("conductor_network", {"container": "box"}), ("conductor_container", {"name": "box"})):
         assert not bare_host.module(module, check=True, state="absent", **options)["changed"]
     assert difference(before, take(bare_host)) == []
