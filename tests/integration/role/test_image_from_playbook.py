@@ -137,14 +137,38 @@ def test_foreign_container_of_the_same_name_is_unchanged(host, controller):
     assert host.module("conductor_container_info")["containers"][0]["pid"] == pid
 
 
+def interrupt(host, seconds="infinity"):
+    """Leave the container of a run that had applied a part of other roles, with the internet, and ended there."""
+    labels, command = {"conductor.makes": "site"}, ["/bin/sleep", seconds]
+    host.module("conductor_container", name="build-site", image="debian", labels=labels, command=command)
+    host.module("conductor_network", container="build-site", internet=True)
+    host.module("conductor_exec", container="build-site", argv=["/bin/touch", "/etc/left"])
+
+
+def test_interrupted_run_leaves_nothing_in_the_image_of_the_next(host, controller):
+    interrupt(host)
+    look = """
+- ansible.builtin.raw: cat /etc/left /sys/class/net/eth0/address
+  register: left
+  failed_when: (left.stdout + left.stderr) | regex_findall("No such file") | length != 2
+"""
+    with open(controller.directory / "roles/below/tasks/main.yml", "a") as tasks:
+        tasks.write(look)
+    make(controller)
+    assert read(host, "/etc/below") == "below"
+
+
 def test_interrupted_run_on_the_controller_is_resumed(host, controller):
-    labels = {"conductor.makes": "site"}
-    host.module("conductor_container", name="build-site", image="debian", labels=labels, command=["/bin/cat", "/no"])
+    interrupt(host, seconds="1000000")
     controller.inventory["alpha"] = {"ansible_connection": "local", "ansible_python_interpreter": PYTHON}
     # With the network that it has unless told otherwise.
     play = PLAY.replace("    conductor_image_from_playbook_network: {}\n", "")
-    controller.playbook(play, hosts="alpha", vars={"greeting": "hello"}, on=host)
+    printed = controller.playbook(
+        play, "[{ansible.builtin.debug: {var: ansible_facts.hostname}}]", hosts="alpha", vars={"greeting": "hello"},
+        on=host,
+    )  # fmt: skip
     assert read(host, "/etc/below") == "below"
+    assert "build-site" not in printed.partition("ansible_facts.hostname")[2], "no facts of the container are left"
 
 
 @pytest.mark.core
