@@ -8,14 +8,17 @@ from __future__ import annotations
 import glob
 import os
 import re
+from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 from .._engine.paths import RUN_DIR
 from .._errors import HostNotCapable, InvalidInput, NotFound, mark_pending
 from .._image.spec.recipe import VARIANTS, Recipe, with_defaults
 from .._kernel.files.atomic_write import read_text
-from .._kernel.files.within_root import write_files
+from .._kernel.files.within_root import exists_inside, write_files
 from .._kernel.run_program import find_program, require_program, run
+from .apt_auth import auth_conf, has_login, without_login
 from .apt_settings import download_settings, proxies
 from .apt_sources import debian_archive, host_codename, host_sources
 from .builder_mount import ROOT, mount_for_builder
@@ -24,8 +27,10 @@ from .layers import make_directory
 from .sanitize import drop_caches, opened_root
 
 _FALLBACK_SUITE = "trixie"
-# Name of the file with apt settings for mmdebstrap.
-_SETTINGS = "apt.conf"
+# Names of the files with apt settings, and with logins for mirrors, for mmdebstrap.
+_SETTINGS, _AUTH = "apt.conf", "auth.conf"
+# Name of the image's copy of a keyring, without its suffix.
+_KEYRING_COPY = "/etc/apt/keyrings/mirror"
 _DEBIAN_KEYRING, _KEYRING_PACKAGE = "/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring"
 # Files with the keys that apt, and so mmdebstrap, trusts (apt-secure(8)).
 _APT_KEYS = ("/etc/apt/trusted.gpg", "/etc/apt/trusted.gpg.d/*.gpg", "/etc/apt/trusted.gpg.d/*.asc")
@@ -43,15 +48,15 @@ def choose_builder(wanted: str | None, recipe: Recipe) -> str:
     `recipe` is complete. Raises HostNotCapable if no suitable builder is installed, InvalidInput if the wanted one is
     not suitable.
     """
-    able = [name for name in VARIANTS if recipe.variant in VARIANTS[name] and _takes_packages(name, recipe)]
+    unsuitable = {name: _missing_ability(name, recipe) for name in VARIANTS}
     if wanted is not None:
         require_program(wanted, wanted)
-        if wanted not in able:
+        if unsuitable[wanted]:
             raise InvalidInput(
-                f"builder: {wanted} does not support variant {recipe.variant!r}, or versions of packages",
-                "set builder: mmdebstrap, which supports both",
+                f"builder: {wanted} does not {unsuitable[wanted]}", "set builder: mmdebstrap, or omit builder"
             )
         return wanted
+    able = [name for name, reason in unsuitable.items() if not reason]
     for name in able:
         if find_program(name):
             return name
@@ -61,8 +66,17 @@ def choose_builder(wanted: str | None, recipe: Recipe) -> str:
     )
 
 
-def _takes_packages(builder: str, recipe: Recipe) -> bool:
-    return builder != "debootstrap" or not any(set(package) & set(":=") for package in recipe.packages or ())
+def _missing_ability(builder: str, recipe: Recipe) -> str:
+    """Return the reason why `builder` cannot build `recipe`, or ""."""
+    if recipe.variant not in VARIANTS[builder]:
+        return f"support variant {recipe.variant!r}"
+    if builder == "mmdebstrap":
+        return ""
+    if any(set(package) & set(":=") for package in recipe.packages or ()):
+        return "support versions of packages"
+    # wget's own file for logins cannot be private to a build.
+    mirror = _archives(recipe)[0]
+    return f"log in to mirror {without_login(mirror)}" if mirror and has_login(_auth(recipe), mirror) else ""
 
 
 def with_host_defaults(recipe: Recipe) -> Recipe:
@@ -116,27 +130,52 @@ def bootstrap(builder: str, recipe: Recipe, rootfs: str, log: str) -> None:
     what = f"{builder} of {recipe.suite}"
     make_directory(rootfs)
     if builder == "mmdebstrap":
-        settings = {_SETTINGS: "".join(f"{line}\n" for line in download_settings())}
-        show = partial(mount_for_builder, rootfs, settings)
+        settings = [*download_settings(), f'Dir::Etc::netrc "{os.path.join(RUN_DIR, _AUTH)}";']
+        files = {_SETTINGS: "".join(f"{line}\n" for line in settings), _AUTH: _auth(recipe)}
+        show = partial(mount_for_builder, rootfs, files)
         run_logged(_mmdebstrap(recipe, lines), log, what, prepare=show)
     else:
         show = partial(mount_for_builder, rootfs, {})
         run_logged(_debootstrap(recipe, lines), log, what, prepare=show, environment=proxies())
-        if lines:
-            # debootstrap writes only the first line, which has no updates.
-            with opened_root(rootfs) as root:
-                write_files(root, {"/etc/apt/sources.list": "".join(f"{line}\n" for line in lines).encode()})
+    if lines:
+        write_sources(rootfs, lines, recipe.keyring)
     drop_caches(rootfs)
 
 
+def write_sources(rootfs: str, lines: Sequence[str], keyring: str | None) -> None:
+    """Write the image's sources.list(5) with `lines`, signed by the keys in the host's file `keyring` if it is given.
+
+    The builders trust that file for the build only. An image that has a file of that path, which a package updates,
+    uses its own; else it gets a copy. debootstrap writes only the first of `lines`, which has no updates.
+    """
+    files = {}
+    with opened_root(rootfs) as root:
+        if keyring is not None:
+            if not exists_inside(root, keyring):
+                content = Path(keyring).read_bytes()
+                # apt takes the format of a keyring from its suffix.
+                keyring = f"{_KEYRING_COPY}.{'asc' if content.startswith(b'-----BEGIN PGP') else 'gpg'}"
+                files[keyring] = content
+            lines = [line.replace("deb ", f"deb [signed-by={keyring}] ", 1) for line in lines]
+        files["/etc/apt/sources.list"] = "".join(f"{line}\n" for line in lines).encode()
+        write_files(root, files)
+
+
+def _archives(recipe: Recipe) -> tuple[str | None, str | None]:
+    """Return the URIs of the mirror and of its security archive, with their logins."""
+    return (recipe.mirror, None) if recipe.mirror else debian_archive(host_sources(), host_codename())
+
+
+def _auth(recipe: Recipe) -> str:
+    return auth_conf(uri for uri in _archives(recipe) if uri)
+
+
 def sources_list(recipe: Recipe) -> list[str]:
-    """Return the lines of the image's sources.list(5), from option mirror or else the host's sources.
+    """Return the lines of the image's sources.list(5), from option mirror or else the host's sources, without logins.
 
     Empty if the builder's default applies.
     """
-    mirror, security = recipe.mirror, None
-    if mirror is None:
-        mirror, security = debian_archive(host_sources(), host_codename())
+    mirror, security = (uri and without_login(uri) for uri in _archives(recipe))
     if mirror is None:
         return []
     components = " ".join(recipe.components or ())

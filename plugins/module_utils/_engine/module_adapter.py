@@ -10,6 +10,7 @@ installs if it is missing.
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -30,7 +31,7 @@ _HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 
 
 class _Module(AnsibleModule):  # type: ignore[misc]  # it has no types
-    """A module that hides secrets in syslog and `invocation`: stdin, content, and values (not names) of variables.
+    """A module that hides secrets in syslog and `invocation`: stdin, content, logins, values (not names) of variables.
 
     The option no_log would also hide each occurrence of such a value, for instance "1" or "/", in the result.
     """
@@ -63,12 +64,15 @@ def without_secrets(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _without_variables(value: Any) -> Any:
-    """Return `value` without the values of variables in `env` and `environment` of all dictionaries in it."""
+    """Return `value` without logins in `mirror` and values in `env` and `environment` of all dictionaries in it."""
     if isinstance(value, list):
         return [_without_variables(part) for part in value]
     if not isinstance(value, dict):
         return value
     shown = {name: _without_variables(part) for name, part in value.items()}
+    if isinstance(shown.get("mirror"), str):
+        # A login in a URL, which is an error.
+        shown["mirror"] = re.sub("^(https?|ftp)://.*@", rf"\1://{_HIDDEN}@", shown["mirror"])
     for name in ("env", "environment"):
         if isinstance(shown.get(name), dict):
             shown[name] = dict.fromkeys(shown[name], _HIDDEN)

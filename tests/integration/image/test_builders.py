@@ -24,8 +24,12 @@ COMMANDS = [LOOK, ["touch", "/a file; with spaces"]]
 def test_each_builder_builds_an_updated_debian_without_machine_identity(builder):
     """One test, for a build takes long."""
     directory = ROOT / ".cache" / f"built-{builder}-{os.getpid()}"
+    # No package of the image has a keyring of this name.
+    keyring = directory.with_suffix(".gpg")
     recipe = {"suite": "trixie", "builder": builder, "packages": ["openssh-server"], "commands": COMMANDS}
+    recipe["keyring"] = str(keyring)
     directory.mkdir(parents=True)
+    shutil.copy("/usr/share/keyrings/debian-archive-keyring.gpg", keyring)
     try:
         with nobody_who_tries(directory) as reached:
             done = build_on_this_machine(directory, "built", **recipe)
@@ -38,13 +42,14 @@ def test_each_builder_builds_an_updated_debian_without_machine_identity(builder)
         status = (rootfs / "var/lib/dpkg/status").read_text()
         assert "\nPackage: openssh-server\nStatus: install ok installed\n" in f"\n{status}"
         nothing_of_the_builder_or_of_one_machine(rootfs)
-        updates_from_where_the_hosts_apt_gets_them(rootfs)
+        updates_from_where_the_hosts_apt_gets_them(rootfs, keyring)
         commands_ran_inside_with_few_rights_and_exact_arguments(rootfs)
         modes_are_those_that_debian_means(rootfs)
         assert not build_on_this_machine(directory, "built", **recipe)["changed"]
         assert sorted(path.name for path in directory.iterdir()) == [".logs", "built"]
     finally:
         shutil.rmtree(directory)
+        keyring.unlink()
 
 
 @contextlib.contextmanager
@@ -74,10 +79,12 @@ def nothing_of_the_builder_or_of_one_machine(rootfs):
     assert (rootfs / "var/lib/apt/lists").stat().st_mtime == 0
 
 
-def updates_from_where_the_hosts_apt_gets_them(rootfs):
+def updates_from_where_the_hosts_apt_gets_them(rootfs, keyring):
     lines = (rootfs / "etc/apt/sources.list").read_text().splitlines()
-    suites = [line.split()[-2] for line in lines if line.startswith("deb ")]
-    assert suites == ["trixie", "trixie-updates", "trixie-security"]
+    found = [line.split() for line in lines if line.startswith("deb ")]
+    assert [words[-2] for words in found] == ["trixie", "trixie-updates", "trixie-security"]
+    assert {words[1] for words in found} == {"[signed-by=/etc/apt/keyrings/mirror.gpg]"}
+    assert (rootfs / "etc/apt/keyrings/mirror.gpg").read_bytes() == keyring.read_bytes()
 
 
 def commands_ran_inside_with_few_rights_and_exact_arguments(rootfs):

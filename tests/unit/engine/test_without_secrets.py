@@ -31,3 +31,12 @@ def test_variables_of_nested_options_are_hidden():
     assert services["web"]["environment"] == [f"D={HIDDEN}", "E"]
     assert services["db"]["environment"] == {"F": HIDDEN} and shown["stdin"] is None
     assert params["environment"] == {"C": "secret"}, "the module still has them"
+
+
+def test_login_in_the_url_of_a_mirror_is_hidden():
+    recipe = {"name": "web", "mirror": "https://user:se/cret@mirror.example/debian"}
+    for params in (recipe, {"images": [recipe]}):
+        assert f"https://{HIDDEN}@mirror.example/debian" in str(without_secrets(params))
+        assert "cret" not in str(without_secrets(params))
+    kept = {"mirror": "http://mirror.example/debian"}
+    assert without_secrets(kept) == kept and without_secrets({"mirror": None}) == {"mirror": None}

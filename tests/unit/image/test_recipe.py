@@ -131,3 +131,21 @@ def test_invalid_image_json_is_damaged_and_names_the_file(text):
 def test_values_cannot_inject_builder_arguments(params):
     with pytest.raises(InvalidInput):
         parse_recipe(params)
+
+
+@pytest.mark.parametrize(
+    "mirror",
+    [
+        "https://user:hush@mirror.example/debian", "https://hush@mirror.example", "https://user:hu/sh@mirror.example/",
+        "//user:hush@mirror.example", "ftp://user:@mirror.example:21/hush",
+    ],
+)  # fmt: skip
+def test_mirror_with_a_login_is_refused_without_showing_it(mirror):
+    with pytest.raises(InvalidInput, match=r"/etc/apt/auth\.conf\.d") as caught:
+        parse_recipe({"mirror": mirror})
+    assert "hush" not in str(caught.value) and "user" not in caught.value.message
+
+
+@pytest.mark.parametrize("mirror", ["http://mirror.example:8080/a@b/debian", "file:///srv/a@b", "https://mirror"])
+def test_mirror_without_a_login_is_accepted(mirror):
+    assert parse_recipe({"mirror": mirror}).mirror == mirror

@@ -31,6 +31,8 @@ _WORD = {
     # dpkg's package names (Debian Policy 5.6.7), with an optional architecture or version as apt takes them.
     "packages": r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?(=[A-Za-z0-9.+:~-]+)?",
 }
+# Without user and password.
+_MIRROR = r"((https?|ftp)://[^\s'\"\[\]/@:]+(:\d+)?(/[^\s'\"\[\]]*)?|(file|copy):/[^\s'\"\[\]]+)"
 _CHECKSUM = r"sha256:[0-9a-f]{64}"
 # The kinds of sources, and the kind that each digest option belongs to.
 _KINDS = ("archive", "container", "image")
@@ -164,11 +166,17 @@ def parse_recipe(params: dict[str, Any]) -> Recipe:
 
 
 def _mirror(value: str) -> str:
-    if not re.fullmatch(r"(https?://|ftp://|file:/|copy:/)[^\s'\"\[\]]+", value):
+    if re.fullmatch(_MIRROR, value):
+        return value.rstrip("/")
+    if "@" in value:
         raise InvalidInput(
-            f"mirror: invalid mirror URL {value!r}", "use a URL that begins with http://, https://, ftp:// or file:/"
+            "mirror: the URL contains a login, which would be stored in the image",
+            "remove it from the URL, and write it to a file in /etc/apt/auth.conf.d on the managed host, see "
+            "apt_auth.conf(5)",
         )
-    return value.rstrip("/")
+    raise InvalidInput(
+        f"mirror: invalid mirror URL {value!r}", "use a URL that begins with http://, https://, ftp:// or file:/"
+    )
 
 
 def _command(value: object) -> Command:

@@ -31,6 +31,8 @@ MODULE_OPTIONS: Mapping[str, Option] = {
             "Defaults to the mirror of the host's apt, with its archives for updates and security fixes, else to "
             "the default mirror of the builder.",
             "Packages are downloaded through the proxy of the host's apt or of the environment.",
+            "mmdebstrap uses the logins that the host's apt has for the mirror in C(/etc/apt/auth.conf.d) or in its "
+            "sources. They are never stored in the image, so a container needs its own.",
         ),
     ),
     "variant": Option(
@@ -48,6 +50,7 @@ MODULE_OPTIONS: Mapping[str, Option] = {
         "path",
         (
             "Keyring on the managed host for the verification of the archive. Defaults to the keyring of the builder.",
+            "The image verifies its sources by the same keys, in a copy of the file unless the image has its own.",
             "Without a keyring, the build is an error.",
         ),
     ),
