@@ -19,7 +19,8 @@ _MACHINE = re.compile(r"(?:([^/:]+)://)?([^/:]+)(?::(\d+))?(/\S*)?")
 def without_login(uri: str) -> str:
     """Return `uri` without user and password."""
     place = urlsplit(uri)
-    return place._replace(netloc=place.netloc.rpartition("@")[2]).geturl()
+    # geturl() can change other URIs: file:/srv has no host.
+    return place._replace(netloc=place.netloc.rpartition("@")[2]).geturl() if "@" in place.netloc else uri
 
 
 def auth_conf(uris: Iterable[str], directory: str = "/etc/apt") -> str:

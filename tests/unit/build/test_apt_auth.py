@@ -46,3 +46,4 @@ def test_logins_of_uris_precede_those_of_files(tmp_path):
         "machine b login two password 2", "", "",
     ]  # fmt: skip
     assert [without_login(uri) for uri in uris] == ["https://example.org:80/debian", "https://example.net", URI]
+    assert without_login("file:/srv/a@b") == "file:/srv/a@b"
