@@ -13,7 +13,8 @@ description:
   - Calculates one digest of the content of roles, files and values on the controller. It changes if one of them
     changes, and is the same on every controller.
   - A role includes all its files, and those of the roles that it depends on, by C(meta/main.yml) or by C(include_role)
-    and C(import_role) with a name that is not a template.
+    and C(import_role) with a name that is not a template. An included role that is not installed counts by its name.
+  - Of a symlink, its target and the content behind it count.
   - The digest ignores times, owners and modes, except the execute permission.
 options:
   _terms:
@@ -48,14 +49,27 @@ _raw:
 import hashlib
 import json
 import os
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 from ansible.errors import AnsibleError, AnsibleLookupError
+from ansible.parsing.splitter import parse_kv
 from ansible.playbook.role.definition import RoleDefinition
+from ansible.playbook.role.requirement import RoleRequirement
 from ansible.plugins.lookup import LookupBase
 
-_INCLUDES = ("include_role", "import_role", "ansible.builtin.include_role", "ansible.builtin.import_role")
+_COLLECTIONS = ("", "ansible.builtin.", "ansible.legacy.")
+_IMPORTS, _INCLUDES = (tuple(f"{name}{verb}_role" for name in _COLLECTIONS) for verb in ("import", "include"))
+_IGNORED = ("__pycache__", ".git")
+
+
+class _Reference(NamedTuple):
+    """A role that a file of another role names."""
+
+    name: str
+    is_dependency: bool = False
+    # False: it is looked up when the task runs, if it runs at all.
+    is_required: bool = True
 
 
 class LookupModule(LookupBase):
@@ -65,81 +79,125 @@ class LookupModule(LookupBase):
         self.set_options(var_options=variables, direct=kwargs)
         digest = hashlib.sha256()
         for value in terms:
-            _add(digest, "value", json.dumps(value, sort_keys=True, default=str))
+            _add(digest, "value", json.dumps(_sorted(value), default=str))
         directory = (variables or {}).get("playbook_dir", self._loader.get_basedir())
-        for path in self.get_option("files"):
-            self._add_tree(digest, path, os.path.join(directory, path))
         seen: dict[str, str] = {}
-        for role in self.get_option("roles"):
-            self._find(role, None, seen)
-        for path, role in seen.items():
-            self._add_tree(digest, role, path)
+        try:
+            for path in self.get_option("files"):
+                _add_tree(digest, path, os.path.join(directory, path))
+            for role in self.get_option("roles"):
+                self._find(_Reference(role), RoleDefinition(loader=self._loader), seen)
+            for path, name in seen.items():
+                _add_tree(digest, name, path)
+        except OSError as error:
+            raise AnsibleLookupError(f"{error.filename} cannot be read: {error.strerror}") from None
         return [f"sha256:{digest.hexdigest()}"]
 
-    def _find(self, role: str, collection: str | None, seen: dict[str, str]) -> None:
-        """Add the role and its dependencies to `seen` (path: name). Raises AnsibleLookupError."""
-        definition = RoleDefinition(loader=self._loader, collection_list=[collection] if collection else None)
+    def _find(self, role: _Reference, definition: RoleDefinition, seen: dict[str, str]) -> None:
+        """Add the role and its dependencies to `seen` (path: name). Raises AnsibleLookupError.
+
+        `definition` resolves its name as the play does, so that the digest is that of the role that is applied.
+        """
         try:
-            # Use the resolution of the play, so that the digest is that of the role that is applied.
-            name = definition.preprocess_data(role)["role"]
+            name = definition.preprocess_data(role.name)["role"]
         except AnsibleError as error:
-            raise AnsibleLookupError(f"roles: role {role!r} was not found: {error}") from None
+            if not role.is_required:
+                return
+            raise AnsibleLookupError(f"roles: role {role.name!r} was not found: {error}") from None
         path = definition.get_role_path()
         if path in seen:
             return
         seen[path] = name
-        for part in self._texts(path):
-            for other in _roles_in(part):
-                if "{{" not in other:
-                    self._find(other, definition._role_collection, seen)
+        for other in self._references(path):
+            if "{{" in other.name:
+                continue
+            self._find(
+                other._replace(is_required=other.is_required and role.is_required),
+                RoleDefinition(
+                    loader=self._loader,
+                    # Only dependencies are also looked up next to the role.
+                    role_basedir=os.path.dirname(path) if other.is_dependency else None,
+                    collection_list=[definition._role_collection] if definition._role_collection else None,
+                ),
+                seen,
+            )
 
-    def _texts(self, role_path: str) -> Iterator[Any]:
-        """Yield the role's YAML files that can refer to other roles."""
+    def _references(self, role_path: str) -> Iterator[_Reference]:
+        """Yield the roles that the role's YAML files name."""
         for directory in ("meta", "tasks", "handlers"):
-            for path in _files(os.path.join(role_path, directory)):
-                if path.endswith((".yml", ".yaml")):
+            for path in _files(os.path.join(role_path, directory), set()):
+                if path.endswith((".yml", ".yaml")) and os.path.isfile(path):
                     try:
-                        yield self._loader.load_from_file(path)
+                        yield from _roles_in(self._loader.load_from_file(path))
                     except AnsibleError as error:
                         raise AnsibleLookupError(f"roles: {path} cannot be read: {error}") from None
 
-    def _add_tree(self, digest: Any, name: str, top: str) -> None:
-        if not os.path.lexists(top):
-            raise AnsibleLookupError(f"files: {top} does not exist on the controller")
-        for path in _files(top) if os.path.isdir(top) else [top]:
-            _add(digest, "file", name, os.path.relpath(path, top))
-            if os.path.islink(path):
-                _add(digest, "link", os.readlink(path))
-                continue
+
+def _sorted(value: Any) -> Any:
+    """Return `value` with all sets and keys of dictionaries in the order of their texts."""
+    if isinstance(value, Mapping):
+        pairs = sorted(value.items(), key=lambda pair: str(pair[0]))
+        # JSON knows no other keys, such as dates.
+        return {key if isinstance(key, (str, int, float, type(None))) else str(key): _sorted(own) for key, own in pairs}
+    if isinstance(value, (set, frozenset)):
+        return sorted(map(str, value))
+    return [_sorted(part) for part in value] if isinstance(value, (list, tuple)) else value
+
+
+def _add_tree(digest: Any, name: str, top: str) -> None:
+    if not os.path.lexists(top):
+        raise AnsibleLookupError(f"files: {top} does not exist on the controller")
+    for path in _files(top, set()):
+        _add(digest, "file", name, os.path.relpath(path, top))
+        if os.path.islink(path):
+            _add(digest, "link", os.readlink(path))
+        if os.path.isfile(path):
             with open(path, "rb") as file:
                 _add(digest, "x" if os.stat(path).st_mode & 0o100 else "-", file.read())
 
 
-def _files(top: str) -> list[str]:
-    """Return the files and symlinks below `top`, sorted, without __pycache__ and .git."""
-    found = []
-    for directory, directories, names in os.walk(top):
-        directories[:] = sorted(set(directories) - {"__pycache__", ".git"})
-        links = [name for name in directories if os.path.islink(os.path.join(directory, name))]
-        found += [os.path.join(directory, name) for name in sorted([*names, *links])]
-    return found
+def _files(path: str, seen: set[str]) -> Iterator[str]:
+    """Yield each file and symlink at and below `path` and behind symlinks, sorted, without __pycache__ and .git.
+
+    `seen`: real paths of directories. Each of them is entered once, since symlinks can lead in circles.
+    """
+    if os.path.islink(path) or not os.path.isdir(path):
+        yield path
+    real = os.path.realpath(path)
+    if os.path.isdir(path) and real not in seen:
+        seen.add(real)
+        for name in sorted(set(os.listdir(path)).difference(_IGNORED)):
+            yield from _files(os.path.join(path, name), seen)
 
 
-def _roles_in(value: Any) -> Iterator[str]:
-    """Yield the names of roles in a file of a role: dependencies, and roles that tasks include or import."""
+def _roles_in(value: Any) -> Iterator[_Reference]:
+    """Yield the roles that a file of a role names: dependencies, and those of tasks. Raises AnsibleError."""
     if isinstance(value, list):
         for item in value:
             yield from _roles_in(item)
     elif isinstance(value, dict):
         for dependency in value.get("dependencies") or []:
-            name = dependency if isinstance(dependency, str) else dependency.get("role") or dependency.get("name")
-            yield from [name] if name else []
-        for key in _INCLUDES:
-            included = value.get(key)
-            name = included.get("name") or included.get("role") if isinstance(included, dict) else None
-            yield from [name] if name else []
+            given = {"name": dependency} if isinstance(dependency, str) else dict(dependency)
+            name = given.get("role") or given.get("name") or RoleRequirement.role_yaml_parse(given).get("name")
+            yield from [_Reference(str(name), is_dependency=True)] if name else []
+        for action, arguments in _role_actions(value):
+            name = arguments.get("name") or arguments.get("role")
+            yield from [_Reference(str(name), is_required=action in _IMPORTS)] if name else []
         for key in ("block", "rescue", "always"):
             yield from _roles_in(value.get(key))
+
+
+def _role_actions(task: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the action of a task that includes or imports a role, with its arguments. Raises AnsibleError."""
+    for key, value in task.items():
+        action, given = key, value
+        if key in ("action", "local_action") and isinstance(value, str):
+            action, _, given = value.partition(" ")
+        elif key in ("action", "local_action") and isinstance(value, dict):
+            action = value.get("module", "")
+        if action in (*_IMPORTS, *_INCLUDES):
+            parts = (task.get("args"), parse_kv(given) if isinstance(given, str) else given)
+            yield action, {name: part[name] for part in parts if isinstance(part, dict) for name in part}
 
 
 def _add(digest: Any, *parts: str | bytes) -> None:
