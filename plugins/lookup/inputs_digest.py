@@ -59,7 +59,8 @@ from ansible.playbook.role.requirement import RoleRequirement
 from ansible.plugins.lookup import LookupBase
 
 _COLLECTIONS = ("", "ansible.builtin.", "ansible.legacy.")
-_IMPORTS, _INCLUDES = (tuple(f"{name}{verb}_role" for name in _COLLECTIONS) for verb in ("import", "include"))
+_IMPORTS = tuple(f"{name}import_role" for name in _COLLECTIONS)
+_INCLUDES = tuple(f"{name}include_role" for name in _COLLECTIONS)
 _IGNORED = ("__pycache__", ".git")
 
 
