@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from collections.abc import Iterable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from .._engine.decimal_number import decimal_number
 from .arguments import containers, host, images, networks, stacks
@@ -40,8 +41,32 @@ conductor.containers, on the same files, so both can manage the same containers.
 """
 
 
+# Options of docker and podman that no verb needs, since a terminal is recognized.
+_FOR_TERMINAL = re.compile(r"-[it]{1,2}|--interactive|--tty")
+_WITHOUT_TERMINAL_OPTION = {
+    "exec": "exec uses the terminal and its input by itself",
+    "run": "run without a command opens a shell on the terminal by itself",
+}
+
+
 class _Parser(argparse.ArgumentParser):
     """Reports wrong usage in one line."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self._argument_names: list[str] = []
+        super().__init__(*arguments, **options)
+
+    def add_argument(self, *names: Any, **options: Any) -> argparse.Action:
+        action = super().add_argument(*names, **options)
+        if not action.option_strings:
+            self._argument_names.append(action.dest)
+        return action
+
+    def options_among_arguments(self, args: argparse.Namespace) -> list[str]:
+        """Return the arguments that look like options: argparse accepts -1 as one, for negative numbers."""
+        values = [getattr(args, name) for name in self._argument_names]
+        words = [word for value in values for word in (value if isinstance(value, list) else [value])]
+        return [word for word in words if word and word.startswith("-") and word != "-"]
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"conductor: {message}; see {self.prog} --help\n")
@@ -99,9 +124,10 @@ def parse(argv: list[str]) -> argparse.Namespace:
         parser.exit(0)
     args, unknown = parser.parse_known_args(argv[:end])
     verb = verbs[args.verb]
+    unknown = [*verb.options_among_arguments(args), *unknown]
     if unknown:
-        hint = "; put the command after --" if args.takes_command else ""
-        verb.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+        hint = _hint(args, unknown, has_command=end < len(argv))
+        verb.error(f"unrecognized arguments: {' '.join(unknown)}{hint and '; '}{hint}")
     if end < len(argv) and not args.takes_command:
         verb.error(f"{args.verb} takes no command")
     if end == len(argv) - 1:
@@ -110,6 +136,17 @@ def parse(argv: list[str]) -> argparse.Namespace:
     if args.json and getattr(args, "follow", False):
         verb.error("--json and --follow are mutually exclusive")
     return args
+
+
+def _hint(args: argparse.Namespace, unknown: list[str], has_command: bool) -> str:
+    """Return the remedy for words that the verb does not know, "" if there is none."""
+    if args.verb == "kill" and re.fullmatch(r"-[0-9A-Z+]+", unknown[0]):
+        return "set the signal with -s or --signal"
+    other = [word for word in unknown if not _FOR_TERMINAL.fullmatch(word)]
+    if not other:
+        return _WITHOUT_TERMINAL_OPTION.get(args.verb, "")
+    is_command = args.takes_command and not has_command and not other[0].startswith("-")
+    return "put the command after --" if is_command else ""
 
 
 def _with_joined_verb(argv: list[str], end: int) -> tuple[list[str], int]:

@@ -79,7 +79,15 @@ def test_expose_is_a_pair_or_a_mapping(capsys):
         (["ps", "--check"], "unrecognized arguments: --check"),
         (["ps", "--", "ls"], "ps takes no command"),
         (["exec", "box", "--"], "-- must be followed by a command"),
-        (["exec", "box", "ls"], "put the command after --"),
+        (["exec", "box", "ls", "-l"], "unrecognized arguments: ls -l; put the command after --"),
+        (["exec", "-it", "box", "bash"], "unrecognized arguments: -it bash; put the command after --"),
+        (["exec", "-it", "box", "--", "bash"], "-it; exec uses the terminal and its input by itself; see"),
+        (["run", "-i", "--tty", "debian", "box"], "-i --tty; run without a command opens a shell on the terminal"),
+        (["exec", "-x", "box", "--", "ls"], "unrecognized arguments: -x; see"),
+        (["run", "-x", "y", "debian", "box"], "unrecognized arguments: -x box; see"),
+        (["kill", "-1", "box"], "unrecognized arguments: -1; set the signal with -s or --signal; see"),
+        (["kill", "box", "-HUP"], "unrecognized arguments: -HUP; set the signal with -s or --signal; see"),
+        (["kill", "-s", "HUP", "-x y", "box"], "unrecognized arguments: -x y; see"),
         (["stop", "--kee", "box"], "unrecognized arguments: --kee"),
         (["logs", "-f", "box", "--json"], "mutually exclusive"),
     ],
@@ -93,6 +101,17 @@ def test_wrong_usage_is_one_line_with_a_pointer_to_help(capsys, argv, told):
         and said.endswith("--help\n")
     )
     assert told in said
+
+
+@pytest.mark.parametrize("word", ["-1", "-2.5", "-x y"])
+def test_no_verb_takes_a_word_that_looks_like_an_option_for_an_argument(capsys, word):
+    for verb in VERBS.keys() - {"completion"}:
+        assert word in refused(capsys, *verb.split(), word, "a", "b"), verb
+
+
+def test_values_of_options_are_not_negative(capsys):
+    for words in ("logs --tail -5 box", "logs --since -5m box", "logs --since -5 box", "boot --timeout -5"):
+        refused(capsys, *words.split())
 
 
 @pytest.mark.parametrize("verb", VERBS)
