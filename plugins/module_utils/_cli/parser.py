@@ -135,6 +135,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     args.command = argv[end + 1 :] or None
     if args.json and getattr(args, "follow", False):
         verb.error("--json and --follow are mutually exclusive")
+    if getattr(args, "rm", False) and args.restart not in (None, "no"):
+        verb.error("--rm and --restart are mutually exclusive")
     return args
 
 

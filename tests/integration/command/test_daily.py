@@ -1,7 +1,6 @@
 """The verbs of every day: options of run, several containers, signals, files, processes, and what they print."""
 
 import json
-import subprocess
 
 import pytest
 from host_command import PROGRAM, actions, at
@@ -56,25 +55,6 @@ def test_create_does_not_start(command):
         == "create container box from image debian"
     )
     assert containers(command)["box"]["state"] == "created"
-
-
-def test_run_once_prints_returns_the_status_and_leaves_nothing(command):
-    argv = ["run", "--rm", "debian", "trial", "--", "/bin/sh", "-c", "echo out; exit 7"]
-    assert command(*argv, status=7).stdout == "out\n"
-    assert containers(command) == {}
-    command("run", "debian", "box")
-    command("exec", "box", "--", "touch", "/root/data")
-    assert "container box exists" in command("run", "--rm", "debian", "box", status=4).stderr
-    command("exec", "box", "--", "test", "-e", "/root/data")
-
-
-def test_run_once_that_is_interrupted_leaves_nothing(command):
-    argv = ["run", "--rm", "debian", "trial", "--", "/bin/sh", "-c", "echo up; sleep 1000"]
-    running = command.host.popen(PROGRAM, *argv, stdout=subprocess.PIPE)
-    assert running.stdout.readline() == b"up\n"
-    command.host.run("pkill", "-INT", "-f", f"^/usr/bin/python3 -IS {PROGRAM} run")
-    assert running.wait(20) == 130
-    assert containers(command) == {}
 
 
 def test_several_containers_of_which_one_fails(command):

@@ -1,12 +1,11 @@
 """The host command: every verb, its errors, logs and completion."""
 
-import contextlib
 import json
 import os
 import signal
 import subprocess
 
-from host_command import COMPLETION, PROGRAM, actions, pid_of
+from host_command import COMPLETION, PROGRAM, actions, held_lock, pid_of, wait_for_lock
 from waiting import until
 
 STATE = "/var/lib/conductor"
@@ -15,26 +14,6 @@ BUILDER = """#!/bin/sh
 for word; do case $word in /run/conductor/rootfs) mkdir -p $word/etc $word/usr/bin ;; esac; done
 {end}
 """
-
-
-HOLD = """
-import fcntl, sys
-lock = open("/run/conductor/locks/container-box.lock", "w")
-fcntl.flock(lock, fcntl.LOCK_EX)
-print("held", flush=True)
-sys.stdin.read()
-"""
-
-
-@contextlib.contextmanager
-def held_lock(host):
-    """Hold the lock of container box for the block."""
-    holder = host.popen("/usr/bin/python3", "-c", HOLD, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert holder.stdout.readline() == b"held\n"
-    try:
-        yield
-    finally:
-        holder.communicate()
 
 
 def test_images_lists_users_of_each_image(command):
@@ -233,7 +212,7 @@ def test_each_kind_of_error_has_an_exit_status_and_one_line(box):
     host.module("conductor_container", name="broken", image="debian", state="present")
     host.run("tee", f"{STATE}/containers/broken/container.json", stdin='{"name": "broken"}')
     host.run("tee", "/etc/conductor/conductor.json", stdin='{"lock_timeout": 0.1}')
-    with held_lock(host):
+    with held_lock(host, "container-box"):
         for status, argv, message in ERRORS:
             done = box(*argv, status=status)
             assert (done.stdout, done.stderr.count("\n")) == ("", 1), argv
@@ -268,14 +247,12 @@ def test_no_verb_prints_a_traceback(box):
 
 
 def test_interrupted_verb_is_silent_and_exits_with_130(box):
-    with held_lock(box.host):
+    with held_lock(box.host, "container-box"):
         # Tests that run in the background may ignore SIGINT, and child processes inherit that.
         heard = signal.signal(signal.SIGINT, signal.SIG_DFL)
         waiting = box.host.popen(PROGRAM, "stop", "box", stderr=subprocess.PIPE)
         signal.signal(signal.SIGINT, heard)
-        pid = until(lambda: pid_of(box.host, f"{PROGRAM} stop box"), "it runs")
-        until(lambda: "nanosleep" in box.host.run("cat", f"/proc/{pid}/wchan").stdout, "it waits for the lock")
-        box.host.run("kill", "-INT", pid)
+        box.host.run("kill", "-INT", wait_for_lock(box.host, f"{PROGRAM} stop box"))
         assert waiting.communicate(timeout=20)[1] == b"" and waiting.returncode == 130
 
 

@@ -1,13 +1,25 @@
 """The host command on a test host: installed by the module, and run as its users do."""
 
+import contextlib
 import json
 import shlex
+import subprocess
 
 import pexpect
+from waiting import until
 
 PROGRAM = "/usr/local/bin/conductor"
 COMPLETION = "/usr/share/bash-completion/completions/conductor"
 PROMPT = "host-prompt> "
+HOLD = """
+import fcntl, os, sys
+os.makedirs("/run/conductor/locks", mode=0o700, exist_ok=True)
+lock = open(f"/run/conductor/locks/{sys.argv[1]}.lock", "w")
+fcntl.flock(lock, fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.read()
+os.unlink(lock.name)
+"""
 
 
 class Command:
@@ -57,3 +69,21 @@ def actions(done):
 def pid_of(host, pattern):
     """The oldest process with such a command line, as the host knows it; "" where there is none."""
     return host.run("pgrep", "-o", "-f", f"^/usr/bin/python3 -IS {pattern}", check=False).stdout.strip()
+
+
+@contextlib.contextmanager
+def held_lock(host, name):
+    """Hold the lock `name` for the block."""
+    holder = host.popen("/usr/bin/python3", "-c", HOLD, name, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert holder.stdout.readline() == b"held\n"
+    try:
+        yield
+    finally:
+        holder.communicate()
+
+
+def wait_for_lock(host, pattern):
+    """The pid of the process with such a command line, as soon as it waits for a lock."""
+    pid = until(lambda: pid_of(host, pattern), "it runs")
+    until(lambda: "nanosleep" in host.run("cat", f"/proc/{pid}/wchan").stdout, "it waits for the lock")
+    return pid

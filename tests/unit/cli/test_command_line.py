@@ -90,6 +90,7 @@ def test_expose_is_a_pair_or_a_mapping(capsys):
         (["kill", "-s", "HUP", "-x y", "box"], "unrecognized arguments: -x y; see"),
         (["stop", "--kee", "box"], "unrecognized arguments: --kee"),
         (["logs", "-f", "box", "--json"], "mutually exclusive"),
+        (["run", "--rm", "--restart", "always", "debian", "box"], "--rm and --restart are mutually exclusive"),
     ],
 )
 def test_wrong_usage_is_one_line_with_a_pointer_to_help(capsys, argv, told):
@@ -163,6 +164,7 @@ def test_options_of_a_new_container(capsys):
     for wrong in (["-p", "80"], ["-p", ":80"], ["-v", "data:/data"], ["-v", "/a"], ["-v", "/a:/b:x"], ["-e", "A"]):
         assert repr(wrong[1]) in refused(capsys, "run", *wrong, "debian", "box")
     assert "--rm: not allowed with" in refused(capsys, "run", "-d", "--rm", "debian", "box")
+    assert parser.parse(["run", "--rm", "--restart", "no", "debian", "box"]).rm
 
 
 def test_several_containers():

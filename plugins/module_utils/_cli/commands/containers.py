@@ -13,7 +13,7 @@ from ..._container import store
 from ..._container.exec.running import running_container
 from ..._container.facts import container_facts
 from ..._container.spec.signals import parse_signal
-from ..._engine.engine import UseCase, perform
+from ..._engine.engine import UseCase, check, perform
 from ..._engine.names import parse_name
 from ..._engine.paths import ContainerPaths
 from ..._engine.settings import Settings
@@ -47,27 +47,25 @@ def do_create(args: Namespace) -> int:
 
 def _run_once(args: Namespace, settings: Settings) -> int:
     """Run the container until its command, or the shell, has ended, and delete it. Returns that exit status."""
+    from ..auto_remove import Creation, EndingSignals, remove
+
     paths = ContainerPaths.of(settings.container_dir, parse_name(args.name, "NAME"))
-    exists = Conflict(f"container {args.name} exists", "choose another name, or leave out --rm, which deletes it")
-    if store.read_spec(paths) is not None:
-        raise exists
-    case = _wanted_case(settings, args, "started")
+    creation = Creation(_wanted_case(settings, args, "started"), paths)
     if args.check:
-        return show_change(args, change(args, case))
-    is_ours = True
+        return show_change(args, check(creation.as_use_case()))
+    signals = EndingSignals()
     try:
-        # Another run may have created it meanwhile.
-        is_ours = any(action.startswith("create container") for action in perform(case)["actions"])
-        if not is_ours:
-            raise exists
+        perform(creation.as_use_case())
         if args.command is None and _on_terminal():
             return _exec_live(settings, args.name)
         print_log(settings, args.name, follow=True)
         (container,) = one_container(settings, args.name)["containers"]
         return container["exit_code"] if container["exit_code"] is not None else status_of(EffectFailed(""))
     finally:
-        if is_ours and store.read_spec(paths) is not None:
-            perform(_container_case(settings, args.name, "absent"))
+        # The first statement, so that no signal can come before it.
+        signals.are_ignored = True
+        if creation.identity:
+            remove(settings, args.name, creation.identity)
 
 
 def _wanted_case(settings: Settings, args: Namespace, state: str) -> UseCase:
