@@ -87,9 +87,9 @@ def name_in_message(error: ConductorError, name: object) -> None:
         error.message = f"{name}: {error.message}"
 
 
-def container_not_found(name: str, remedy: str = "create it with conductor_container") -> NotFound:
-    """Return the error about a container that does not exist."""
-    return NotFound(f"container {name} does not exist", remedy)
+def container_not_found(name: str, remedy: str = "") -> NotFound:
+    """Return the error about a container that does not exist. `remedy` defaults to its creation."""
+    return NotFound(f"container {name} does not exist", remedy or f"create {name} with conductor_container")
 
 
 def mark_pending(error: ConductorError) -> ConductorError:

@@ -38,9 +38,11 @@ def check_container(settings: Settings, name: str) -> str:
     paths = ContainerPaths.of(settings.container_dir, name)
     spec = read_spec(paths)
     if spec is None:
-        raise mark_pending(NotFound(f"source: container {name}: does not exist", "create it with conductor_container"))
+        raise mark_pending(
+            NotFound(f"source: container {name}: does not exist", f"create {name} with conductor_container")
+        )
     if observe_process(paths)[1]:
-        raise Conflict(f"source: container {name} is running", "stop it first (conductor_container state=stopped)")
+        raise Conflict(f"source: container {name} is running", f"stop {name} first (conductor_container state=stopped)")
     read_ids(paths)
     return spec.image
 

@@ -150,7 +150,7 @@ def _refuse_if_other(wish: ImageRequest, view: ImageView, built: Recipe) -> None
     if options:
         raise Conflict(
             f"image {wish.name}: built with other values of {', '.join(options)}",
-            "set force: true with state=present to rebuild it, or use another name",
+            f"set force: true with state=present to rebuild {wish.name}, or use another name",
             diff={"before": {o: had.get(o) for o in options}, "after": {o: wanted[o] for o in options}},
         )
 

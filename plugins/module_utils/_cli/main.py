@@ -60,9 +60,8 @@ def _run(argv: list[str]) -> int:
     except ConductorError as error:
         from .hints import use_own_words
 
-        name = getattr(args, "name", None)
-        name_in_message(error, name)
-        use_own_words(error, name, args.verb)
+        name_in_message(error, getattr(args, "name", None))
+        use_own_words(error, args.verb)
         raise
 
 

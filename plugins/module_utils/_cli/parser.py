@@ -141,7 +141,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 
 def _hint(args: argparse.Namespace, unknown: list[str], has_command: bool) -> str:
-    """Return the remedy for words that the verb does not know, "" if there is none."""
+    """Return the remedy for words that the verb does not know, or ""."""
     if args.verb == "kill" and re.fullmatch(r"-[0-9A-Z+]+", unknown[0]):
         return "set the signal with -s or --signal"
     other = [word for word in unknown if not _FOR_TERMINAL.fullmatch(word)]

@@ -13,13 +13,16 @@ from typing import Any
 
 from .._engine.convert_options import convert_options
 from .._engine.surrogates import HALF, find_surrogate
-from .._errors import InvalidInput, NotFound
+from .._errors import ConductorError, InvalidInput, NotFound
 from .._stack.spec.compose.file import load_document, with_compose_document
 from .._stack.spec.compose.node import Path
 from .._stack.spec.request import MODULE_OPTIONS
+from .hints import replace_words
 
 # `up` is state=started, and the file itself is the source.
 _OPTIONS = {name: option for name, option in MODULE_OPTIONS.items() if name not in ("state", "src")}
+# The verb has no option environment.
+_VARIABLES = {"set it in environment": "set it in .env, beside the Compose file"}
 # Debian's libraries, which python3 -S leaves out (Debian Python Policy, 2.5).
 _DIST_PACKAGES = "/usr/lib/python3/dist-packages"
 
@@ -44,8 +47,12 @@ def read_stack_file(path: str, name: str | None) -> tuple[dict[str, Any], list[s
     if "services" not in document:
         return {**convert_options(_OPTIONS, {**document, "name": given}, path), "state": "started"}, []
     params = convert_options(_OPTIONS, {"name": given}, path)
-    found, warnings = with_compose_document(document, path, path, params, _read, place)
-    return {**found, "definition": None, "state": "started"}, warnings
+    try:
+        found, warnings = with_compose_document(document, path, path, params, _read, place)
+    except ConductorError as error:
+        error.message, error.hint = (replace_words(text, _VARIABLES) for text in (error.message, error.hint))
+        raise
+    return {**found, "definition": None, "state": "started"}, [replace_words(text, _VARIABLES) for text in warnings]
 
 
 def _load(text: str, path: str) -> tuple[Any, Callable[[Path], str]]:

@@ -30,7 +30,7 @@ def read_ids(paths: ContainerPaths) -> IdRange | None:
     ids = kept.get("ids")
     if ids is None:
         raise Damaged(
-            f"{paths.spec} is damaged (it has no ids)", "remove the container with state=absent and force=true"
+            f"{paths.spec} is damaged (it has no ids)", f"remove {paths.name} with state=absent and force=true"
         )
     return IdRange(ids["base"], ids["size"])
 

@@ -66,7 +66,7 @@ def _open_stopped(settings: Settings, paths: ContainerPaths, spec: ContainerSpec
     for directory in (*layers, paths.upper, paths.work, paths.lower, paths.rootfs):
         if not os.path.isdir(directory):
             raise Conflict(
-                f"container {paths.name}: {directory} does not exist", "start the container with conductor_container"
+                f"container {paths.name}: {directory} does not exist", f"start {paths.name} with conductor_container"
             )
     ids = read_ids(paths)
     with contextlib.ExitStack() as stack:

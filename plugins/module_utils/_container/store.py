@@ -43,7 +43,7 @@ def read_spec(paths: ContainerPaths) -> ContainerSpec | None:
     if spec.name != paths.name:
         raise Damaged(
             f"{paths.spec} is damaged (its name is {spec.name!r})",
-            "restore it, or remove the container with state=absent and force=true",
+            f"restore it, or remove {paths.name} with state=absent and force=true",
         )
     return spec
 

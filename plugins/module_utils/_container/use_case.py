@@ -196,10 +196,12 @@ class ContainerCase(UseCase[ContainerView]):
         if view.incomplete and wanted is not None:
             raise Damaged(
                 f"{self.paths.directory} exists, but has no container.json",
-                "move it away, or remove it with state=absent and force=true",
+                f"move it away, or remove {self.name} with state=absent and force=true",
             )
         if view.incomplete and not self.request.force:
-            raise Damaged(f"{self.paths.directory} has no container.json", "remove it with state=absent and force=true")
+            raise Damaged(
+                f"{self.paths.directory} has no container.json", f"remove {self.name} with state=absent and force=true"
+            )
         if wanted is not None and not self.detach and wanted.restart_policy != "no":
             raise InvalidInput(
                 f"{self.name}: detach: false requires restart_policy: no, and it is {wanted.restart_policy}",

@@ -16,7 +16,6 @@ from .paths import BUILD_PREFIX, RUN_DIR, STAGING_PREFIX, ContainerPaths
 from .typed_values import WANTED, integer, nullable, number, text, timestamp
 
 _STATES = os.path.join(RUN_DIR, "containers")
-_STOP_IT = "stop the container with force: true"
 
 # The greatest pid is 2^22 (proc(5), pid_max).
 PROCESS_KINDS = {"pid": integer(0, 1 << 22), "start_time": integer(0)}
@@ -70,7 +69,8 @@ def read_common_spec(paths: ContainerPaths) -> dict[str, Any] | None:
 
 def read_run_state(paths: ContainerPaths) -> dict[str, Any] | None:
     """Return {pid, start_time, started_at, restarts, ...} of the last start, or None. Raises Damaged."""
-    return read_json(paths.run_state, _RUN_STATE, remedy=_STOP_IT)
+    remedy = f"remove {paths.name} with state=absent and force=true"
+    return read_json(paths.run_state, _RUN_STATE, remedy=remedy)
 
 
 def write_run_state(paths: ContainerPaths, state: dict[str, Any]) -> None:
@@ -86,7 +86,7 @@ def require_one_container_dir(container_dir: str) -> None:
         return
     for entry in entries:
         try:
-            state = read_json(os.path.join(_STATES, entry), _RUN_STATE, remedy=_STOP_IT) or {}
+            state = read_json(os.path.join(_STATES, entry), _RUN_STATE) or {}
             other = state.get("container_dir", container_dir)
         except Damaged:
             # A use case that needs this state reports the damage.
@@ -105,5 +105,5 @@ def process_in(state: dict[str, Any] | None) -> ProcessId | None:
     if not state:
         return None
     if "pid" not in state or "start_time" not in state:
-        raise Damaged("the run state contains no process", _STOP_IT)
+        raise Damaged("the run state contains no process", "remove the container with state=absent and force=true")
     return ProcessId(state["pid"], state["start_time"]) if state["pid"] else None

@@ -31,6 +31,11 @@ STAGING_PREFIX = "."
 BUILD_PREFIX = ".build-"
 
 
+def owner_of(path: str) -> str:
+    """Return the name of the container or image whose state file `path` is: that of the file's directory."""
+    return path.rpartition("/")[0].rpartition("/")[2]
+
+
 def is_absolute(path: str) -> bool:
     """Return whether `path` begins with / and has no NUL, for which Python raises ValueError."""
     return path.startswith("/") and "\0" not in path

@@ -33,7 +33,7 @@ def read_image(image_dir: str, name: str) -> Image | None:
         image = Image.from_json(value, paths.spec)
         if image.name != name:
             raise Damaged(
-                f"{paths.spec} is damaged (its name is {image.name!r})", "set force: true to remove the image"
+                f"{paths.spec} is damaged (its name is {image.name!r})", f"set force: true to remove image {name}"
             )
         return image
     if os.path.lexists(paths.directory):
@@ -59,7 +59,7 @@ def image_layers(image_dir: str, name: str) -> tuple[str, ...]:
     """
     image = read_image(image_dir, name)
     if image is None:
-        raise mark_pending(NotFound(f"image {name}: does not exist", "build it with conductor_image"))
+        raise mark_pending(NotFound(f"image {name}: does not exist", f"build {name} with conductor_image"))
     layers = [ImagePaths.of(image_dir, name).rootfs]
     while image.base is not None:
         wanted, image = image.base, read_image(image_dir, image.base.name)

@@ -32,7 +32,7 @@ def test_a_container_that_does_not_exist(box):
 
 def test_a_container_that_is_not_running(host, box):
     host.module("conductor_container", name="box", image="debian", command=SLEEP, state="present")
-    says(box, "container box is not running", "Start it with conductor_container state=started", "unreachable=1")
+    says(box, "container box is not running", "Start box with conductor_container state=started", "unreachable=1")
 
 
 def test_invalid_name_of_a_container(box):

@@ -57,7 +57,7 @@ def test_a_command_that_meets_the_end_of_its_container_is_told_so(host):
     assert said <= {
         "done",
         "container web: non-zero return code",
-        "container web is not running. Start it with conductor_container state=started.",
+        "container web is not running. Start web with conductor_container state=started.",
         "container web: the container stopped before the command could start. Start it with state=started.",
     }
 

@@ -1,9 +1,7 @@
 """The host command: arguments, output, and the installed files."""
 
-import ast
 import contextlib
 import os
-import re
 import shlex
 import subprocess
 import time
@@ -14,7 +12,6 @@ import yaml
 from ansible_collections.conductor.containers.plugins.module_utils import _errors
 from ansible_collections.conductor.containers.plugins.module_utils._cli import completion, output, parser
 from ansible_collections.conductor.containers.plugins.module_utils._cli.exit_status import EXIT
-from ansible_collections.conductor.containers.plugins.module_utils._cli.hints import use_own_words
 from ansible_collections.conductor.containers.plugins.module_utils._cli.install.plan import (
     File,
     RemoveFile,
@@ -170,42 +167,6 @@ def test_options_of_a_new_container(capsys):
 def test_several_containers():
     for verb in ("start", "stop", "restart", "kill", "rm", "inspect"):
         assert parser.parse([verb, "a", "b"]).names == ["a", "b"], verb
-
-
-# Hints.
-
-MODULE_WORDS = re.compile(r"\bconductor_\w+|\bstate[=:]|\b(?:force|restart|recreate)(?:=|: )true")
-
-# About options that no verb has.
-NOT_OF_VERBS = {
-    "make it one layer: export it (state=exported) and import the archive (source)",
-    "omit it to allow every port, or use state: absent to allow none",
-}
-
-
-def hints():
-    """Each hint of an error in the code: the strings after the first of a call that makes an error."""
-    kinds = {kind.__name__ for kind in EXIT} | {"container_not_found"}
-    for file in (ROOT / "plugins/module_utils").rglob("*.py"):
-        # Errors of a stack are about options of its file.
-        if "_stack" in file.parts:
-            continue
-        for call in ast.walk(ast.parse(file.read_text())):
-            if isinstance(call, ast.Call) and getattr(call.func, "id", "") in kinds:
-                for argument in call.args[1:]:
-                    yield from (n.value for n in ast.walk(argument) if isinstance(n, ast.Constant) and n.value)
-
-
-def test_hints_name_commands_instead_of_options_of_modules():
-    found = {hint for hint in hints() if isinstance(hint, str) and MODULE_WORDS.search(hint)} - NOT_OF_VERBS
-    assert len(found) > 10
-    for hint in found:
-        error = _errors.Conflict("x", hint)
-        use_own_words(error, "box", "run")
-        assert not MODULE_WORDS.search(error.hint), hint
-    error = _errors.Conflict("container box is not running", "start it with conductor_container state=started")
-    use_own_words(error, "box", "run")
-    assert str(error) == "container box is not running. Run conductor start box."
 
 
 def test_help_says_that_stop_deletes():

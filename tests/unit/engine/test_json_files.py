@@ -116,7 +116,7 @@ def read_all_of_container(directory):
 
 
 def read_state(path):
-    state = container_records.read_run_state(SimpleNamespace(run_state=str(path)))
+    state = container_records.read_run_state(SimpleNamespace(name="box", run_state=str(path)))
     found = container_records.process_in(state)
     assert found is None or found.pid > 0
 
@@ -208,7 +208,7 @@ def test_last_time_of_a_record_exists_in_every_time_zone(tmp_path, monkeypatch, 
 def test_pid_0_is_no_process(tmp_path):
     """kill(0) would signal the own process group."""
     (tmp_path / "state.json").write_text(json.dumps({"version": 1, **STATE, "pid": 0}))
-    state = container_records.read_run_state(SimpleNamespace(run_state=str(tmp_path / "state.json")))
+    state = container_records.read_run_state(SimpleNamespace(name="box", run_state=str(tmp_path / "state.json")))
     assert container_records.process_in(state) is None
 
 

@@ -16,7 +16,7 @@ from ..._engine.settings import Settings
 from ..._engine.text_table import table
 from ..._errors import ConductorError, Damaged, container_not_found, name_in_message, one_line
 from ..exit_status import status_of
-from ..hints import use_own_words
+from ..hints import in_own_words, use_own_words
 from ..output import print_json
 
 
@@ -42,7 +42,7 @@ def show_change(args: Namespace, result: dict, otherwise: str = "nothing to do",
     if not result["actions"]:
         print(one_line(otherwise))
     for warning in result.get("warnings", ()):
-        warn(warning)
+        warn(warning, args.verb)
     return 0
 
 
@@ -58,7 +58,7 @@ def for_each(args: Namespace, act: Callable[[str], dict], otherwise: str) -> int
             results[name] = act(name)
         except ConductorError as error:
             name_in_message(error, name)
-            use_own_words(error, name, args.verb)
+            use_own_words(error, args.verb)
             if len(args.names) == 1:
                 raise
             warn(str(error))
@@ -85,8 +85,9 @@ def look(case: UseCase) -> dict:
     return {key: value for key, value in perform(case).items() if key != "diff"}
 
 
-def warn(text: str) -> None:
-    print(f"conductor: {one_line(text)}", file=sys.stderr, flush=True)
+def warn(text: str, verb: str = "") -> None:
+    """Print `text` to standard error, with hints for the user of `verb`."""
+    print(f"conductor: {one_line(in_own_words(text, verb))}", file=sys.stderr, flush=True)
 
 
 def containers_case(settings: Settings, names: list[str] | None = None) -> UseCase:

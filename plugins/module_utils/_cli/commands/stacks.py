@@ -10,6 +10,7 @@ import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
+from ..hints import in_own_words
 from .common import change, load_settings, show_change, warn
 
 # Loaded only by its verbs, since it imports nearly all code.
@@ -24,7 +25,7 @@ def do_up(args: Namespace) -> int:
     settings = load_settings()
     params, warnings = read_stack_file(args.file, args.name)
     for text in warnings:
-        warn(text)
+        warn(text, args.verb)
     allowed = {name: True for name in ("prune", "restart", "recreate") if getattr(args, name)}
     case = build({**params, **allowed}, settings)
     return _change(args, case, f"stack {params['name']} is up to date")
@@ -50,4 +51,4 @@ def _change(args: Namespace, case: StackCase, otherwise: str) -> int:
 def _echo(line: str) -> None:
     # A terminal that is closed must not end the run.
     with contextlib.suppress(OSError):
-        print(line, file=sys.stderr, flush=True)
+        print(in_own_words(line, "up"), file=sys.stderr, flush=True)

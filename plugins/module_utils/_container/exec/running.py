@@ -66,5 +66,7 @@ def running_container(paths: ContainerPaths, *timeout: float) -> RunningContaine
     state = read_run_state(paths) or {}
     process = process_in(state)
     if process is None or not process.wait_for_exec(*timeout):
-        raise Conflict(f"container {paths.name} is not running", "start it with conductor_container state=started")
+        raise Conflict(
+            f"container {paths.name} is not running", f"start {paths.name} with conductor_container state=started"
+        )
     return RunningContainer(spec, process, state.get("seccomp", ""))

@@ -283,7 +283,9 @@ def _clean(name: str, view: ContainerView) -> list[Action]:
 def _require_image(wanted: ContainerSpec, view: ContainerView) -> None:
     if not view.image_exists:
         raise mark_pending(
-            NotFound(f"image {wanted.image} does not exist", "build it with conductor_image, or correct image")
+            NotFound(
+                f"image {wanted.image} does not exist", f"build {wanted.image} with conductor_image, or correct image"
+            )
         )
 
 
@@ -302,12 +304,12 @@ def _require_allowed(name: str, options: tuple[str, ...], wish: Request, renew: 
     if renew and not wish.recreate:
         raise Conflict(
             f"{name}: {', '.join(_of(options, RECREATE))} cannot change while the container keeps its root file system",
-            "set recreate: true to create it anew; all data in its root file system is lost",
+            f"set recreate: true to create {name} anew; all data in its root file system is lost",
         )
     if restart and not renew and not wish.allows_restart:
         raise Conflict(
             f"{name}: {', '.join(_of(options, RESTART))} cannot change while the container runs",
-            "set restart: true and state: started to restart it, or stop it first",
+            f"set restart: true and state: started to restart {name}, or stop it first",
         )
 
 

@@ -66,7 +66,7 @@ def filter_at(path: str, spec: ContainerSpec) -> SeccompFilter:
     if rebuilt.path != path:
         raise Conflict(
             f"container {spec.name}: the seccomp filter that it was started with is lost ({path})",
-            "restart the container with state=restarted",
+            f"restart {spec.name} with state=restarted",
         )
     return rebuilt
 

@@ -12,6 +12,7 @@ from typing import Any
 from ..._engine.id_range import RANGE_KIND, IdRange, parse_userns, userns_kind
 from ..._engine.names import parse_name
 from ..._engine.option import LIVE, RECREATE, Option, stored, stored_fields
+from ..._engine.paths import owner_of
 from ..._engine.typed_values import (
     WANTED,
     boolean,
@@ -529,7 +530,7 @@ class ContainerSpec:
         An option that an older release did not have gets its default, or the value that had the same effect. Raises
         Damaged.
         """
-        remedy = "restore it, or remove the container with state=absent and force=true"
+        remedy = f"restore it, or remove {owner_of(path)} with state=absent and force=true"
         problem = find_problem(value, _KINDS, ("name", "image"))
         if problem:
             raise Damaged(f"{path} is damaged ({problem})", remedy)

@@ -11,7 +11,7 @@ from typing import Any, Union
 
 from ..._engine.id_range import SIZE
 from ..._engine.names import parse_name
-from ..._engine.paths import is_absolute
+from ..._engine.paths import is_absolute, owner_of
 from ..._engine.typed_values import find_problem, integer, list_of, map_of, nullable, object_with, text, utc_time
 from ..._errors import Damaged, InvalidInput
 
@@ -126,7 +126,8 @@ class Image:
         """Return the image that the JSON object `value` describes. Raises Damaged, naming the file `where`."""
         problem = find_problem(value, _IMAGE_FIELDS, ("name", "id", "created", "recipe", "builder", "size"))
         if problem:
-            raise Damaged(f"{where} is damaged ({problem})", "set force: true to rebuild or remove the image")
+            remedy = f"set force: true to rebuild or remove image {owner_of(where)}"
+            raise Damaged(f"{where} is damaged ({problem})", remedy)
         base = value.get("base")
         return cls(**{
             **{field.name: value[field.name] for field in fields(cls) if field.name in value},

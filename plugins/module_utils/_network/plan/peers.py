@@ -72,7 +72,9 @@ def plan_peer(view: NetworkView, options: PeerOptions) -> tuple[list[WriteNetwor
 def _require_spec(view: NetworkView, name: str, needed: bool) -> NetworkSpec | None:
     container = require_container(view, name)
     if container.spec is None and needed:
-        raise mark_pending(Conflict(f"container {name} has no network", "create one with conductor_network first"))
+        raise mark_pending(
+            Conflict(f"container {name} has no network", f"create a network for {name} with conductor_network first")
+        )
     return container.spec
 
 

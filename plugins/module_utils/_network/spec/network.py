@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..._engine.paths import owner_of
 from ..._engine.typed_values import (
     Kind,
     boolean,
@@ -208,7 +209,7 @@ class NetworkSpec:
     @classmethod
     def from_dict(cls, value: Mapping[str, Any], path: str) -> NetworkSpec:
         """Return the spec that `to_dict` wrote to `path`. Raises Damaged."""
-        remedy = "remove the file and run conductor_network for its container again"
+        remedy = f"remove the file and run conductor_network for {owner_of(path)} again"
         # Files of earlier releases have uplink under the name interface.
         renamed = {"uplink": value["interface"]} if "interface" in value else {}
         value = {**renamed, **_ADDED_LATER, **value}
