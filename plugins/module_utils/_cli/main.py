@@ -43,6 +43,7 @@ def main() -> None:
         what = f"this is a bug in conductor: {type(error).__name__}: {error} ({place.filename}, line {place.lineno})"
         _failed(EffectFailed(what), as_json)
         code = 1
+    _flush()
     # Not sys.exit: it would flush again, into a pipe that may be closed.
     os._exit(code)
 
@@ -69,6 +70,8 @@ def _failed(error: ConductorError, as_json: bool) -> int:
     """Print the error, and return its exit status."""
     from .output import print_json
 
+    # The results before the error.
+    _flush()
     try:
         if as_json:
             # The result of a failed module.
@@ -79,6 +82,14 @@ def _failed(error: ConductorError, as_json: bool) -> int:
         # The streams are closed.
         pass
     return status_of(error)
+
+
+def _flush() -> None:
+    """Write what has been printed, if it can be."""
+    try:  # noqa: SIM105 - contextlib takes a millisecond to import
+        sys.stdout.flush()
+    except (OSError, KeyboardInterrupt):
+        pass
 
 
 def _have_standard_streams() -> None:

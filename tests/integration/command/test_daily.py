@@ -1,9 +1,10 @@
 """The verbs of every day: options of run, several containers, signals, files, processes, and what they print."""
 
 import json
+import subprocess
 
 import pytest
-from host_command import PROGRAM, actions, at
+from host_command import PROGRAM, actions, at, held_lock, wait_for_lock
 from waiting import until
 
 
@@ -113,7 +114,33 @@ def test_what_runs_and_what_it_uses(box):
     assert rows[0][:2] == ["NAME", "MEMORY"] and rows[1][0] == "box"
     assert box("ps", "-q").stdout == "box\n"
     assert box("ps", "--format", r"{name}\t{state}").stdout == "box\trunning\n"
+    assert box("ps", "--format", "{name}{error}").stdout == "box\n"
     assert "no fact 'nothing'" in box("ps", "--format", "{nothing}", status=5).stderr
+
+
+def test_a_damaged_container_does_not_hide_the_others_in_lines_of_a_format(command):
+    for name in ("a", "broken", "c"):
+        command("create", "debian", name)
+    command.host.run("tee", "/var/lib/conductor/containers/broken/container.json", stdin="{}")
+    done = command("ps", "--format", "{name} {image} {state} {pid}")
+    assert done.stdout == "a debian created \nbroken  damaged \nc debian created \n"
+    assert done.stderr.startswith("conductor: broken: /var/lib") and done.stderr.count("\n") == 1
+    assert "container.json is damaged" in command("ps", "--format", "{error}").stdout
+    wrong = command("ps", "--format", "{name} {nothing}", status=5)
+    assert wrong.stdout == "" and "no fact 'nothing'" in wrong.stderr
+
+
+def test_results_before_an_interrupt_are_printed_into_a_pipe(command):
+    for name in ("a", "box"):
+        command("create", "debian", name)
+    with held_lock(command.host, "container-box"):
+        running = command.host.popen(
+            PROGRAM, "rm", "a", "box", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        until(lambda: list(containers(command)) == ["box"], "the first one is removed")
+        command.host.run("kill", "-INT", wait_for_lock(command.host, f"{PROGRAM} rm a box"))
+        assert running.communicate(timeout=20) == ("remove container a\n", "")
+    assert running.returncode == 130
 
 
 def test_logs_can_begin_with_the_last_lines(command):

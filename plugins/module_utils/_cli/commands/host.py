@@ -32,8 +32,10 @@ def do_ps(args: Namespace) -> int:
         print_json(result)
         return 0
     if args.quiet or args.format is not None:
+        line = "{name}" if args.quiet else args.format.replace("\\t", "\t")
+        _require_facts(line, result["containers"])
         for container in result["containers"]:
-            print(_formatted("{name}" if args.quiet else args.format, container))
+            print(_formatted(line, container))
         warn_of_errors(result["containers"])
         return 0
     rows = [
@@ -47,17 +49,26 @@ def do_ps(args: Namespace) -> int:
     return 0
 
 
+_FACT = re.compile(r"\{(\w+)\}")
+
+
+def _require_facts(line: str, containers: list[dict]) -> None:
+    """Raise InvalidInput if `line` has a fact that no container has. Damaged containers have few of them."""
+    known = {"error"}.union(*containers)
+    for name in _FACT.findall(line):
+        if name not in known and any(container["state"] != "damaged" for container in containers):
+            raise InvalidInput(f"--format: there is no fact {name!r}", "see conductor inspect for their names")
+
+
 def _formatted(line: str, container: dict) -> str:
-    """Return `line` with the facts of the container for {name} and others. Raises InvalidInput."""
+    """Return `line` with the facts of the container for {name} and others, empty if it does not have them."""
 
     def fact(match: re.Match) -> str:
-        if match[1] not in container:
-            raise InvalidInput(f"--format: there is no fact {match[1]!r}", "see conductor inspect for their names")
-        value = container[match[1]]
+        value = container.get(match[1])
         text = " ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
         return one_line(text)
 
-    return re.sub(r"\{(\w+)\}", fact, line.replace("\\t", "\t"))
+    return _FACT.sub(fact, line)
 
 
 def do_stats(args: Namespace) -> int:
