@@ -48,6 +48,14 @@ def test_run_once_that_gets_a_signal_leaves_nothing(command, name, status):
     assert container(command) is None
 
 
+def test_shell_of_run_once_whose_terminal_is_gone_leaves_nothing(command):
+    shell = command.spawn(PROGRAM, "run", "--rm", "debian", "trial")
+    shell.sendline("echo $((40 + 2))")
+    shell.expect_exact("42")
+    shell.close(force=False)
+    until(lambda: container(command) is None, "it is removed")
+
+
 @pytest.mark.parametrize(("network", "lock"), [([], "supervisor"), (["--internet"], "network")])
 def test_run_once_that_gets_a_signal_while_it_starts_leaves_nothing(command, network, lock):
     with held_lock(command.host, lock):
