@@ -77,6 +77,13 @@ def test_one_plan_converges_and_keeps_the_order_of_other_rules(chain, rules, wan
 
 
 REJECT = {"reject": {"type": "icmpx", "expr": "admin-prohibited"}}
+# As nft 1.0.6 lists rules of iptables-nft 1.8.9.
+COUNTER = {"counter": {"packets": 0, "bytes": 0}}
+XT_INVALID = [{"xt": {"type": "match", "name": "conntrack"}}, COUNTER, {"drop": None}]
+XT_BLACKLIST = [{"xt": {"type": "match", "name": "set"}}, COUNTER, {"drop": None}]
+XT_REJECT = [COUNTER, {"xt": {"type": "target", "name": "REJECT"}}]
+XT_LOG = [COUNTER, {"xt": {"type": "target", "name": "LOG"}}]
+XT_COMMENT = {"xt": {"type": "match", "name": "comment"}}
 
 
 @pytest.mark.parametrize(
@@ -88,6 +95,15 @@ REJECT = {"reject": {"type": "icmpx", "expr": "admin-prohibited"}}
         ({"c": [[{"jump": {"target": "rest"}}]], "rest": [THEIRS, LAST]}, 0),
         ({"c": [[{"jump": {"target": "rest"}}]], "rest": [THEIRS]}, None),
         ({"c": [[{"goto": {"target": "c"}}]]}, None),
+        ({"c": [[{"accept": None}], LAST]}, None),
+        ({"c": [[{"jump": {"target": "rest"}}]], "rest": [[{"return": None}], LAST]}, None),
+        ({"c": [XT_INVALID, XT_LOG]}, None),
+        ({"c": [[{"jump": {"target": "DOCKER-USER"}}]], "DOCKER-USER": [XT_BLACKLIST, [{"return": None}]]}, None),
+        ({"c": [XT_INVALID, XT_REJECT]}, 1),
+        ({"c": [XT_INVALID, [XT_COMMENT, *LAST]]}, 1),
+        ({"c": [[{"xt": None}, COUNTER, {"drop": None}]]}, None),
+        ({"c": [[{"xt": None}]]}, None),
+        ({"c": [["synproxy"]]}, None),
     ],
 )
 def test_chain_with_a_final_drop_rule_is_reported(rules, before):
@@ -97,6 +113,13 @@ def test_chain_with_a_final_drop_rule_is_reported(rules, before):
     if before is not None:
         placed = [command["insert"]["rule"]["handle"] for command in commands_for(AddAcceptRules(chain))]
         assert placed == [before, before]
+
+
+def test_accept_rule_with_a_condition_of_iptables_lets_only_some_packets_through():
+    conditional = [[match, XT_INVALID[0], accept] for match, accept in ACCEPT_RULES]
+    rules = [{"handle": i, "expr": expr} for i, expr in enumerate([*conditional, LAST])]
+    chain = with_rules(ForeignChain("ip", "t", "c", ""), {"c": rules})
+    assert chain.blocks and chain.rules == ()
 
 
 def test_chain_that_refuses_changes_is_reported_and_not_changed():

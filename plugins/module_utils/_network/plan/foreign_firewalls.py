@@ -22,6 +22,9 @@ _FAMILIES = ("inet", "ip", "ip6")
 ACCEPT_RULES = ([FROM_OURS, ACCEPT], [TO_OURS, ACCEPT])
 # Shown to readers of the other firewall.
 _COMMENT = "conductor: containers"
+_XT_COMMENT = {"xt": {"type": "match", "name": "comment"}}
+_XT_REJECT = {"xt": {"type": "target", "name": "REJECT"}}
+_REJECT: dict[str, Any] = {"reject": None}
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ def with_rules(chain: ForeignChain, rules: Mapping[str, Sequence[Mapping[str, An
     """
     found = [(rule["handle"], _essence(rule)) for rule in rules.get(chain.name, ())]
     ours = tuple(handle for handle, parts in found if parts in ACCEPT_RULES)
-    final = next((place for place, (_, parts) in enumerate(found) if _drops_all(parts, rules)), None)
+    final = _place_of_drop([parts for _, parts in found], rules)
     reached = [parts for _, parts in found[:final]]
     passed = all(rule in reached for rule in ACCEPT_RULES)
     before = None if final is None else found[final][0]
@@ -109,19 +112,40 @@ def with_rules(chain: ForeignChain, rules: Mapping[str, Sequence[Mapping[str, An
     return replace(chain, why=why, before=before, rules=ours, passed=passed)
 
 
-def _essence(rule: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [part for part in rule["expr"] if not {"counter", "xt", "log"} & set(part)]
+def _essence(rule: Mapping[str, Any]) -> list[Any]:
+    """Return the conditions and statements of a rule that decide about packets.
+
+    An extension of iptables-nft(8) is listed as {"xt": {"type": ..., "name": ...}}, by older releases of nft as
+    {"xt": null}. It may be any condition or statement.
+    """
+    return [_REJECT if part == _XT_REJECT else part for part in rule["expr"] if not _is_neutral(part)]
 
 
-def _drops_all(parts: list[dict[str, Any]], rules: Mapping[str, Sequence[Mapping[str, Any]]], depth: int = 8) -> bool:
-    """Return whether a rule drops or rejects every packet, or sends every packet to a chain with such a rule."""
-    if len(parts) != 1 or not depth:
-        return False
-    verdict, about = next(iter(parts[0].items()))
-    if verdict in ("jump", "goto"):
-        there = rules.get(about["target"], ())
-        return any(_drops_all(_essence(rule), rules, depth - 1) for rule in there)
-    return verdict in ("drop", "reject")
+def _is_neutral(part: Any) -> bool:
+    return part == _XT_COMMENT or (isinstance(part, dict) and bool({"counter", "log"} & set(part)))
+
+
+def _place_of_drop(
+    chain: Sequence[list[Any]], rules: Mapping[str, Sequence[Mapping[str, Any]]], depth: int = 8
+) -> int | None:
+    """Return the place of the rule in `chain` that drops or rejects all packets that reach it, or None.
+
+    It may also send them to a chain with such a rule. No packet reaches a rule after one that accepts all packets
+    or returns.
+    """
+    for place, parts in enumerate(chain):
+        if len(parts) != 1 or not isinstance(parts[0], dict):
+            continue
+        verdict, about = next(iter(parts[0].items()))
+        if verdict in ("accept", "return"):
+            return None
+        if verdict in ("drop", "reject"):
+            return place
+        if verdict in ("jump", "goto") and depth:
+            there = [_essence(rule) for rule in rules.get(about["target"], ())]
+            if _place_of_drop(there, rules, depth - 1) is not None:
+                return place
+    return None
 
 
 def plan_foreign_firewalls(chains: Iterable[ForeignChain], wanted: bool) -> list[Action]:
