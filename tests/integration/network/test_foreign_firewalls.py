@@ -79,16 +79,29 @@ def test_missing_accept_rules_are_repaired(bare_host, web):
     assert reaches(web, INTERNET4, 7)
 
 
-def test_accept_rules_are_recognized_after_iptables_restore(bare_host, web):
+def add_same_rules(host):
+    """As iptables-restore(8) writes ours, or as the admin does: without our comment, with a counter."""
+    for rule in ("iifname cdtr-* counter accept", "oifname cdtr-* counter accept comment \"containers\""):
+        host.run("nft", "add", "rule", "ip", "filter", "FORWARD", *rule.split())
+
+
+def test_rules_with_the_same_effect_count_as_accept_rules(bare_host, web):
     drop_in(bare_host, "ip filter")
-    theirs = text_of(bare_host, "ip filter")
+    add_same_rules(bare_host)
     settings(bare_host, firewall="accept")
-    web.network(**OPTIONS)
-    # As iptables-restore(8) writes them: without our comment, with a counter.
-    bare_host.run("nft", "flush", "table", "ip", "filter")
-    for rule in ("iifname cdtr-* counter accept", "oifname cdtr-* counter accept", "ip saddr 192.0.2.7 counter accept"):
-        bare_host.run("nft", "add", "rule", "ip", "filter", "FORWARD", *rule.split())
+    result = web.network(**OPTIONS)
+    assert not result["changed"] and result["blocked_by"] == []
+    assert reaches(web, INTERNET4, 7)
+
+
+@pytest.mark.parametrize("firewall", ["report", "accept"])
+def test_accept_rules_of_the_admin_are_never_removed(bare_host, web, firewall):
+    drop_in(bare_host, "ip filter")
+    add_same_rules(bare_host)
+    theirs = text_of(bare_host, "ip filter")
+    settings(bare_host, firewall=firewall)
     assert not web.network(**OPTIONS)["changed"]
+    assert not bare_host.module("conductor_network", state="reconciled")["changed"]
     web.network(state="absent")
     assert text_of(bare_host, "ip filter") == theirs
 

@@ -32,8 +32,8 @@ class ForeignChain:
     """A base chain of another firewall.
 
     `why` is the reason that it drops packets, "" if it does not. `before` is the handle of the rule that drops the
-    rest, None if its policy does. `rules` are the handles of our rules in it, `passed` says whether all of them are in
-    effect, and `refused` is the reason that it cannot be changed.
+    rest, None if its policy does. `rules` are the handles of our rules in it, `passed` says whether these or others with
+    the same effect accept all packets of containers, and `refused` is the reason that it cannot be changed.
     """
 
     family: str
@@ -100,16 +100,21 @@ def _why(chain: Mapping[str, Any]) -> str:
 def with_rules(chain: ForeignChain, rules: Mapping[str, Sequence[Mapping[str, Any]]]) -> ForeignChain:
     """Return `chain` with the facts from `rules`, its table's rules by chain: our rules, and whether it drops.
 
-    Our rules are recognized by their effect: iptables-restore(8) writes our comment in another form and adds a counter.
+    Rules without our comment may be the admin's own, and are never ours to remove, but rules with the same effect need
+    not be added. iptables-restore(8) writes our rules with a comment that nft does not list, and with a counter.
     """
-    found = [(rule["handle"], _essence(rule)) for rule in rules.get(chain.name, ())]
-    ours = tuple(handle for handle, parts in found if parts in ACCEPT_RULES)
-    final = _place_of_drop([parts for _, parts in found], rules)
-    reached = [parts for _, parts in found[:final]]
-    passed = all(rule in reached for rule in ACCEPT_RULES)
-    before = None if final is None else found[final][0]
+    listed = rules.get(chain.name, ())
+    found = [_essence(rule) for rule in listed]
+    ours = [
+        rule["handle"]
+        for rule, parts in zip(listed, found)
+        if parts in ACCEPT_RULES and rule.get("comment") == _COMMENT
+    ]
+    final = _place_of_drop(found, rules)
+    passed = all(rule in found[:final] for rule in ACCEPT_RULES)
+    before = None if final is None else listed[final]["handle"]
     why = chain.why or ("" if final is None else "drops packets that it does not accept")
-    return replace(chain, why=why, before=before, rules=ours, passed=passed)
+    return replace(chain, why=why, before=before, rules=tuple(ours), passed=passed)
 
 
 def _essence(rule: Mapping[str, Any]) -> list[Any]:
