@@ -253,3 +253,12 @@ def test_damaged_spec_raises_damaged_with_its_path(key, value):
         return  # files of earlier versions lack it
     with pytest.raises(Damaged, match=r"network\.json is damaged"):
         NetworkSpec.from_dict(stored, "network.json")
+
+
+@pytest.mark.parametrize("zoned", [
+    {"ipv6": "fd87::2%eth0"}, {"gateway6": "fd87::1%eth0"}, {"dns": ["fe80::1%eth0"]},
+    {"extra_hosts": {"db": ["fe80::1%eth0"]}}, {"expose": [{**SPEC.expose[0].to_dict(), "host_ip": "fe80::1%eth0"}]},
+])  # fmt: skip
+def test_stored_address_with_a_zone_is_damage(zoned):
+    with pytest.raises(Damaged, match=r"network\.json is damaged .*has a zone"):
+        NetworkSpec.from_dict({**SPEC.to_dict(), **zoned}, "network.json")

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from ..._engine.typed_values import (
     text,
 )
 from ..._errors import ConductorError, Damaged, InvalidInput
+from .address import parse_address
 from .ports import Expose, PortRange, parse_exposes, parse_port_ranges
 
 # An interface name has at most 15 characters: the prefix and 10 hexadecimal digits of a hash of the container name.
@@ -73,15 +73,8 @@ def parse_uplink(value: str) -> str:
 
 def parse_dns(values: Iterable[str]) -> tuple[str, ...]:
     """Return the option dns as canonical addresses. Raises InvalidInput."""
-    servers = []
-    for value in values:
-        try:
-            servers.append(str(ipaddress.ip_address(value)))
-        except ValueError:
-            raise InvalidInput(
-                f"dns {value!r} is not an IP address", "use the address of the name server, not its name"
-            ) from None
-    return tuple(servers)
+    remedy = "use the address of the name server, not its name"
+    return tuple(str(parse_address(value, f"dns {value!r}", remedy)) for value in values)
 
 
 def _ports(value: object) -> bool:
@@ -122,14 +115,8 @@ def parse_extra_hosts(value: object) -> tuple[tuple[str, tuple[str, ...]], ...]:
 def _extra_host(host: str, address: object) -> str:
     if address == "host-gateway":
         return "host-gateway"
-    try:
-        # ipaddress accepts an integer as an address, but no user means that.
-        return str(ipaddress.ip_address(address if isinstance(address, str) else ""))
-    except ValueError:
-        raise InvalidInput(
-            f"extra_hosts: {address!r} of {host} is not an IP address",
-            "use an IP address, or host-gateway for the host",
-        ) from None
+    remedy = "use an IP address, or host-gateway for the host"
+    return str(parse_address(address, f"extra_hosts: {address!r} of {host}", remedy))
 
 
 def _listed(values: tuple[str, ...] | None) -> list[str] | None:
@@ -138,7 +125,7 @@ def _listed(values: tuple[str, ...] | None) -> list[str] | None:
 
 def _require_version(version: int, *addresses: str | None) -> None:
     for address in addresses:
-        if address is None or ipaddress.ip_address(address).version != version:
+        if parse_address(address, f"{address!r}", "use an IP address").version != version:
             raise ValueError(f"{address} is not an IPv{version} address")
 
 

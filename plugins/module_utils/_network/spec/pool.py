@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable
 from typing import Union
 
 from ..._errors import Conflict, InvalidInput
+from .address import parse_address
 
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
@@ -18,6 +19,8 @@ Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 def parse_pool(value: str, version: int) -> Network:
     """Return the option pool4 or pool6. Raises InvalidInput unless it is an IP network of `version` for containers."""
     try:
+        if "%" in value:
+            raise ValueError("it has a zone")
         pool = ipaddress.ip_network(value)
     except ValueError as error:
         raise InvalidInput(f"pool{version} {value!r} is not a network ({error})", "use the form 10.87.0.0/16") from None
@@ -48,12 +51,7 @@ def _end(pool: Network) -> int:
 def parse_static(value: str, pool: Network) -> str:
     """Return the option ipv4 or ipv6 in canonical form. Raises InvalidInput."""
     option = f"ipv{pool.version}"
-    try:
-        address = ipaddress.ip_address(value)
-    except ValueError:
-        raise InvalidInput(
-            f"{option} {value!r} is not an IP address", f"use an address of pool{pool.version} ({pool})"
-        ) from None
+    address = parse_address(value, f"{option} {value!r}", f"use an address of pool{pool.version} ({pool})")
     if address.version != pool.version or not is_assignable(pool, str(address)):
         raise InvalidInput(
             f"{option} {value!r} cannot be a container's address",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..._errors import InvalidInput
+from .address import parse_address
 
 PROTOCOLS = ("tcp", "udp")
 # A range with the same host ports is one nftables element. nft cannot translate by an offset (it lacks
@@ -180,11 +181,7 @@ def expose_warnings(values: Iterable[object]) -> list[str]:
 def _host_ip(value: object) -> str:
     if value is None or value == "":
         return ""
-    try:
-        # ipaddress accepts an integer as an address, but no user means that.
-        return str(ipaddress.ip_address(value if isinstance(value, str) else ""))
-    except ValueError:
-        raise InvalidInput(f"host_ip {value!r} is not an IP address", "use an address of the host") from None
+    return str(parse_address(value, f"host_ip {value!r}", "use an address of the host"))
 
 
 def parse_exposes(values: Iterable[object]) -> tuple[Expose, ...]:
