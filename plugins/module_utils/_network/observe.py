@@ -32,12 +32,13 @@ from .veth import Inner, read_veth_pairs
 def observe_specs(settings: Settings, names: Iterable[str] | None = None) -> NetworkView:
     """Return the stored specs of all containers, or of those in `names`.
 
-    The only kernel state read is whether a network namespace is mounted, the host's name servers and whether it has
-    IPv6.
+    The only kernel state read is whether a network namespace is mounted, the host's name servers, whether it has IPv6,
+    and the uplinks if a container uses the name servers behind them.
     """
     stored = read_networks(settings.container_dir, names)
     containers = {name: _view(settings, one) for name, one in stored.items()}
-    return NetworkView(containers=containers, host_dns=host_dns(), ipv6=_has_ipv6())
+    uplinks = _uplinks() if any(c.spec and c.spec.internet and c.spec.dns is None for c in containers.values()) else ()
+    return NetworkView(containers=containers, host_dns=host_dns(), ipv6=_has_ipv6(), uplinks=uplinks)
 
 
 def observe(
@@ -68,7 +69,7 @@ def observe(
         forwarding=read_forwarding(view.ipv6),
         links=links,
         listeners=_listening(focused),
-        uplinks=tuple(sorted(name for name in default_interfaces() if not name.startswith(LINK_PREFIX))),
+        uplinks=view.uplinks or _uplinks(),
         stray_links=tuple(sorted(links - {link_name(name) for name in containers})) if focus is None else (),
         other_chains=tuple(
             chain for hook in hooks for chain in read_foreign_chains(chains, hook, accept and hook == "forward")
@@ -113,6 +114,10 @@ def _listening(containers: Iterable[ContainerView]) -> tuple[Listening, ...]:
     exposes = (expose for container in containers if container.spec for expose in container.spec.expose)
     ports = {(expose.protocol, *expose.host_ports) for expose in exposes}
     return tuple(Listening(*found) for found in find_listeners(ports)) if ports else ()
+
+
+def _uplinks() -> tuple[str, ...]:
+    return tuple(sorted(name for name in default_interfaces() if not name.startswith(LINK_PREFIX)))
 
 
 def _has_ipv6() -> bool:

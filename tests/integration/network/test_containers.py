@@ -60,10 +60,23 @@ def test_names_resolve_in_the_container(host, start):
     for name, address in (("www", own[0]), ("web", own[0]), ("db", ipv4), ("postgres", ipv4)):
         assert run(host, "web", "getent", "ahostsv4", name).startswith(f"{address} "), name
     assert run(host, "web", "getent", "ahostsv6", "db").startswith(f"{ipv6} ")
-    assert "nameserver 192.0.2.53" in run(host, "web", "cat", "/etc/resolv.conf").splitlines()
     host.module("conductor_container", name="web", state="stopped", force=True)
     start("web")
     assert run(host, "web", "getent", "ahostsv4", "db").startswith(f"{ipv4} ")
+
+
+def test_name_servers_behind_the_uplinks_are_used_from_the_start_on(host, start):
+    before = host.run("cat", "/etc/resolv.conf").stdout
+    host.run("tee", "/etc/resolv.conf", stdin="nameserver 198.51.100.53\nnameserver 192.0.2.53\n")
+    web = start("web")
+    said = web.network(internet=True)
+    assert "198.51.100.53 (reached through lan0, which has no default route)" in str(said["warnings"])
+    for _ in range(2):
+        lines = run(host, "web", "cat", "/etc/resolv.conf").splitlines()
+        assert [line for line in lines if line.startswith("nameserver")] == ["nameserver 192.0.2.53"]
+        host.module("conductor_container", name="web", state="stopped", force=True)
+        start("web")
+    host.run("tee", "/etc/resolv.conf", stdin=before)
 
 
 def test_read_only_container_resolves_its_peers(host, start):

@@ -81,7 +81,7 @@ def test_missing_accept_rules_are_repaired(bare_host, web):
 
 def add_same_rules(host):
     """As iptables-restore(8) writes ours, or as the admin does: without our comment, with a counter."""
-    for rule in ("iifname cdtr-* counter accept", "oifname cdtr-* counter accept comment \"containers\""):
+    for rule in ("iifname cdtr-* counter accept", 'oifname cdtr-* counter accept comment "containers"'):
         host.run("nft", "add", "rule", "ip", "filter", "FORWARD", *rule.split())
 
 

@@ -17,7 +17,9 @@ from ansible_collections.conductor.containers.plugins.module_utils._network.plan
     NetworkView,
     Resolver,
 )
+from ansible_collections.conductor.containers.plugins.module_utils._network.spec.network import link_name
 from ansible_collections.conductor.containers.plugins.module_utils._network.spec.options import NetworkOptions
+from ansible_collections.conductor.containers.plugins.module_utils._network.spec.ports import parse_port_ranges
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -98,10 +100,14 @@ def test_writing_a_block_is_idempotent(lines, end):
     (Resolver("198.51.100.53", False, "lan0"), {"uplink": "wan0"}, False),
     (Resolver("2001:db8::53", False, "wan0"), {}, True),
     (Resolver("192.0.2.53"), {"uplink": "wan0"}, True),
+    (Resolver("100.100.100.100", False, "tailscale0"), {}, False),
+    (Resolver("10.8.0.1", False, "tun0"), {}, False),
+    (Resolver("10.8.0.1", False, "tun0"), {"uplink": "tun0"}, True),
+    (Resolver("10.87.0.9", False, link_name("b")), {}, False),
 ])  # fmt: skip
 def test_unreachable_name_servers_are_left_out_with_a_warning(server, more, taken):
-    other = Resolver("192.0.2.7", False, "wan0")
-    view = NetworkView(containers={"a": ContainerView("a", "a", "a")}, host_dns=HostDns((server, other)))
+    other = Resolver("192.0.2.7")
+    view = NetworkView({"a": ContainerView("a", "a", "a")}, host_dns=HostDns((server, other)), uplinks=("wan0",))
     view = view.with_spec("a", wanted_spec(view, "a", asked_with(internet=True, **more)))
     assert network_result(view, "a")["dns"] == ([server.address] if taken else []) + ["192.0.2.7"]
     warnings = name_server_warnings(view, "a")
@@ -110,6 +116,17 @@ def test_unreachable_name_servers_are_left_out_with_a_warning(server, more, take
     assert bool(name_server_warnings(alone, "a")) != taken
     if not taken:
         assert "Set dns" in name_server_warnings(alone, "a")[0]
+
+
+@pytest.mark.parametrize(("ports", "taken"), [([], True), (["53/udp"], True), (["53/tcp"], False)])
+def test_name_server_of_the_host_in_a_peer_is_kept_if_the_peer_may_be_asked(ports, taken):
+    server = Resolver("10.87.0.3", False, link_name("b"))
+    view = NetworkView({n: ContainerView(n, n, n) for n in "ab"}, host_dns=HostDns((server,)), uplinks=("wan0",))
+    for name in "ab":
+        view = view.with_spec(name, wanted_spec(view, name, asked_with(internet=True)))
+    view = plan_peer(view, PeerOptions("a", "b", ports=parse_port_ranges(ports), both=False))[1]
+    assert network_result(view, "a")["dns"] == (["10.87.0.3"] if taken else [])
+    assert network_result(view, "b")["dns"] == []
 
 
 def test_dns_options_override_those_of_the_host():

@@ -32,8 +32,8 @@ class ForeignChain:
     """A base chain of another firewall.
 
     `why` is the reason that it drops packets, "" if it does not. `before` is the handle of the rule that drops the
-    rest, None if its policy does. `rules` are the handles of our rules in it, `passed` says whether these or others with
-    the same effect accept all packets of containers, and `refused` is the reason that it cannot be changed.
+    rest, None if its policy does. `rules` are the handles of our rules in it, `passed` says whether these or others
+    with the same effect accept all packets of containers, and `refused` is the reason that it cannot be changed.
     """
 
     family: str

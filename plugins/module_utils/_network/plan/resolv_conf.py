@@ -8,7 +8,8 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass, field
 
-from ..spec.network import NetworkSpec
+from ..spec.network import NetworkSpec, link_name
+from .firewall_rules import DNS
 from .view import NetworkView, Resolver
 
 
@@ -29,24 +30,35 @@ def name_servers(view: NetworkView, spec: NetworkSpec) -> NameServers | None:
         return NameServers(spec.dns)
     if not spec.internet:
         return None
-    reasons = {found.address: _unreachable(found, spec) for found in view.host_dns.servers}
+    reasons = {found.address: _unreachable(view, found, spec) for found in view.host_dns.servers}
     left = {address: why for address, why in reasons.items() if why}
     return NameServers(tuple(address for address in reasons if address not in left), left)
 
 
-def _unreachable(found: Resolver, spec: NetworkSpec) -> str:
+def _unreachable(view: NetworkView, found: Resolver, spec: NetworkSpec) -> str:
     """Return why a container with `spec` cannot reach the server, or ""."""
     address = ipaddress.ip_address(found.address.partition("%")[0])
-    other_uplink = not found.is_host and found.interface not in (None, spec.uplink)
+    is_behind = found.interface is not None and not found.is_host and not _is_peer(view, found.interface, spec)
     reasons = {
         "a loopback address of the host": address.is_loopback or address.is_unspecified,
         "a link-local address": address.version == 6 and address.is_link_local,
         "a multicast address": address.is_multicast,
         "the container has no IPv6": address.version == 6 and spec.ipv6 is None,
         "an address of the host, but host_access is false": found.is_host and not spec.host_access,
-        f"reached through {found.interface}, but uplink is {spec.uplink}": spec.uplink and other_uplink,
+        f"reached through {found.interface}, but uplink is {spec.uplink}": (
+            is_behind and spec.uplink and found.interface != spec.uplink
+        ),
+        f"reached through {found.interface}, which has no default route": (
+            is_behind and not spec.uplink and found.interface not in view.uplinks
+        ),
     }
     return next((reason for reason, holds in reasons.items() if holds), "")
+
+
+def _is_peer(view: NetworkView, interface: str, spec: NetworkSpec) -> bool:
+    """Return whether a container with `spec` may send DNS queries to the container at `interface`."""
+    entries = (e for e in spec.peers if link_name(e.peer) == interface and view.peer_of(e) is not None)
+    return any(not e.ports or any(p.protocol == "udp" and p.first <= DNS <= p.last for p in e.ports) for e in entries)
 
 
 def resolv_conf(view: NetworkView, spec: NetworkSpec) -> list[str] | None:
