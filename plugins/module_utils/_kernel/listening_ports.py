@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 TCP_LISTEN, UDP_UNCONNECTED = "0A", "07"
+# Limits of the search for owners: descriptors of one process, and of all processes together.
+_MOST_OF_PROCESS, _MOST_DESCRIPTORS = 10_000, 200_000
 
 
 def find_listeners(ports: Iterable[tuple[str, int, int]]) -> list[tuple[str, str, int, str]]:
@@ -49,17 +52,38 @@ def _endpoint(text: str) -> tuple[str, int]:
     return str(getattr(address, "ipv4_mapped", None) or address), int(port, 16)
 
 
-def _owners(inodes: set) -> dict[str, str]:
+def _owners(inodes: set[str]) -> dict[str, str]:
+    """Return the process of each socket, as far as it is found.
+
+    Only processes in this network namespace are searched, and only so many descriptors: processes of containers and of
+    other users can have any number of them, and share them with any number of processes.
+    """
     owners: dict[str, str] = {}
+    here = os.stat("/proc/self/ns/net")
+    remaining = _MOST_DESCRIPTORS
     for pid in filter(str.isdigit, os.listdir("/proc")):
+        if owners.keys() >= inodes or remaining <= 0:
+            break
         try:
-            links = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
-            with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
-                name = file.read().strip()
+            if not os.path.samestat(os.stat(f"/proc/{pid}/ns/net"), here):
+                continue
+            for link in _descriptors(pid, min(remaining, _MOST_OF_PROCESS)):
+                remaining -= 1
+                inode = re.fullmatch(r"socket:\[(\d+)\]", link)
+                if inode and inode[1] in inodes and inode[1] not in owners:
+                    with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+                        owners[inode[1]] = f"{file.read().strip()} (pid {pid})"
         except OSError:
             continue  # it ended meanwhile or is hidden (hidepid); the port is reported without a process
-        for link in links:
-            inode = re.fullmatch(r"socket:\[(\d+)\]", link)
-            if inode and inode[1] in inodes:
-                owners.setdefault(inode[1], f"{name} (pid {pid})")
     return owners
+
+
+def _descriptors(pid: str, most: int) -> Iterator[str]:
+    """Yield the targets of the first `most` descriptors of a process."""
+    with os.scandir(f"/proc/{pid}/fd") as entries:
+        for entry in itertools.islice(entries, most):
+            try:
+                link = os.readlink(entry.path)
+            except FileNotFoundError:
+                continue  # it was closed meanwhile
+            yield link
