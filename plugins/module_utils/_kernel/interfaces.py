@@ -101,13 +101,20 @@ def open_rtnetlink(netns_fd: int | None = None) -> Iterator[Rtnetlink]:
             reader = stack.enter_context(Reader())
         netlink = Rtnetlink(reader, netns_fd)
         stack.callback(netlink.close)
-        try:
+        with refusals_as_errors():
             yield netlink
-        except Exception as error:
-            refusal = _as_refusal(error)
-            if refusal is None:
-                raise
-            raise refusal from error
+
+
+@contextlib.contextmanager
+def refusals_as_errors() -> Iterator[None]:
+    """Raise an error of the kernel in the block as EffectFailed: pyroute2's own is no OSError."""
+    try:
+        yield
+    except Exception as error:
+        refusal = _as_refusal(error)
+        if refusal is None:
+            raise
+        raise refusal from error
 
 
 def _require_pyroute2() -> None:

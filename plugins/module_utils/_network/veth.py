@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from .._errors import ConductorError, Conflict, EffectFailed
 from .._kernel.interface_query import query_interface
-from .._kernel.interfaces import Interface, Route, Rtnetlink, in_network_namespace, open_rtnetlink
+from .._kernel.interfaces import Interface, Route, Rtnetlink, in_network_namespace, open_rtnetlink, refusals_as_errors
 from .._kernel.link_exists import link_exists
 from .._kernel.link_guard import attach_guard, is_guarded
 from .._kernel.nft import apply_batch
@@ -90,7 +90,8 @@ def make_links(links: Iterable[tuple[Link, str]]) -> dict[str, Exception]:
     """Create veth pairs, each with its container end in the namespace at a path; existing ones are deleted.
 
     A host end stays down, and no packet passes, until its guard and its firewall chain exist. Returns the errors by
-    host end: Conflict if the namespace has another interface with the name of the container end, OSError.
+    host end: Conflict if the namespace has another interface with the name of the container end, EffectFailed if the
+    kernel refuses a change, OSError.
     """
     failed: dict[str, Exception] = {}
     with open_rtnetlink() as outside:
@@ -107,7 +108,8 @@ def _each(
     done = []
     for link, netns in links:
         try:
-            step(link, netns)
+            with refusals_as_errors():
+                step(link, netns)
         except (ConductorError, OSError) as error:
             failed[link.outer] = error
         else:

@@ -2,7 +2,9 @@
 
 import json
 
+from attacks import patched
 from netbox import HOST4, Box, is_refused, reaches, serve
+from seams.interference import take_inner_name
 from testhost import PYTHON, module_environment
 
 CALLS = """
@@ -99,6 +101,23 @@ def test_removed_container_is_removed_from_hosts_of_its_callers(bare_host):
     calls(bare_host, "forget('db')")
     assert " db" not in web.file("/etc/hosts")
     assert bare_host.module("conductor_network_info")["networks"][0]["drift"] == []
+
+
+def test_name_that_is_taken_in_a_container_at_the_last_moment_concerns_it_alone(bare_host):
+    boxes = [Box(bare_host, name) for name in ("evil", "web")]
+    for box in boxes:
+        box.network(expose=["8080-80"] if box.name == "web" else [])
+    bare_host.run("sh", "-c", "ip link del evil-outside; ip link del web-outside")
+    done = patched(bare_host, "conductor_network", seams=[take_inner_name], state="reconciled")
+    (warning,) = done["warnings"]
+    assert "container evil: the kernel refused a change of the network" in str(warning)
+    serve(boxes[1], 8080)
+    assert reaches(bare_host.outside, HOST4, 80)
+    boxes[0].run("ip", "link", "del", "eth0")
+    bare_host.module("conductor_network", state="reconciled")
+    bare_host.run("ip", "link", "del", "evil-outside")
+    said = patched(bare_host, "conductor_network", seams=[take_inner_name], container="evil", fails=True)["msg"]
+    assert "container evil: the kernel refused a change of the network" in said
 
 
 def test_info_shows_networks_and_changes_nothing(bare_host):

@@ -145,3 +145,19 @@ def grow_before_open(original, size):
         return original(self, path)
 
     return opened
+
+
+@seam("_network.veth:link_exists")
+def take_inner_name(original):
+    """Root in the first container that is connected creates eth0 right after the check that it does not exist."""
+    taken = []
+
+    def link_exists(name):
+        exists = original(name)
+        if name == "eth0" and not taken:
+            taken.append(name)
+            # The process is in the network namespace of the container.
+            subprocess.run(["ip", "link", "add", "eth0", "type", "veth", "peer", "name", "eth1"], check=True)
+        return exists
+
+    return link_exists
