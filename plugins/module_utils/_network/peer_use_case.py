@@ -52,7 +52,7 @@ class PeerCase(UseCase[NetworkView]):
             apply(self.settings, action, self._focus)
 
     def observe_again(self, run: Run[NetworkView]) -> tuple[NetworkView, Iterable[Action]]:
-        observed = self.observe().fenced_as(run.observed)
+        observed = self.observe().fenced_as(run.observed, self._focus)
         return observed, remaining_actions(self.plan(observed).actions, run.done, run.skipped, self._focus)
 
     def predicted_result(self) -> dict:

@@ -30,13 +30,17 @@ if TYPE_CHECKING:
 def staged(settings: Settings, stage: NetworkStage) -> Iterator[tuple[Action, ...]]:
     """Yield the actions of `stage`, planned now. No other process changes networks during the block.
 
-    Raises LockTimeout if the network lock is held for too long, Damaged, HostNotCapable.
+    After the block, a detached container has no network namespace any more: other runs take a container with one for
+    attached. Raises LockTimeout if the network lock is held for too long, Damaged, HostNotCapable.
     """
+    from .._kernel import network_namespace
     from .plan.foresight import plan_stage
 
     with locked(LOCK_DIR, network_lock(), settings.lock_timeout):
         view = _look(settings, stage)
         yield () if view is None else plan_stage(stage, view, settings.forwarding, settings.firewall)
+        if isinstance(stage, DetachNetwork):
+            network_namespace.remove(ContainerPaths.of(settings.container_dir, stage.container).netns)
 
 
 def carry_out(settings: Settings, stage: NetworkStage, warn: Callable[[str], None] = lambda _text: None) -> None:

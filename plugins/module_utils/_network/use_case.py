@@ -110,7 +110,7 @@ class NetworkCase(UseCase[NetworkView]):
             apply(self.settings, action, {self.name})
 
     def observe_again(self, run: Run[NetworkView]) -> tuple[NetworkView, Iterable[Action]]:
-        observed = self.observe().fenced_as(run.observed)
+        observed = self.observe().fenced_as(run.observed, {self.name})
         return observed, remaining_actions(self.plan(observed).actions, run.done, run.skipped, {self.name})
 
     def result(self, observed: NetworkView, run: Run[NetworkView]) -> dict:
@@ -159,7 +159,7 @@ class ReconcileCase(UseCase[NetworkView]):
         apply(self.settings, action)
 
     def observe_again(self, run: Run[NetworkView]) -> tuple[NetworkView, Iterable[Action]]:
-        observed = self.observe().fenced_as(run.observed)
+        observed = self.observe().fenced_as(run.observed, ())
         return observed, remaining_actions(self.plan(observed).actions, run.done, run.skipped)
 
     def result(self, observed: NetworkView, run: Run[NetworkView]) -> dict:

@@ -43,6 +43,10 @@ def test_attach_and_detach_are_idempotent(bare_host):
         calls(bare_host, "detach('web')")
         assert is_refused(bare_host.outside, HOST4, 80)
         assert bare_host.run("ip", "-o", "link").stdout.count("cdtr-") == 1
+        assert "conductor-web" not in bare_host.run("ip", "netns").stdout
+    web.stop()
+    web.start()
+    serve(web, 8080)
     for _ in range(2):
         calls(bare_host, "attach('web')")
         assert reaches(bare_host.outside, HOST4, 80)

@@ -32,7 +32,10 @@ class AttachNetwork(NetworkStage):
 
 @dataclass(frozen=True)
 class DetachNetwork(NetworkStage):
-    """Remove the link and nftables elements of a stopped container. Reads nothing in it, so it cannot be hindered."""
+    """Remove the link, nftables elements and network namespace of a stopped container.
+
+    Reads nothing in it, so it cannot be hindered.
+    """
 
     def describe(self) -> str:
         return f"detach {self.container} from its network"

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from ..spec.network import NetworkSpec, PeerEntry
@@ -114,12 +114,21 @@ class NetworkView:
         changed = replace(self.containers[name], spec=spec)
         return replace(self, containers={**self.containers, name: changed})
 
-    def fenced_as(self, first: NetworkView) -> NetworkView:
-        """Return the view with the required fence of the `first` view of a run.
+    def fenced_as(self, first: NetworkView, own: Collection[str]) -> NetworkView:
+        """Return the view with all facts of the `first` view of a run that others change without the network lock.
 
-        So a run ends even if interfaces come and go; new interfaces are fenced by the next run.
+        These are the required fence, the uplinks, the host's name servers, and the state of containers that are not
+        among its `own`, whose locks the run holds. So a run ends even if others start, or interfaces come and go. The
+        runs that start them do the rest for containers, the next run of any kind for interfaces.
         """
-        return replace(self, forwarding=replace(self.forwarding, around=first.forwarding.around))
+        containers = {
+            name: self.containers.get(name, found) if name in own else _as_before(found, self.containers.get(name))
+            for name, found in first.containers.items()
+        }
+        forwarding = replace(self.forwarding, around=first.forwarding.around)
+        return replace(
+            self, containers=containers, forwarding=forwarding, uplinks=first.uplinks, host_dns=first.host_dns
+        )
 
     def connected(self) -> Iterator[ContainerView]:
         """Return the containers that have a network namespace and a network."""
@@ -152,3 +161,11 @@ class NetworkView:
     def damage(self) -> str | None:
         """Return the first damage of a state file, or None."""
         return next((c.damage for c in self.containers.values() if c.damage), None)
+
+
+def _as_before(first: ContainerView, now: ContainerView | None) -> ContainerView:
+    """Return the state `first` of a container with the link and the files that it has `now`, None if it is removed."""
+    if now is None or not first.attached:
+        # It has no link, and files that were written by its start.
+        return replace(first, pair=None, files=None, unwritable={})
+    return replace(first, pair=now.pair, files=now.files, unwritable=now.unwritable)
