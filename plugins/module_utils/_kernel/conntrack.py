@@ -1,14 +1,20 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Connection tracking entries of UDP flows (ctnetlink: include/uapi/linux/netfilter/nfnetlink_conntrack.h)."""
+"""The size of the connection tracking table, and its entries of UDP flows.
+
+ctnetlink: include/uapi/linux/netfilter/nfnetlink_conntrack.h.
+"""
 
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import struct
 from collections.abc import Collection, Iterator
+
+from .sysctl import read_sysctl
 
 _NETLINK_NETFILTER, _CT_GET, _CT_DELETE = 12, 0x101, 0x102
 _NLM_F_REQUEST, _NLM_F_ACK, _NLM_F_DUMP = 0x1, 0x4, 0x300
@@ -16,6 +22,27 @@ _NLMSG_ERROR, _NLMSG_DONE = 2, 3
 _CTA_TUPLE_ORIG, _CTA_TUPLE_IP, _CTA_TUPLE_PROTO, _CTA_PROTO_NUM, _CTA_PROTO_DST_PORT = 1, 1, 2, 1, 3
 _CTA_IP_V4_DST, _CTA_IP_V6_DST = 2, 4
 _HEADER = struct.Struct("=IHHII")
+_GIB = 1 << 30
+
+
+def most_entries() -> int:
+    """Return the number of connections that the kernel tracks at most, 0 for any number."""
+    found = read_sysctl("net/netfilter/nf_conntrack_max")
+    if found is not None:
+        return int(found)
+    # Its module is not loaded yet.
+    return entries_for(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+
+
+def entries_for(memory: int) -> int:
+    """Return the number of connections that a kernel with `memory` bytes will track at most, unless it is set.
+
+    As of Linux 5.15: nf_conntrack_init_start() and nf_ct_alloc_hashtable() in net/netfilter/nf_conntrack_core.c.
+    """
+    if memory > _GIB:
+        return 262144 if memory > 4 * _GIB else 65536
+    slots = max(memory // 16384 // 8, 1024)
+    return -(-slots // 512) * 512
 
 
 def delete_udp_flows(ports: Collection[tuple[int, int]], addresses: Collection[str] = ()) -> None:

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from .._engine.paths import ContainerPaths
 from .._engine.settings import Settings
+from .._kernel.conntrack import most_entries
 from .._kernel.files.within_root import read_files
 from .._kernel.listening_ports import find_listeners
 from .._kernel.nft import list_tables as look_at_tables
@@ -21,6 +22,7 @@ from .container_root import open_container_root
 from .foreign_firewalls import read_foreign_chains
 from .forwarding import read_forwarding
 from .host_resolvers import host_dns
+from .plan.firewall_rules import connection_limit
 from .plan.firewall_table import FAMILIES, TABLE, parse_listing
 from .plan.hosts_files import HOSTS, RESOLV
 from .plan.view import ContainerView, Listening, NetworkView
@@ -68,6 +70,7 @@ def observe(
         firewall=parse_listing(None if tables is None else {"nftables": tables}),
         forwarding=read_forwarding(view.ipv6),
         links=links,
+        most_connections=connection_limit(most_entries()),
         listeners=_listening(focused),
         uplinks=view.uplinks or _uplinks(),
         stray_links=tuple(sorted(links - {link_name(name) for name in containers})) if focus is None else (),

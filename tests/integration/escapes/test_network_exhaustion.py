@@ -3,7 +3,9 @@
 import json
 
 import pytest
+from attacks import patched
 from netbox import GATEWAY4, HOST4, INTERNET4, Box, answers_ping, call, reaches, serve
+from seams.faults import track_few_connections
 
 LIMIT = 8192
 FLOOD = """
@@ -63,6 +65,18 @@ def test_connections_of_a_container_are_limited(bare_host):
     assert LIMIT - 100 < count < LIMIT + 500
     assert reaches(other, GATEWAY4, 9090)
     assert reaches(bare_host, HOST4, 9090)
+
+
+def test_limit_of_connections_that_follows_the_host_is_written_once(bare_host):
+    box = Box(bare_host, "web")
+    small = [track_few_connections(most=800)]
+    for changed in (True, False):
+        assert patched(bare_host, "conductor_network", seams=small, container="web")["changed"] == changed
+    table = ["nft", "list", "table", "inet", "conductor"]
+    assert "ct count over 100 " in bare_host.run(*table).stdout
+    assert box.network()["actions"] == ["write the firewall table inet conductor"]
+    assert f"ct count over {LIMIT} " in bare_host.run(*table).stdout
+    assert not box.network()["changed"]
 
 
 @pytest.mark.parametrize("family", ["arp", "ndisc"])

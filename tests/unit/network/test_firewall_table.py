@@ -3,14 +3,19 @@
 from dataclasses import replace
 
 import pytest
+from ansible_collections.conductor.containers.plugins.module_utils._kernel.conntrack import entries_for
 from ansible_collections.conductor.containers.plugins.module_utils._network.plan.change_spec import (
     wanted_spec,
 )
-from ansible_collections.conductor.containers.plugins.module_utils._network.plan.firewall_rules import TO_CONTAINER_MARK
+from ansible_collections.conductor.containers.plugins.module_utils._network.plan.drift import host_drift
+from ansible_collections.conductor.containers.plugins.module_utils._network.plan.firewall_rules import (
+    TO_CONTAINER_MARK,
+    connection_limit,
+)
 from ansible_collections.conductor.containers.plugins.module_utils._network.plan.firewall_table import (
-    BASE,
     Firewall,
     base_commands,
+    base_of,
     changed_udp_ports,
     parse_listing,
 )
@@ -44,13 +49,44 @@ def shown(name: str, elements: list) -> dict:
 
 def test_digest_of_tables_detects_changed_rules():
     objects = [command["add"] for command in base_commands() if "add" in command]
-    assert parse_listing({"nftables": objects}).base == BASE
+    assert parse_listing({"nftables": objects}).base == base_of()
     rules = [i for i, item in enumerate(objects) if "rule" in item]
-    assert parse_listing({"nftables": objects[:-1]}).base != BASE
-    assert parse_listing({"nftables": [*objects, objects[rules[0]]]}).base != BASE
+    assert parse_listing({"nftables": objects[:-1]}).base != base_of()
+    assert parse_listing({"nftables": [*objects, objects[rules[0]]]}).base != base_of()
     swapped = list(objects)
     swapped[rules[2]], swapped[rules[3]] = swapped[rules[3]], swapped[rules[2]]
-    assert parse_listing({"nftables": swapped}).base != BASE
+    assert parse_listing({"nftables": swapped}).base != base_of()
+
+
+def test_tables_with_another_limit_of_connections_are_written_once():
+    spec = NetworkSpec("id", ipv4="10.87.0.2", gateway4="10.87.0.1", mac="02:00:00:00:00:01")
+    view = NetworkView({"web": ContainerView("web", "id", spec=spec, attached=True)}, most_connections=960)
+    objects = [command["add"] for command in base_commands() if "add" in command]
+    view = replace(view, firewall=parse_listing({"nftables": objects}))
+    assert any("rules" in line for line in host_drift(view))
+    (update,) = [action for action in plan_projection(view, []) if isinstance(action, UpdateFirewall)]
+    assert update.describe() == "write the firewall table inet conductor"
+    assert table_of(update.commands) == base_of(960) != base_of()
+    found = replace(view.firewall, base=base_of(960), elements=wanted_elements(view))
+    view = replace(view, firewall=found)
+    assert not [action for action in plan_projection(view, []) if isinstance(action, UpdateFirewall)]
+    assert not any("rules" in line for line in host_drift(view))
+
+
+@pytest.mark.parametrize(("size", "limit"), [(262144, 8192), (65536, 8192), (7680, 960), (4, 1), (0, 8192)])
+def test_container_has_at_most_an_eighth_of_the_connections_of_the_host(size, limit):
+    assert connection_limit(size) == limit
+
+
+MIB = 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("mib", "entries"),
+    [(24_000, 262144), (4097, 262144), (4096, 65536), (1025, 65536), (960, 7680), (980, 8192), (64, 1024)],
+)
+def test_size_of_the_connection_table_is_known_before_its_module_is_loaded(mib, entries):
+    assert entries_for(mib * MIB) == entries
 
 
 def table_of(commands):
@@ -65,11 +101,11 @@ def test_first_table_lets_packets_to_containers_through_in_a_transaction_of_its_
     spec = NetworkSpec("id", ipv4="10.87.0.2", gateway4="10.87.0.1", mac="02:00:00:00:00:01")
     missing = NetworkView({"web": ContainerView("web", "id", spec=spec, attached=True)})
     (update,) = [action for action in plan_projection(missing, []) if isinstance(action, UpdateFirewall)]
-    assert table_of([*update.commands, *update.opening]) == BASE != table_of(update.commands)
+    assert table_of([*update.commands, *update.opening]) == base_of() != table_of(update.commands)
     assert not any(str(TO_CONTAINER_MARK) in str(command) for command in update.commands)
     present = replace(missing, firewall=Firewall(base="another release", whole=True))
     (update,) = [action for action in plan_projection(present, []) if isinstance(action, UpdateFirewall)]
-    assert table_of(update.commands) == BASE and not update.opening, "connections are not interrupted"
+    assert table_of(update.commands) == base_of() and not update.opening, "connections are not interrupted"
 
 
 def test_chains_that_let_through_are_removed_before_filters():

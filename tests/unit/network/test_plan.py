@@ -14,9 +14,9 @@ from ansible_collections.conductor.containers.plugins.module_utils._network.plan
 )
 from ansible_collections.conductor.containers.plugins.module_utils._network.plan.firewall_table import ALL_SETS as SETS
 from ansible_collections.conductor.containers.plugins.module_utils._network.plan.firewall_table import (
-    BASE,
     Firewall,
     base_commands,
+    base_of,
     link_commands,
     parse_listing,
 )
@@ -126,7 +126,7 @@ def run_nft(view: NetworkView, commands) -> Firewall:
 def simulate(view: NetworkView, actions) -> NetworkView:
     for action in actions:
         if isinstance(action, Connect):
-            assert view.firewall.base == BASE, "a link comes after the table"
+            assert view.firewall.base == base_of(), "a link comes after the table"
             view = with_container(view, action.container, pair=pair_of(action.link))
             view = replace(view, links=view.links | {action.link.outer})
             view = replace(view, firewall=run_nft(view, link_commands(action.link.outer)))
@@ -371,7 +371,7 @@ def test_element_of_damaged_container_yields_to_an_overlapping_range():
     exposing = with_container(view, "b", damage="b's network.json is damaged")
     other = simulate(exposing, plan_projection(exposing, ["a"])).firewall
     had = {**other.elements, "expose4": {(6, (85, 85), "10.87.0.7")}, "exposed": {(link_name("b"), 6, 85)}}
-    found = replace(exposing, firewall=Firewall(BASE, {name: frozenset(e) for name, e in had.items()}))
+    found = replace(exposing, firewall=Firewall(base_of(), {name: frozenset(e) for name, e in had.items()}))
     after = simulate(found, plan_projection(found, ["a"])).firewall.elements
     assert after["expose4"] == {(6, (80, 90), "10.87.0.9")}
     assert (link_name("b"), 6, 85) in after["exposed"], "its own stays"

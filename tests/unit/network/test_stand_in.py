@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.conductor.containers.plugins.module_utils._network.plan.firewall_table import (
-    BASE,
+    base_of,
     changed_addresses,
 )
 from ansible_collections.conductor.containers.plugins.module_utils._network.plan.projection import (
@@ -127,7 +127,7 @@ def test_addresses_whose_stand_in_changes_are_those_of_the_replaced_container():
     for before, after in ((None, STAND_IN), (STAND_IN, None)):
         firewall = wanted_elements(view(before))
         found = view(after)
-        found = replace(found, firewall=replace(found.firewall, base=BASE, elements=firewall))
+        found = replace(found, firewall=replace(found.firewall, base=base_of(), elements=firewall))
         updates = [one for one in plan_projection(found, ()) if isinstance(one, UpdateFirewall)]
         changed = changed_addresses(command for one in updates for command in one.commands)
         assert changed == {"10.87.0.2", "fd87::2"}

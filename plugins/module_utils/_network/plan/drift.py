@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..spec.network import Link, link_name
-from .firewall_table import BASE
+from .firewall_table import base_of
 from .forwarding import wanted_fence
 from .hosts_files import inside_files
 from .port_conflicts import port_conflicts
@@ -77,7 +77,7 @@ def host_drift(view: NetworkView) -> list[str]:
     drift += _stray_elements(view) if view.firewall.whole else []
     if needed and not view.firewall.whole:
         drift.append("the firewall table inet conductor is missing")
-    elif view.firewall.base not in (None, BASE):
+    elif view.firewall.base not in (None, base_of(view.most_connections)):
         drift.append("the rules of the firewall table inet conductor were changed")
     if needed and not view.forwarding.ipv4:
         drift.append("IPv4 forwarding is off")

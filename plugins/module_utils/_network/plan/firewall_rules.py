@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Rules, sets and maps of the nftables tables `inet conductor` and `netdev conductor`. Pure.
 
-The rules never change; permissions are elements of the sets and maps. So the cost of a packet and the cost of an update
-do not depend on the number of containers. The format is libnftables-json(5). Protocols are numbers, since a host
-without /etc/protocols knows no names.
+The rules never change, except for the limit of connections, which depends on the host; permissions are elements of the
+sets and maps. So the cost of a packet and the cost of an update do not depend on the number of containers. The format
+is libnftables-json(5). Protocols are numbers, since a host without /etc/protocols knows no names.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ DNS = 53
 TO_CONTAINER_MARK = 0x63647472
 # Limit of open connections that one container has opened; closed connections do not count (nf_conncount).
 MOST_CONNECTIONS = 8192
+# It is no more than this part of the host's connection tracking table.
+_PART_OF_TABLE = 8
+LIMITS = "limits"
 # The kernel creates this set for a rule; newer releases of nft list it among the sets.
 METER = "connections"
 
@@ -183,6 +186,17 @@ def _is_party(interface: dict[str, Any]) -> list[list[dict[str, Any]]]:
     ]
 
 
+def connection_limit(table_size: int) -> int:
+    """Return the limit for each container on a host that tracks at most `table_size` connections, 0 for no limit."""
+    return max(1, min(MOST_CONNECTIONS, table_size // _PART_OF_TABLE)) if table_size else MOST_CONNECTIONS
+
+
+def limit_rule(most: int) -> list[dict[str, Any]]:
+    """Return the rule that drops packets that open more than `most` connections of a container."""
+    count = {"ct count": {"val": most, "inv": True}}
+    return [FROM_OURS, _is(_ct("state"), "new", "in"), {"meter": {"name": METER, "key": IIF, "stmt": count}}, DROP]
+
+
 # The chain of the table `netdev conductor` that each link's own chain goes to, before defragmentation and connection
 # tracking. The guard has marked the packet as for another host; an admitted packet becomes a broadcast, which the
 # kernel neither forwards nor takes for TCP, and its protocol or fragment offset is hidden, so that the kernel takes it
@@ -251,17 +265,7 @@ CHAINS: Mapping[str, tuple[tuple[str, str, int] | None, list[list[dict[str, Any]
         ],
     ),
     # Right after connection tracking (-200), before the new connection is confirmed.
-    "limits": (
-        ("filter", "prerouting", -190),
-        [
-            [
-                FROM_OURS,
-                _is(_ct("state"), "new", "in"),
-                {"meter": {"name": METER, "key": IIF, "stmt": {"ct count": {"val": MOST_CONNECTIONS, "inv": True}}}},
-                DROP,
-            ],
-        ],
-    ),
+    LIMITS: (("filter", "prerouting", -190), [limit_rule(MOST_CONNECTIONS)]),
     # Between connection tracking (-200) and destination NAT (-100): one check covers a service that is routed, one on
     # an address of the host, and one that rules of another program redirect to a proxy.
     "to_metadata": (

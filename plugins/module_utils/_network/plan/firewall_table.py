@@ -9,6 +9,7 @@ Commands are in the format of libnftables-json(5); listings are the output of `n
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping
@@ -16,7 +17,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..spec.network import LINK_PREFIX
-from .firewall_rules import CHAINS, FROM_LINK, INGRESS_CHAINS, INGRESS_SETS, METER, OPENING, SETS, TCP, UDP
+from .firewall_rules import (
+    CHAINS,
+    FROM_LINK,
+    INGRESS_CHAINS,
+    INGRESS_SETS,
+    LIMITS,
+    METER,
+    MOST_CONNECTIONS,
+    OPENING,
+    SETS,
+    TCP,
+    UDP,
+    limit_rule,
+)
 
 FAMILY, INGRESS, TABLE = "inet", "netdev", "conductor"
 FAMILIES = (FAMILY, INGRESS)
@@ -71,18 +85,19 @@ def _rule(family: str, chain: str, expr: list[dict[str, Any]]) -> dict[str, Any]
     return {"add": {"rule": _place(family, chain=chain, expr=expr, comment=_digest(expr))}}
 
 
-def base_commands() -> list[dict[str, Any]]:
+def base_commands(most_connections: int = MOST_CONNECTIONS) -> list[dict[str, Any]]:
     """Return commands that replace both tables in one transaction, without elements and links."""
+    chains = {**CHAINS, LIMITS: (CHAINS[LIMITS][0], [limit_rule(most_connections)])}
     commands: list[dict[str, Any]] = delete_commands()
     commands += [{"add": {"table": {"family": family, "name": TABLE}}} for family in FAMILIES]
     commands += [{"add": _set_object(name)} for name in ALL_SETS]
-    for chain, (hook, _rules) in CHAINS.items():
+    for chain, (hook, _rules) in chains.items():
         described = _place(FAMILY, name=chain)
         if hook:
             described.update(zip(("type", "hook", "prio"), hook), policy="accept")
         commands.append({"add": {"chain": described}})
     commands += [{"add": {"chain": _place(INGRESS, name=chain)}} for chain in INGRESS_CHAINS]
-    commands += [_rule(FAMILY, chain, rule) for chain, (_hook, rules) in CHAINS.items() for rule in rules]
+    commands += [_rule(FAMILY, chain, rule) for chain, (_hook, rules) in chains.items() for rule in rules]
     return commands + [_rule(INGRESS, chain, rule) for chain, rules in INGRESS_CHAINS.items() for rule in rules]
 
 
@@ -132,7 +147,10 @@ def _base_of(objects: Iterable[Mapping[str, Any]]) -> str:
     return _digest([sorted(sets, key=str), sorted(chains, key=str), rules])
 
 
-BASE = _base_of(command["add"] for command in base_commands() if "add" in command)
+@functools.lru_cache
+def base_of(most_connections: int = MOST_CONNECTIONS) -> str:
+    """Return the digest of the tables with a limit of connections for each container."""
+    return _base_of(command["add"] for command in base_commands(most_connections) if "add" in command)
 
 
 def _element(name: str, parts: Element) -> object:
@@ -158,14 +176,18 @@ def split_opening(commands: Iterable[dict[str, Any]]) -> tuple[list[dict[str, An
 
 
 def update_commands(
-    found: Firewall, wanted: Elements, links: Collection[str], gone: Collection[str]
+    found: Firewall,
+    wanted: Elements,
+    links: Collection[str],
+    gone: Collection[str],
+    most_connections: int,
 ) -> list[dict[str, Any]]:
     """Return commands that correct the tables in one transaction, [] if they are correct.
 
     `links` are existing host ends that must be admitted, `gone` are host ends that do not exist.
     """
-    fresh = found.base != BASE
-    commands = base_commands() if fresh else []
+    fresh = found.base != base_of(most_connections)
+    commands = base_commands(most_connections) if fresh else []
     for name in ALL_SETS:
         before = frozenset() if fresh else found.elements.get(name, frozenset())
         after = wanted.get(name, frozenset())

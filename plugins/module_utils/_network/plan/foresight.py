@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from ..._engine.action import Action
 from ..spec.network import link_name
-from .firewall_table import BASE, Firewall
+from .firewall_table import Firewall, base_of
 from .forwarding import DisableForwarding, EnableForwarding, SetFence
 from .projection import Connect, Disconnect, WriteInsideFiles, plan_projection, wanted_elements
 from .stages import AttachNetwork, DetachNetwork, NetworkStage, RemoveNameFromCallers, UpdateNameInCallers
@@ -109,8 +109,9 @@ def view_after(view: NetworkView, focus: Collection[str], actions: Iterable[Acti
     view = replace(view, forwarding=forwarding, links=frozenset(links))
     elements = wanted_elements(view)
     ours = frozenset(link_name(name) for name, c in view.containers.items() if c.attached and c.spec)
+    base = base_of(view.most_connections)
     return replace(
         view,
-        firewall=Firewall(BASE, elements, True, ours & view.links) if any(elements.values()) else Firewall(),
+        firewall=Firewall(base, elements, True, ours & view.links) if any(elements.values()) else Firewall(),
         containers={name: replace(c, pair=None) if name in focus else c for name, c in view.containers.items()},
     )

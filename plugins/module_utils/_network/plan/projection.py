@@ -278,7 +278,7 @@ def plan_firewall(view: NetworkView, gone: Collection[str] = ()) -> list[Action]
     present = view.links - set(gone)
     links = {link_name(c.name) for c in view.containers.values() if c.attached and (c.spec or c.damage)} & present
     lost = (view.firewall.links | view.firewall.damaged_links) - present
-    commands = update_commands(view.firewall, wanted, links, lost)
+    commands = update_commands(view.firewall, wanted, links, lost, view.most_connections)
     opening: list[dict[str, Any]] = []
     if not view.firewall.whole:
         # Nothing passes at present.

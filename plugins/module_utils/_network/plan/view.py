@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from ..spec.network import NetworkSpec, PeerEntry
+from .firewall_rules import MOST_CONNECTIONS
 from .firewall_table import Firewall
 from .foreign_firewalls import ForeignChain
 from .veth import Pair
@@ -94,7 +95,7 @@ class NetworkView:
     """All state that a network plan depends on.
 
     `links`: existing host ends, of all containers. `uplinks`: interfaces with a default route. `ipv6`: whether the host
-    has IPv6.
+    has IPv6. `most_connections`: limit of open connections for each container.
     """
 
     containers: Mapping[str, ContainerView] = field(default_factory=dict)
@@ -108,6 +109,7 @@ class NetworkView:
     listeners: tuple[Listening, ...] = ()
     host_dns: HostDns = field(default_factory=HostDns)
     ipv6: bool = True
+    most_connections: int = MOST_CONNECTIONS
 
     def with_spec(self, name: str, spec: NetworkSpec | None) -> NetworkView:
         """Return the view with `spec` stored for container `name`."""
@@ -117,9 +119,10 @@ class NetworkView:
     def fenced_as(self, first: NetworkView, own: Collection[str]) -> NetworkView:
         """Return the view with all facts of the `first` view of a run that others change without the network lock.
 
-        These are the required fence, the uplinks, the host's name servers, and the state of containers that are not
-        among its `own`, whose locks the run holds. So a run ends even if others start, or interfaces come and go. The
-        runs that start them do the rest for containers, the next run of any kind for interfaces.
+        These are the required fence, the uplinks, the host's name servers, the limit of connections, and the state of
+        containers that are not among its `own`, whose locks the run holds. So a run ends even if containers start or
+        interfaces come and go. The runs that start the containers do the rest for them; the next run of any kind does
+        the rest for the host.
         """
         containers = {
             name: self.containers.get(name, found) if name in own else _as_before(found, self.containers.get(name))
@@ -127,7 +130,12 @@ class NetworkView:
         }
         forwarding = replace(self.forwarding, around=first.forwarding.around)
         return replace(
-            self, containers=containers, forwarding=forwarding, uplinks=first.uplinks, host_dns=first.host_dns
+            self,
+            containers=containers,
+            forwarding=forwarding,
+            uplinks=first.uplinks,
+            host_dns=first.host_dns,
+            most_connections=first.most_connections,
         )
 
     def connected(self) -> Iterator[ContainerView]:

@@ -42,6 +42,12 @@ def hide_free_space(_original):
     return lambda fd: None
 
 
+@seam("_kernel.conntrack:most_entries")
+def track_few_connections(_original, most):
+    """The kernel tracks at most `most` connections, as on a machine with little memory."""
+    return lambda: most
+
+
 @seam("sys:modules")
 def hide_pyroute2(original):
     """pyroute2 is not installed."""
