@@ -63,7 +63,7 @@ def test_change_by_others_leaves_nothing_to_do(change, own):
     assert plan_projection(second, {"web", "db"}) == plan_projection(first, {"web", "db"})
 
 
-def test_what_a_run_has_to_do_for_its_own_container_is_still_found():
+def test_changes_of_the_own_container_are_still_found():
     first = settled(db_attached=False)
     second = with_db(first, attached=True).fenced_as(first, {"db"})
     assert any(isinstance(action, Connect) and action.container == "db" for action in plan_projection(second, {"db"}))
