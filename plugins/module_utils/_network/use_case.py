@@ -31,13 +31,13 @@ from .plan.drift import unwritable_file_warnings
 from .plan.foresight import callers_of
 from .plan.port_conflicts import port_conflicts
 from .plan.projection import plan_projection
-from .plan.resolv_conf import name_server_warnings
 from .plan.result import network_result
 from .plan.view import Listening, NetworkView
 from .spec.network import LINK_PREFIX
 from .spec.options import NetworkOptions
 from .spec.ports import expose_warnings
 from .store import remove_network, write_network
+from .warnings import network_warnings
 
 
 class NetworkCase(UseCase[NetworkView]):
@@ -120,19 +120,8 @@ class NetworkCase(UseCase[NetworkView]):
             *self._warned,
             *run.all_warnings(),
             *unwritable_file_warnings(observed, self._focus(observed)),
-            *name_server_warnings(observed, self.name),
-            *port_conflicts(observed, self.name),
+            *network_warnings(observed, [self.name] if self.present else []),
         ]
-        if blocked and self.present:
-            warnings.append(
-                f"container {self.name}: another firewall may drop its packets regardless of these options: "
-                f"{', '.join(blocked)}"
-            )
-        if self.present and self.options.internet and not self.options.uplink and not observed.uplinks:
-            warnings.append(
-                f"container {self.name}: no interface of this host has a default route, so internet has no effect. "
-                "Set uplink, or add a default route and use state: reconciled"
-            )
         return {**result, **({"warnings": warnings} if warnings else {})}
 
 

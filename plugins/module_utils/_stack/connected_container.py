@@ -14,6 +14,7 @@ from .._engine.convert_options import convert_options
 from .._engine.engine import Run
 from .._engine.names import parse_name
 from .._engine.settings import Settings
+from .._network.plan.result import network_result
 from .._network.spec.request import IN_PLACE
 from .member_case import MemberCase
 from .phases import Waits
@@ -80,8 +81,10 @@ class ConnectedContainer(StackCase):
     def result(self, observed: StackView, run: Run[StackView]) -> dict[str, Any]:
         own = self._own(run)
         own.outcome = run.outcome if not self.alone.detach and run.outcome else None
-        networks = super().result(observed, run)["networks"]
-        return {**self.alone.result(observed.containers[self.name], own), "network": networks.get(self.name)}
+        result = self.alone.result(observed.containers[self.name], own)
+        warnings = [*result.pop("warnings", ()), *self._network_warnings(observed)]
+        network = network_result(observed.network, self.name)
+        return {**result, "network": network, **({"warnings": warnings} if warnings else {})}
 
     def predicted_result(self) -> dict[str, Any]:
         """Return the result in check mode if an earlier task of the play would create what this one needs."""

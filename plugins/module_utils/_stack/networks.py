@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from .._engine.action import Action, ActionSkipped
 from .._engine.locks import network_lock
-from .._engine.paths import LOCK_DIR
+from .._engine.paths import LOCK_DIR, ContainerPaths
 from .._engine.settings import Settings
 from .._errors import EffectFailed
+from .._kernel import network_namespace
 from .._kernel.flock import locked
 from .._kernel.interfaces import open_rtnetlink
 from .._kernel.listening_ports import find_listeners
@@ -82,6 +83,9 @@ def apply_networks(
             actions, _ = plan_detach(view, change.detached, policy_of(settings))
         for group in _grouped(actions):
             _apply(settings, group, wishes, run)
+        for name in change.detached:
+            # Other runs take a container with a network namespace for attached.
+            network_namespace.remove(ContainerPaths.of(settings.container_dir, name).netns)
 
 
 def _grouped(actions: Iterable[Action]) -> Iterator[list[Action]]:

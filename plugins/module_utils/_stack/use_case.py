@@ -37,6 +37,8 @@ from .._network.actions import remaining_actions
 from .._network.plan.projection import WriteInsideFiles
 from .._network.plan.result import network_result
 from .._network.spec.options import NetworkOptions
+from .._network.spec.ports import expose_warnings
+from .._network.warnings import network_warnings
 from .member_case import MemberCase, read_ids_view
 from .networks import observe_networks, policy_of
 from .others import find_others
@@ -296,7 +298,8 @@ class StackCase(UseCase[StackView]):
         started = {
             one.container for one in run.done if isinstance(one, MemberAction) and isinstance(one.action, StartProcess)
         }
-        fenced = replace(observed, network=observed.network.fenced_as(run.observed.network))
+        own = self._all_cases(self._removed(run.observed.others))
+        fenced = replace(observed, network=observed.network.fenced_as(run.observed.network, own))
         planned = self._plan(fenced, started, after_run=True)
         if planned.attach:
             wishes = self._wishes_before_updates(fenced, planned.updates)
@@ -326,6 +329,16 @@ class StackCase(UseCase[StackView]):
     def _facts(self) -> dict[str, Any]:
         return {name: container_facts(self.settings, name) for name in self.cases}
 
+    def _network_warnings(self, observed: StackView) -> list[str]:
+        if self.state == "absent":
+            return []
+        exposes = [
+            f"container {member.name}: {text}"
+            for member in self.stack.members.values()
+            for text in expose_warnings((member.network or {}).get("expose") or ())
+        ]
+        return [*exposes, *network_warnings(observed.network, self.cases)]
+
     def result(self, observed: StackView, run: Run[StackView]) -> dict[str, Any]:
         autostarts = [name for name, case in self.cases.items() if case.changes.get("autostart")]
         cpus = [text for name, case in self.cases.items() for text in cpu_warnings(name, case.changes.get("cpus", 0))]
@@ -338,6 +351,7 @@ class StackCase(UseCase[StackView]):
                 f"stack {self.stack.name}: {', '.join(observed.others.unlisted)} are not listed any more. "
                 "Set prune: true to remove them, or list them"
             )
+        warnings += self._network_warnings(observed)
         networks = {name: network_result(observed.network, name) for name in self.cases}
         return {
             "containers": {} if self.state == "absent" else self._facts(),

@@ -4,6 +4,7 @@ from netbox import Inside, end_servers, is_refused, reaches, serve
 
 WEB = {"name": "web", "image": "debian", "command": ["/bin/sleep", "infinity"]}
 DB = {**WEB, "name": "db"}
+DEFAULTS = {"image": "debian", "command": ["/bin/sleep", "infinity"]}
 
 
 def container(host, **options):
@@ -88,5 +89,23 @@ def test_what_processes_of_a_caller_change_is_a_warning(host):
         told = str(made["warnings"])
         assert "container taken: " in told and "already has an interface eth0" in told, told
         assert "container reverting: processes in the container revert this change" in told, told
-    made = host.module("conductor_stack", name="shop", defaults=WEB, containers={"web": {"peers": ["db"]}}, fails=True)
+    made = host.module(
+        "conductor_stack", name="shop", defaults=DEFAULTS, containers={"web": {"peers": ["db"]}}, fails=True
+    )
     assert "container db has no network" not in made["msg"], made["msg"]
+
+
+def test_warnings_of_the_network_are_those_of_its_module(host):
+    """Of a firewall that drops its packets, and a pair of ports that looks like a range."""
+    chain = "{ type filter hook forward priority 0; policy drop; }"
+    host.run("nft", f"add table inet other; add chain inet other forward {chain}")
+    network = {"expose": ["80-8080", "3000-3100"]}
+    made = container(host, **WEB, network=network)
+    told = str(made["warnings"])
+    assert "container web: another firewall may drop packets" in told and "looks like a range" in told, told
+    containers = {"web": {"network": network}, "db": {"network": {}}}
+    container(host, name="web", state="absent")
+    stacked = host.module("conductor_stack", name="shop", defaults=DEFAULTS, containers=containers)
+    told = str(stacked["warnings"])
+    assert "containers db, web: another firewall may drop packets" in told and "looks like a range" in told, told
+    host.run("nft", "delete table inet other")

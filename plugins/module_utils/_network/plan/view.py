@@ -125,9 +125,11 @@ class NetworkView:
         the rest for the host.
         """
         containers = {
-            name: self.containers.get(name, found) if name in own else _as_before(found, self.containers.get(name))
+            name: _as_before(found, self.containers.get(name))
             for name, found in first.containers.items()
+            if name not in own
         }
+        containers.update((name, self.containers[name]) for name in own if name in self.containers)
         forwarding = replace(self.forwarding, around=first.forwarding.around)
         return replace(
             self,
