@@ -45,19 +45,10 @@ def stop_process(process: ProcessId, stop_signal: int, timeout: float) -> None:
 def kill_all(cgroup: Cgroup) -> None:
     """Kill all processes in the cgroup of a container whose run state is damaged or missing. Raises EffectFailed."""
     cgroup.kill()
-    for pid in cgroup.processes():
-        try:
-            pidfd = os.pidfd_open(pid)
-        except ProcessLookupError:
-            continue
-        try:
-            # Still in the cgroup now that the descriptor holds the process: the pid was not reused.
-            if pid in cgroup.processes():
-                send_signal(pidfd, signal.SIGKILL)
-                if not wait_for_exit(pidfd, _KILL_TIMEOUT):
-                    raise EffectFailed(f"process {pid} does not end after SIGKILL", _SEE_DISK)
-        finally:
-            os.close(pidfd)
+    for pid, pidfd in cgroup.hold(cgroup.processes()):
+        send_signal(pidfd, signal.SIGKILL)
+        if not wait_for_exit(pidfd, _KILL_TIMEOUT):
+            raise EffectFailed(f"process {pid} does not end after SIGKILL", _SEE_DISK)
 
 
 def find_leftovers(paths: ContainerPaths) -> tuple[str, ...]:

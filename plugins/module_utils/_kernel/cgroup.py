@@ -14,7 +14,7 @@ import functools
 import os
 import select
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from .._errors import EffectFailed
 from . import syscalls
@@ -29,6 +29,10 @@ _V1_CPUSET = "cpuset"
 _CONTROLLERS = ("memory", "cpu", "pids")
 # Milliseconds within which a new child runs its first instruction unless it is stopped.
 _FIRST_INSTRUCTION = 500
+# Errors of a cgroup that was removed after it was found (kernfs).
+_REMOVED = (errno.ENOENT, errno.ENODEV)
+# Processes that are held at a time, far below the usual limit of open files.
+_HELD = 256
 
 
 @functools.lru_cache(maxsize=1)
@@ -145,8 +149,27 @@ class Cgroup:
         found: list[int] = []
         for directory, _, files in os.walk(self.directories[0] if self.directories else "/nonexistent"):
             if "cgroup.procs" in files:
-                found += [int(pid) for pid in read_control_file(os.path.join(directory, "cgroup.procs")).split()]
+                found += _processes_in(directory)
         return found
+
+    def hold(self, pids: Iterable[int]) -> Iterator[tuple[int, int]]:
+        """Yield pid and pidfd of each process of `pids` that is in the cgroup or below it, open until the next one.
+
+        A pid may be another process by now, so the cgroup is read again while the descriptors hold the processes.
+        """
+        left = list(pids)
+        while left:
+            batch, left = left[:_HELD], left[_HELD:]
+            held: dict[int, int] = {}
+            try:
+                for pid in batch:
+                    with contextlib.suppress(ProcessLookupError):
+                        held[pid] = os.pidfd_open(pid)
+                members = set(self.processes())
+                yield from [(pid, pidfd) for pid, pidfd in held.items() if pid in members]
+            finally:
+                for pidfd in held.values():
+                    os.close(pidfd)
 
     def kill(self) -> None:
         """Send SIGKILL to all processes in the cgroup and below it at once, even if they are frozen or fork meanwhile.
@@ -154,8 +177,11 @@ class Cgroup:
         Uses cgroup.kill of version 2 (Linux 5.14). Does nothing if the host has no such file.
         """
         if self._v2:
-            with contextlib.suppress(FileNotFoundError):
+            try:
                 write_control_file(os.path.join(self._v2, "cgroup.kill"), "1")
+            except OSError as error:
+                if error.errno not in _REMOVED:
+                    raise
 
     def control_file(self, controller: str, v1_file: str, v2_file: str) -> tuple[str | None, bool]:
         """Return the path of a file of `controller`, by its name in each version, and whether the host uses version 1.
@@ -291,12 +317,27 @@ class CgroupEntry:
             os.close(fd)
 
 
+def _processes_in(directory: str) -> list[int]:
+    """Return the pids of the processes in one cgroup.
+
+    Processes of a threaded cgroup are those of the next domain above it, whose list has them. That domain is the
+    container's cgroup or below it, since a cgroup with processes cannot become threaded (cgroup-v2.rst, "Threads";
+    cgroup_enable_threaded(), kernel/cgroup/cgroup.c).
+    """
+    try:
+        return [int(pid) for pid in read_control_file(os.path.join(directory, "cgroup.procs")).split()]
+    except OSError as error:
+        if error.errno in (*_REMOVED, errno.EOPNOTSUPP):
+            return []
+        raise
+
+
 def _rmdir(directory: str) -> bool:
     try:
         os.rmdir(directory)
-    except FileNotFoundError:
-        return True
     except OSError as error:
+        if error.errno in _REMOVED:
+            return True
         if error.errno == errno.EBUSY:
             return False
         raise

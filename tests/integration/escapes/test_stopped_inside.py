@@ -8,6 +8,7 @@ import time
 import pytest
 from attacks import SLEEP, execute, inside, start
 from hostile import STORM, program
+from image_cache import mount_image
 from seams.faults import set_value
 from waiting import until
 
@@ -63,7 +64,8 @@ def freeze(host):
 def processes(host):
     """Pids in the container's cgroup."""
     where = "cat $(find /sys/fs/cgroup -path '*conductor/box*' -name cgroup.procs)"
-    return set(host.run("sh", "-c", where).stdout.split())
+    # That of a threaded cgroup cannot be read.
+    return set(host.run("sh", "-c", where, check=False).stdout.split())
 
 
 def test_a_command_ends_with_its_timeout_and_leaves_nothing(trap):
@@ -128,3 +130,37 @@ def test_a_cgroup_inside_may_have_any_name(host):
     assert inside(host, "box", body) == "1"
     assert module(host, "conductor_exec", container="box", argv=["/bin/echo", "entered"])["stdout"] == "entered"
     assert module(host, "conductor_container", name="box", state="absent")["changed"]
+
+
+@pytest.fixture
+def threaded(bare_host, cached_image):
+    """A host with cgroups of version 2 only, on which root in container box has made threaded cgroups of each kind."""
+    mount_image(bare_host, cached_image)
+    bare_host.run("umount", "--all", "--types", "cgroup")
+    start(bare_host, "box", init=True, command=None, stop_timeout=1)
+    body = """
+    os.chdir("/sys/fs/cgroup")
+    os.makedirs("aside/threads")
+    open("aside/threads/cgroup.type", "w").write("threaded")
+    os.mkdir("aside/threads/invalid")
+    return [open(f"{name}/cgroup.type").read().strip() for name in ("aside", "aside/threads", "aside/threads/invalid")]
+    """
+    assert inside(bare_host, "box", body) == str(["domain threaded", "threaded", "domain invalid"])
+    return bare_host
+
+
+def test_a_threaded_cgroup_hides_no_process_from_a_timeout(threaded):
+    """A process in it is one of the domain above (cgroup-v2.rst, "Threads")."""
+    before = processes(threaded)
+    move = "echo 0 > /sys/fs/cgroup/aside/threads/cgroup.procs; sleep 1000 & exec sleep 1000"
+    found = module(threaded, "conductor_exec", container="box", argv=["/bin/sh", "-c", move], timeout=2)
+    assert "ran longer than 2 s" in found["msg"] and found["rc"] is None
+    until(lambda: processes(threaded) <= before, "the command is gone")
+
+
+def test_a_container_with_threaded_cgroups_is_restarted_and_removed(threaded):
+    # Otherwise systemd would remove them when it is stopped.
+    pid = threaded.module("conductor_container_info", name=["box"])["containers"][0]["pid"]
+    threaded.run("kill", "-STOP", str(pid))
+    assert threaded.module("conductor_container", name="box", state="restarted")["changed"]
+    assert threaded.module("conductor_container", name="box", state="absent")["changed"]

@@ -1,6 +1,12 @@
 """Files of a cgroup that are read and written, in directories that imitate version 2 and version 1."""
 
+import signal
+import subprocess
+
 import pytest
+from ansible_collections.conductor.containers.plugins.module_utils._container.exec.kill_descendants import (
+    kill_descendants,
+)
 from ansible_collections.conductor.containers.plugins.module_utils._errors import HostNotCapable
 from ansible_collections.conductor.containers.plugins.module_utils._kernel.cgroup import Cgroup
 from ansible_collections.conductor.containers.plugins.module_utils._kernel.cgroup_limits import (
@@ -171,3 +177,26 @@ def test_cpuset_of_version_2(tmp_path):
         assert (above / "cgroup.subtree_control").read_text() == "+cpuset"
     (directory / "cpuset.cpus").write_text("1\n")
     assert has_limits(cgroup, CgroupLimits(cpuset="1")) and not has_limits(cgroup, CgroupLimits())
+
+
+def test_cgroup_that_is_removed_while_they_are_listed_has_no_processes(tmp_path):
+    directory, mounts = v2(tmp_path)
+    (directory / "cgroup.procs").write_text("7\n8\n")
+    (directory / "removed").mkdir()
+    (directory / "removed/cgroup.procs").symlink_to("/nonexistent")
+    assert Cgroup("conductor/web", mounts).processes() == [7, 8]
+
+
+def test_process_that_is_not_in_the_cgroup_is_not_killed(tmp_path):
+    """As after the reuse of a pid."""
+    directory, mounts = v2(tmp_path)
+    with subprocess.Popen(["/bin/sleep", "1000"]) as other, subprocess.Popen(["/bin/sleep", "1000"]) as command:
+        (directory / "cgroup.procs").write_text(f"{command.pid}\n")
+        cgroup = Cgroup("conductor/web", mounts)
+        try:
+            kill_descendants(other.pid, cgroup)
+            kill_descendants(command.pid, cgroup)
+            assert command.wait(60) == -signal.SIGKILL and other.poll() is None
+        finally:
+            other.kill()
+            command.kill()

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import signal
 
 from ..._kernel.cgroup import Cgroup
@@ -27,11 +25,8 @@ def kill_descendants(pid: int, cgroup: Cgroup) -> None:
         found = _family(killed | {pid}, pid, cgroup) - killed
         if not found:
             return
-        for member in found:
-            with contextlib.suppress(ProcessLookupError):
-                pidfd = os.pidfd_open(member)
-                send_signal(pidfd, signal.SIGKILL)
-                os.close(pidfd)
+        for _, pidfd in cgroup.hold(found):
+            send_signal(pidfd, signal.SIGKILL)
         killed |= found
 
 

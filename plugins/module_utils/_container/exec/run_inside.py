@@ -69,23 +69,33 @@ def run_inside(
     stdout, stderr = keep(), keep()
     inward = Flow(stdin, in_w, closes_sink=True)
     outward = [Flow(out_r, stdout.add, closes_source=True), Flow(err_r, stderr.add, closes_source=True)]
-    pidfd = os.pidfd_open(helper)
     try:
-        timed_out = not relay(pidfd, [inward, *outward], deadline=math.inf if deadline is None else deadline)
-        if timed_out:
-            kill_descendants(inner, cgroup)
-            if not wait_for_exit(pidfd, _KILL_TIMEOUT):
-                send_signal(pidfd, signal.SIGKILL)
-        _, status = os.waitpid(helper, 0)
+        rc = _relay_to_end(helper, inner, cgroup, [inward, *outward], math.inf if deadline is None else deadline)
     finally:
-        os.close(pidfd)
         inward.end()
         for flow in outward:
             drain(flow)
-    code = os.waitstatus_to_exitcode(status)
-    # The helper ends by the signal that ended the command, which makes the code negative.
-    rc = None if timed_out else code
     return Outcome(rc, stdout.content, stderr.content, stdout.truncated, stderr.truncated)
+
+
+def _relay_to_end(helper: int, inner: int, cgroup: Cgroup, flows: list[Flow], deadline: float) -> int | None:
+    """Return the exit status of the command, None if it was killed at `deadline`. An error kills it, too."""
+    pidfd = os.pidfd_open(helper)
+    has_ended = False
+    try:
+        has_ended = relay(pidfd, flows, deadline=deadline)
+    finally:
+        try:
+            if not has_ended:
+                kill_descendants(inner, cgroup)
+        finally:
+            # A helper that is left behind would hold the caller's streams open, and the caller's client would wait.
+            if not has_ended and not wait_for_exit(pidfd, _KILL_TIMEOUT):
+                send_signal(pidfd, signal.SIGKILL)
+            _, status = os.waitpid(helper, 0)
+            os.close(pidfd)
+    # The helper ends by the signal that ended the command, which makes the status negative.
+    return os.waitstatus_to_exitcode(status) if has_ended else None
 
 
 def start_inside(process: ProcessId, cgroup: Cgroup, command: Command, log: str) -> int:
