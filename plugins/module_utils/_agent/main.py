@@ -29,10 +29,11 @@ def main() -> None:
         print_containers()
     elif verb == "install":
         from .._engine.bundle import install
+        from .._errors import LockTimeout
 
         try:
             install(arguments[0], sys.argv[0])
-        except (OSError, ValueError) as error:
+        except (LockTimeout, OSError, ValueError) as error:
             sys.exit(f"conductor: cannot install the bundle: {error}")
     else:
         sys.exit(f"unknown verb {verb!r}")

@@ -4,11 +4,12 @@
 """Paths of the cgroups: one for each container, and one each for the supervisor and the agents.
 
 Processes that outlive a session must leave its scope: systemd would kill them with the session, or wait for them at its
-end. Their cgroups cannot clash with a container's, since no container's name begins with a dot.
+end.
 """
 
 from __future__ import annotations
 
+from .._engine.paths import AGENTS_CGROUP, SUPERVISOR_CGROUP
 from .._kernel.cgroup import Cgroup
 
 _PARENT = "conductor"
@@ -21,9 +22,9 @@ def container_cgroup(container: str) -> Cgroup:
 
 def supervisor_cgroup() -> Cgroup:
     """The cgroup of the supervisor."""
-    return Cgroup(f"{_PARENT}/.supervisor")
+    return Cgroup(SUPERVISOR_CGROUP)
 
 
 def agents_cgroup() -> Cgroup:
     """The cgroup of the agents, which enter containers for the connection plugin (_agent/daemon.py)."""
-    return Cgroup(f"{_PARENT}/.entry")
+    return Cgroup(AGENTS_CGROUP)

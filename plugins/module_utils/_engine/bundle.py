@@ -21,8 +21,8 @@ import time
 from collections.abc import Iterator
 from types import ModuleType
 
+from .._errors import LockTimeout
 from .._kernel.files.atomic_write import remove_tree
-from .._kernel.processes import is_argument_of_any_process
 from .paths import LIBRARY_DIR, RUN_DIR
 
 # Directory of module_utils, or of its copy in a bundle; this file is _engine/bundle.py in it.
@@ -33,12 +33,12 @@ _PACKAGE = "conductor"
 _MAIN = b"from conductor._agent.main import main\n\nmain()\n"
 # This file needs Ansible, which is not a part of the bundle.
 _EXCLUDED = ("_engine/module_adapter.py",)
-# Delete bundles that have not been used for this many seconds.
-_MAX_AGE = 7 * 86400
 # Seconds after which the use of a bundle is recorded again.
 _TOUCH_INTERVAL = 86400
 # A file in the bundle that the host command runs from, which is not deleted.
 _PINNED = "pinned"
+# Seconds to wait for another installation of a bundle.
+LOCK_TIMEOUT = 60.0
 
 
 def pack() -> tuple[str, bytes]:
@@ -76,7 +76,10 @@ def agent_socket(directory: str) -> str:
 
 
 def current() -> str:
-    """Return the directory of the bundle of the running code; install it if it is missing. Raises OSError."""
+    """Return the directory of the bundle of the running code; install it if it is missing.
+
+    Raises LockTimeout and OSError.
+    """
     installed = _installed()
     if installed:
         os.utime(installed)
@@ -93,7 +96,7 @@ def current() -> str:
 def install(bundle: str, file: str | io.BytesIO) -> str:
     """Unpack the zip `file` atomically as the bundle with the hash `bundle`; return its directory.
 
-    Raises ValueError if the content has another hash, and OSError.
+    Raises ValueError if the content has another hash, LockTimeout, and OSError.
     """
     import zipfile
 
@@ -112,7 +115,8 @@ def install(bundle: str, file: str | io.BytesIO) -> str:
         remove_tree(staging)
         _write(staging, content)
         os.rename(staging, directory)
-        _remove_unused()
+        # Ansible's payload does not contain it, but the new bundle does.
+        load("_engine.unused_bundles", bundle if _ARCHIVE else None).remove_unused(_bundles())
     return directory
 
 
@@ -237,10 +241,21 @@ def _write(directory: str, content: dict[str, bytes]) -> None:
 
 @contextlib.contextmanager
 def _locked() -> Iterator[None]:
-    """Hold the exclusive lock of all bundles for the block."""
+    """Hold the exclusive lock of all bundles for the block. Raises LockTimeout."""
     fd = os.open(LIBRARY_DIR, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    deadline = time.monotonic() + LOCK_TIMEOUT
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise LockTimeout(
+                        f"{LIBRARY_DIR} is locked by another process for longer than {LOCK_TIMEOUT:g} s",
+                        "wait until that process (see lslocks) has ended, or stop it, and run this again",
+                    ) from None
+                time.sleep(0.02)
         yield
     finally:
         os.close(fd)
@@ -254,12 +269,3 @@ def _bundles() -> list[str]:
         return []
     directories = [os.path.join(LIBRARY_DIR, name) for name in names]
     return [directory for directory in directories if os.path.isdir(os.path.join(directory, _PACKAGE))]
-
-
-def _remove_unused() -> None:
-    """Delete unused bundles, except pinned ones and those that the supervisor or an agent runs from."""
-    for directory in _bundles():
-        with contextlib.suppress(FileNotFoundError):
-            is_old = time.time() - os.stat(directory).st_mtime > _MAX_AGE
-            if is_old and not is_pinned(directory) and not is_argument_of_any_process(directory):
-                remove_tree(directory)

@@ -15,6 +15,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from .._errors import LockTimeout
 from .bundle import install, load, path_of
 
 # Options of all modules that override settings of the host (settings.py).
@@ -102,7 +103,7 @@ def run_module(spec: dict[str, Any], use_case: str, **module_options: Any) -> No
     except ModuleNotFoundError as error:
         # The action plugin then sends the bundle and runs the module again.
         module.fail_json(msg=f"{path_of(bundle or '')} cannot be imported: {error}", bundle_missing=True)
-    except (OSError, ValueError) as error:
+    except (LockTimeout, OSError, ValueError) as error:
         module.fail_json(msg=f"{path_of(bundle)} cannot be installed: {error}")
     try:
         result = run(use_case, module.params, only_check=module.check_mode)

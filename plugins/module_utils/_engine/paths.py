@@ -20,6 +20,9 @@ NETNS_PREFIX = "conductor-"
 IMAGE_DIR = "/var/lib/conductor/images"
 CONTAINER_DIR = "/var/lib/conductor/containers"
 LIBRARY_DIR = "/var/lib/conductor/lib"
+# Cgroups of the processes that outlive a module. No container's name begins with a dot.
+SUPERVISOR_CGROUP = "conductor/.supervisor"
+AGENTS_CGROUP = "conductor/.entry"
 # Role host installs one of these: the service, or the init script of a host without systemd.
 BOOT_SERVICES = ("/etc/systemd/system/conductor.service", "/etc/init.d/conductor")
 CONFIG_FILE = "/etc/conductor/conductor.json"

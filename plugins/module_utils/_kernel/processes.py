@@ -102,15 +102,3 @@ def _stat_fields(pid: int) -> list[bytes]:
     """Return the fields of /proc/PID/stat from the third on, which follows the last ')'."""
     with open(f"/proc/{pid}/stat", "rb") as file:
         return file.read().rpartition(b")")[2].split()
-
-
-def is_argument_of_any_process(word: str) -> bool:
-    """Return whether `word` is an argument of any process of this host (/proc/PID/cmdline)."""
-    for pid in os.listdir("/proc"):
-        try:
-            with open(f"/proc/{pid}/cmdline", "rb") as file:
-                if word.encode() in file.read().split(b"\0"):
-                    return True
-        except (FileNotFoundError, NotADirectoryError, ProcessLookupError):
-            continue
-    return False

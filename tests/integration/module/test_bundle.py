@@ -19,23 +19,33 @@ def bundles(host):
     return {path.split("/")[-2] for path in found}
 
 
+def run_from(host, bundle, group=""):
+    """Start a process that has the directory of `bundle` as an argument, in cgroup `group`."""
+    join = f'for d in $(find /sys/fs/cgroup -type d -path "*/{group}"); do echo $$ > $d/cgroup.procs; done; '
+    stay = f"exec python3 -c 'import sys; print(flush=True); sys.stdin.read()' {LIBRARY}/{bundle} supervise"
+    process = host.popen("sh", "-c", (join if group else "") + stay, stdin=PIPE, stdout=PIPE)
+    process.stdout.readline()
+    return process
+
+
 def test_bundles_of_other_releases_are_deleted_unless_they_are_in_use(host):
     start(host, "old")
     (current,) = bundles(host)
-    in_use, unused, recent, pinned = (digit * 16 for digit in "abcd")
-    for name in (in_use, unused, recent, pinned):
+    in_use, unused, named, recent, pinned = (digit * 16 for digit in "abcde")
+    for name in (in_use, unused, named, recent, pinned):
         host.run("cp", "-r", f"{LIBRARY}/{current}", f"{LIBRARY}/{name}")
     host.run("touch", f"{LIBRARY}/{pinned}/pinned")
-    # It stands for a supervisor or an agent of another release.
-    user = host.popen("python3", "-c", "input()", f"{LIBRARY}/{in_use}", stdin=PIPE)
+    # A supervisor of another release, and a process of anybody, whose arguments are not read: they can be of any size.
+    users = [run_from(host, in_use, "conductor/.supervisor"), run_from(host, named)]
     try:
-        host.run("touch", "--date", "8 days ago", *(f"{LIBRARY}/{name}" for name in (in_use, unused, pinned)))
+        host.run("touch", "--date", "8 days ago", *(f"{LIBRARY}/{name}" for name in (in_use, unused, named, pinned)))
         host.run("rm", "-r", f"{LIBRARY}/{current}")
         start(host, "new")
         assert bundles(host) == {in_use, recent, pinned, current}
     finally:
-        user.communicate()
-        host.run("rm", "-r", *(f"{LIBRARY}/{name}" for name in (in_use, recent, pinned)))
+        for user in users:
+            user.communicate()
+        host.run("rm", "-rf", *(f"{LIBRARY}/{name}" for name in (in_use, named, recent, pinned)))
 
 
 def test_two_first_starts_after_an_upgrade_do_not_hinder_each_other(host):

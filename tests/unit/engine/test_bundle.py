@@ -1,6 +1,7 @@
 """The bundle: its content, reproducible bytes, and execution with only Python."""
 
 import ast
+import fcntl
 import io
 import os
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from ansible.module_utils.common.text.converters import to_bytes
 from ansible_collections.conductor.containers.plugins.module_utils._engine import bundle
+from ansible_collections.conductor.containers.plugins.module_utils._errors import LockTimeout
 
 ROOT = Path(__file__).parents[3]
 FROM_COLLECTION = (
@@ -110,6 +112,16 @@ def test_content_with_a_different_hash_is_refused(library, name, text):
     with pytest.raises(ValueError, match="damaged"):
         bundle.install(hash_, with_file(data, name, text))
     assert os.listdir(library.parent) == ["lib"] and os.listdir(library) == []
+
+
+def test_installation_does_not_wait_for_another_one_without_end(library, monkeypatch):
+    monkeypatch.setattr(bundle, "LOCK_TIMEOUT", 0.0)
+    library.mkdir()
+    other = os.open(library, os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(other, fcntl.LOCK_EX)
+    with pytest.raises(LockTimeout, match=f"^{library} is locked by another process for longer than 0 s. Wait"):
+        bundle.install("0" * 16, io.BytesIO())
+    os.close(other)
 
 
 def test_missing_bundle_raises_module_not_found(library):

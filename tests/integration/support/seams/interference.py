@@ -112,7 +112,7 @@ def use_staging_as_nobody(original):
     return tree_size
 
 
-@seam("_engine.bundle:is_argument_of_any_process")
+@seam("_engine.unused_bundles:is_running")
 def remove_bundle_first(_original):
     """Another start removes an unused bundle right before this one does."""
 
