@@ -106,7 +106,6 @@ EXAMPLES = r"""
 import contextlib
 import importlib.util
 import os
-import re
 import secrets
 import shlex
 import sys
@@ -127,8 +126,8 @@ display = Display()
 # copies all data read so far with each piece.
 _PUT = 16 << 20
 _FETCH = 4 << 20
-# Not compiled here, because most tasks do not use it.
-_NO_PYTHON = rb"(\S*python[\d.]*): (?:not found|No such file)"
+# Exit status of a shell whose command does not exist.
+_NOT_FOUND = 127
 
 
 def _with_byte_code(name: str) -> ModuleType:
@@ -293,13 +292,16 @@ class Connection(ConnectionBase):
         except agent_client.ConnectionLost as error:
             why = f"the connection was lost while a command was running: {_shown(str(error))}"
             raise AnsibleConnectionFailure(f"container {where}: {why}") from None
-        missing = re.search(_NO_PYTHON, stderr) if rc == 127 else None
-        if missing:
-            hint = (
-                f"container {where} has no {_shown(missing[1])}, which modules need. Install it with "
-                "ansible.builtin.raw: apt-get update && apt-get install -y python3"
-            )
-            display.warning(hint)
+        if rc == _NOT_FOUND:
+            from ansible_collections.conductor.containers.plugins.plugin_utils.missing_python import find_missing_python
+
+            missing = find_missing_python(stderr)
+            if missing is not None:
+                hint = (
+                    f"container {where} has no {_shown(missing)}, which modules need. Install it with "
+                    "ansible.builtin.raw: apt-get update && apt-get install -y python3"
+                )
+                display.warning(hint)
         return rc, stdout, stderr
 
     def _outcome(self, request: list[str], data: bytes | None) -> tuple[int, bytes, bytes]:

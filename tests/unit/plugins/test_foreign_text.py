@@ -1,11 +1,17 @@
 """Text of hosts and containers is bounded, and safe for a terminal."""
 
+import inspect
+import os
+import subprocess
+import sys
+
 import pytest
 from ansible_collections.conductor.containers.plugins.filter.status_table import status_table
 from ansible_collections.conductor.containers.plugins.module_utils import _errors
 from ansible_collections.conductor.containers.plugins.module_utils._engine import run_use_case as run
 from ansible_collections.conductor.containers.plugins.module_utils._errors import one_line, printable
 from ansible_collections.conductor.containers.plugins.plugin_utils import agent_client as stream
+from ansible_collections.conductor.containers.plugins.plugin_utils.missing_python import find_missing_python
 from ansible_collections.conductor.containers.plugins.plugin_utils.open_agent import parse_admission
 
 # Clears the screen, sets the title, moves back over printed text, changes the text direction.
@@ -24,6 +30,24 @@ def test_text_in_a_message_is_one_line_of_limited_length():
         and one_line(HOSTILE.encode("utf-8", "replace")).isprintable()
     )
     assert len(one_line("x" * 10_000_000)) == 1000 and len(one_line(b"\x1b" * 10_000_000, 100)) == 100
+
+
+@pytest.mark.parametrize(("said", "missing"), [
+    (b"/bin/sh: 1: /usr/bin/python3: not found\n", b"/usr/bin/python3"),
+    (b"bash: line 1: /opt/python3.13: No such file or directory", b"/opt/python3.13"),
+    (b"x" * 10_000_000 + b" /usr/bin/python3: not found", b"/usr/bin/python3"),
+    (b"/bin/sh: 1: perl: not found", None), (b"", None),
+], ids=["dash", "bash", "long", "perl", "empty"])  # fmt: skip
+def test_missing_python_is_found_in_what_a_shell_says(said, missing):
+    assert find_missing_python(said) == missing
+
+
+def test_search_for_a_missing_python_costs_little_whatever_processes_inside_write():
+    """In a child, since one regular expression is not interrupted."""
+    code = f"import sys; sys.path.insert(0, {os.path.dirname(inspect.getfile(find_missing_python))!r})\n"
+    code += "from missing_python import find_missing_python as find\n"
+    code += "assert find(b'x' * 10_000_000) is find(b'python' * 2_000_000) is find(b'python3.' * 1_000_000) is None"
+    subprocess.run([sys.executable, "-c", code], timeout=60, check=True)
 
 
 def test_status_table_is_escaped():
