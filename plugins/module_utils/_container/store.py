@@ -8,24 +8,15 @@ from __future__ import annotations
 import os
 from dataclasses import asdict, replace
 
-from .._engine.container_records import PROCESS_KINDS, process_in, read_common_spec, read_run_state
+from .._engine.container_records import EXIT_KINDS, process_in, read_common_spec, read_run_state
 from .._engine.id_range import IdRange
 from .._engine.json_files import read_json, write_json
 from .._engine.paths import STAGING_PREFIX, ContainerPaths
-from .._engine.typed_values import boolean, integer, nullable, timestamp
 from .._errors import Damaged
 from .._kernel.files.atomic_write import remove_tree, sync_directory
 from .._kernel.processes import ProcessId
 from .spec.container import ContainerSpec
 from .supervisor.requests import state_of
-
-_EXIT = {
-    **PROCESS_KINDS,
-    "exit_code": nullable(integer(0, 255)),
-    "signal": nullable(integer(1, 64)),
-    "oom_killed": boolean,
-    "finished_at": timestamp,
-}
 
 # In container.json while a container is renamed: the name of its directory from then on.
 _RENAMED_TO = "renamed_to"
@@ -146,8 +137,8 @@ def has_staging(paths: ContainerPaths) -> bool:
 
 
 def read_exit(paths: ContainerPaths) -> dict | None:
-    """The exit record of the last run that has ended (fields: _EXIT), or None. Raises Damaged."""
-    return read_json(paths.exit, _EXIT, remedy="remove it, or start the container")
+    """The exit record of the last run that has ended (fields: EXIT_KINDS), or None. Raises Damaged."""
+    return read_json(paths.exit, EXIT_KINDS, remedy="remove it, or start the container")
 
 
 def observe_process(paths: ContainerPaths) -> tuple[ProcessId | None, bool]:

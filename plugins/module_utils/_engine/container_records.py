@@ -13,14 +13,14 @@ from .._kernel.processes import ProcessId
 from .id_range import RANGE_KIND, userns_kind
 from .json_files import read_json, write_json
 from .paths import BUILD_PREFIX, RUN_DIR, STAGING_PREFIX, ContainerPaths
-from .typed_values import WANTED, integer, nullable, number, text, timestamp
+from .typed_values import WANTED, boolean, integer, nullable, number, text, timestamp
 
 _STATES = os.path.join(RUN_DIR, "containers")
 
 # The greatest pid is 2^22 (proc(5), pid_max).
-PROCESS_KINDS = {"pid": integer(0, 1 << 22), "start_time": integer(0)}
-_RUN_STATE = {
-    **PROCESS_KINDS,
+_PROCESS = {"pid": integer(0, 1 << 22), "start_time": integer(0)}
+RUN_STATE_KINDS = {
+    **_PROCESS,
     "started_at": timestamp,
     "began": number(0, 1 << 40),
     "restarts": integer(0),
@@ -30,6 +30,13 @@ _RUN_STATE = {
     "seccomp": text,
     "log_begin": integer(0),
     "container_dir": text,
+}
+EXIT_KINDS = {
+    **_PROCESS,
+    "exit_code": nullable(integer(0, 255)),
+    "signal": nullable(integer(1, 64)),
+    "oom_killed": boolean,
+    "finished_at": timestamp,
 }
 _KEPT = {
     "id": text,
@@ -70,7 +77,7 @@ def read_common_spec(paths: ContainerPaths) -> dict[str, Any] | None:
 def read_run_state(paths: ContainerPaths) -> dict[str, Any] | None:
     """Return {pid, start_time, started_at, restarts, ...} of the last start, or None. Raises Damaged."""
     remedy = f"remove {paths.name} with state=absent and force=true"
-    return read_json(paths.run_state, _RUN_STATE, remedy=remedy)
+    return read_json(paths.run_state, RUN_STATE_KINDS, remedy=remedy)
 
 
 def write_run_state(paths: ContainerPaths, state: dict[str, Any]) -> None:
@@ -86,7 +93,7 @@ def require_one_container_dir(container_dir: str) -> None:
         return
     for entry in entries:
         try:
-            state = read_json(os.path.join(_STATES, entry), _RUN_STATE) or {}
+            state = read_json(os.path.join(_STATES, entry), RUN_STATE_KINDS) or {}
             other = state.get("container_dir", container_dir)
         except Damaged:
             # A use case that needs this state reports the damage.

@@ -38,6 +38,11 @@ def write_json(path: str, value: dict[str, Any]) -> None:
     _cache[path] = _identity(write_atomic(path, data)), data
 
 
+def forget(path: str) -> None:
+    """Release the cached text of a file, in a process that lives longer than a run."""
+    _cache.pop(path, None)
+
+
 def read_json(
     path: str, kinds: Mapping[str, Kind] | None = None, required: Collection[str] = (), remedy: str = _REMEDY
 ) -> dict[str, Any] | None:

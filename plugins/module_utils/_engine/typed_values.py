@@ -18,7 +18,14 @@ _UTC_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", re.ASCII)
 
 
 def text(value: object) -> bool:
-    return isinstance(value, str) and "\0" not in value
+    """Texts that the kernel accepts as a path or an argument: no NUL, and no half of a character ("\\ud800")."""
+    if not isinstance(value, str) or "\0" in value:
+        return False
+    try:
+        value.encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def boolean(value: object) -> bool:

@@ -4,6 +4,9 @@ import json
 
 import pytest
 from attacks import SLEEP
+from model import kill
+from supervision import supervisor_pid
+from waiting import until
 
 TOP = "/var/lib/conductor"
 NESTED = "[" * 100000 + "]" * 100000
@@ -23,6 +26,17 @@ WRONG = {
         "pid": "x", "start_time": None, "started_at": [], "restarts": "y", "container_dir": 7,
     },
 }  # fmt: skip
+
+
+# Values as texts of JSON by key, in run states and exit records of containers that have ended without a supervisor.
+ADOPTED = [
+    *(("run state", "pid", value) for value in ("1.0", "true", "-1", "1e999", str(1 << 70))),
+    *(("run state", "start_time", value) for value in ("1.5", "null")),
+    *(("run state", key, "1e999") for key in ("restarts", "steady", "began", "oom_kills")),
+    *(("run state", key, "NaN") for key in ("restarts", "oom_kills", "tomorrow")),
+    *(("run state", key, '"/\\ud800"') for key in ("container_dir", "oom_file", "seccomp")),
+    *(("exit", "exit_code", value) for value in ("1e999", "NaN", "[]")), ("exit", "signal", "-Infinity"),
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -68,6 +82,38 @@ def test_a_damaged_file_is_named_and_hurts_its_container_only(two, path):
     two.run("tee", path, stdin=good)
     assert "error" not in others_work(two)
     assert two.module("conductor_container", name="box", state="absent")["changed"]
+
+
+def test_no_damaged_file_ends_a_new_supervisor(host):
+    """All containers but good exist as these files only."""
+    good = host.module("conductor_container", name="good", image="debian", command=SLEEP, restart_policy="always")
+    pid = good["container"]["pid"]
+    state = json.loads(host.run("cat", "/run/conductor/containers/good.json").stdout)
+    state = {**state, "pid": 1, "start_time": 1, "oom_file": ""}
+    ended = {"version": 1, "pid": 1, "start_time": 1, "exit_code": 1, "signal": None, "finished_at": 1.5}
+    names = [f"box{number}" for number in range(len(ADOPTED))]
+    for name, (kind, key, value) in zip(names, ADOPTED):
+        texts = {"run state": state, "exit": ended}
+        texts[kind] = {**texts[kind], key: "the value"}
+        texts = {kind: json.dumps(content).replace('"the value"', value) for kind, content in texts.items()}
+        host.run("mkdir", f"{TOP}/containers/{name}")
+        host.run("tee", f"/run/conductor/containers/{name}.json", stdin=texts["run state"])
+        if kind == "exit":
+            host.run("tee", f"{TOP}/containers/{name}/exit.json", stdin=texts["exit"])
+    kill(host, supervisor_pid(host))
+    again = host.module("conductor_container", name="good")
+    assert again["actions"] == ["start a new supervisor for container good"]
+    # It answers when it has seen all of them.
+    assert not host.module("conductor_container", name="good")["changed"]
+    kill(host, pid)
+    until(lambda: running_pid(host) not in (None, pid), "the supervisor has restarted it")
+    host.run("rm", "-r", *(f"{TOP}/containers/{name}" for name in names))
+    host.run("rm", *(f"/run/conductor/containers/{name}.json" for name in names))
+
+
+def running_pid(host):
+    """Pid of container good."""
+    return host.module("conductor_container_info", name=["good"])["containers"][0]["pid"]
 
 
 def test_a_file_of_a_newer_release_is_told_so(two):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 
@@ -14,12 +15,16 @@ from ..._kernel.pidfd import exit_status
 def open_first_process(pid: int, start_time: int) -> int | None:
     """Return a pidfd of a first process, also of one that has ended and that this process has not waited for.
 
-    Returns None if no process has this pid, or another one (start time: field 22 of proc(5)).
+    Returns None if no process has this pid, or another one (start time: field 22 of proc(5)). Raises OSError, for
+    instance without a free descriptor.
     """
     try:
         pidfd = os.pidfd_open(pid)
-    except (OSError, OverflowError):
-        return None
+    except OSError as error:
+        # EINVAL: pid 0, or a thread that is not a process.
+        if error.errno in (errno.ESRCH, errno.EINVAL):
+            return None
+        raise
     # Checked while the descriptor holds the process.
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:

@@ -1,7 +1,10 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Decisions of the supervisor: whether a container is restarted, after which pause, and the record of its exit."""
+"""Decisions of the supervisor: whether a container is restarted, after which pause, and the record of its exit.
+
+The values of specs and run states have their types: records.py has checked them.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +32,7 @@ def should_restart(spec: dict, status: int | None, flaps: int) -> bool:
     policy, retries = spec.get("restart_policy"), spec.get("restart_retries", 0)
     if policy in ("always", "unless-stopped"):
         return True
-    limited = is_number(retries) and retries > 0
-    return policy == "on-failure" and status != 0 and (not limited or flaps < retries)
+    return policy == "on-failure" and status != 0 and (retries == 0 or flaps < retries)
 
 
 def backoff(flaps: int) -> float:
@@ -40,7 +42,7 @@ def backoff(flaps: int) -> float:
 
 def has_run_well(state: dict, now: float) -> bool:
     """Return whether the run of the run state `state` has lasted for 10 seconds at `now` (seconds since boot)."""
-    return is_number(state.get("began")) and now - state["began"] >= _GOOD_RUN
+    return "began" in state and now - state["began"] >= _GOOD_RUN
 
 
 def exit_record(state: dict, status: int | None, oom_killed: bool, now: float) -> dict:
@@ -51,7 +53,6 @@ def exit_record(state: dict, status: int | None, oom_killed: bool, now: float) -
     # Neither a reboot nor a power off is a failure.
     code = 0 if status in (REBOOTED, POWERED_OFF) else status
     return {
-        "version": 1,
         "pid": state["pid"],
         "start_time": state["start_time"],
         "exit_code": 128 - code if code is not None and code < 0 else code,
@@ -61,12 +62,9 @@ def exit_record(state: dict, status: int | None, oom_killed: bool, now: float) -
     }
 
 
-def stop_options(spec: dict, default_signal: int, largest_signal: int) -> tuple[int, float]:
-    """Return stop signal and timeout (seconds) of `spec`; timeout 0, which kills at once, without valid ones."""
-    stop_signal, timeout = spec.get("stop_signal", default_signal), spec.get("stop_timeout", 0)
-    if is_number(stop_signal) and 0 < stop_signal <= largest_signal and is_number(timeout):
-        return int(stop_signal), timeout
-    return default_signal, 0
+def stop_options(spec: dict) -> tuple[int, float]:
+    """Return stop signal and timeout (seconds) of `spec`; without one, timeout 0, which kills at once."""
+    return spec.get("stop_signal", signal.SIGTERM), spec.get("stop_timeout", 0)
 
 
 def flaps_of(state: dict) -> int:
@@ -76,9 +74,4 @@ def flaps_of(state: dict) -> int:
 
 def count(state: dict, name: str) -> int:
     """Return the number `name` of a run state, 0 if it is missing."""
-    return int(state[name]) if is_number(state.get(name)) else 0
-
-
-def is_number(value: object) -> bool:
-    """Return whether `value` is a number of JSON."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return state.get(name, 0)

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from ..._engine.locks import supervisor_lock
 from ..._engine.paths import LOCK_DIR, RUN_DIR, ContainerPaths
+from ..._engine.typed_values import text
 from ..._errors import Conflict, EffectFailed, LockTimeout
 from ..._kernel.flock import locked
 
@@ -125,10 +126,15 @@ def parse_request(data: bytes) -> Request | None:
     except (ValueError, TypeError, RecursionError):
         return None
     # The name is a part of paths.
-    valid = (
-        all(isinstance(item, str) for item in request) and "/" not in request.name and request.name not in ("", "..")
-    )
+    valid = all(map(text, request)) and "/" not in request.name and request.name not in ("", "..")
     return request if valid else None
+
+
+def answer(connection: socket.socket, value: dict) -> None:
+    """Send an answer and close the connection. The client may have been killed meanwhile."""
+    with contextlib.suppress(OSError):
+        connection.send(json.dumps(value).encode())
+    connection.close()
 
 
 def _ask(request: Request, timeout: float) -> dict:
@@ -138,9 +144,9 @@ def _ask(request: Request, timeout: float) -> dict:
     """
     deadline = time.monotonic() + timeout
     while True:
-        answer = _ask_once(request)
-        if answer is not None:
-            return answer
+        value = _ask_once(request)
+        if value is not None:
+            return value
         if time.monotonic() > deadline:
             raise Conflict(
                 f"{request.name}: the supervisor stops all containers, as at shutdown of the host",
@@ -168,12 +174,12 @@ def _ask_once(request: Request) -> dict | None:
             raise NoSupervisor
         connection.settimeout(None)
         try:
-            answer = connection.recv(LARGEST)
+            data = connection.recv(LARGEST)
         except ConnectionError:
-            answer = b""
-    if not answer:
+            data = b""
+    if not data:
         raise EffectFailed(f"container {request.name}: the supervisor ended unexpectedly", "run this again")
-    value = json.loads(answer)
+    value = json.loads(data)
     return value if isinstance(value, dict) else {}
 
 

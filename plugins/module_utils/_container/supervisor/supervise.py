@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
 import os
 import signal
 import socket
@@ -39,7 +38,7 @@ from .program import (
     raise_descriptor_limit,
     receive_signals,
 )
-from .requests import ACCEPTED, LARGEST, LATER, SOCKET, Request, parse_request, peer
+from .requests import ACCEPTED, LARGEST, LATER, SOCKET, Request, answer, parse_request, peer
 from .supervised import Supervised
 
 # Seconds without a request after which the modules that a start needs are unloaded, by an exec.
@@ -125,9 +124,9 @@ class Supervisor:
             self._release(request.name, connection)
         elif request.verb == "adopt":
             found = self._containers.get(request.name) or self._adopt(request.name)
-            _answer(connection, {"supervised": found is not None})
+            answer(connection, {"supervised": found is not None})
         else:
-            _answer(connection, {"state": self._state_of(request.name)})
+            answer(connection, {"state": self._state_of(request.name)})
 
     def _answers_later(self, request: Request) -> bool:
         """Whether a start has to be requested again: at the end of this process, or until another bundle replaces it.
@@ -151,7 +150,7 @@ class Supervisor:
         old = self._containers.get(request.name)
         if old is not None and old.pidfd is not None:
             # Its restart policy has started it at the same time.
-            _answer(connection, {})
+            answer(connection, {})
             return
         # In this process, so that the helpers of later starts have the modules already.
         load_modules_of_start()
@@ -167,12 +166,12 @@ class Supervisor:
         if not error and self._adopt(name) is None:
             error = "its run state is lost"
         for connection in container.waiting:
-            _answer(connection, {"error": error})
+            answer(connection, {"error": error})
 
     def _release(self, name: str, connection: socket.socket) -> None:
         container = self._containers.get(name)
         if container is None:
-            _answer(connection, {})
+            answer(connection, {})
             return
         container.waiting.append(connection)
         container.is_released = True
@@ -187,7 +186,19 @@ class Supervisor:
         found = records.read_process(name)
         if found is None:
             return None
-        paths, state = found
+        try:
+            return self._adopt_process(name, *found)
+        except Exception as error:
+            # No error about one container may end the supervision of all others.
+            from ..error_line import error_line
+
+            container = self._containers.pop(name, None)
+            if container is not None and container.pidfd is not None:
+                self._loop.close(container.pidfd)
+            records.append_log_line(found[0].log, f"the container is not supervised: {error_line(error).decode()}")
+            return None
+
+    def _adopt_process(self, name: str, paths: ContainerPaths, state: dict) -> Supervised | None:
         container = self._containers[name] = Supervised(paths, state, flaps=flaps_of(state))
         pidfd = open_first_process(state["pid"], state["start_time"])
         if pidfd is not None:
@@ -197,7 +208,7 @@ class Supervisor:
             if self._is_ending:
                 self._stop(container)
             return container
-        record = records.read_record(paths.exit)
+        record = records.read_exit(paths)
         if record is None or not records.is_of_run(record, state):
             record = self._write_exit(container, None)
         self._after_exit(container, records.status_in(record))
@@ -232,7 +243,7 @@ class Supervisor:
 
     def _after_exit(self, container: Supervised, status: int | None) -> None:
         """Plan the restart of a container whose first process has ended, or forget it."""
-        spec = records.read_record(container.paths.spec) or {}
+        spec = records.read_spec(container.paths)
         if self._is_ending or container.is_released or not should_restart(spec, status, container.flaps):
             if container.helper is None:
                 self._forget(container)
@@ -242,7 +253,7 @@ class Supervisor:
     def _forget(self, container: Supervised) -> None:
         self._containers.pop(container.paths.name, None)
         for connection in container.waiting:
-            _answer(connection, {})
+            answer(connection, {})
 
     # Helpers
 
@@ -281,7 +292,7 @@ class Supervisor:
             if container.restart_at is None or container.restart_at > now:
                 continue
             container.restart_at = None
-            spec = records.read_record(container.paths.spec) or {}
+            spec = records.read_spec(container.paths)
             if spec.get("wanted") != "running" or self._is_ending:
                 self._forget(container)
                 continue
@@ -298,7 +309,7 @@ class Supervisor:
             container.state = {**old, "steady": count(old, "restarts") - flaps}
             if not released:
                 records.write_record(container.paths.run_state, container.state)
-            record = records.read_record(container.paths.exit) or {}
+            record = records.read_exit(container.paths) or {}
             self._after_exit(container, records.status_in(record))
             return
         waiting, name = container.waiting, container.paths.name
@@ -306,10 +317,10 @@ class Supervisor:
         adopted = self._adopt(name)
         if adopted is None:
             for connection in waiting:
-                _answer(connection, {})
+                answer(connection, {})
             return
         adopted.waiting, adopted.is_released = waiting, released
-        spec = records.read_record(container.paths.spec) or {}
+        spec = records.read_spec(container.paths)
         if released or spec.get("wanted") != "running":
             # Stopped by a user while it was restarted.
             self._stop(adopted)
@@ -320,8 +331,7 @@ class Supervisor:
         if pidfd is None or container.helper is not None:
             return
         # Read now, since both can change while it runs.
-        spec = records.read_record(container.paths.spec) or {}
-        stop_signal, timeout = stop_options(spec, signal.SIGTERM, signal.NSIG - 1)
+        stop_signal, timeout = stop_options(records.read_spec(container.paths))
         self._help(container, lambda: stop(pid, pidfd, stop_signal, timeout), self._has_stopped, (pidfd,))
 
     def _has_stopped(self, container: Supervised, _error: str) -> None:
@@ -385,10 +395,3 @@ class Supervisor:
             # A module is about to connect; it sends a request, or it lets go of the lock.
             time.sleep(0.01)
             return False
-
-
-def _answer(connection: socket.socket, value: dict) -> None:
-    """Send an answer and close the connection. The client may have been killed meanwhile."""
-    with contextlib.suppress(OSError):
-        connection.send(json.dumps(value).encode())
-    connection.close()
