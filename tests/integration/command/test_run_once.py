@@ -19,7 +19,9 @@ def container(command):
 
 
 def start(command, *argv):
-    return command.host.popen(PROGRAM, "run", "--rm", *argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # The tests may have been started with signals ignored, by nohup(1) or in the background.
+    run = ["env", "--default-signal", PROGRAM, "run", "--rm", *argv]
+    return command.host.popen(*run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def test_run_once_prints_returns_the_status_and_leaves_nothing(command):

@@ -102,7 +102,7 @@ def test_image_is_rebuilt_only_with_force(host, template):
     assert not host.module("conductor_image", name="golden", source=SOURCE)["changed"], "also while it runs"
     for check in (True, False):
         refused = host.module("conductor_image", name="golden", source=SOURCE, force=True, fails=True, check=check)
-        assert "container template is running" in refused["msg"] and "Stop it first" in refused["msg"]
+        assert "container template is running" in refused["msg"] and "Stop template first" in refused["msg"]
     host.module("conductor_container", name="template", state="stopped")
     assert host.module("conductor_image", name="golden", source=SOURCE, force=True)["actions"] == [
         "build image golden again"
