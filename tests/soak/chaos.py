@@ -29,6 +29,8 @@ EXPECTED = re.compile(
     # An accident came between a change and the look at it. No accident changes elements of the firewall's sets.
     r"|did not converge(?!.*update the firewall sets)|cannot change while|recreate|exposed by|non-zero return code"
     r"|did not start|has ended|stopped before|vanished"
+    # It was killed while it started a container.
+    r"|the supervisor ended unexpectedly"
     # The table went between the look at it and its update.
     r"|nft -j -f - failed"
 )

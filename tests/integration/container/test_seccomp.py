@@ -325,7 +325,7 @@ def test_commands_are_refused_if_the_filter_is_lost(host):
     assert "No such file" in failed["msg"]
     write_profile(host, deny("rmdir"))
     failed = host.module("conductor_exec", container="web", argv=["true"], fails=True)
-    assert "Restart the container" in failed["msg"]
+    assert "Restart web with" in failed["msg"]
 
 
 def test_without_the_library_nothing_is_made_and_unconfined_is_the_way_out(host):
