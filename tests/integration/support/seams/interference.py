@@ -74,7 +74,7 @@ def swap_mount_target(original):
 
     def mkdir(path, *arguments, **options):
         original(path, *arguments, **options)
-        if path == "made":
+        if os.fsdecode(path) == "made":
             os.rename("/run/volume/sub", "/run/volume/away")
             os.symlink("/run/outside", "/run/volume/sub")
 
