@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from .._engine.id_range import END, SIZE, IdRange
 from .._engine.paths import ContainerPaths
 from .._engine.settings import Settings
-from .._errors import InvalidInput
+from .._errors import InvalidInput, mark_pending
 from .._image.store import image_layers
 from .._kernel.path_text import to_bytes, to_text
 from .._kernel.syscalls import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, openat2
@@ -66,7 +66,8 @@ def _check_source(source: str) -> None:
     path = to_bytes(source)
     real = to_text(os.path.realpath(path))
     if not os.path.lexists(path):
-        raise InvalidInput(f"mounts: source {source} does not exist on the host", "create it, or correct the path")
+        missing = InvalidInput(f"mounts: source {source} does not exist on the host", "create it, or correct the path")
+        raise mark_pending(missing)
     if real != source:
         raise InvalidInput(f"mounts: source {source} leads through a symlink to {real}", f"set source to {real}")
 

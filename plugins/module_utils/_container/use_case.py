@@ -288,7 +288,13 @@ class ContainerCase(UseCase[ContainerView]):
 
     def predicted_result(self) -> dict:
         """The result in check mode if an earlier task of the play would create what this one needs."""
-        return {"actions": [f"create container {self.name} from image {self.changes.get('image')}"], "container": None}
+        try:
+            view = replace(self.observe(), problem=None)
+            actions = [action.describe() for action in self.predict(self.plan(view), view)]
+        except ConductorError:
+            # The image or the network is not known.
+            actions = [f"create container {self.name} from image {self.changes.get('image')}"]
+        return {"actions": actions, "container": None}
 
     def _create(self, action: CreateContainer) -> None:
         with self._chosen_ids(action.spec) as ids:

@@ -194,7 +194,8 @@ CASES = [
 # In check mode a warning.
 LACKING = (
     r"(image|container) (nothing|other) does not exist$|(nothing|other): does not exist$|is not running$|"
-    r"cannot be exported because it does not$|(/no/keyring|/no/dir|/run/no.tar) does not exist$"
+    r"cannot be exported because it does not$|(/no/keyring|/no/dir|/run/no.tar) does not exist$|"
+    r"source /no/such does not exist on the host$"
 )
 
 

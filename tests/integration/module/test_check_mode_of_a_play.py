@@ -55,6 +55,24 @@ def test_play_warns_too_and_names_files_of_the_controller(bare_host, tmp_path):
     assert f"changed={len(rows)} " in printed and "failed=0" in printed
 
 
+def test_container_whose_files_on_the_host_earlier_tasks_would_make(host):
+    box = {"name": "box", "image": "debian", "command": ["/bin/sleep", "infinity"]}
+    mounts = {"mounts": [{"source": "/srv/new", "target": "/mnt"}]}
+    profile = {"seccomp": "/srv/profile.json"}
+    lacking = {"mounts: source /srv/new does not exist": mounts, "seccomp: /srv/profile.json: No such file": profile}
+    for told, options in lacking.items():
+        planned = host.module("conductor_container", check=True, **box, **options)
+        assert planned["changed"] and told in str(planned["warnings"])
+        assert planned["actions"][-2:] == ["create container box from image debian", "start container box"]
+        assert told in host.module("conductor_container", fails=True, **box, **options)["msg"]
+        stack = {"name": "shop", "containers": {"box": {**box, **options}}}
+        del stack["containers"]["box"]["name"]
+        assert told in str(host.module("conductor_stack", check=True, **stack)["warnings"])
+    host.module("conductor_container", **box)
+    planned = host.module("conductor_container", check=True, restart=True, **box, **mounts)
+    assert planned["actions"][0] == "stop container box" and "change mounts of container box" in planned["actions"]
+
+
 @pytest.mark.parametrize("module", ["conductor_network", "conductor_exec"])
 def test_what_can_never_be_right_is_an_error_in_check_mode_too(bare_host, module):
     options = {"conductor_network": {"expose": ["80"]}, "conductor_exec": {"chdir": "here", "argv": ["true"]}}

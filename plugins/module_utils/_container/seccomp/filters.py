@@ -12,7 +12,7 @@ import struct
 from typing import NamedTuple
 
 from ..._engine.paths import LIBRARY_DIR
-from ..._errors import Conflict, InvalidInput
+from ..._errors import Conflict, InvalidInput, mark_pending
 from ..._kernel.files.atomic_write import write_atomic
 from ..._kernel.seccomp.load_filter import library_file
 from ..spec.container import ContainerSpec
@@ -110,9 +110,10 @@ def _profile(spec: ContainerSpec) -> bytes | None:
         with open(path, "rb") as file:
             text = file.read(_LARGEST_PROFILE + 1)
     except OSError as error:
-        raise InvalidInput(
+        unreadable = InvalidInput(
             f"seccomp: {path}: {error.strerror}", "give the path of a profile on the managed host"
-        ) from None
+        )
+        raise mark_pending(unreadable) if isinstance(error, FileNotFoundError) else unreadable from None
     if len(text) > _LARGEST_PROFILE:
         raise InvalidInput(f"seccomp: {path} is larger than 1 MiB", "give the path of a profile in JSON format")
     return text
