@@ -13,6 +13,7 @@ from typing import Any
 from .._container.id_ranges import SUBGID, SUBUID, assigned_ids
 from .._container.plan.id_ranges import IdsView, choose_ids
 from .._container.spec.container import ContainerSpec
+from .._container.spec.merge import merge
 from .._container.use_case import ContainerCase
 from .._engine.id_range import IdRange
 from .._engine.settings import Settings
@@ -32,6 +33,10 @@ class MemberCase(ContainerCase):
     def __init__(self, params: dict[str, Any], settings: Settings, shared_ids: Callable[[], IdsView]) -> None:
         super().__init__(params, settings)
         self._shared_ids = shared_ids
+
+    def wanted_hostname(self, present: ContainerSpec | None) -> str:
+        """Return the host name that the container, whose spec is `present`, is to have."""
+        return merge(present, self.changes).hostname
 
     def _ids_view(self) -> IdsView:
         view = self._shared_ids()

@@ -269,9 +269,10 @@ class Steps:
             for one in members:
                 own = replace(view.containers[one.case.name], has_network=one.wish.has_network)
                 plans[one.case.name] = one.case.plan_as(own, one.request)
-            hostnames = {name: case.changes.get("hostname") or name for name, case in cases.items()}
             absent = all(one.request.state == "absent" for one in members)
-            plan = plan_stack(plans, view, wishes, policy_of(self._settings), {} if absent else hostnames)
+            staying = {} if absent else cases
+            hostnames = {name: case.wanted_hostname(view.containers[name].spec) for name, case in staying.items()}
+            plan = plan_stack(plans, view, wishes, policy_of(self._settings), hostnames)
             self._phases.carry_out(plan, cases, wishes, part)
         except (ConductorError, OSError) as error:
             failed = error if isinstance(error, ConductorError) else EffectFailed(str(error))

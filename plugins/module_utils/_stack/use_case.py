@@ -230,7 +230,7 @@ class StackCase(UseCase[StackView]):
                 left = tuple(one for one in plan.actions if not isinstance(one, STARTING))
                 plan = replace(plan, actions=left, after={**plan.after, "state": plan.before["state"]})
             plans[name] = plan
-        policy, hostnames = policy_of(self.settings), self._hostnames()
+        policy, hostnames = policy_of(self.settings), self._hostnames(view)
         plans, updates = split_updates(plans, self.stack, view.containers)
         planned = plan_stack(plans, view, self._wishes_before_updates(view, updates), policy, hostnames)
         if updates:
@@ -243,15 +243,15 @@ class StackCase(UseCase[StackView]):
     def _require_own(self, view: StackView) -> None:
         require_own(self.stack, view)
 
-    def _hostnames(self) -> dict[str, str]:
+    def _hostnames(self, view: StackView) -> dict[str, str]:
         if self.state == "absent":
             return {}
-        return {name: case.changes.get("hostname") or name for name, case in self.cases.items()}
+        return {name: case.wanted_hostname(view.containers[name].spec) for name, case in self.cases.items()}
 
     def predict(self, planned: Plan, observed: StackView) -> Iterable[Action]:
         plan = self._plan(observed)
         wishes = self._wishes_before_updates(observed, plan.updates)
-        return predict(plan, observed, wishes, policy_of(self.settings), self._hostnames())
+        return predict(plan, observed, wishes, policy_of(self.settings), self._hostnames(observed))
 
     def carry_out(self, plan: Plan, run: Run[StackView]) -> None:
         run.outcome = StackRun(progress=self.progress)
@@ -303,7 +303,7 @@ class StackCase(UseCase[StackView]):
         planned = self._plan(fenced, started, after_run=True)
         if planned.attach:
             wishes = self._wishes_before_updates(fenced, planned.updates)
-            foreseen = predict_networks(planned, fenced, wishes, policy_of(self.settings), self._hostnames())[1]
+            foreseen = predict_networks(planned, fenced, wishes, policy_of(self.settings), self._hostnames(fenced))[1]
             # A start has written the files of the network inside.
             written = [one for one in foreseen if isinstance(one, WriteInsideFiles) and one.container in started]
             left = remaining_actions(foreseen, [*run.done, *written], run.skipped, self.cases)

@@ -105,3 +105,19 @@ def test_warnings_of_the_network_are_those_of_its_module(host):
     told = str(stacked["warnings"])
     assert "containers db, web: another firewall may drop packets" in told and "looks like a range" in told, told
     host.run("nft", "delete table inet other")
+
+
+def test_second_run_keeps_a_host_name_that_is_not_the_name_of_the_container(host):
+    named = {**WEB, "name": "web_app"}
+    container(host, **named, network={})
+    container(host, **DB, hostname="data", network={})
+    stack = {"name": "shop", "defaults": DEFAULTS, "containers": {"my_app": {"network": {}, "count": 2}}}
+    host.module("conductor_stack", **stack)
+    for check in (True, False):
+        for options in (named, DB):
+            again = container(host, check=check, **options, network={})
+            assert not again["changed"], again["actions"]
+        again = host.module("conductor_stack", check=check, **stack)
+        assert not again["changed"], again["actions"]
+    assert container(host, **DB, network={"internet": True})["changed"]
+    assert host.module("conductor_exec", container="db", argv=["hostname"])["stdout"] == "data"
