@@ -38,7 +38,8 @@ options:
         or stopped.
       - V(started) also starts them.
       - V(restarted) starts them, after it has stopped them if they run, each time.
-      - V(stopped) stops them and keeps their data.
+      - V(stopped) stops them and keeps their data, and the networks of entries that have no options
+        of one.
       - V(absent) stops them and deletes them with their data. O(containers) can be omitted.
     type: str
     default: started

@@ -93,6 +93,8 @@ def prepare(settings: Settings, paths: ContainerPaths, spec: ContainerSpec, secc
     root_id = ids.base if ids else 0
     cgroup = container_cgroup(spec.name)
     cgroup.create()
+    # Of the life before.
+    cgroup.clear()
     set_cgroup_limits(cgroup, spec)
     cgroup.allow_devices(device_rules(spec))
     if spec.cgroup_writable:

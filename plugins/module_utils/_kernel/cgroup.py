@@ -246,11 +246,22 @@ class Cgroup:
         """
         deadline = time.monotonic() + timeout
         for directory in self.directories:
-            for below, _, _ in sorted(os.walk(directory), reverse=True):
-                while not _rmdir(below):
-                    if time.monotonic() > deadline:
-                        raise EffectFailed(f"cgroup {below} still has processes", "stop them, then run this again")
-                    time.sleep(0.002)
+            _remove_below(directory, deadline)
+            _remove(directory, deadline)
+
+    def clear(self, timeout: float = 10.0) -> None:
+        """Remove all cgroups of version 2 below this one, and disable its controllers for them.
+
+        No process can enter a cgroup that has enabled a controller for others ("No Internal Process Constraint",
+        cgroup-v2.rst), and the systemd of a machine leaves them enabled. Raises EffectFailed after `timeout` seconds,
+        as `remove`.
+        """
+        if self._v2 is None:
+            return
+        _remove_below(self._v2, time.monotonic() + timeout)
+        control = os.path.join(self._v2, "cgroup.subtree_control")
+        for controller in read_control_file(control).split():
+            write_control_file(control, f"-{controller}")
 
 
 class CgroupEntry:
@@ -330,6 +341,21 @@ def _processes_in(directory: str) -> list[int]:
         if error.errno in (*_REMOVED, errno.EOPNOTSUPP):
             return []
         raise
+
+
+def _remove_below(directory: str, deadline: float) -> None:
+    """Remove all cgroups below `directory`, each as soon as its last process has left; see `_remove`."""
+    for below, _, _ in sorted(os.walk(directory), reverse=True):
+        if below != directory:
+            _remove(below, deadline)
+
+
+def _remove(directory: str, deadline: float) -> None:
+    """Remove a cgroup as soon as its last process has left. Raises EffectFailed at `deadline` (time.monotonic())."""
+    while not _rmdir(directory):
+        if time.monotonic() > deadline:
+            raise EffectFailed(f"cgroup {directory} still has processes", "stop them, then run this again")
+        time.sleep(0.002)
 
 
 def _rmdir(directory: str) -> bool:

@@ -166,7 +166,7 @@ class RollingUpdate:
         updated: list[str] = []
         for batch in self._planned.batches():
             names = [one.container for one in batch]
-            failed = self._replace([self._members[name] for name in names], entry)
+            failed = self._replace([self._members[name] for name in names], entry, self._steps)
             finish(self._run, *(one for one in batch if one.container not in failed))
             updated += [name for name in names if name not in failed]
             if failed:
@@ -174,12 +174,12 @@ class RollingUpdate:
                 return
         self._retire(())
 
-    def _replace(self, members: list[UpdatedMember], entry: StandIn | None) -> dict[str, ConductorError]:
-        """Replace `members`, led away from meanwhile if there is a stand-in; return errors by container."""
+    def _replace(self, members: list[UpdatedMember], entry: StandIn | None, steps: Steps) -> dict[str, ConductorError]:
+        """Replace `members` by `steps`, led away from meanwhile if there is a stand-in; return errors by container."""
         if entry is not None:
             self._steps.lead(_with_stand_in(members, entry), self._run)
         wishes = _with_stand_in(members, entry)
-        failed = self._steps.bring([replace(one, wish=wishes[one.case.name]) for one in members], self._run).failures
+        failed = steps.bring([replace(one, wish=wishes[one.case.name]) for one in members], self._run).failures
         if entry is not None:
             ready = [one for one in members if one.case.name not in failed]
             self._steps.lead(_with_stand_in(ready, replace(entry, leads=False)), self._run)
@@ -190,7 +190,9 @@ class RollingUpdate:
         text = f"not updated: {', '.join(left)}" if left else "all others were updated"
         remaining: Iterable[str] = failed
         if self._planned.update.rolls_back:
-            lost = self._replace([self._former(name) for name in (*updated, *failed)], entry)
+            former = [self._former(name) for name in (*updated, *failed)]
+            # Not by the command that tells whether the new ones are ready.
+            lost = self._replace(former, entry, Steps(self._settings, self._steps.stack, None))
             back = [name for name in (*failed, *updated) if name not in lost]
             self._rolled_back = back
             finish(self._run, *map(RollBack, back))
@@ -206,6 +208,7 @@ class RollingUpdate:
         case = copy.copy(self._members[name].case)
         if before is not None:
             case.changes = {one.name: getattr(before, one.name) for one in fields(ContainerSpec) if one.name != "name"}
+            case.wait = before.wait
         wish = NetworkWish(None) if network is None else NetworkWish(None, None, restored=network)
         return UpdatedMember(case, wish, Request("started", restart=True, recreate=True))
 
@@ -238,6 +241,7 @@ class Steps:
     """The effects of an update on some containers of a stack."""
 
     def __init__(self, settings: Settings, stack: Stack, update: Update | None) -> None:
+        self.stack = stack
         self._settings, self._update = settings, update
         self._phases = Phases(settings, stack, self._waits_of)
 

@@ -38,6 +38,7 @@ from .._network.plan.projection import WriteInsideFiles
 from .._network.plan.result import network_result
 from .._network.spec.options import NetworkOptions
 from .._network.spec.ports import expose_warnings
+from .._network.stages import has_network
 from .._network.warnings import network_warnings
 from .member_case import MemberCase, read_ids_view
 from .networks import observe_networks, policy_of
@@ -96,8 +97,10 @@ class StackCase(UseCase[StackView]):
         self.phases = Phases(settings, stack, self._waits_of, self.starts_after_failures)
         self.cases = {name: self._case(member.options, self.state) for name, member in self.stack.members.items()}
         for name, member in self.stack.members.items() if self.records_dependencies else ():
-            self.cases[name].changes["depends_on"] = tuple(sorted(other for other, _ in member.depends_on))
             wait = member.options.get("wait")
+            if self.state == "stopped" and not member.depends_on and not wait:
+                continue
+            self.cases[name].changes["depends_on"] = tuple(sorted(other for other, _ in member.depends_on))
             self.cases[name].changes["wait"] = parse_argv(wait, "wait") if wait else ()
 
     def _case(self, options: Mapping[str, Any], state: str) -> MemberCase:
@@ -109,6 +112,9 @@ class StackCase(UseCase[StackView]):
 
     def _network_of(self, member: Member) -> NetworkWish:
         given = member.network
+        if given is None and self.state == "stopped" and not member.peers:
+            # A stop of a container keeps what is not given.
+            return NetworkWish(None, None, keeps_network=has_network(self.settings, member.name))
         if given is None:
             return NetworkWish(None)
         pool4, pool6 = given.get("pool4") or self.settings.pool4, given.get("pool6") or self.settings.pool6

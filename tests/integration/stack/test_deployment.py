@@ -56,6 +56,17 @@ def test_only_declared_peers_and_ports_are_reachable(host):
     end_servers()
 
 
+def test_stop_keeps_networks_that_are_not_given(host):
+    made = stack(host)["networks"]
+    shorter = {"web": {"count": 2}, "db": {}, "lone": {}}
+    stopped = stack(host, shorter, state="stopped")
+    assert stopped["changed"] and not stack(host, shorter, state="stopped")["changed"]
+    expected = {name: {**network, "attached": False} for name, network in made.items()}
+    assert stopped["networks"] == expected
+    stack(host)
+    assert not stack(host)["changed"]
+
+
 def test_peer_that_an_earlier_task_would_create_is_a_warning_in_check_mode(host):
     containers = {"web": {"peers": ["elsewhere"]}}
     foreseen = stack(host, containers, check=True)

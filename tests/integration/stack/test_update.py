@@ -108,6 +108,14 @@ def test_broken_update_is_rolled_back_and_the_service_is_unchanged(host, order):
     assert not stack(host, shop(1, order=order, on_failure="rollback"))["changed"]
 
 
+def test_rollback_waits_by_the_command_of_the_former_container(host):
+    stack(host, shop(1, order="stop-first"))
+    wait = {"wait": ["test", "-e", "/of-the-new-release"], "wait_timeout": 2}
+    failed = stack(host, shop(2, order="stop-first", on_failure="rollback", **wait), fails=True)
+    assert "rolled back: web" in failed["msg"] and "rollback of web failed" not in failed["msg"], failed["msg"]
+    assert not stack(host, shop(1, order="stop-first"))["changed"]
+
+
 def test_containers_are_updated_a_few_at_a_time_and_stop_at_the_first_failure(host):
     first = {"web": web(1, "stop-first", count=3)}
     stack(host, first)

@@ -163,7 +163,8 @@ def _ask_once(request: Request) -> dict | None:
             connection.connect(SOCKET)
             connection.send(json.dumps(request._asdict()).encode())
             confirmed = connection.recv(1)
-        except TimeoutError:
+        except socket.timeout:
+            # Before Python 3.10 it is no TimeoutError.
             _kill(connection)
             raise NoSupervisor from None
         except (FileNotFoundError, ConnectionError, BrokenPipeError):

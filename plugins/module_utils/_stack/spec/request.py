@@ -42,7 +42,7 @@ MODULE_OPTIONS: Mapping[str, Option] = {
             "V(present) creates the containers and their networks. Containers that exist stay running or stopped.",
             "V(started) also starts them.",
             "V(restarted) starts them, after it has stopped them if they run, each time.",
-            "V(stopped) stops them and keeps their data.",
+            "V(stopped) stops them and keeps their data, and the networks of entries that have no options of one.",
             "V(absent) stops them and deletes them with their data. O(containers) can be omitted.",
         ),
         choices=("present", "started", "restarted", "stopped", "absent"),
