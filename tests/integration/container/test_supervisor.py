@@ -221,6 +221,16 @@ def test_on_failure_gives_up_when_its_retries_are_used_up_by_failed_restarts(hos
     assert (log(host).count("restart failed"), info(host)["exit_code"]) == (2, 137)
 
 
+def test_policy_that_changes_during_the_pause_before_a_restart_counts(host):
+    container(host, ["/bin/false"], restart_policy="always")
+    # Pauses are long enough by then for the task.
+    until(lambda: info(host)["restarts"] >= 4 and info(host)["state"] == "restarting", "it crashes again and again")
+    container(host, ["/bin/false"], restart_policy="no")
+    restarts = info(host)["restarts"]
+    until(lambda: info(host)["state"] == "exited", "it is not started again")
+    assert info(host)["restarts"] == restarts
+
+
 def test_removed_interpreter_is_replaced_by_the_hosts(host):
     host.run("ln", "-s", "/usr/bin/python3", "/run/python3.old")
     wish = {"name": "web", "image": "debian", "restart_policy": "always", "command": SLEEP}

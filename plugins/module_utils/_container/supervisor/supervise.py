@@ -248,7 +248,7 @@ class Supervisor:
             if container.helper is None:
                 self._forget(container)
             return
-        container.restart_at = time.monotonic() + backoff(container.flaps)
+        container.restart_at, container.status = time.monotonic() + backoff(container.flaps), status
 
     def _forget(self, container: Supervised) -> None:
         self._containers.pop(container.paths.name, None)
@@ -292,8 +292,9 @@ class Supervisor:
             if container.restart_at is None or container.restart_at > now:
                 continue
             container.restart_at = None
+            # Its policy may have changed meanwhile.
             spec = records.read_spec(container.paths)
-            if spec.get("wanted") != "running" or self._is_ending:
+            if self._is_ending or not should_restart(spec, container.status, container.flaps):
                 self._forget(container)
                 continue
             container.flaps += 1
@@ -309,8 +310,7 @@ class Supervisor:
             container.state = {**old, "steady": count(old, "restarts") - flaps}
             if not released:
                 records.write_record(container.paths.run_state, container.state)
-            record = records.read_exit(container.paths) or {}
-            self._after_exit(container, records.status_in(record))
+            self._after_exit(container, container.status)
             return
         waiting, name = container.waiting, container.paths.name
         del self._containers[name]

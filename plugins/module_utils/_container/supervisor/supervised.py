@@ -16,13 +16,15 @@ from .helpers import Helper
 class Supervised:
     """A container: its run state, a pidfd of its first process or a time of its restart, and clients that wait.
 
-    `restart_at`: seconds since boot. `flaps`: restarts since the last good run. `helper` starts, restarts or stops it.
+    `restart_at`: seconds since boot. `status`: of its last end, see `should_restart`. `flaps`: restarts since the last
+    good run. `helper` starts, restarts or stops it.
     """
 
     paths: ContainerPaths
     state: dict
     pidfd: int | None = None
     restart_at: float | None = None
+    status: int | None = None
     flaps: int = 0
     helper: Helper | None = None
     is_released: bool = False
