@@ -56,6 +56,8 @@ options:
     description:
       - Boot the image's C(/sbin/init), as a rule systemd, as the first process. Mutually exclusive
         with O(command). A Debian image has one with the packages C(systemd-sysv) and C(dbus).
+      - A change sets O(command) and O(stop_signal) to their defaults unless they are given. For
+        a command in place of the init of a container, give V(false), too.
       - The task fails with the last lines of the log if it exits within a second.
       - C(/run), C(/run/lock) and C(/tmp) are then of type tmpfs, and the container's cgroup is
         writable.
@@ -243,7 +245,8 @@ options:
       is no limit. V(0) allows no swap. Without O(memory), swap has no limit. Defaults to V(0).
     type: str
   cpus:
-    description: CPU limit in CPUs, like V(1.5). V(0) is no limit. Defaults to V(0).
+    description: CPU limit in CPUs, like V(1.5), at least V(0.01). V(0) is no limit. Defaults to
+      V(0).
     type: float
   cpuset:
     description: Numbers of the CPUs that processes may use, like V(0-2,5). V('') is all of them.

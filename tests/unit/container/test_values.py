@@ -72,13 +72,6 @@ def test_options_that_are_not_given_keep_their_values():
     assert merge(old, parse_changes({"name": "web", "env": {}})).env == ()
 
 
-def test_init_sets_command_and_stop_signal_and_resets_them():
-    booted = merge(None, parse_changes({**NEW, "init": True}))
-    assert (booted.command, booted.stop_signal) == (("/sbin/init",), 37)
-    plain = merge(booted, parse_changes({"name": "web", "init": False}))
-    assert (plain.command, plain.stop_signal) == (("/bin/bash",), 15)
-
-
 def test_a_spec_that_lacks_a_part_is_damaged():
     value = merge(None, parse_changes(NEW)).to_json()
     del value["image"]

@@ -59,7 +59,7 @@ def test_defaults_of_the_task_hold_for_what_the_document_does_not_set():
     assert [stack[name].options["memory"] for name in ("web", "db")] == ["64m", str(1 << 30)]
     assert stack["web"].options["env"] == {"A": "1", "B": "2"}
     assert stack["db"].options["command"] is None, "init takes its place"
-    assert stack["db"].options["stop_signal"] is None and stack["db"].options["init"]
+    assert stack["db"].options["stop_signal"] == "SIGRTMIN+3" and stack["db"].options["init"]
 
 
 @pytest.mark.parametrize("name", ["internet", "expose", "peers", "depends_on", "count"])

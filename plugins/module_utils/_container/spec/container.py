@@ -37,6 +37,7 @@ from .values import (
     UNLIMITED,
     parse_argv,
     parse_choice,
+    parse_cpu_limit,
     parse_cpuset,
     parse_env,
     parse_flag,
@@ -105,6 +106,8 @@ class ContainerSpec:
             (
                 "Boot the image's C(/sbin/init), as a rule systemd, as the first process. Mutually exclusive with "
                 "O(command). A Debian image has one with the packages C(systemd-sysv) and C(dbus).",
+                "A change sets O(command) and O(stop_signal) to their defaults unless they are given. For a command in "
+                "place of the init of a container, give V(false), too.",
                 "The task fails with the last lines of the log if it exits within a second.",
                 "C(/run), C(/run/lock) and C(/tmp) are then of type tmpfs, and the container's cgroup is writable.",
                 "Unless O(userns=host), the container is a machine of its own: services can use the sandbox of "
@@ -328,8 +331,10 @@ class ContainerSpec:
         0.0,
         kind=number(0, _MAX),
         applies=LIVE,
-        parse=parse_number(0, float),
-        option=Option("float", ("CPU limit in CPUs, like V(1.5). V(0) is no limit. Defaults to V(0).",)),
+        parse=parse_cpu_limit,
+        option=Option(
+            "float", ("CPU limit in CPUs, like V(1.5), at least V(0.01). V(0) is no limit. Defaults to V(0).",)
+        ),
     )
     cpuset: str = stored(
         "",

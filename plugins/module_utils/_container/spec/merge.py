@@ -30,14 +30,8 @@ def parse_changes(params: dict[str, Any]) -> dict[str, Any]:
     for part in ("add", "drop"):
         if capabilities.get(part) is not None:
             changes[f"capabilities_{part}"] = parse_capabilities(capabilities[part], f"capabilities.{part}")
-    if changes.get("init"):
-        if "command" in changes:
-            raise InvalidInput("command and init are mutually exclusive", "leave out command to boot /sbin/init")
-        changes["command"] = ("/sbin/init",)
-        changes.setdefault("stop_signal", _INIT_STOP_SIGNAL)
-    elif "init" in changes:
-        changes.setdefault("command", ContainerSpec.command)
-        changes.setdefault("stop_signal", ContainerSpec.stop_signal)
+    if changes.get("init") and "command" in changes:
+        raise InvalidInput("command and init are mutually exclusive", "leave out command to boot /sbin/init")
     return changes
 
 
@@ -47,7 +41,13 @@ def merge(old: ContainerSpec | None, changes: dict[str, Any]) -> ContainerSpec:
         raise InvalidInput(
             f"container {changes['name']} does not exist, and no image is given to create it from", "set image"
         )
+    if old is not None and old.init and "command" in changes and "init" not in changes:
+        raise InvalidInput(
+            f"{old.name} boots an init (init: true), and command is given", "set init: false to run a command instead"
+        )
+    changes = {**_of_init(old, changes), **changes}
     spec = ContainerSpec(**changes) if old is None else replace(old, **changes)
+    _check_kinds(spec)
     if spec.devices and spec.dev == "host":
         raise InvalidInput("devices and dev: host are mutually exclusive", "leave out one of them")
     if spec.memory_swap > 0 and not 0 < spec.memory <= spec.memory_swap:
@@ -68,3 +68,21 @@ def merge(old: ContainerSpec | None, changes: dict[str, Any]) -> ContainerSpec:
                 "set privileged: true and userns: host, or leave out the mount",
             )
     return spec if spec.hostname else replace(spec, hostname=default_hostname(spec.name))
+
+
+def _of_init(old: ContainerSpec | None, changes: dict[str, Any]) -> dict[str, Any]:
+    """The defaults that depend on init, if `changes` set it to another value than that of `old`."""
+    if "init" not in changes or (old is not None and old.init == changes["init"]):
+        return {}
+    if changes["init"]:
+        return {"command": ("/sbin/init",), "stop_signal": _INIT_STOP_SIGNAL}
+    return {"command": ContainerSpec.command, "stop_signal": ContainerSpec.stop_signal}
+
+
+def _check_kinds(spec: ContainerSpec) -> None:
+    """Refuse values that the reader of container.json would refuse. The values themselves may be secret."""
+    for name, value in spec.to_json().items():
+        if not FIELDS[name].kind(value):
+            if isinstance(value, (int, float)):
+                raise InvalidInput(f"{name}: {value} is too large", "give a smaller number")
+            raise InvalidInput(f"{name}: has a character that is NUL or no Unicode", "leave it out")

@@ -123,6 +123,17 @@ def parse_number(minimum: float, kind: type[int | float]) -> Callable[[object, s
     return parse
 
 
+def parse_cpu_limit(value: object, option: str) -> float:
+    """CPUs; 0 for no limit."""
+    cpus = parse_number(0, float)(value, option)
+    # The kernel's least quota is 1 ms (kernel/sched/core.c, min_cfs_quota_period), of the period of 100 ms.
+    if 0 < cpus < 0.01:
+        raise InvalidInput(
+            f"{option}: {value!r} is less than 0.01, the least limit of the kernel", "set more, or 0 for no limit"
+        )
+    return cpus
+
+
 def parse_cpuset(value: object, option: str) -> str:
     """Numbers of CPUs as the kernel lists them, such as 0-2,5; "" for all."""
     return show_cpus(parse_cpus(str(value), option)) if value != "" else ""

@@ -63,7 +63,8 @@ def parse_mtu(value: int) -> int:
 
 def parse_uplink(value: str) -> str:
     """Return the option uplink, an interface name that the kernel allows (dev_valid_name). Raises InvalidInput."""
-    if not 0 < len(value) < 16 or value in (".", "..") or re.search(r"[/:\s*\"]", value):
+    is_short = text(value) and 0 < len(value.encode(errors="surrogateescape")) < 16
+    if not is_short or value in (".", "..") or re.search(r"[/:\s*\"]", value):
         raise InvalidInput(
             f"uplink: {value!r} is not a valid interface name",
             "use the name of an interface of the host, such as eth0",

@@ -156,9 +156,11 @@ def _is_valid(node: Node, context: Context) -> bool:
 
 def _completed(defaults: Mapping[str, Any]) -> dict[str, Any]:
     """Return the option defaults, with a value for each option that a document describes."""
-    # Those that init sets in another way.
-    left_out = ("command", "stop_signal") if defaults.get("init") else ()
-    unset = {name: value for name, value in UNSET.items() if name not in left_out}
+    unset = dict(UNSET)
+    if defaults.get("init"):
+        # It sets the command, and is mutually exclusive with it.
+        del unset["command"]
+        unset["stop_signal"] = "SIGRTMIN+3"
     return {**unset, **{name: value for name, value in defaults.items() if value is not None and name != "network"}}
 
 
