@@ -82,7 +82,7 @@ NO_VOLUME = "and only bind mounts and tmpfs are supported. Mount a directory of 
         ({"volumes": [{"type": "bind", "source": "/a", "target": "/a", "bind": {"create_host_path": True}}]},
          "services.web.volumes[0].bind.create_host_path: directories of the host are not created."),
         ({"volumes": [{"type": "bind", "source": "/a", "target": "/a", "tmpfs": {}}]}, "[0].tmpfs: the type is bind."),
-        ({"volumes": [{"type": "tmpfs", "target": "/a", "tmpfs": {"mode": 8}}]}, "[0]: mode '10' of /a is not a mode."),
+        ({"volumes": [{"type": "tmpfs", "target": "/a", "tmpfs": {"mode": 8}}]}, "the number 8 is not a mode."),
         ({"volumes": [{"type": "tmpfs", "target": "/a", "source": "/a"}]}, "volumes[0].source: a tmpfs has no source."),
         ({"tmpfs": ["/run", "/tmp:uid=5"]}, "services.web.tmpfs[1]: option 'uid=5' is not supported."),
         ({"healthcheck": {"interval": "1s"}}, "services.web.healthcheck: test is missing, and an image has none."),

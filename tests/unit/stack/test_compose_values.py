@@ -3,7 +3,9 @@
 import pytest
 from ansible_collections.conductor.containers.plugins.module_utils._errors import InvalidInput
 from ansible_collections.conductor.containers.plugins.module_utils._stack.spec.compose.env_file import parse_env_file
+from ansible_collections.conductor.containers.plugins.module_utils._stack.spec.compose.file import load_document
 from ansible_collections.conductor.containers.plugins.module_utils._stack.spec.compose.interpolate import interpolate
+from ansible_collections.conductor.containers.plugins.module_utils._stack.spec.compose.mounts import parse_volumes
 from ansible_collections.conductor.containers.plugins.module_utils._stack.spec.compose.node import Node, Refused
 from hypothesis import given
 from hypothesis import strategies as st
@@ -116,3 +118,33 @@ def test_values_of_another_type_are_refused(read, value):
     with pytest.raises(Refused) as caught:
         read(Node(value, ("services", "web", "ports", 0, "target")))
     assert str(caught.value).startswith("services.web.ports[0].target: ") and caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("written", "mode"),
+    [
+        ("0755", "755"), ("'0755'", "755"), ("0o755", "755"), ("'755'", "755"), ("'1777'", "1777"), ("01777", "1777"),
+        ("0o1777", "1777"), ("488", "750"), ("511", "777"), ("1023", "1777"),
+    ],
+)  # fmt: skip
+def test_mode_of_a_tmpfs_is_octal_as_text_and_itself_as_a_number(written, mode):
+    document = load_document(f"[{{type: tmpfs, target: /run, tmpfs: {{mode: {written}}}}}]", "compose.yml")[0]
+    assert parse_volumes(Node(document), None, [])[0]["mode"] == mode
+
+
+@pytest.mark.parametrize("written", ["1777", "755", "777", "700", "750", "500", "640", "-1", "99999", "0", "1493"])
+def test_number_that_is_no_mode_is_to_be_quoted(written):
+    document = load_document(f"[{{type: tmpfs, target: /run, tmpfs: {{mode: {written}}}}}]", "compose.yml")[0]
+    problems = []
+    parse_volumes(Node(document), None, problems)
+    assert str(problems[0]) == (
+        f"[0].tmpfs.mode: the number {written} is not a mode. Quote it, as octal digits: '0750'."
+    )
+
+
+@pytest.mark.parametrize("written", ["rwx", "0789", "77", "0o77777", "7.5", "true", "[7]"])
+def test_text_that_is_no_mode_is_refused(written):
+    document = load_document(f"[{{type: tmpfs, target: /run, tmpfs: {{mode: {written}}}}}]", "compose.yml")[0]
+    problems = []
+    parse_volumes(Node(document), None, problems)
+    assert str(problems[0]).startswith("[0].tmpfs.mode: ")

@@ -9,6 +9,7 @@ https://github.com/compose-spec/compose-spec/blob/main/05-services.md#volumes.
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -86,12 +87,29 @@ def _propagation(bind: Node) -> str:
 
 
 def _tmpfs_options(fields: Mapping[str, Node]) -> dict[str, str]:
-    """Return size and mode. YAML has read an octal number already."""
+    """Return size and mode."""
     if "source" in fields:
         raise fields["source"].refused("a tmpfs has no source", "omit it")
     tmpfs = fields["tmpfs"].fields(("size", "mode")) if "tmpfs" in fields else {}
     size = {"size": str(tmpfs["size"].bytes())} if "size" in tmpfs else {}
-    return {**size, "mode": f"{tmpfs['mode'].whole():o}"} if "mode" in tmpfs else size
+    return {**size, "mode": _mode(tmpfs["mode"])} if "mode" in tmpfs else size
+
+
+def _mode(node: Node) -> str:
+    """Return a mode in octal digits, as which a text is read. A number is the mode itself: 488 is 0750.
+
+    YAML 1.1 reads 0750 as 488, YAML 1.2 and a file in src as text, and both read 750 as a number that is no mode of a
+    directory: its owner may not enter it, or others may do what its owner may not.
+    """
+    if not isinstance(node.value, int) or isinstance(node.value, bool):
+        found = re.fullmatch(r"(?:0o?)?([0-7]{3,4})", node.text())
+        if found is None:
+            raise node.refused(f"{node.value!r} is not a mode", "give octal digits, like '0750'")
+        return found[1]
+    owner, group, others = (node.value >> shift & 7 for shift in (6, 3, 0))
+    if not 0 <= node.value <= 0o7777 or owner not in (5, 7) or not {group, others} <= {0, 1, 5, owner}:
+        raise node.refused(f"the number {node.value} is not a mode", "quote it, as octal digits: '0750'")
+    return f"{node.value:o}"
 
 
 def _bind(
@@ -136,7 +154,7 @@ def parse_tmpfs(node: Node) -> list[dict[str, Any]]:
             if name == "size":
                 given[name] = str(Node(value, one.path).bytes())
             elif name == "mode":
-                given[name] = value
+                given[name] = _mode(Node(value, one.path))
             elif option in ("ro", "rw"):
                 read_only = option == "ro"
             else:
