@@ -206,3 +206,9 @@ def test_all_mistakes_are_reported_together():
         "compose.yml:1: volumes", "compose.yml:3: services.web.build", "compose.yml:4: services.web.ports[0]",
         "compose.yml:3: services.db.tty",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value"), [("internet", False), ("internet", True), ("expose", ["80-80"])])
+def test_default_network_cannot_set_what_the_document_describes(name, value):
+    told = refusal_of({}, defaults={"network": {name: value}})
+    assert told == f"defaults: {name} of network is set by the Compose document. Omit {name}."

@@ -84,7 +84,6 @@ def test_labels_of_the_stack_mark_its_containers():
         ({"peers": ["other"]}, {}),
         ({"peers": []}, None),
         ({"network": {"mtu": 1400}, "internet": True}, {"mtu": 1400, "internet": True}),
-        ({"network": {"expose": []}, "expose": ["80-8080"]}, {"expose": ["80-8080"]}),
     ],
 )
 def test_network_is_requested_by_any_of_its_options(entry, expected):
@@ -94,6 +93,23 @@ def test_network_is_requested_by_any_of_its_options(entry, expected):
         return
     given = {name: value for name, value in network.items() if value not in (None, False, [], {})}
     assert given == {"host_access": True, "mtu": 1500, **expected}
+
+
+@pytest.mark.parametrize(
+    ("defaults", "entry", "expected"),
+    [
+        ({"internet": True}, {"network": {"internet": False}}, {"internet": False}),
+        ({"internet": False}, {"network": {"internet": True}}, {"internet": True}),
+        ({"network": {"internet": True}}, {"internet": False}, {"internet": False}),
+        ({"expose": ["80-80"]}, {"network": {"expose": []}}, {"expose": []}),
+        ({"network": {"expose": ["80-80"], "mtu": 1400}}, {"expose": []}, {"expose": [], "mtu": 1400}),
+        ({"internet": True}, {"network": {"mtu": 1400}}, {"internet": True, "mtu": 1400}),
+        ({"internet": True}, {"network": {"internet": None}}, {"internet": True}),
+    ],
+)
+def test_network_of_an_entry_wins_over_defaults_in_either_place(defaults, entry, expected):
+    network = parse({"web": entry}, defaults=defaults)["web"].network
+    assert {name: network[name] for name in expected} == expected
 
 
 def test_called_member_has_a_network_and_others_have_none():
@@ -200,6 +216,8 @@ def test_wait_of_the_defaults_makes_entries_ready():
             "containers.web: expose is set twice. Set it either in network, or beside it.",
         ),
         ({"web": {"internet": True, "network": {"internet": True}}}, "containers.web: internet is set twice"),
+        ({"web": {"internet": False, "network": {"internet": False}}}, "containers.web: internet is set twice"),
+        ({"web": {"expose": ["80-80"], "network": {"expose": []}}}, "containers.web: expose is set twice"),
         ({"web": {"network": []}}, "containers.web.network: [] is not a dictionary"),
         ({"web": {"network": {"container": "x"}}}, "containers.web.network: unknown option 'container'"),
     ],
@@ -214,6 +232,7 @@ def test_mistakes_are_refused_with_their_place_and_a_remedy(containers, told):
         ({"name": "a/b"}, "name 'a/b' is not a valid name"),
         ({"defaults": [1]}, "defaults: [1] is not a dictionary"),
         ({"defaults": {"imag": "x"}}, "unknown option 'imag'"),
+        ({"defaults": {"expose": [], "network": {"expose": []}}}, "defaults: expose is set twice. Set it either in"),
     ],
 )
 def test_mistakes_outside_of_containers_are_refused(params, told):

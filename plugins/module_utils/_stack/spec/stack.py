@@ -18,6 +18,8 @@ from .request import CONDITIONS, service_options
 from .update import STAND_IN_LABEL, Update, parse_update
 
 _MOST = 4096
+# Options of the network that may also be given beside it.
+_SHORT = ("expose", "internet")
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ def parse_stack(params: Mapping[str, Any]) -> Stack:
     """Return the stack from the module's `params`. Raises InvalidInput."""
     name = parse_name(params["name"], "name")
     labels = {**(params.get("labels") or {}), STACK_LABEL: name}
+    _given_short(params.get("defaults"), "defaults")
     defaults = convert_options(service_options(), params.get("defaults") or {}, "defaults")
     services = {
         str(key): _merged(defaults, entry, f"containers.{key}")
@@ -131,11 +134,28 @@ def _stand_in(
 
 def _merged(defaults: Mapping[str, Any], entry: object, where: str) -> dict[str, Any]:
     given = {name: value for name, value in _mapping(entry, where).items() if value is not None}
-    merged = {**defaults, **given}
+    # The entry's own value wins over a default in the other place.
+    short = _given_short(given, where)
+    merged = {**defaults, **{name: None for name in _SHORT if name in short}, **given}
     for name in ("env", "labels"):
         if isinstance(given.get(name), Mapping) and defaults[name] is not None:
             merged[name] = {**defaults[name], **given[name]}
     return convert_options(service_options(), merged, where)
+
+
+def _given_short(values: object, where: str) -> set[str]:
+    """Return the names of _SHORT that `values` sets, in network or beside it. Raises InvalidInput if in both."""
+    if not isinstance(values, Mapping):
+        return set()
+    network = values.get("network")
+    inside, beside = (
+        {name for name in _SHORT if isinstance(place, Mapping) and place.get(name) is not None}
+        for place in (network, values)
+    )
+    twice = sorted(inside & beside)
+    if twice:
+        raise InvalidInput(f"{where}: {twice[0]} is set twice", "set it either in network, or beside it")
+    return inside | beside
 
 
 def _mapping(value: object, where: str) -> Mapping[str, Any]:
@@ -224,13 +244,10 @@ def parse_peers(where: str, value: object, replicas: Mapping[str, list[str]]) ->
 
 def _network(key: str, entry: Mapping[str, Any], peers: tuple[Peer, ...]) -> Mapping[str, Any] | None:
     """Return the options of conductor_network, or None if the container has no network."""
-    short = {name: entry[name] for name in ("expose", "internet") if entry[name] is not None}
+    short = {name: entry[name] for name in _SHORT if entry[name] is not None}
     given = entry["network"]
     if given is None:
         return {**_default_network(key), **short} if short or peers else None
-    for name in short:
-        if given[name] not in (None, False, []):
-            raise InvalidInput(f"containers.{key}: {name} is set twice", "set it either in network, or beside it")
     return {**given, **short}
 
 

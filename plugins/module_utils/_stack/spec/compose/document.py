@@ -75,6 +75,8 @@ def _document(node: Node, project: str, context: Context, defaults: Mapping[str,
     for name in _OF_DOCUMENT:
         if defaults.get(name) is not None:
             raise InvalidInput(f"defaults: {name} is set by the Compose document", f"omit {name}")
+        if (defaults.get("network") or {}).get(name) is not None:
+            raise InvalidInput(f"defaults: {name} of network is set by the Compose document", f"omit {name}")
     images, fields = Images(), node.fields()
     for key, one in fields.items():
         with collected(context.problems):
