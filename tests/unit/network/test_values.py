@@ -70,6 +70,18 @@ def test_exposes_overlap_if_one_packet_matches_both(one, other):
     assert one.overlaps(other) == other.overlaps(one)
 
 
+@settings(deadline=None)
+@given(st.lists(exposes(), max_size=8, unique=True))
+def test_exposes_are_refused_if_two_of_them_overlap(listed):
+    overlap = any(one.overlaps(other) for index, one in enumerate(listed) for other in listed[index + 1 :])
+    try:
+        found = parse_exposes(one.to_dict() for one in listed)
+    except InvalidInput:
+        assert overlap
+        return
+    assert not overlap and found == tuple(sorted(listed))
+
+
 def test_range_as_text_has_the_same_host_ports():
     assert Expose.parse("10000-20000:10000-20000/udp") == Expose("udp", 10000, 10000, 10001)
     assert Expose.parse("80:80") == Expose("tcp", 80, 80)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -140,9 +141,8 @@ def _sysctl(value: dict[str, Any]) -> str:
 def parse_mounts(values: list[dict[str, Any]]) -> tuple[Mount, ...]:
     """Mounts in the order in which they are made: parents before children. Raises InvalidInput."""
     mounts = [Mount.parse(value) for value in values]
-    targets = [mount.target for mount in mounts]
-    for target in targets:
-        if targets.count(target) > 1:
+    for target, count in Counter(mount.target for mount in mounts).items():
+        if count > 1:
             raise InvalidInput(f"mounts: {target} is the target of more than one mount", "leave out all but one")
     return tuple(sorted(mounts, key=lambda mount: mount.target.split("/")))
 

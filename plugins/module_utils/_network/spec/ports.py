@@ -130,11 +130,12 @@ class Expose:
 
     def overlaps(self, other: Expose) -> bool:
         """Return whether one packet to the host could match both."""
-        if self.protocol != other.protocol or not set(self.versions) & set(other.versions):
+        # Most pairs differ in this, and addresses cost more.
+        if self.protocol != other.protocol or not overlaps(self.host_ports, other.host_ports):
             return False
-        if not self.any_address and not other.any_address and self.host_ip != other.host_ip:
+        if not set(self.versions) & set(other.versions):
             return False
-        return overlaps(self.host_ports, other.host_ports)
+        return self.any_address or other.any_address or self.host_ip == other.host_ip
 
     def __str__(self) -> str:
         where = f"[{self.host_ip}]:" if ":" in self.host_ip else f"{self.host_ip}:" if self.host_ip else ""
@@ -187,13 +188,23 @@ def _host_ip(value: object) -> str:
 def parse_exposes(values: Iterable[object]) -> tuple[Expose, ...]:
     """Return the option expose, sorted and without duplicates. Raises InvalidInput if two use the same host port."""
     exposes = sorted({Expose.parse(value) for value in values})
-    for index, one in enumerate(exposes):
-        for other in exposes[index + 1 :]:
-            if one.overlaps(other):
-                raise InvalidInput(
-                    f"expose: host port {one} is used twice ({other})",
-                    "use a different host port for each container port",
-                )
+    # The one with the last host port so far, by protocol, IP version and address: "" is every address of the host,
+    # None any address at all. Pairs are not compared one by one, since there may be thousands.
+    last: dict[tuple[str, int, str | None], Expose] = {}
+    for one in exposes:
+        address = "" if one.any_address else one.host_ip
+        for version in one.versions:
+            for key in (None,) if one.any_address else ("", address):
+                other = last.get((one.protocol, version, key))
+                if other is not None and other.overlaps(one):
+                    raise InvalidInput(
+                        f"expose: host port {other} is used twice ({one})",
+                        "use a different host port for each container port",
+                    )
+            for key in (None, address):
+                other = last.setdefault((one.protocol, version, key), one)
+                if one.host_ports[1] > other.host_ports[1]:
+                    last[one.protocol, version, key] = one
     return tuple(exposes)
 
 

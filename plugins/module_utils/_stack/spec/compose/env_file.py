@@ -9,6 +9,7 @@ https://github.com/compose-spec/compose-spec/blob/main/05-services.md#env_file-f
 from __future__ import annotations
 
 import re
+from collections import ChainMap
 from collections.abc import Mapping
 
 from ...._errors import InvalidInput
@@ -16,9 +17,9 @@ from .interpolate import interpolate
 
 _KEY = re.compile(r"[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_.\[\]-]*)[ \t]*(?:([=:])[ \t]*|(?=\r?\n|$))")
 _QUOTED = re.compile(
-    r"""(?P<quote>["'])(?P<value>(?:\\.|(?!(?P=quote)).)*)(?P=quote)[ \t]*(?:#[^\n]*)?\r?(?:\n|$)""", re.S
+    r"""(?P<quote>["'])(?P<value>(?:\\.|(?!(?P=quote))[^\\])*)(?P=quote)[ \t]*(?:#[^\n]*)?\r?(?:\n|$)""", re.S
 )
-_PLAIN = re.compile(r"([^\n]*?)(?:[ \t]+#[^\n]*)?[ \t\r]*(?:\n|$)")
+_COMMENT = re.compile(r"[ \t]#")
 _BLANK = re.compile(r"\s*(?:#[^\n]*(?:\n|$)\s*)*")
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", '"': '"', "$": "$$"}
 
@@ -32,9 +33,10 @@ def parse_env_file(text: str, variables: Mapping[str, str], unset: set[str], raw
     if raw:
         return _parse_raw(text)
     found: dict[str, str] = {}
-    position = _skip(text, 0)
+    known = ChainMap(dict(variables), found)
+    line, counted, position = 1, 0, _skip(text, 0)
     while position < len(text):
-        line = text.count("\n", 0, position) + 1
+        line, counted = line + text.count("\n", counted, position), position
         key = _KEY.match(text, position)
         if key is None:
             raise InvalidInput(f"line {line} is not NAME=VALUE", "correct it, or begin the line with #")
@@ -43,7 +45,6 @@ def parse_env_file(text: str, variables: Mapping[str, str], unset: set[str], raw
             if key[1] in variables:
                 found[key[1]] = variables[key[1]]
         else:
-            known = {**found, **variables}
             value, position = _value(text, position, line)
             found[key[1]] = value[1:] if value.startswith("'") else interpolate(value[1:], known, unset)
         position = _skip(text, position)
@@ -66,8 +67,10 @@ def _value(text: str, position: int, line: int) -> tuple[str, int]:
             return "'" + quoted["value"].replace("\\'", "'"), quoted.end()
         value = re.sub(r'\\([nrt\\"$])', lambda escape: _ESCAPES[escape[1]], quoted["value"])
         return '"' + value, quoted.end()
-    plain = _PLAIN.match(text, position)
-    return ('"' + plain[1], plain.end()) if plain else ('"', len(text))
+    newline = text.find("\n", position)
+    end = len(text) if newline < 0 else newline
+    comment = _COMMENT.search(text, position, end)
+    return '"' + text[position : comment.start() if comment else end].rstrip(" \t\r"), end + 1
 
 
 def _parse_raw(text: str) -> dict[str, str]:

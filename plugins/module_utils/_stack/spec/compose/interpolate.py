@@ -17,6 +17,8 @@ from .node import Node, Path, Refused
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OPERATOR = re.compile(r":?[-?+]")
+# Braces in braces. Each level is read by a call of its own.
+_MOST_NESTED = 50
 
 
 def interpolate(text: str, variables: Mapping[str, str], unset: set[str]) -> str:
@@ -52,6 +54,8 @@ def _closing_brace(rest: str, text: str) -> int:
         depth += {"{": 1, "}": -1}.get(char, 0)
         if depth == 0:
             return index
+        if depth > _MOST_NESTED:
+            raise InvalidInput(f"more than {_MOST_NESTED} '{{' are nested", "write a shorter default")
     raise InvalidInput(f"{text!r} has a '${{' without its '}}'", "close it, or write $$ for a literal $")
 
 

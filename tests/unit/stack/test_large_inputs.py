@@ -1,0 +1,53 @@
+"""Large Compose files and many ports are read in a time that grows with their size, not with its square."""
+
+import multiprocessing
+
+import pytest
+from ansible_collections.conductor.containers.plugins.module_utils._errors import InvalidInput
+from ansible_collections.conductor.containers.plugins.module_utils._network.spec.ports import parse_exposes
+from ansible_collections.conductor.containers.plugins.module_utils._stack.spec.compose.env_file import parse_env_file
+from ansible_collections.conductor.containers.plugins.module_utils._stack.spec.compose.interpolate import interpolate
+
+
+def read(text):
+    return parse_env_file(text, {"V": "v"}, set())
+
+
+def run_of_spaces():
+    assert read("A=a" + " " * 300_000 + "b")["A"].endswith(" b")
+
+
+def many_lines():
+    assert len(read("".join(f"A{number}=$V\n" for number in range(80_000)))) == 80_000
+
+
+def backslashes_in_an_open_quote():
+    with pytest.raises(InvalidInput, match="line 1 has a quote that is not closed"):
+        read('A="' + "\\" * 99)
+
+
+def many_ports():
+    assert len(parse_exposes(f"80-{port}" for port in range(1, 20_000))) == 19_999
+
+
+def many_addresses():
+    addresses = [f"10.0.{number // 250}.{number % 250}" for number in range(9_000)]
+    assert len(parse_exposes({"container_port": 80, "host_ip": address} for address in addresses)) == 9_000
+
+
+@pytest.mark.parametrize("work", [run_of_spaces, many_lines, backslashes_in_an_open_quote, many_ports, many_addresses])
+def test_large_input_is_read_in_time(work):
+    """In a child, since one regular expression is not interrupted. Each takes a second, and took minutes."""
+    child = multiprocessing.get_context("fork").Process(target=work)
+    child.start()
+    child.join(30)
+    child.kill()
+    child.join()
+    assert child.exitcode == 0
+
+
+@pytest.mark.parametrize("text", ["${A:-" * 9000 + "}" * 9000, "${A:-" + "{" * 9000 + "}" * 9001])
+def test_deeply_nested_braces_are_refused(text):
+    with pytest.raises(InvalidInput, match=r"^more than 50 '\{' are nested\. Write a shorter default\.$"):
+        interpolate(text, {}, set())
+    assert interpolate("${A:-" * 50 + "x" + "}" * 50, {}, set()) == "x"
