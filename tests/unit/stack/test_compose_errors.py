@@ -1,9 +1,13 @@
 """Keys and values of a Compose document without a counterpart: each error names the place and the remedy."""
 
+import re
+
 import pytest
 from ansible_collections.conductor.containers.plugins.module_utils._errors import InvalidInput
 from ansible_collections.conductor.containers.plugins.module_utils._stack.spec.compose.document import parse_compose
+from ansible_collections.conductor.containers.plugins.module_utils._stack.spec.compose.service import KEYS
 from ansible_collections.conductor.containers.plugins.module_utils._stack.spec.compose.unsupported import UNSUPPORTED
+from ansible_collections.conductor.containers.plugins.module_utils._stack.spec.request import MODULE_OPTIONS
 
 FILES = {"app.env": "A=file\n", "bad.env": "A B\n"}
 
@@ -212,3 +216,9 @@ def test_all_mistakes_are_reported_together():
 def test_default_network_cannot_set_what_the_document_describes(name, value):
     told = refusal_of({}, defaults={"network": {name: value}})
     assert told == f"defaults: {name} of network is set by the Compose document. Omit {name}."
+
+
+def test_documentation_lists_each_supported_key():
+    text = " ".join(MODULE_OPTIONS["definition"].description)
+    supported = {*KEYS.difference(UNSUPPORTED), "replicas", "resources.limits", "restart_policy", "update_config"}
+    assert [key for key in sorted(supported) if not re.search(rf"C\({key}[)=]", text)] == []

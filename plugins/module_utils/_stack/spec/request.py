@@ -95,14 +95,16 @@ MODULE_OPTIONS: Mapping[str, Option] = {
             "networks are C(internal).",
             "C(healthcheck) is run until it succeeds after a start. The task fails after C(start_period) and "
             "C(retries) times the sum of C(interval) and C(timeout).",
-            "The keys C(command), C(entrypoint), C(environment), C(env_file), C(expose), C(depends_on), C(volumes) "
-            "(bind mounts and tmpfs), C(tmpfs), C(cap_add), C(cap_drop), C(security_opt), C(privileged), C(read_only), "
-            "C(devices), C(mem_limit), C(memswap_limit), C(cpus), C(cpuset), C(pids_limit), C(ulimits), "
-            "C(oom_score_adj), C(sysctls), C(shm_size), C(labels), C(hostname), C(user), C(userns_mode), "
-            "C(working_dir), C(stop_signal), C(stop_grace_period), C(scale), C(dns), C(dns_opt), C(dns_search), "
-            "C(extra_hosts), C(mac_address), C(network_mode=none), and of "
-            "C(deploy) C(replicas), C(resources.limits) and C(restart_policy) are supported. All others are errors "
-            "that say what to do instead.",
+            "The keys C(image), C(container_name) (the name of the service), C(command), C(entrypoint), "
+            "C(environment), C(env_file), C(healthcheck), C(restart), C(depends_on), C(volumes) (bind mounts and "
+            "tmpfs), C(tmpfs), C(cap_add), C(cap_drop), C(security_opt), C(privileged), C(read_only), C(devices), "
+            "C(mem_limit), C(memswap_limit), C(cpus), C(cpuset), C(pids_limit), C(ulimits), C(oom_score_adj), "
+            "C(sysctls), C(shm_size), C(labels), C(hostname), C(user), C(group_add), C(userns_mode=host), "
+            "C(working_dir), C(stop_signal), C(stop_grace_period), C(scale), C(ports), C(expose), C(networks), C(dns), "
+            "C(dns_opt), C(dns_search), C(extra_hosts), C(mac_address), C(network_mode=none), and of C(deploy) "
+            "C(replicas), C(resources.limits), C(restart_policy) and C(update_config) are supported. C(attach) has no "
+            "effect. All others are errors that say what to do instead.",
+            "C(mode) of a tmpfs is in octal digits. Quote it, since YAML reads C(755) as a decimal number.",
             "Mutually exclusive with O(containers) and O(src).",
         ),
     ),
