@@ -71,3 +71,18 @@ def test_role_host_does_not_switch_forwarding_on_at_boot():
     template = (ROOT / "roles/host/templates/sysctl.conf.j2").read_text()
     settings = [line for line in template.splitlines() if not line.startswith(("#", "{%"))]
     assert settings == ["-net.ipv6.conf.{{ interface | replace('.', '/') }}.accept_ra = 2"]
+
+
+@pytest.mark.parametrize("role", sorted(path.parts[-3] for path in ROOT.glob("roles/*/meta/argument_specs.yml")))
+def test_role_converts_booleans_and_numbers_that_are_given_as_text(role):
+    """`-e name=value` and INI inventories give strings, and the string "false" is true."""
+    directory = ROOT / "roles" / role
+    specs = yaml.safe_load((directory / "meta/argument_specs.yml").read_text())
+    options = specs["argument_specs"]["main"]["options"]
+    texts = [path.read_text() for part in ("tasks", "templates", "vars") for path in directory.glob(f"{part}/*")]
+    for name, option in options.items():
+        if option["type"] in ("bool", "int", "float"):
+            uses = [text[use.start() :] for text in texts for use in re.finditer(rf"\b{name}\b", text)]
+            assert uses, name
+            for use in uses:
+                assert re.match(rf"{name} (\| default\([^)]*\) )?\| {option['type']}\b", use), use.splitlines()[0]
