@@ -41,3 +41,17 @@ def test_missing_source_of_a_mount_is_found_before_an_image_is_built(bare_host, 
 def test_image_is_built_if_all_sources_exist(managed):
     printed = " ".join(deploy(managed, [{"source": "/srv", "target": "/srv"}], check=False).split())
     assert "192.0.2.99" in printed and "mounts: source" not in printed, printed
+
+
+@pytest.mark.parametrize("name", ["container", "image", "deploy"])
+def test_secrets_in_items_are_not_printed_on_failure_and_in_verbose_output(managed, name):
+    web = {"image": "debian", "command": ["/bin/true"], "env": {"KEY": "very secret"}}
+    mirror = "http://login:very secret@192.0.2.99/debian"
+    items = {
+        "container": {"conductor_container_items": [{"name": "web", **web}]},
+        "image": {"conductor_image_items": [{"name": "slow", "suite": "trixie", "mirror": mirror}]},
+        "deploy": {"conductor_deploy_host": False, "conductor_stacks": [{"name": "shop", "containers": {"web": web}}]},
+    }
+    role = {"ansible.builtin.include_role": {"name": f"conductor.containers.{name}"}, "vars": items[name]}
+    printed = managed.playbook(role, check=False, options=["-v"])
+    assert "failed=1" in printed and "very secret" not in printed, printed

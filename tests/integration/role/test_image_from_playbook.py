@@ -130,10 +130,11 @@ def test_failed_role_keeps_the_previous_image(host, controller):
 
 
 def test_foreign_container_of_the_same_name_is_unchanged(host, controller):
-    host.module("conductor_container", name="build-site", image="debian", command=["/bin/sleep", "infinity"])
+    box = {"name": "build-site", "image": "debian", "command": ["/bin/sleep", "infinity"]}
+    host.module("conductor_container", **box, env={"KEY": "very secret"})
     pid = host.module("conductor_container_info")["containers"][0]["pid"]
     printed = make(controller, check=False)
-    assert "container build-site exists" in printed and "failed=1" in printed
+    assert "container build-site exists" in printed and "failed=1" in printed and "very secret" not in printed
     assert host.module("conductor_container_info")["containers"][0]["pid"] == pid
 
 
