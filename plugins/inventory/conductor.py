@@ -19,7 +19,8 @@ description:
     C(conductor_label_NAME_VALUE) for each label. Characters that are not valid in names of groups become C(_).
   - Containers of M(conductor.containers.conductor_stack) are also in C(conductor_stack_STACK), and in
     C(conductor_service_STACK_ENTRY) with the key of their entry, whatever its C(count).
-  - For a host that does not answer, the plugin prints a warning and keeps the containers in the cache.
+  - For a host that does not answer, the plugin prints a warning and keeps the containers in the cache. A host without
+    an answer in the cache is queried again.
   - Answers are untrusted input. A container with invalid facts, or with the name of another host or group of the
     inventory, is skipped with a warning.
 notes:
@@ -162,12 +163,12 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         # Errors of containers in the answer of each host.
         self._unread: dict[str, list[str]] = {}
         ways = {name: host_connection_vars(name, self._variables(name), way_options) for name in hosts}
-        if cache and self.get_option("cache") and known is not None:
-            found = known
-        else:
-            found = self._ask_all(ways, known or {})
-            if self.get_option("cache"):
-                self._cache[key] = found
+        kept = known if cache else {}
+        answers = self._ask_all({name: way for name, way in ways.items() if name not in kept}, known)
+        found = {**kept, **answers}
+        # A host that did not answer is not cached, so that it is asked again.
+        if answers and self.get_option("cache"):
+            self._cache[key] = found
         self._problems: dict[str, list[str]] = {name: [] for name in hosts}
         states = self.get_option("states")
         for name in hosts:
@@ -198,17 +199,17 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                     if not self.inventory.groups[group].get_hosts():
                         del self.inventory.groups[group]
 
-    def _cached(self, key: str) -> dict | None:
-        """Return the valid part of the cached containers; None if there is no valid cache."""
+    def _cached(self, key: str) -> dict[str, list[dict]]:
+        """Return the valid part of the cached containers; nothing if there is no valid cache."""
         if not self.get_option("cache"):
-            return None
+            return {}
         try:
             return {name: parse_containers(containers)[0] for name, containers in self._cache[key].items()}
         except (KeyError, AttributeError, BadAnswer):
-            return None
+            return {}
 
     def _ask_all(self, ways: dict[str, dict], known: dict) -> dict[str, list[dict]]:
-        """Return containers by managed host: the host's answer, or the `known` containers if it does not answer."""
+        """Return containers by managed host: its answer, else its `known` containers, else no entry."""
         calls: dict[str, Callable[[], bytes]] = {}
         failures: dict[str, CallFailed] = {}
         for name, way in ways.items():
@@ -231,7 +232,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             except (CallFailed, BadAnswer) as error:
                 kept = f"keeping {len(known[name])} from the cache" if name in known else "and none are cached"
                 self.display.warning(f"{name}: listing containers failed, {kept}: {one_line(str(error), 500)}")
-                found[name] = known.get(name, [])
+                if name in known:
+                    found[name] = known[name]
         return found
 
     def _connection(self, name: str, way: dict) -> Any:
