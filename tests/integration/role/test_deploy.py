@@ -55,3 +55,10 @@ def test_secrets_in_items_are_not_printed_on_failure_and_in_verbose_output(manag
     role = {"ansible.builtin.include_role": {"name": f"conductor.containers.{name}"}, "vars": items[name]}
     printed = managed.playbook(role, check=False, options=["-v"])
     assert "failed=1" in printed and "very secret" not in printed, printed
+
+
+def test_absent_network_with_peers_is_no_error(managed):
+    gone = {"container": "web", "state": "absent", "peers": ["db", {"peer": "cache", "direction": "to"}]}
+    role = {"ansible.builtin.include_role": {"name": "conductor.containers.network"}}
+    printed = managed.playbook(role, vars={"conductor_network_items": [gone]}, check=False)
+    assert "failed=0" in printed and "changed=0" in printed, printed
