@@ -38,7 +38,7 @@ class BundledAction(ActionBase):
         arguments.update(options)
         try:
             if is_async:
-                self._install_ahead(task_vars)
+                arguments.update(self._prepare_bundle(task_vars))
             answer = self.execute(arguments, task_vars, is_async)
         finally:
             # The background process deletes the directory itself.
@@ -81,14 +81,22 @@ class BundledAction(ActionBase):
         self._fixup_perms2((shell.tmpdir, there))
         return there
 
-    def _install_ahead(self, task_vars: dict | None) -> None:
-        """Install the bundle before an asynchronous task, whose module cannot request it later."""
+    def _prepare_bundle(self, task_vars: dict | None) -> dict[str, str]:
+        """Send the bundle before an asynchronous task, whose module cannot request it later, and install it.
+
+        In check mode nothing is installed. Return the arguments by which the module runs from the zip file then.
+        """
         directory = shlex.quote(agent_paths()[0])
         if self._low_level_execute_command(f"test -d {directory}")["rc"] == 0:
-            return
-        arguments = {"_bundle": os.path.basename(agent_paths()[0]), "_bundle_file": self._send_bundle()}
+            return {}
+        file = {"_bundle_file": self._send_bundle()}
+        if self._task.check_mode:
+            return file
         answer = self._execute_module(
-            module_name="conductor.containers.conductor_image_info", module_args=arguments, task_vars=task_vars
+            module_name="conductor.containers.conductor_image_info",
+            module_args={"_bundle": os.path.basename(agent_paths()[0]), **file},
+            task_vars=task_vars,
         )
         if answer.get("failed"):
             raise AnsibleActionFail(str(answer.get("msg")))
+        return {}

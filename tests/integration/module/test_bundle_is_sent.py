@@ -53,6 +53,16 @@ def test_async_task_has_the_bundle(alpha, bare_host):
     bare_host.run("rm", "-r", "/root/.ansible_async")
 
 
+@pytest.mark.core
+def test_check_mode_of_an_async_task_on_a_new_host_leaves_nothing(alpha, bare_host):
+    create = {"name": "web", "image": "none", "state": "present"}
+    task = {"conductor.containers.conductor_container": create, "async": 60, "poll": 1}
+    printed = alpha.playbook(task, options=["--check"])
+    assert "image none does not exist" in printed and "changed=1" in printed
+    assert bare_host.run("find", LIBRARY, check=False).stdout == ""
+    bare_host.run("rm", "-r", "/root/.ansible_async")
+
+
 def test_concurrent_tasks_install_one_bundle(alpha, bare_host):
     alpha.inventory["again"] = dict(alpha.inventory["alpha"])
     assert alpha.playbook(LIST, DONE).count("failed=0") == 2
