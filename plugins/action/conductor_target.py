@@ -83,13 +83,18 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(
                 f"{managed_host}: connection {kind} cannot reach containers. Use connection ssh or local for this host."
             )
-        way = host_connection_vars(managed_host, {**variables, "ansible_connection": kind}, {}, by_value=not IN_RESULTS)
-        if context.become:
-            # Keywords of a play or a task are not in its variables.
-            way.setdefault("conductor_host_become", True)
-            way.setdefault("conductor_host_become_method", context.become_method)
-            way.setdefault("conductor_host_become_user", context.become_user or "root")
-        return way
+        # Keywords of a play or a task are not in its variables.
+        keywords = {
+            "host_become": True,
+            "host_become_method": context.become_method,
+            "host_become_user": context.become_user or "root",
+        }
+        return host_connection_vars(
+            managed_host,
+            {**variables, "ansible_connection": kind},
+            keywords if context.become else {},
+            by_value=not IN_RESULTS,
+        )
 
 
 def _is_target(variables: dict, container: str, managed_host: str) -> bool:

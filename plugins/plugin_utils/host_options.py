@@ -19,6 +19,7 @@ options:
     type: str
     vars:
       - name: ansible_host
+      - name: ansible_ssh_host
       - name: conductor_host
   host_become:
     description: Whether the login user must become root on the host. Entering a container requires root.

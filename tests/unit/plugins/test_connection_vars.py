@@ -9,6 +9,8 @@ from ansible_core import PYTHON
 pytestmark = pytest.mark.core
 
 HOST = {"ansible_host": "a.example.com", "ansible_port": 2222, "ansible_become_password": "out side", "other": 1}
+# The last words of variables of become.
+KEYS = ("user", "pass", "exe", "flags")
 # Ansible's own loader of collections has to be in place.
 PROGRAM = """
 import json, sys
@@ -43,3 +45,13 @@ def test_variables_can_be_copied_by_value():
 def test_host_without_variables_is_reached_by_name_or_is_local():
     assert host_connection_vars({}) == {"conductor_host": "alpha"}
     assert host_connection_vars({"ansible_connection": "local"})["conductor_host"] == "localhost"
+
+
+def test_aliases_of_core_have_its_precedence():
+    way = host_connection_vars({"ansible_host": "a.example.com", "ansible_ssh_host": "b.example.com"}, "by value")
+    assert way["conductor_host"] == "b.example.com"
+    become = {f"ansible_{name}_{key}": f"{name} {key}" for name in ("become", "sudo", "su") for key in KEYS}
+    for method, used in ((None, "sudo"), ("ansible.builtin.su", "su"), ("doas", "become")):
+        way = host_connection_vars({**become, **({"ansible_become_method": method} if method else {})}, "by value")
+        found = [way[f"conductor_host_become_{key.replace('pass', 'password')}"] for key in KEYS]
+        assert found == [f"{used} {key}" for key in KEYS]
