@@ -304,7 +304,8 @@ class StackCase(UseCase[StackView]):
         started = {
             one.container for one in run.done if isinstance(one, MemberAction) and isinstance(one.action, StartProcess)
         }
-        own = self._all_cases(self._removed(run.observed.others))
+        stand_ins = (update.stand_in for update in self.stack.updates.values())
+        own = {*self._all_cases(self._removed(run.observed.others)), *run.observed.others.stand_ins, *stand_ins}
         fenced = replace(observed, network=observed.network.fenced_as(run.observed.network, own))
         planned = self._plan(fenced, started, after_run=True)
         if planned.attach:
