@@ -9,7 +9,7 @@ import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from .._errors import LockTimeout
@@ -85,6 +85,14 @@ class HeldLocks:
             held = contextlib.ExitStack()
             held.enter_context(locked(self._directory, lock, self._timeout))
             self._held[lock] = held
+
+    def __contains__(self, lock: Lock) -> bool:
+        """Return whether `lock` has been acquired, and not been released."""
+        return lock in self._held
+
+    def release_all_but(self, kept: Collection[Lock]) -> None:
+        """Release all but those in `kept`."""
+        self.release([lock for lock in reversed(list(self._held)) if lock not in kept])
 
     def release(self, locks: Iterable[Lock]) -> None:
         """Release those of `locks` that are held."""

@@ -16,7 +16,7 @@ from typing import Any
 
 from .._container import store
 from .._container.error_context import about_container
-from .._container.plan.container import ContainerView, StartProcess, StopProcesses
+from .._container.plan.container import ContainerView, Request, StartProcess, StopProcesses
 from .._container.readiness import wait_until_ready
 from .._container.spec.container import ContainerSpec
 from .._engine.action import Action, Plan
@@ -25,7 +25,6 @@ from .._engine.engine import Run, perform
 from .._engine.paths import ContainerPaths
 from .._engine.settings import Settings
 from .._errors import ConductorError, EffectFailed
-from .._network.stages import has_network
 from .._network.store import read_network
 from .member_case import MemberCase
 from .phases import Wait, Waits
@@ -43,7 +42,7 @@ _READY_TIMEOUT = 60.0
 
 @dataclass
 class Outcomes:
-    """Names of the containers that were started or stopped, of those that needed nothing, and errors by name."""
+    """Names of the containers that were started or stopped, of those that were so already, and errors by name."""
 
     done: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
@@ -64,6 +63,12 @@ class HostMember(MemberCase):
         view = super().observe()
         # A container that is already kept for the next boot needs no other stop.
         return replace(view, kept_for_boot=False) if self.request.state == "stopped" else view
+
+    def plan_as(self, view: ContainerView, wish: Request) -> Plan:
+        plan = super().plan_as(view, wish)
+        stopped = self.was_wanted and not (view.running or view.should_run or view.kept_for_boot)
+        # Since this boot began, which must not undo that.
+        return replace(plan, actions=(), after=plan.before) if stopped and wish.state == "started" else plan
 
     def undo(self, action: Action, run: Run[ContainerView]) -> None:
         super().undo(action, run)
@@ -116,7 +121,7 @@ class HostStack(StackCase):
             self.outcomes = _outcomes(run)
 
     def _network_of(self, member: Member) -> NetworkWish:
-        return NetworkWish(None, None, keeps_network=has_network(self.settings, member.name))
+        return NetworkWish(None, None, keeps_network=True)
 
     def _case(self, options: Mapping[str, Any], state: str) -> HostMember:
         params = {**options, "state": state}
@@ -142,7 +147,11 @@ class HostStack(StackCase):
 
     def result(self, observed: StackView, run: Run[StackView]) -> dict[str, Any]:
         found = self.outcomes
-        found.unchanged += (name for name in self.cases if name not in found.done and name not in found.failed)
+        found.unchanged += (
+            name
+            for name in self.cases.keys() - found.failed.keys() - set(found.done)
+            if observed.containers[name].running == (self.state == "started")
+        )
         return {}
 
 

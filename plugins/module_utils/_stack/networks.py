@@ -19,7 +19,7 @@ from .._kernel import network_namespace
 from .._kernel.flock import locked
 from .._kernel.interfaces import open_rtnetlink
 from .._kernel.listening_ports import find_listeners
-from .._network.actions import apply, connect_all
+from .._network.actions import apply, connect_all, remaining_actions
 from .._network.observe import observe
 from .._network.plan.change_spec import RemoveNetworkSpec, WriteNetworkSpec
 from .._network.plan.foresight import callers_of, stand_ins_of
@@ -78,6 +78,7 @@ def apply_networks(
                 else wishes
             )
             actions = plan_attach(view, wishes, policy_of(settings))
+            begin = len(run.done)
         else:
             view = look_at_detached(settings, change.detached)
             actions, _ = plan_detach(view, change.detached, policy_of(settings))
@@ -86,6 +87,26 @@ def apply_networks(
         for name in change.detached:
             # Other runs take a container with a network namespace for attached.
             network_namespace.remove(ContainerPaths.of(settings.container_dir, name).netns)
+        if change.attached and actions and not run.outcome.failures:
+            _require_converged(settings, view, wishes, run, run.done[begin:])
+
+
+def _require_converged(
+    settings: Settings,
+    first: NetworkView,
+    wishes: Mapping[str, NetworkWish],
+    run: Run[StackView],
+    done: Iterable[Action],
+) -> None:
+    """Raise EffectFailed if a second view, under the lock of all networks, shows that more has to be done.
+
+    Without the lock, other runs may change what concerns all networks.
+    """
+    again = observe_networks(settings, wishes).fenced_as(first, wishes)
+    left = remaining_actions(plan_attach(again, wishes, policy_of(settings)), done, run.skipped, wishes)
+    if left:
+        remaining = "; ".join(action.describe() for action in left)
+        raise EffectFailed(f"did not converge: these actions are still required: {remaining}")
 
 
 def _grouped(actions: Iterable[Action]) -> Iterator[list[Action]]:

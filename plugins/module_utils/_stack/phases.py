@@ -64,8 +64,10 @@ class Phases:
             register_ids(plan.register, self.settings.lock_timeout)
             finish(run, RegisterIds(plan.register))
         self._in_parallel(cases, plan.down, run, self._stopped_before)
-        if plan.detach:
-            self.change_networks(ChangeNetworks(detached=plan.detach), wishes, run)
+        # One that could not be stopped runs on, and needs its link.
+        detached = tuple(name for name in plan.detach if name not in run.outcome.failures)
+        if detached:
+            self.change_networks(ChangeNetworks(detached=detached), wishes, run)
         with locked(LOCK_DIR, ids_lock(), self.settings.lock_timeout):
             self._choose_ids(cases, plan.local)
             self._in_parallel(cases, plan.local, run)
@@ -217,12 +219,11 @@ def _start_if_still_planned(case: MemberCase, actions: list[MemberAction]) -> li
 
 
 def _release_locks(locks: HeldLocks, cases: Mapping[str, MemberCase], plan: StackPlan) -> None:
-    """Release the locks of the containers that are only to be started, and of images if no container is replaced."""
-    updated = {one.container for update in plan.updates for one in update.members}
-    free = [case for name, case in cases.items() if name not in updated]
-    locks.release(container_lock(case.name) for case in free)
-    if not plan.updates:
-        locks.release(image_lock(case.changes["image"], shared=True) for case in free if "image" in case.changes)
+    """Release all locks but those of containers that are still to be replaced or removed, and of the images for it."""
+    changing = {one.container for update in plan.updates for one in update.members}
+    changing.update(plan.stand_ins, (planned.update.stand_in for planned in plan.updates))
+    images = {case.changes["image"] for case in cases.values() if plan.updates and "image" in case.changes}
+    locks.release_all_but({*map(container_lock, changing), *(image_lock(name, shared=True) for name in images)})
 
 
 def _by_container(actions: Iterable[MemberAction], run: Run[StackView]) -> dict[str, list[MemberAction]]:

@@ -271,7 +271,8 @@ class Steps:
             )
             plans: dict[str, Plan] = {}
             for one in members:
-                own = replace(view.containers[one.case.name], has_network=one.wish.has_network)
+                own = view.containers[one.case.name]
+                own = replace(own, has_network=one.wish.gives_network(own.has_network))
                 plans[one.case.name] = one.case.plan_as(own, one.request)
             absent = all(one.request.state == "absent" for one in members)
             staying = {} if absent else cases

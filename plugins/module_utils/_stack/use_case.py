@@ -33,12 +33,10 @@ from .._engine.settings import Settings
 from .._errors import ConductorError, Damaged, EffectFailed
 from .._image.spec.request import MODULE_OPTIONS as IMAGE_OPTIONS
 from .._kernel.flock import Lock
-from .._network.actions import remaining_actions
-from .._network.plan.projection import WriteInsideFiles
 from .._network.plan.result import network_result
+from .._network.plan.stages import NetworkStage
 from .._network.spec.options import NetworkOptions
 from .._network.spec.ports import expose_warnings
-from .._network.stages import has_network
 from .._network.warnings import network_warnings
 from .member_case import MemberCase, read_ids_view
 from .networks import observe_networks, policy_of
@@ -57,7 +55,7 @@ from .plan.stack import (
     require_own,
     with_networks,
 )
-from .plan.update import ServiceUpdate, split_updates
+from .plan.update import RemoveStandIn, ServiceUpdate, split_updates
 from .progress import Progress, progress_log
 from .rolling_update import UpdatedMember, Updates
 from .spec.source import with_containers
@@ -112,15 +110,15 @@ class StackCase(UseCase[StackView]):
 
     def _network_of(self, member: Member) -> NetworkWish:
         given = member.network
-        if given is None and self.state == "stopped" and not member.peers:
-            # A stop of a container keeps what is not given.
-            return NetworkWish(None, None, keeps_network=has_network(self.settings, member.name))
+        # A stop keeps what is not given.
+        keeps_network = self.state == "stopped" and (given is None or not member.has_network_options)
+        peers = None if keeps_network and not member.peers else member.peers
         if given is None:
-            return NetworkWish(None)
+            return NetworkWish(None, peers, keeps_network)
         pool4, pool6 = given.get("pool4") or self.settings.pool4, given.get("pool6") or self.settings.pool6
         with about_container(member.name):
             options = NetworkOptions.parse(given, pool4, pool6, given.get("uplink") or self.settings.uplink)
-        return NetworkWish(options, member.peers)
+        return NetworkWish(options, peers, keeps_network)
 
     def prepare(self) -> Iterable[Action]:
         """Build the images, each under its own lock."""
@@ -133,6 +131,8 @@ class StackCase(UseCase[StackView]):
         for case in self.images if self.state != "absent" else ():
             try:
                 texts = perform(case)["actions"]
+                # For the observations that follow: it has been built again.
+                case.request = replace(case.request, force=False)
                 done += (ChangeImage(case.request.name, text) for text in texts)
                 self.progress.image_done(texts)
             except ConductorError as error:
@@ -220,22 +220,33 @@ class StackCase(UseCase[StackView]):
     def plan(self, observed: StackView) -> Plan:
         return self._plan(observed).plan()
 
-    def _plan(self, view: StackView, started: Collection[str] = (), after_run: bool = False) -> StackPlan:
-        """Return the plan; after a run without another start of the `started` ones, whose commands may have exited."""
-        self._require_own(view)
+    def _member_plans(
+        self, view: StackView, names: Iterable[str], started: Collection[str] = (), after_run: bool = False
+    ) -> dict[str, Plan]:
+        """Return plans of single containers.
+
+        `after_run`: without another start of the `started` ones, whose commands may have exited.
+        """
         plans = {}
-        for name, case in self._all_cases(self._removed(view.others)).items():
-            wish = case.request
+        cases = self._all_cases(self._removed(view.others))
+        for name in names:
+            case, wish = cases[name], cases[name].request
             if after_run and wish.state == "restarted":
                 wish = replace(wish, state="started")
             own = view.containers[name]
-            has_network = self.state != "absent" and name in self.wishes and self.wishes[name].has_network
+            network = NetworkWish(None) if self.state == "absent" else self.wishes.get(name, NetworkWish(None))
+            has_network = network.gives_network(own.has_network)
             plan = case.plan_as(replace(own, has_network=has_network), wish)
             is_done = name in view.completed and not any(isinstance(one, UpdateSpec) for one in plan.actions)
             if name in started or (is_done and self.stack.is_job(name) and wish.state != "restarted"):
                 left = tuple(one for one in plan.actions if not isinstance(one, STARTING))
                 plan = replace(plan, actions=left, after={**plan.after, "state": plan.before["state"]})
             plans[name] = plan
+        return plans
+
+    def _plan(self, view: StackView) -> StackPlan:
+        self._require_own(view)
+        plans = self._member_plans(view, self._all_cases(self._removed(view.others)))
         policy, hostnames = policy_of(self.settings), self._hostnames(view)
         plans, updates = split_updates(plans, self.stack, view.containers)
         planned = plan_stack(plans, view, self._wishes_before_updates(view, updates), policy, hostnames)
@@ -304,18 +315,22 @@ class StackCase(UseCase[StackView]):
         started = {
             one.container for one in run.done if isinstance(one, MemberAction) and isinstance(one.action, StartProcess)
         }
-        stand_ins = (update.stand_in for update in self.stack.updates.values())
-        own = {*self._all_cases(self._removed(run.observed.others)), *run.observed.others.stand_ins, *stand_ins}
-        fenced = replace(observed, network=observed.network.fenced_as(run.observed.network, own))
-        planned = self._plan(fenced, started, after_run=True)
-        if planned.attach:
-            wishes = self._wishes_before_updates(fenced, planned.updates)
-            foreseen = predict_networks(planned, fenced, wishes, policy_of(self.settings), self._hostnames(fenced))[1]
-            # A start has written the files of the network inside.
-            written = [one for one in foreseen if isinstance(one, WriteInsideFiles) and one.container in started]
-            left = remaining_actions(foreseen, [*run.done, *written], run.skipped, self.cases)
-            planned = replace(planned, attach=bool(left))
-        return observed, planned.plan().actions
+        # Other runs may have changed what is not locked any more. Networks were observed again under their lock.
+        locked = [
+            name
+            for name in (*self._all_cases(self._removed(observed.others)), *observed.others.stand_ins)
+            if run.locks is None or container_lock(name) in run.locks
+        ]
+        own = [name for name in locked if name in observed.containers]
+        plans = self._member_plans(observed, own, started, after_run=True)
+        left: list[Action] = [
+            MemberAction(name, action)
+            for name, plan in plans.items()
+            for action in plan.actions
+            if not isinstance(action, NetworkStage)
+        ]
+        left += (RemoveStandIn(name) for name in locked if name not in observed.containers)
+        return observed, left
 
     def wait_for_completion(self, run: Run[StackView]) -> None:
         failures = run.outcome.failures if run.outcome else {}

@@ -1,5 +1,8 @@
 """Boot and shutdown of a host by the host command: what ran comes back without Ansible."""
 
+import subprocess
+
+from host_command import PROGRAM
 from netbox import HOST4, reaches
 from supervision import supervisor_pid
 from waiting import until
@@ -111,6 +114,21 @@ def test_boot_whose_time_is_over_reports_what_was_started_and_what_failed(comman
     assert sorted(done.stdout.splitlines()) == ["other started", "slow started"]
     assert "container behind was not started within 4 s" in done.stderr
     assert "container broken did not start" in done.stderr and "container broken was not" not in done.stderr
+
+
+def test_boot_does_not_start_what_is_stopped_meanwhile(command):
+    host = command.host
+    slow = {"command": ["sh", "-c", "test -e /late || touch /go; exec sleep infinity"], "wait": "test -e /go"}
+    stack(host, {"slow": slow, "behind": {"depends_on": ["slow"]}})
+    cut_power(host)
+    host.run("mv", f"{DIRECTORY}/slow/upper/go", f"{DIRECTORY}/slow/upper/late")
+    boot = host.popen(PROGRAM, "boot", stdout=subprocess.PIPE, text=True)
+    until(lambda: states(host)["slow"] == "running", "it waits")
+    assert host.module("conductor_container", name="behind", state="stopped", lock_timeout=1)["changed"]
+    host.module("conductor_exec", container="slow", argv=["touch", "/go"])
+    assert boot.communicate(timeout=30)[0] == "slow started\n" and boot.returncode == 0
+    # Its end by the power cut is not known.
+    assert states(host) == {"slow": "running", "behind": "created"}
 
 
 def test_shutdown_stops_in_order_and_a_boot_starts_again(command):

@@ -58,13 +58,32 @@ def test_only_declared_peers_and_ports_are_reachable(host):
 
 def test_stop_keeps_networks_that_are_not_given(host):
     made = stack(host)["networks"]
-    shorter = {"web": {"count": 2}, "db": {}, "lone": {}}
-    stopped = stack(host, shorter, state="stopped")
-    assert stopped["changed"] and not stack(host, shorter, state="stopped")["changed"]
     expected = {name: {**network, "attached": False} for name, network in made.items()}
-    assert stopped["networks"] == expected
+    # The second implies networks.
+    for web in ({"count": 2}, {"count": 2, "peers": SHOP["web"]["peers"]}):
+        shorter = {"web": web, "db": {}, "lone": {}}
+        stopped = stack(host, shorter, state="stopped")
+        assert stopped["changed"] and not stack(host, shorter, state="stopped")["changed"]
+        assert stopped["networks"] == expected
+        stack(host)
+        assert not stack(host)["changed"]
+
+
+def test_container_that_cannot_be_stopped_keeps_its_network(host):
+    """Since its processes run on. Here its directory cannot be written, as on a full disk."""
     stack(host)
-    assert not stack(host)["changed"]
+    directory = "/var/lib/conductor/containers/db"
+    host.run("mount", "--bind", directory, directory)
+    host.run("mount", "-o", "remount,bind,ro", directory)
+    for state in ("stopped", "restarted"):
+        assert set(stack(host, state=state, fails=True)["failed_containers"]) >= {"db"}
+        assert names(host)["db"] == "running"
+    host.run("umount", directory)
+    stack(host)
+    db, web = Inside(host, "db"), Inside(host, "web-1")
+    serve(db, 5432)
+    assert all(reaches(web, address, 5432) for address in db.addresses())
+    end_servers()
 
 
 def test_peer_that_an_earlier_task_would_create_is_a_warning_in_check_mode(host):
@@ -84,6 +103,9 @@ def test_images_are_built_before_and_check_mode_tells_the_truth(host):
     foreseen["actions"] = [action for action in foreseen["actions"] if not action.startswith("register ids")]
     assert made["actions"] == foreseen["actions"] and made["actions"][0].startswith("build image app")
     assert not stack(host, containers, images=images)["changed"]
+    stack(host, {}, state="absent")
+    again = stack(host, containers, images=[{**images[0], "force": True}])
+    assert again["actions"][0].startswith("build image app") and names(host) == {"web": "running"}
     stack(host, {}, state="absent")
     host.module("conductor_image", name="app", state="absent")
     host.run("rm", "-r", "/var/lib/conductor/images/.logs")

@@ -20,9 +20,9 @@ def stack(host, containers, **options):
     return host.module("conductor_stack", **{"name": "shop", "containers": containers, "defaults": DEFAULTS, **options})
 
 
-def change(host, name, state):
+def change(host, name, state, **options):
     """Bring a container to `state` without waiting for long; a lock that is held is an error."""
-    return host.module("conductor_container", name=name, state=state, lock_timeout=1)
+    return host.module("conductor_container", name=name, state=state, lock_timeout=1, **options)
 
 
 def states(host):
@@ -32,19 +32,20 @@ def states(host):
 class Deploying(threading.Thread):
     """A run of the stack that waits for the container `first`."""
 
-    def __init__(self, host, containers, first):
+    def __init__(self, host, containers, first, fails=True):
         super().__init__(daemon=True)
-        self.host, self.containers, self.failed = host, containers, None
+        self.host, self.containers, self.fails, self.result = host, containers, fails, None
         self.start()
         until(lambda: states(host).get(first) == "running", f"{first} runs")
 
     def run(self):
-        self.failed = stack(self.host, self.containers, fails=True)
+        self.result = stack(self.host, self.containers, fails=self.fails)
 
     def end(self):
         """Wait for its end, and return the errors by container."""
         self.join(30)
-        return self.failed["failed_containers"]
+        assert self.result, "the run ended as it should"
+        return self.result.get("failed_containers")
 
 
 @pytest.mark.parametrize("first", WAITED_FOR)
@@ -69,6 +70,30 @@ def test_a_container_that_another_run_changes_is_not_started_by_the_one_that_wai
     failed = run.end()
     assert set(failed) == {"app"} and "was changed by another run before this one started it" in failed["app"]
     assert states(host).get("app") != "running"
+
+
+def test_changes_by_other_runs_do_not_end_the_one_that_waits(host):
+    """Neither of containers and networks that are not its own, nor of own ones that it has left as they are."""
+    own = {"cache": {"network": {}}, "former": {}, "web": {"update": {"order": "start-first"}}}
+    stack(host, own)
+    # Removed, stopped and started again below.
+    for name, state in (("gone", "started"), ("off", "started"), ("on", "stopped")):
+        change(host, name, state, image="debian", command=SLEEP, network={"expose": []})
+    del own["former"]
+    own["db"] = {"wait": ["test", "-e", "/go"], "wait_timeout": 20, "network": {}}
+    own["app"] = {"depends_on": ["db", "cache"], "network": {"internet": True}, "peers": ["db"]}
+    run = Deploying(host, own, "db", fails=False)
+    for name, state in (("gone", "absent"), ("off", "stopped"), ("on", "started"), ("cache", "stopped")):
+        assert change(host, name, state)["changed"]
+    change(host, "new", "started", image="debian", command=SLEEP, network={"internet": True, "expose": ["81-81"]})
+    # It is not listed any more, and no stand-in is needed now.
+    assert change(host, "former", "stopped")["changed"] and not change(host, "web-update", "absent")["changed"]
+    host.module("conductor_exec", container="db", argv=["touch", "/go"])
+    assert run.end() is None and states(host)["app"] == "running"
+    assert [one for one in run.result["actions"] if "start container" in one] == [
+        "start container db", "start container app",
+    ]  # fmt: skip
+    assert not host.module("conductor_network", state="reconciled")["changed"]
 
 
 def test_two_runs_that_wait_for_the_same_both_succeed(host):

@@ -77,6 +77,16 @@ def test_addresses_are_given_in_the_order_of_the_members():
     assert view.containers["b"].spec is None
 
 
+def test_network_that_is_kept_is_made_if_there_is_none():
+    view = settled(network_view("a", "b"), {"a": wish(Peer("b"), internet=True), "b": wish()})
+    kept = replace(wish(Peer("b")), keeps_network=True)
+    assert plan_specs(view, {"a": kept, "b": replace(wish(), keeps_network=True)})[0] == []
+    actions, after = plan_specs(network_view("a", "b"), {"a": kept, "b": wish()})
+    assert len(actions) == 2 and not after.containers["a"].spec.internet
+    # Another run may have made one after this one was parsed.
+    assert plan_specs(view, {"a": NetworkWish(None, None, keeps_network=True)})[0] == []
+
+
 def test_members_keep_their_addresses_when_others_join():
     view = settled(network_view("a", "b"), {"b": wish()})
     after = settled(view, {"a": wish(), "b": wish()})

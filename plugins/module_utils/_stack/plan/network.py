@@ -31,8 +31,8 @@ from ..spec.stack import Peer
 class NetworkWish:
     """The requested network of a member, None for no network, and its peers, None for the present ones.
 
-    `keeps_network`: only the peers are requested. `restored`: the whole network as it was before an update, instead.
-    `stand_in`: the container to which new connections lead meanwhile.
+    `keeps_network`: a network that exists stays as it is, except for the peers. `restored`: the whole network as it was
+    before an update, instead. `stand_in`: the container to which new connections lead meanwhile.
     """
 
     options: NetworkOptions | None
@@ -41,9 +41,9 @@ class NetworkWish:
     restored: NetworkSpec | None = None
     stand_in: StandIn | None = None
 
-    @property
-    def has_network(self) -> bool:
-        return self.options is not None or self.keeps_network or self.restored is not None
+    def gives_network(self, has_network: bool) -> bool:
+        """Return whether the container will have a network; `has_network`: whether it has one."""
+        return self.options is not None or self.restored is not None or (self.keeps_network and has_network)
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,10 @@ def plan_specs(view: NetworkView, wishes: Mapping[str, NetworkWish]) -> tuple[li
     for name, wish in wishes.items():
         after = after.with_spec(name, _claimed(require_container(view, name).spec, wish))
     for name, wish in wishes.items():
-        own = after.with_spec(name, view.containers[name].spec)
-        after = own if wish.keeps_network else after.with_spec(name, _wanted_spec(own, name, wish))
+        present = view.containers[name].spec
+        after = after.with_spec(name, present)
+        if not wish.keeps_network or present is None:
+            after = after.with_spec(name, _wanted_spec(after, name, wish))
     for name, entries in _peer_entries(after, wishes).items():
         spec = after.containers[name].spec
         if spec is not None:
@@ -141,8 +143,10 @@ def _ports_of_both(present: tuple[PortRange, ...] | None, more: tuple[PortRange,
 
 def _claimed(spec: NetworkSpec | None, wish: NetworkWish) -> NetworkSpec | None:
     """Return the addresses that a member has, or will have, as far as they are known before it is planned."""
-    if wish.keeps_network or wish.restored is not None:
-        return wish.restored or spec
+    if wish.restored is not None:
+        return wish.restored
+    if wish.keeps_network and spec is not None:
+        return spec
     if wish.options is None:
         return None
     if spec is None:

@@ -35,7 +35,8 @@ class Peer:
 class Member:
     """One container. `options`: parameters of conductor_container; `network`: those of conductor_network, or None.
 
-    `depends_on`: names of containers, each with its condition.
+    `has_network_options`: else it has a network only if it calls or is called. `depends_on`: names of containers, each
+    with its condition.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Member:
     options: Mapping[str, Any]
     network: Mapping[str, Any] | None = None
     peers: tuple[Peer, ...] = ()
+    has_network_options: bool = True
     depends_on: tuple[tuple[str, str], ...] = ()
 
 
@@ -94,6 +96,7 @@ def parse_stack(params: Mapping[str, Any]) -> Stack:
                 {**_without(entry), "name": replica, "labels": own},
                 _network(key, entry, peers),
                 tuple(peer for peer in peers if peer.name != replica),
+                any(entry[name] is not None for name in ("network", *_SHORT)),
                 depends_on,
             )
         update = parse_update(key, entry, tuple(replicas[key]))
