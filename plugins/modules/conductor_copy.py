@@ -175,11 +175,15 @@ target:
   returned: success
   type: str
 size:
-  description: Size of the file, or of all files in the directory, in bytes.
+  description:
+    - Size of the file, or of all files in the directory, in bytes.
+    - Null in check mode if an earlier task of the play would create the source.
   returned: success
   type: int
 checksum:
-  description: SHA-256 of the file. Null in check mode if the sizes differ already.
+  description:
+    - SHA-256 of the file.
+    - Null in check mode if the sizes differ already, or if an earlier task of the play would create the container.
   returned: success, for a file
   type: str
 mode:
@@ -188,11 +192,15 @@ mode:
   type: str
   sample: "0644"
 uid:
-  description: Numeric owner of the target, inside with O(direction=in), on the managed host with O(direction=out).
+  description:
+    - Numeric owner of the target, inside with O(direction=in), on the managed host with O(direction=out).
+    - Null in check mode if an earlier task of the play would create the container.
   returned: success, for a file
   type: int
 gid:
-  description: Numeric group of the target, inside with O(direction=in), on the managed host with O(direction=out).
+  description:
+    - Numeric group of the target, inside with O(direction=in), on the managed host with O(direction=out).
+    - Null in check mode if an earlier task of the play would create the container.
   returned: success, for a file
   type: int
 """

@@ -166,7 +166,7 @@ delta:
   returned: if the command was run
   type: str
 pid:
-  description: Process id of the command on the host.
+  description: Process id of the command on the host. Null if the command was not run.
   returned: with O(detach=true)
   type: int
 msg:

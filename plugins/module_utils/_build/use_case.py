@@ -171,17 +171,21 @@ class ImageCase(UseCase[ImageView]):
         return observed, plan_image(wish, observed).actions
 
     def result(self, observed: ImageView, run: Run[ImageView]) -> dict:
+        return {**self._facts(observed.users, observed.derived), **({"warnings": run.warnings} if run.warnings else {})}
+
+    def _facts(self, users: tuple[str, ...], derived: tuple[str, ...]) -> dict:
         image, _ = self._read()
-        facts = image and image_facts(image, self.settings.image_dir, observed.users, observed.derived)
-        more = {"archive": self.request.archive} if self.request.archive else {}
-        return {"image": facts, **more, **({"warnings": run.warnings} if run.warnings else {})}
+        facts = image and image_facts(image, self.settings.image_dir, users, derived)
+        return {"image": facts, **({"archive": self.request.archive} if self.request.archive else {})}
 
     def predicted_result(self) -> dict:
         """Return the check-mode result if an earlier task of the play creates what this task needs."""
-        if self.request.state == "exported":
-            action: Action = ExportImage(self.request.name, self.request.archive)
-            return {"actions": [action.describe()], "image": None, "archive": self.request.archive}
-        return {"actions": [BuildImage(self.request.name).describe()], "image": None}
+        name = self.request.name
+        action: Action = (
+            ExportImage(name, self.request.archive) if self.request.state == "exported" else BuildImage(name)
+        )
+        users, derived = image_users(self.settings.container_dir)[0], derived_images(self.settings.image_dir)[0]
+        return {"actions": [action.describe()], **self._facts(users.get(name, ()), derived.get(name, ()))}
 
     def _clear(self) -> None:
         staging.clear(self.settings.image_dir, self.request.name)

@@ -49,7 +49,7 @@ from .plan.container import (
     plan_container,
 )
 from .plan.id_ranges import IdsView, choose_ids, choose_range, unregistered_ids
-from .readiness import check_init_boots, run_until_exit, wait_until_ready
+from .readiness import ExitedCommand, check_init_boots, run_until_exit, wait_until_ready
 from .rootfs import check_idmap
 from .seccomp import filters as seccomp_filters
 from .spec.container import ContainerSpec
@@ -270,31 +270,31 @@ class ContainerCase(UseCase[ContainerView]):
             check_init_boots(self.settings, self.paths)
 
     def result(self, observed: ContainerView, run: Run[ContainerView]) -> dict:
-        facts = container_facts(self.settings, self.name)
         warnings = [
             *run.all_warnings(),
             *boot_warnings([self.name] if self.changes.get("autostart") else []),
             *cpu_warnings(self.name, self.changes.get("cpus", 0)),
         ]
-        values = {"container": facts, **({"warnings": warnings} if warnings else {})}
-        if self.detach:
-            return values
-        # None in check mode, in which nothing has run.
-        ended = run.outcome
-        return {**values, "rc": ended and ended.rc, "stdout": ended and ended.stdout}
+        return {**self._facts(run.outcome), **({"warnings": warnings} if warnings else {})}
+
+    def _facts(self, ended: ExitedCommand | None) -> dict:
+        """Return the container, and the end of its command, None in check mode, in which nothing has run."""
+        facts = {"container": container_facts(self.settings, self.name)}
+        return facts if self.detach else {**facts, "rc": ended and ended.rc, "stdout": ended and ended.stdout}
 
     def _register(self, action: RegisterIds) -> None:
         register_ids(action.ranges, self.settings.lock_timeout)
 
     def predicted_result(self) -> dict:
         """The result in check mode if an earlier task of the play would create what this one needs."""
-        try:
+        known: dict = {"actions": [f"create container {self.name} from image {self.changes.get('image')}"]}
+        # Raised if the image or the network is not known.
+        with contextlib.suppress(ConductorError):
             view = replace(self.observe(), problem=None)
-            actions = [action.describe() for action in self.predict(self.plan(view), view)]
-        except ConductorError:
-            # The image or the network is not known.
-            actions = [f"create container {self.name} from image {self.changes.get('image')}"]
-        return {"actions": actions, "container": None}
+            planned = self.plan(view)
+            actions = [action.describe() for action in self.predict(planned, view)]
+            known = {"actions": actions, "diff": {"before": planned.before, "after": planned.after}}
+        return {**known, **self._facts(None)}
 
     def _create(self, action: CreateContainer) -> None:
         with self._chosen_ids(action.spec) as ids:

@@ -57,7 +57,8 @@ class PeerCase(UseCase[NetworkView]):
 
     def predicted_result(self) -> dict:
         """Return the result in check mode if an earlier task of the play would create the containers or networks."""
-        return {"actions": [f"allow {self.options.container} to call {self.options.peer}"], "peers": []}
+        action = f"allow {self.options.container} to call {self.options.peer}"
+        return {"actions": [action], "peers": peer_result(self.observe(), self.options)}
 
     def result(self, observed: NetworkView, run: Run[NetworkView]) -> dict:
         warnings = [*run.all_warnings(), *unwritable_file_warnings(observed, self._focus)]

@@ -69,7 +69,11 @@ class NetworkCase(UseCase[NetworkView]):
 
     def predicted_result(self) -> dict:
         """Return the result in check mode if an earlier task of the play would create the container."""
-        return {"actions": [f"connect {self.name}"], "network": None, "blocked_by": []}
+        return {"actions": [f"connect {self.name}"], **self._facts(self.observe())}
+
+    def _facts(self, view: NetworkView) -> dict:
+        blocked = blocked_by(view.other_chains, "forward")
+        return {"network": network_result(view, self.name), "blocked_by": blocked}
 
     def _focus(self, view: NetworkView) -> set[str]:
         """Return the container and its callers, which have its names in their /etc/hosts."""
@@ -114,15 +118,13 @@ class NetworkCase(UseCase[NetworkView]):
         return observed, remaining_actions(self.plan(observed).actions, run.done, run.skipped, {self.name})
 
     def result(self, observed: NetworkView, run: Run[NetworkView]) -> dict:
-        blocked = blocked_by(observed.other_chains, "forward")
-        result = {"network": network_result(observed, self.name), "blocked_by": blocked}
         warnings = [
             *self._warned,
             *run.all_warnings(),
             *unwritable_file_warnings(observed, self._focus(observed)),
             *network_warnings(observed, [self.name] if self.present else []),
         ]
-        return {**result, **({"warnings": warnings} if warnings else {})}
+        return {**self._facts(observed), **({"warnings": warnings} if warnings else {})}
 
 
 class ReconcileCase(UseCase[NetworkView]):

@@ -35,6 +35,7 @@ from .._image.spec.request import MODULE_OPTIONS as IMAGE_OPTIONS
 from .._kernel.flock import Lock
 from .._network.plan.result import network_result
 from .._network.plan.stages import NetworkStage
+from .._network.plan.view import NetworkView
 from .._network.spec.options import NetworkOptions
 from .._network.spec.ports import expose_warnings
 from .._network.warnings import network_warnings
@@ -346,7 +347,16 @@ class StackCase(UseCase[StackView]):
 
     def predicted_result(self) -> dict[str, Any]:
         """Return the result in check mode if an earlier task of the play would create what this one needs."""
-        return {"actions": [f"deploy stack {self.stack.name}"], "containers": {}, "networks": {}}
+        networks = observe_networks(self.settings, self._all_wishes(()))
+        return {"actions": [f"deploy stack {self.stack.name}"], **self._present(networks)}
+
+    def _present(self, networks: NetworkView) -> dict[str, Any]:
+        """Return the containers of the stack and their networks."""
+        found = {name: network_result(networks, name) for name in self.cases}
+        return {
+            "containers": {} if self.state == "absent" else self._facts(),
+            "networks": {name: network for name, network in found.items() if network},
+        }
 
     def _facts(self) -> dict[str, Any]:
         return {name: container_facts(self.settings, name) for name in self.cases}
@@ -374,12 +384,7 @@ class StackCase(UseCase[StackView]):
                 "Set prune: true to remove them, or list them"
             )
         warnings += self._network_warnings(observed)
-        networks = {name: network_result(observed.network, name) for name in self.cases}
-        return {
-            "containers": {} if self.state == "absent" else self._facts(),
-            "networks": {name: found for name, found in networks.items() if found},
-            **({"warnings": warnings} if warnings else {}),
-        }
+        return {**self._present(observed.network), **({"warnings": warnings} if warnings else {})}
 
 
 def build(params: dict[str, Any], settings: Settings) -> StackCase:

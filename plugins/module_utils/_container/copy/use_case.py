@@ -105,9 +105,34 @@ class CopyCase(UseCase[Observed]):
 
     def predicted_result(self) -> dict:
         """The result in check mode if an earlier task of the play would create what this one needs."""
-        actions = [f"copy {self.source}"]
-        # A list, as in every result of this module: its action plugin reads it.
-        return {"actions": actions, "container": self.name, "src": self.src or None, "diff": []}
+        views: dict[str, FileView] = {}
+        # Raised if an earlier task would create the source, too.
+        with contextlib.suppress(NotFound):
+            views = self._source_views()
+        top = views.get("", FileView(""))
+        has_own_name = not self.contents if top.kind == "directory" else self.under_own_name
+        mode = top.mode if self.mode is None else self.mode
+        of_file = {"checksum": None, "mode": f"{mode:04o}", "uid": None, "gid": None}
+        return {
+            "actions": [f"copy {self.source}"],
+            "container": self.name,
+            "src": self.src or None,
+            "target": os.path.join(self.dest, os.path.basename(self.src)) if has_own_name else self.dest,
+            "size": sum(view.size for view in views.values()) if views else None,
+            **(of_file if top.kind == "file" else {}),
+            # A list, as in every result of this module: its action plugin reads it.
+            "diff": [],
+        }
+
+    def _source_views(self) -> dict[str, FileView]:
+        """Return the files of a source on the host; {} if the source is in the container, which is not known yet."""
+        if not self.into:
+            return {}
+        fd = self._open_source(None)
+        try:
+            return Source(fd, self.src, "").views()
+        finally:
+            os.close(fd)
 
     def result(self, observed: Observed, run: Run[Observed]) -> dict:
         top = observed.pairs[""].wanted
@@ -141,7 +166,7 @@ class CopyCase(UseCase[Observed]):
             stack.callback(os.close, place.directory_fd)
             yield root_fd, Source(source_fd, self.src, "" if self.into else f" in container {self.name}"), place
 
-    def _open_source(self, root_fd: int) -> int:
+    def _open_source(self, root_fd: int | None) -> int:
         if self.content is not None:
             fd = os.memfd_create("content")
             with open(fd, "wb", closefd=False) as file:

@@ -186,6 +186,7 @@ class ExecCase(UseCase[Observed]):
                 "stderr_lines": [],
                 "stdout_truncated": False,
                 "stderr_truncated": False,
+                **({"pid": None} if self.detach else {}),
             }
         times = {"start": str(ran.begin), "end": str(ran.end), "delta": str(ran.end - ran.begin)}
         common, outcome = {"cmd": list(self.argv), **times}, ran.outcome
