@@ -490,7 +490,7 @@ rc:
   type: int
   sample: 0
 stdout:
-  description: Standard output and error of the command in this run, at most the last MiB.
+  description: Standard output and error of the command in this run, at most the last MiB. Null in check mode.
   returned: with O(detach=false)
   type: str
 network:

@@ -21,14 +21,14 @@ class EventLoop:
         return len(self._handlers)
 
     def add(self, fd: int, handler: Callable[[], None]) -> None:
-        """Call `handler` whenever `fd` is readable."""
-        self._handlers[fd] = handler
+        """Call `handler` whenever `fd` is readable. Raises OSError."""
         self._poll.register(fd, select.EPOLLIN)
+        self._handlers[fd] = handler
 
     def remove(self, fd: int) -> None:
-        """Do not watch `fd` any more. It stays open."""
-        del self._handlers[fd]
-        self._poll.unregister(fd)
+        """Do not watch `fd` any more, if it is watched. It stays open."""
+        if self._handlers.pop(fd, None) is not None:
+            self._poll.unregister(fd)
 
     def close(self, fd: int) -> None:
         """Close `fd`, and do not watch it any more."""

@@ -29,8 +29,12 @@ def open_first_process(pid: int, start_time: int) -> int | None:
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             same = int(file.read().rpartition(b")")[2].split()[19]) == start_time
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError):
         same = False
+    except OSError:
+        # Unknown: to take a running process for an ended one would start its container twice.
+        os.close(pidfd)
+        raise
     if same:
         return pidfd
     os.close(pidfd)

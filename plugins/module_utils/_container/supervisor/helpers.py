@@ -35,7 +35,12 @@ def fork_helper(body: Callable[[], None], keep: tuple[int, ...] = ()) -> Helper:
     # A helper that was killed may leave a process that still holds the other end.
     os.set_blocking(reader, False)
     parent = os.getpid()
-    pid = os.fork()
+    try:
+        pid = os.fork()
+    except OSError:
+        os.close(reader)
+        os.close(writer)
+        raise
     if pid == 0:
         try:
             syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -82,7 +82,12 @@ def lower_oom_score() -> None:
 
 
 def raise_descriptor_limit() -> None:
-    """Allow as many descriptors as possible: one for each container."""
+    """Allow as many descriptors as possible: one for each container. Containers have limits of their own."""
+    with open("/proc/sys/fs/nr_open", encoding="ascii") as file:
+        most = int(file.read())
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    # Above the hard limit only with CAP_SYS_RESOURCE.
+    for limit in (most, hard):
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+            return

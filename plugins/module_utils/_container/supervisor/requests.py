@@ -51,8 +51,10 @@ def start_process(paths: ContainerPaths, seccomp: str, bundle: str, timeout: flo
 
 def adopt(paths: ContainerPaths, timeout: float) -> None:
     """Have the supervisor supervise a running container. Raises NoSupervisor, EffectFailed, Conflict."""
-    if not _ask(Request("adopt", paths.name), timeout).get("supervised"):
-        raise EffectFailed(f"container {paths.name} has no running process that can be supervised")
+    found = _ask(Request("adopt", paths.name), timeout)
+    if not found.get("supervised"):
+        problem = found.get("error") or "it has no running process that can be supervised"
+        raise EffectFailed(f"container {paths.name} is not supervised: {problem}")
 
 
 def release(name: str) -> None:

@@ -24,7 +24,9 @@ from ..._engine.paths import LOCK_DIR, ContainerPaths
 from ..._errors import LockTimeout
 from ..._kernel import syscalls
 from ..._kernel.flock import locked
+from ..error_line import error_line
 from . import records
+from .acceptor import Acceptor
 from .event_loop import EventLoop
 from .first_process import is_readable, open_first_process, wait_status
 from .helpers import fork_helper, load_modules_of_start, restart, start, stop
@@ -58,7 +60,7 @@ class Supervisor:
     """The event loop and its state."""
 
     def __init__(self, listener: socket.socket, signals: int) -> None:
-        self._listener = listener
+        self._listener, self._acceptor = listener, Acceptor(listener)
         self._signals = signals
         self._containers: dict[str, Supervised] = {}
         self._loop = EventLoop()
@@ -95,9 +97,8 @@ class Supervisor:
     # Requests
 
     def _accept(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            connection, _ = self._listener.accept()
-            connection.setblocking(False)
+        connection = self._acceptor.accept()
+        if connection is not None:
             self._loop.add(connection.fileno(), lambda: self._read_request(connection))
 
     def _read_request(self, connection: socket.socket) -> None:
@@ -190,8 +191,6 @@ class Supervisor:
             return self._adopt_process(name, *found)
         except Exception as error:
             # No error about one container may end the supervision of all others.
-            from ..error_line import error_line
-
             container = self._containers.pop(name, None)
             if container is not None and container.pidfd is not None:
                 self._loop.close(container.pidfd)
