@@ -58,6 +58,18 @@ def test_create_does_not_start(command):
     assert containers(command)["box"]["state"] == "created"
 
 
+def test_command_replaces_the_init_of_a_container(command):
+    command("create", "--init", "debian", "box")
+    booted = containers(command)["box"]
+    assert actions(command("create", "debian", "box")) == ["it exists already"]
+    command("create", "debian", "box", "--", "/bin/sleep", "infinity")
+    box = containers(command)["box"]
+    assert (booted["init"], box["init"], box["command"]) == (True, False, ["/bin/sleep", "infinity"])
+    assert booted["stop_signal"] != box["stop_signal"]
+    refused = command("create", "--init", "debian", "box", "--", "/bin/sleep", "infinity", status=5)
+    assert "command and init are mutually exclusive" in refused.stderr
+
+
 def test_several_containers_of_which_one_fails(command):
     for name in ("a", "b"):
         command("run", "debian", name)

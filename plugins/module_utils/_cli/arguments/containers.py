@@ -28,7 +28,7 @@ def _options(verb: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     verb.add_argument("-m", "--memory", metavar="SIZE", help="limit of memory, for example 512m")
     verb.add_argument("--internet", action="store_true", help="give the container a network with Internet access")
-    verb.add_argument("--init", action="store_true", help="boot the init of the image, instead of COMMAND")
+    verb.add_argument("--init", action="store_true", help="boot the init of the image; not with COMMAND")
     verb.add_argument(
         "--restart", metavar="POLICY", help="start it again when it ends: no, on-failure, always or unless-stopped"
     )
@@ -126,7 +126,8 @@ default is /bin/bash, which runs until the container is stopped.
 Without COMMAND, if standard input and output are a terminal, a shell in the container is opened as by
 `conductor exec NAME`. The container keeps running after the shell exits. Use --detach to open no shell.
 
-An existing container is started again with its data.
+An existing container is started again with its data. Options that are not given stay, and COMMAND replaces the
+command or the init that it had.
 
 examples:
   conductor run debian box

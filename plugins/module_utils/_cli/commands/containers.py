@@ -75,7 +75,8 @@ def _wanted_case(settings: Settings, args: Namespace, state: str) -> UseCase:
         "env": dict(args.env) if args.env else None,
         "mounts": args.volume,
         "memory": args.memory,
-        "init": args.init or None,
+        # A command replaces the init of a container that exists.
+        "init": True if args.init else (False if args.command else None),
         "restart_policy": args.restart,
         "network": _network(args),
     }
