@@ -22,7 +22,8 @@ description:
     such chains.
   - If C(firewall) is V(accept) in C(/etc/conductor/conductor.json), two rules at the end of such a chain accept packets
     of containers, until the last network is removed. Packets that the other rules of the chain drop stay dropped, and
-    the tables of this collection have checked the same packets before.
+    the tables of this collection have checked the same packets before. A chain that calls another chain with rules of
+    its own for this, and a table that another program owns, are not changed. They stay in RV(blocked_by).
   - If the tables are flushed or deleted, no packet passes between a container and anything else, its host included,
     until O(state=reconciled) or any other run repairs them.
 extends_documentation_fragment:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from .._errors import EffectFailed
 from .._kernel.nft import check_batch, list_rules
-from .plan.foreign_firewalls import ForeignChain, commands_for, foreign_chains, plan_chain, with_rules
+from .plan.foreign_firewalls import ForeignChain, commands_for, foreign_chains, plan_chain, refusal, with_rules
 
 
 def read_foreign_chains(chains: Iterable[dict], hook: str, accept: bool) -> tuple[ForeignChain, ...]:
@@ -27,8 +27,10 @@ def _read_chain(chain: ForeignChain, accept: bool) -> ForeignChain:
     with contextlib.suppress(EffectFailed):
         chain = with_rules(chain, list_rules(chain.family, chain.table))
     action = plan_chain(chain, accept)
+    if action is None:
+        return chain
     # firewalld owns its table: the kernel allows no other process to change it.
-    return replace(chain, refused=check_batch(commands_for(action))) if action else chain
+    return replace(chain, refused=refusal(action) or check_batch(commands_for(action)))
 
 
 def blocked_by(chains: Iterable[ForeignChain], hook: str) -> list[str]:

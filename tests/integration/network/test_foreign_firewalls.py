@@ -158,6 +158,33 @@ def test_chain_with_a_final_drop_rule_is_reported_and_passed(bare_host, web, end
     assert text_of(bare_host, "inet theirs") == theirs
 
 
+def test_rules_of_a_called_chain_keep_their_effect(bare_host, web):
+    """As with firewalld: accept rules before the jump would accept packets that the called chain drops."""
+    bare_host.run(
+        "nft",
+        "-f",
+        "-",
+        stdin=f"""table inet theirs {{
+        chain fw {{
+            ip daddr {INTERNET4} drop
+            ip daddr 192.0.2.7 accept
+            drop
+        }}
+        chain forward {{
+            type filter hook forward priority 10;
+            jump fw
+        }}
+    }}""",
+    )
+    theirs = text_of(bare_host, "inet theirs")
+    settings(bare_host, firewall="accept")
+    result = web.network(**OPTIONS)
+    reason = "drops packets that it does not accept; it cannot be changed: its rules are in chain fw"
+    assert result["blocked_by"] == [f"inet theirs forward ({reason})"] and reason in str(result["warnings"])
+    assert not result["changed"] and text_of(bare_host, "inet theirs") == theirs
+    assert is_refused(web, INTERNET4, 7)
+
+
 def test_table_owned_by_another_program_is_a_warning(bare_host, web):
     """As with firewalld 2: only the owner of such a table, the process with its socket open, can change it."""
     owner = bare_host.popen("nft", "-i", stdin=-1, stdout=-1, text=True)

@@ -5,9 +5,12 @@ from ansible_collections.conductor.containers.plugins.module_utils._network.plan
     ACCEPT_RULES,
     AddAcceptRules,
     ForeignChain,
+    RemoveAcceptRules,
     commands_for,
     foreign_chains,
+    plan_chain,
     plan_foreign_firewalls,
+    refusal,
     with_rules,
 )
 from hypothesis import given
@@ -100,9 +103,10 @@ XT_COMMENT = {"xt": {"type": "match", "name": "comment"}}
         ({"c": [[THEIRS[0], {"drop": None}]]}, None),
         ({"c": [THEIRS, LAST]}, 1),
         ({"c": [THEIRS, [{"log": None}, REJECT]]}, 1),
-        ({"c": [[{"jump": {"target": "rest"}}]], "rest": [THEIRS, LAST]}, 0),
+        ({"c": [[{"jump": {"target": "rest"}}]], "rest": [[{"log": None}], LAST]}, 0),
         ({"c": [[{"jump": {"target": "rest"}}]], "rest": [THEIRS]}, None),
         ({"c": [[{"goto": {"target": "c"}}]]}, None),
+        ({"c": [[{"goto": {"target": "rest"}}], LAST], "rest": [THEIRS]}, None),
         ({"c": [[{"accept": None}], LAST]}, None),
         ({"c": [[{"jump": {"target": "rest"}}]], "rest": [[{"return": None}], LAST]}, None),
         ({"c": [XT_INVALID, XT_LOG]}, None),
@@ -121,6 +125,71 @@ def test_chain_with_a_final_drop_rule_is_reported(rules, before):
     if before is not None:
         placed = [command["insert"]["rule"]["handle"] for command in commands_for(AddAcceptRules(chain))]
         assert placed == [before, before]
+
+
+JUMP = [{"jump": {"target": "fw"}}]
+SPOOFED = [{"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "saddr"}}, "right": "203.0.113.7"}}]
+BLOCKED = [*SPOOFED, {"drop": None}]
+RARELY = [{"limit": {"rate": 3, "per": "minute"}}]
+LOG = [{"jump": {"target": "log"}}]
+
+
+def read_chain(policy, rules):
+    """Return the chain with the rules of its table, before any of ours."""
+    found = {"family": "ip", "table": "t", "name": "c", "hook": "forward", "policy": policy}
+    listed = {name: [{"handle": i, **rule} for i, rule in enumerate(chain)] for name, chain in rules.items()}
+    return with_rules(foreign_chains([found], "forward")[0], listed)
+
+
+@pytest.mark.parametrize(
+    ("policy", "chains", "called"),
+    [
+        ("accept", {"c": [JUMP], "fw": [BLOCKED, LAST]}, "fw"),
+        ("accept", {"c": [JUMP], "fw": [THEIRS, LAST]}, "fw"),
+        ("accept", {"c": [JUMP], "fw": [[*SPOOFED, {"vmap": {}}], LAST]}, "fw"),
+        ("accept", {"c": [JUMP], "fw": [[{"xt": None}], LAST]}, "fw"),
+        ("drop", {"c": [JUMP], "fw": [BLOCKED, LAST]}, "fw"),
+        ("drop", {"c": [[{"goto": {"target": "fw"}}]], "fw": [BLOCKED]}, "fw"),
+        # As firewalld: the chain of the zones sends all other packets to that of the default zone.
+        (
+            "accept",
+            {
+                "c": [THEIRS, JUMP, [REJECT]],
+                "fw": [[THEIRS[0], {"goto": {"target": "public"}}], [{"goto": {"target": "public"}}]],
+                "public": [[{"jump": {"target": "deny"}}], [REJECT]],
+                "deny": [BLOCKED],
+            },
+            "fw",
+        ),
+        ("accept", {"c": [JUMP], "fw": [[{"goto": {"target": "public"}}]], "public": [BLOCKED, [REJECT]]}, "fw"),
+        # As ufw, whose other chains drop only some packets.
+        ("accept", {"c": [JUMP, [{"jump": {"target": "r"}}]], "fw": [BLOCKED], "r": [XT_REJECT]}, ""),
+        ("accept", {"c": [JUMP], "fw": [[*RARELY, {"log": None}], XT_LOG, LOG, LAST], "log": [XT_LOG]}, ""),
+        ("accept", {"c": [JUMP], "fw": [[{"jump": {"target": "end"}}]], "end": [LAST]}, ""),
+        ("drop", {"c": [JUMP], "fw": [BLOCKED]}, ""),
+    ],
+)
+def test_rules_of_a_called_chain_are_not_passed(policy, chains, called):
+    """Accept rules before the jump would accept packets that the called chain drops."""
+    plain = {name: [{"expr": expr} for expr in rules] for name, rules in chains.items()}
+    chain = read_chain(policy, plain)
+    action = plan_chain(chain, True)
+    assert chain.blocks and action == AddAcceptRules(chain)
+    assert refusal(action) == (f"its rules are in chain {called}" if called else "")
+    if not called:
+        after = carried_out(dict(enumerate(plain["c"])), commands_for(action))
+        assert read_chain(policy, {**plain, "c": after.values()}).passed
+
+
+def test_accept_rules_come_before_a_return_to_the_dropping_policy():
+    chain = read_chain("drop", {"c": [{"expr": BLOCKED}, {"expr": [{"return": None}]}]})
+    assert chain.before == 1
+
+
+def test_accept_rules_of_earlier_releases_before_a_called_chain_are_removed():
+    rules = {"c": [*OURS, {"expr": JUMP}], "fw": [{"expr": BLOCKED}, {"expr": LAST}]}
+    chain = read_chain("accept", rules)
+    assert plan_foreign_firewalls([chain], True) == [RemoveAcceptRules(chain)]
 
 
 def test_accept_rule_with_a_condition_of_iptables_lets_only_some_packets_through():

@@ -5,7 +5,9 @@
 
 If the setting `firewall` is "accept", two rules accept containers' packets in a chain that drops all packets that none
 of its own rules has decided: before its last rule, or at its end. Packets that its own rules accept, drop or reject are
-not affected. The chains of `inet conductor` come first and have checked the same packets before.
+not affected. A chain that leaves the decision to rules of another chain is not changed: rules before the jump would
+bypass these, and the other chain may be called by more hooks. The chains of `inet conductor` come first and have
+checked the same packets before.
 """
 
 from __future__ import annotations
@@ -22,9 +24,13 @@ _FAMILIES = ("inet", "ip", "ip6")
 ACCEPT_RULES = ([FROM_OURS, ACCEPT], [TO_OURS, ACCEPT])
 # Shown to readers of the other firewall.
 _COMMENT = "conductor: containers"
-_XT_COMMENT = {"xt": {"type": "match", "name": "comment"}}
+_XT_NEUTRAL = [{"xt": {"type": "match", "name": "comment"}}]
+_XT_NEUTRAL += [{"xt": {"type": "target", "name": name}} for name in ("LOG", "NFLOG")]
 _XT_REJECT = {"xt": {"type": "target", "name": "REJECT"}}
 _REJECT: dict[str, Any] = {"reject": None}
+_DROP: dict[str, Any] = {"drop": None}
+_POLICY = "policy drop"
+_DEPTH = 8  # of calls; the kernel allows 16
 
 
 @dataclass(frozen=True)
@@ -32,8 +38,9 @@ class ForeignChain:
     """A base chain of another firewall.
 
     `why` is the reason that it drops packets, "" if it does not. `before` is the handle of the rule that drops the
-    rest, None if its policy does. `rules` are the handles of our rules in it, `passed` says whether these or others
-    with the same effect accept all packets of containers, and `refused` is the reason that it cannot be changed.
+    rest, None if its policy does; `called` is a chain that this rule calls and that has rules of its own. `rules` are
+    the handles of our rules in it, `passed` says whether these or others with the same effect accept all packets of
+    containers, and `refused` is the reason that it cannot be changed.
     """
 
     family: str
@@ -41,6 +48,7 @@ class ForeignChain:
     name: str
     why: str
     before: int | None = None
+    called: str = ""
     rules: tuple[int, ...] = ()
     passed: bool = False
     refused: str = ""
@@ -91,7 +99,7 @@ def foreign_chains(chains: Iterable[Mapping[str, Any]], hook: str) -> list[Forei
 
 def _why(chain: Mapping[str, Any]) -> str:
     if chain.get("policy") == "drop":
-        return "policy drop"
+        return _POLICY
     if chain["table"] == "firewalld" and chain["name"].startswith("filter_"):
         return "rejects packets that no zone allows"
     return ""
@@ -110,11 +118,12 @@ def with_rules(chain: ForeignChain, rules: Mapping[str, Sequence[Mapping[str, An
         for rule, parts in zip(listed, found)
         if parts in ACCEPT_RULES and rule.get("comment") == _COMMENT
     ]
-    final = _place_of_drop(found, rules)
+    policy = [[_DROP]] if chain.why == _POLICY else []
+    final, called = _final_drop(found, policy, rules) or (None, "")
     passed = all(rule in found[:final] for rule in ACCEPT_RULES)
-    before = None if final is None else listed[final]["handle"]
+    before = None if final is None or final == len(listed) else listed[final]["handle"]
     why = chain.why or ("" if final is None else "drops packets that it does not accept")
-    return replace(chain, why=why, before=before, rules=tuple(ours), passed=passed)
+    return replace(chain, why=why, before=before, called=called, rules=tuple(ours), passed=passed)
 
 
 def _essence(rule: Mapping[str, Any]) -> list[Any]:
@@ -127,30 +136,57 @@ def _essence(rule: Mapping[str, Any]) -> list[Any]:
 
 
 def _is_neutral(part: Any) -> bool:
-    return part == _XT_COMMENT or (isinstance(part, dict) and bool({"counter", "log"} & set(part)))
+    return part in _XT_NEUTRAL or (isinstance(part, dict) and bool({"counter", "log"} & set(part)))
 
 
-def _place_of_drop(
-    chain: Sequence[list[Any]], rules: Mapping[str, Sequence[Mapping[str, Any]]], depth: int = 8
-) -> int | None:
-    """Return the place of the rule in `chain` that drops or rejects all packets that reach it, or None.
+_Rules = Sequence[list[Any]]
+_Chains = Mapping[str, Sequence[Mapping[str, Any]]]
 
-    It may also send them to a chain with such a rule. No packet reaches a rule after one that accepts all packets
-    or returns.
+
+def _rules_of(name: str, chains: _Chains) -> _Rules:
+    return [_essence(rule) for rule in chains.get(name, ())]
+
+
+def _final_drop(rules: _Rules, policy: _Rules, chains: _Chains, depth: int = _DEPTH) -> tuple[int, str] | None:
+    """Return the place of the rule that drops or rejects all packets that reach it, or None.
+
+    It may also call a chain that does; the second value is that chain if rules of its own decide before the drop, else
+    "". No packet reaches a rule after one that accepts all packets, returns, or goes to a chain. `policy` is the rule
+    for packets that reach the end of a base chain.
     """
-    for place, parts in enumerate(chain):
+    for place, parts in enumerate([*rules, *policy]):
         if len(parts) != 1 or not isinstance(parts[0], dict):
             continue
         verdict, about = next(iter(parts[0].items()))
-        if verdict in ("accept", "return"):
+        if verdict == "accept":
             return None
+        if verdict == "return":
+            return (place, "") if policy else None
         if verdict in ("drop", "reject"):
-            return place
+            return place, ""
         if verdict in ("jump", "goto") and depth:
-            there = [_essence(rule) for rule in rules.get(about["target"], ())]
-            if _place_of_drop(there, rules, depth - 1) is not None:
-                return place
+            there = _rules_of(about["target"], chains)
+            found = _final_drop(there, policy if verdict == "goto" else [], chains, depth - 1)
+            if found is not None:
+                is_decided = found[1] or any(_decides(rule, chains) for rule in there[: found[0]])
+                return place, about["target"] if is_decided else ""
+            if verdict == "goto":
+                return None
     return None
+
+
+def _decides(rule: list[Any], chains: _Chains, depth: int = _DEPTH) -> bool:
+    """Return whether `rule` may decide about a packet. One with conditions only does not, nor one that calls such."""
+    for part in rule:
+        kind, about = next(iter(part.items())) if isinstance(part, dict) else (part, {})
+        if kind in ("match", "limit") or (kind == "xt" and about and about["type"] == "match"):
+            continue
+        if kind == "jump" and depth:
+            if any(_decides(called, chains, depth - 1) for called in _rules_of(about["target"], chains)):
+                return True
+            continue
+        return True
+    return False
 
 
 def plan_foreign_firewalls(chains: Iterable[ForeignChain], wanted: bool) -> list[Action]:
@@ -164,9 +200,16 @@ def plan_foreign_firewalls(chains: Iterable[ForeignChain], wanted: bool) -> list
 
 def plan_chain(chain: ForeignChain, wanted: bool) -> AddAcceptRules | RemoveAcceptRules | None:
     """Return the change that `chain` needs, whether it can be changed or not, or None."""
-    if wanted and chain.blocks:
+    has_place = wanted and bool(chain.why) and not chain.called
+    if wanted and chain.blocks and (has_place or not chain.rules):
         return AddAcceptRules(chain)
-    return RemoveAcceptRules(chain) if chain.rules and not (wanted and chain.why) else None
+    return RemoveAcceptRules(chain) if chain.rules and not has_place else None
+
+
+def refusal(action: AddAcceptRules | RemoveAcceptRules) -> str:
+    """Return why our rules have no place in the chain of `action`, "" if they have one, or are removed."""
+    called = action.chain.called if isinstance(action, AddAcceptRules) else ""
+    return f"its rules are in chain {called}" if called else ""
 
 
 def commands_for(action: AddAcceptRules | RemoveAcceptRules) -> list[dict[str, Any]]:
