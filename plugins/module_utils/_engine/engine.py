@@ -137,7 +137,8 @@ def apply_action(case: UseCase[Observed], action: Action, run: Run[Observed]) ->
                     case.apply(each, run)
                     run.done.append(each)
                 except ActionSkipped as error:
-                    run.skipped[error.container] = error.reason
+                    # Later actions for the container fail because of the first.
+                    run.skipped.setdefault(error.container, error.reason)
     except (ConductorError, OSError):
         # The lock of the stage is released here. If the undo fails, the next run finds the rest; report this error.
         with contextlib.suppress(ConductorError, OSError):

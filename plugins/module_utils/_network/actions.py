@@ -14,6 +14,7 @@ from .._engine.settings import Settings
 from .._errors import ConductorError, EffectFailed
 from .._kernel.conntrack import delete_udp_flows
 from .._kernel.files.within_root import write_files
+from .._kernel.link_exists import link_exists
 from .._kernel.nft import apply_batch
 from .._kernel.packets import wait_for_packets
 from .._kernel.sysctl import write_sysctl
@@ -24,16 +25,19 @@ from .plan.foreign_firewalls import AddAcceptRules, RemoveAcceptRules, commands_
 from .plan.forwarding import DisableForwarding, EnableForwarding, KeepAdvertisedRoute, SetFence
 from .plan.projection import Connect, Disconnect, RouteLocalnet, UpdateFirewall, WriteInsideFiles
 from .plan.veth import localnet_sysctl
+from .spec.network import link_name
 from .veth import delete_links, make_links
 
 
 def apply(settings: Settings, action: Action, required: Collection[str] = ()) -> None:
     """Apply one action of `plan_projection`. Raises ConductorError.
 
-    Raises ActionSkipped if only processes in one container can have caused the failure: in writing files there, or in
-    connecting a container outside of `required`. Failures that concern the host, or the veth pair of a container in
-    `required`, are errors.
+    Raises ActionSkipped if only processes in one container can have caused the failure: in writing files there, in
+    connecting a container outside of `required`, or in changing a link that does not exist. Failures that concern the
+    host, or the veth pair of a container in `required`, are errors.
     """
+    if isinstance(action, RouteLocalnet) and not link_exists(action.outer):
+        raise ActionSkipped(f"interface {action.outer} does not exist", action.container)
     if isinstance(action, Connect):
         for error in connect_all(settings, [action]).values():
             raise _failure(action, error, required) from error
@@ -67,23 +71,30 @@ def remaining_actions(
 ) -> tuple[Action, ...]:
     """Return the `actions` of a second plan, without those for containers that failed in the first run.
 
+    Chains of links that processes in a container outside of `required` have deleted are left out, too.
+
     An action that was `done` and is planned again is left out too, since processes in the container may revert it at
     once; the reason is added to `skipped`, by container name.
     """
+    own_links = set(map(link_name, required))
     reverted = {_affected_container(action, required): action.describe() for action in done}
     left = []
     for action in actions:
         name = _affected_container(action, required)
         if name is not None and name in reverted:
             left_out.setdefault(name, f"processes in the container revert this change: {reverted[name]}")
-        if name is None or name not in left_out:
-            left.append(action)
+        lost = action.only_forgets() if isinstance(action, UpdateFirewall) else set()
+        if (lost and not lost & own_links) or (name is not None and name in left_out):
+            continue
+        left.append(action)
     return tuple(left)
 
 
 def _affected_container(action: Action, required: Collection[str]) -> str | None:
     """Return the container whose processes can make `action` fail. None for the host and for links of `required`."""
-    if isinstance(action, WriteInsideFiles) or (isinstance(action, Connect) and action.container not in required):
+    if isinstance(action, WriteInsideFiles):
+        return action.container
+    if isinstance(action, (Connect, RouteLocalnet)) and action.container not in required:
         return action.container
     return None
 

@@ -18,7 +18,7 @@ from .._kernel.link_guard import attach_guard, is_guarded
 from .._kernel.nft import apply_batch
 from .._kernel.sysctl import read_sysctl, write_sysctl
 from .plan.firewall_rules import TO_CONTAINER_MARK
-from .plan.firewall_table import link_commands
+from .plan.firewall_table import forget_link_commands, link_commands
 from .plan.veth import (
     End,
     Pair,
@@ -91,13 +91,14 @@ def make_links(links: Iterable[tuple[Link, str]]) -> dict[str, Exception]:
 
     A host end stays down, and no packet passes, until its guard and its firewall chain exist. Returns the errors by
     host end: Conflict if the namespace has another interface with the name of the container end, EffectFailed if the
-    kernel refuses a change, OSError.
+    kernel refuses a change, OSError. Nothing is left of a link that failed.
     """
     failed: dict[str, Exception] = {}
     with open_rtnetlink() as outside:
         made = _each(links, failed, lambda link, netns: _make_guarded(outside, link, netns))
         made = _add_chains(made, failed)
         _each(made, failed, lambda link, netns: _bring_up(outside, link, netns))
+        _remove(outside, failed)
     return failed
 
 
@@ -115,6 +116,13 @@ def _each(
         else:
             done.append((link, netns))
     return done
+
+
+def _remove(outside: Rtnetlink, failed: Iterable[str]) -> None:
+    """Delete these host ends with their firewall chains, so that the next plan finds no link instead of a part of it."""
+    with contextlib.suppress(ConductorError, OSError), refusals_as_errors():
+        outside.delete(*failed)
+        apply_batch([command for outer in failed for command in forget_link_commands(outer)])
 
 
 def _make_guarded(outside: Rtnetlink, link: Link, netns: str) -> None:

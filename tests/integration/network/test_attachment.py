@@ -124,6 +124,26 @@ def test_name_that_is_taken_in_a_container_at_the_last_moment_concerns_it_alone(
     assert "container evil: the kernel refused a change of the network" in said
 
 
+def test_link_that_cannot_be_replaced_concerns_its_container_alone(bare_host):
+    """Root inside renames the interface and makes another one with its name."""
+    evil, web = (Box(bare_host, name) for name in ("evil", "web"))
+    evil.network(expose=["8080-81"])
+    web.network(expose=["8080-80"])
+    for change in ("set eth0 down", "set eth0 name eth1", "add eth0 type veth peer name eth2"):
+        evil.run("ip", "link", *change.split())
+    bare_host.run("ip", "link", "del", "web-outside")
+    done = bare_host.module("conductor_network", state="reconciled")
+    (warning,) = done["warnings"]
+    assert "container evil: " in str(warning) and "already has an interface eth0" in str(warning)
+    assert not bare_host.module("conductor_network", state="reconciled")["changed"]
+    assert not web.network(expose=["8080-80"])["changed"]
+    serve(web, 8080)
+    assert reaches(bare_host.outside, HOST4, 80)
+    evil.run("ip", "link", "del", "eth0")
+    assert "warnings" not in bare_host.module("conductor_network", state="reconciled")
+    assert bare_host.module("conductor_network_info")["networks"][0]["drift"] == []
+
+
 def test_info_shows_networks_and_changes_nothing(bare_host):
     web, db = Box(bare_host, "web"), Box(bare_host, "db")
     web.network(internet=True, expose=["8080-80"])

@@ -103,8 +103,8 @@ def test_stand_in_that_is_gone_or_another_container_is_none(other):
 
 
 def test_localhost_is_routed_to_the_stand_in():
-    assert RouteLocalnet(OTHER, True) in plan_projection(view(STAND_IN), {"web-update"})
-    assert RouteLocalnet(OTHER, True) not in plan_projection(view(None), {"web-update"})
+    assert RouteLocalnet("web-update", True) in plan_projection(view(STAND_IN), {"web-update"})
+    assert RouteLocalnet("web-update", True) not in plan_projection(view(None), {"web-update"})
 
 
 def test_localhost_is_routed_before_calls_lead_to_a_link_that_exists():

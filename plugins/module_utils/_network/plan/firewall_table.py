@@ -117,7 +117,7 @@ def link_commands(outer: str) -> list[dict[str, Any]]:
     return [{"add": {"chain": {**chain, **hook}}}, {"flush": {"chain": chain}}, _rule(INGRESS, outer, _TO_CHECK)]
 
 
-def _forget_link_commands(outer: str) -> list[dict[str, Any]]:
+def forget_link_commands(outer: str) -> list[dict[str, Any]]:
     """Return commands that delete the chain of a deleted link.
 
     They first add it, without a hook, since kernels before 6.16 have already removed it.
@@ -195,7 +195,7 @@ def update_commands(
         commands += _element_commands("add", name, after - before)
     known = frozenset() if fresh else found.links
     for outer in sorted(set() if fresh else (found.links | found.damaged_links) & set(gone)):
-        commands += _forget_link_commands(outer)
+        commands += forget_link_commands(outer)
     for outer in sorted(set(links) - known):
         commands += link_commands(outer)
     return commands

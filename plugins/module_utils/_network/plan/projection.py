@@ -13,7 +13,15 @@ from ..._engine.action import Action
 from ..spec.network import Link, NetworkSpec, PeerEntry, link_name
 from ..spec.ports import Expose, PortRange, merge_port_ranges, overlaps
 from .firewall_rules import TCP, UDP
-from .firewall_table import ALL_SETS, Element, Elements, delete_commands, split_opening, update_commands
+from .firewall_table import (
+    ALL_SETS,
+    Element,
+    Elements,
+    delete_commands,
+    forget_link_commands,
+    split_opening,
+    update_commands,
+)
 from .foreign_firewalls import plan_foreign_firewalls
 from .forwarding import plan_disabling, plan_enabling, plan_fence, wanted_fence
 from .hosts_files import inside_files
@@ -47,10 +55,14 @@ class Disconnect(Action):
 
 @dataclass(frozen=True)
 class RouteLocalnet(Action):
-    """Allow or forbid replies to 127.0.0.0/8 on a host end (sysctl route_localnet)."""
+    """Allow or forbid replies to 127.0.0.0/8 on the host end of a container (sysctl route_localnet)."""
 
-    outer: str
+    container: str
     allowed: bool
+
+    @property
+    def outer(self) -> str:
+        return link_name(self.container)
 
     def describe(self) -> str:
         return f"{'route' if self.allowed else 'stop routing'} replies to localhost on {self.outer}"
@@ -65,6 +77,13 @@ class UpdateFirewall(Action):
 
     commands: tuple[dict[str, Any], ...]
     opening: tuple[dict[str, Any], ...] = ()
+
+    def only_forgets(self) -> set[str]:
+        """Return the host ends whose chains are deleted, the empty set if the action does anything else."""
+        deleted = [command["delete"].get("chain") for command in self.commands if "delete" in command]
+        names = {chain["name"] for chain in deleted if chain}
+        forgetting = [command for name in sorted(names) for command in forget_link_commands(name)]
+        return names if forgetting == list(self.commands) else set()
 
     def describe(self) -> str:
         added = [next(iter(command["add"])) for command in self.commands if "add" in command]
@@ -253,7 +272,7 @@ def _plan_localnet(view: NetworkView, containers: Collection[ContainerView]) -> 
             outer, fresh = link_name(container.name), _problems(container) is not None
             allowed = False if fresh or container.pair is None else container.pair.routes_localnet(outer)
             if allowed != needs_localnet(view, container):
-                changes.append(RouteLocalnet(outer, not allowed))
+                changes.append(RouteLocalnet(container.name, not allowed))
     return changes
 
 
