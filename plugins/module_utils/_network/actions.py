@@ -69,24 +69,24 @@ def _failure(action: Action, error: Exception, required: Collection[str]) -> Exc
 def remaining_actions(
     actions: Iterable[Action], done: Iterable[Action], left_out: dict[str, str], required: Collection[str] = ()
 ) -> tuple[Action, ...]:
-    """Return the `actions` of a second plan, without those for containers that failed in the first run.
+    """Return the `actions` of a second plan that only this run can have left over.
 
-    Chains of links that processes in a container outside of `required` have deleted are left out, too.
-
-    An action that was `done` and is planned again is left out too, since processes in the container may revert it at
-    once; the reason is added to `skipped`, by container name.
+    Processes in a container may change its files and its link at any time, and revert a change that was `done`. Such
+    actions are left out, and the reason is added to `left_out`, by container name, except for `required` links. Chains
+    of links outside of `required` that were deleted in a container are left out, too.
     """
-    own_links = set(map(link_name, required))
     reverted = {_affected_container(action, required): action.describe() for action in done}
+    own_links = set(map(link_name, required))
     left = []
     for action in actions:
         name = _affected_container(action, required)
-        if name is not None and name in reverted:
-            left_out.setdefault(name, f"processes in the container revert this change: {reverted[name]}")
         lost = action.only_forgets() if isinstance(action, UpdateFirewall) else set()
-        if (lost and not lost & own_links) or (name is not None and name in left_out):
-            continue
-        left.append(action)
+        if name in reverted and name is not None:
+            left_out.setdefault(name, f"processes in the container revert this change: {reverted[name]}")
+        elif name is not None:
+            left_out.setdefault(name, f"changed while this ran, run it again: {action.describe()}")
+        elif not lost or lost & own_links:
+            left.append(action)
     return tuple(left)
 
 

@@ -119,7 +119,7 @@ def _each(
 
 
 def _remove(outside: Rtnetlink, failed: Iterable[str]) -> None:
-    """Delete these host ends with their firewall chains, so that the next plan finds no link instead of a part of it."""
+    """Delete these host ends with their firewall chains, so that the next plan finds no part of a link."""
     with contextlib.suppress(ConductorError, OSError), refusals_as_errors():
         outside.delete(*failed)
         apply_batch([command for outer in failed for command in forget_link_commands(outer)])

@@ -88,6 +88,28 @@ def test_link_of_another_container_that_could_not_be_made_is_not_left_over(chain
     assert skipped == {"db": "it has another interface eth0"}
 
 
+@pytest.mark.parametrize("own", [{"web"}, {"db"}, set()])
+def test_file_that_changes_during_a_run_is_a_warning(own):
+    first = settled()
+    second = with_db(first, files={HOSTS: b"127.0.0.1 localhost\n"}).fenced_as(first, own)
+    planned, skipped = plan_projection(second, NAMES), {}
+    assert [type(one) for one in planned] == [WriteInsideFiles]
+    assert remaining_actions(planned, [UpdateFirewall(())], skipped, own) == ()
+    assert skipped == {"db": "changed while this ran, run it again: write /etc/hosts in db"}
+    skipped.clear()
+    assert remaining_actions(planned, planned, skipped, own) == ()
+    assert skipped == {"db": "processes in the container revert this change: write /etc/hosts in db"}
+
+
+@pytest.mark.parametrize("required", [{"web"}, set()])
+def test_link_that_is_deleted_inside_during_a_run_is_a_warning(required):
+    first = settled(Expose.parse("80-80"))
+    second = without_link(first, chain=True).fenced_as(first, required)
+    skipped = {}
+    assert remaining_actions(plan_projection(second, NAMES), [UpdateFirewall(())], skipped, required) == ()
+    assert skipped == {"db": f"changed while this ran, run it again: connect db by {link_name('db')}"}
+
+
 def test_own_link_is_left_over():
     first = settled(Expose.parse("80-80"))
     planned = plan_projection(without_link(first, chain=True).fenced_as(first, {"db"}), {"db"})

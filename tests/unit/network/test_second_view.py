@@ -63,6 +63,14 @@ def test_change_by_others_leaves_nothing_to_do(change, own):
     assert plan_projection(second, {"web", "db"}) == plan_projection(first, {"web", "db"})
 
 
+@pytest.mark.parametrize("own", [{"web"}, set()])
+def test_files_of_a_container_that_was_starting_are_those_of_its_start(own):
+    """Its root was not mounted yet in the first view. Now it is, and its start is about to write the files."""
+    first = settled(db_attached=True)
+    second = with_db(first, files={"/etc/hosts": b""}).fenced_as(first, own)
+    assert plan_projection(second, {"web", "db"}) == plan_projection(first, {"web", "db"})
+
+
 def test_changes_of_the_own_container_are_still_found():
     first = settled(db_attached=False)
     second = with_db(first, attached=True).fenced_as(first, {"db"})

@@ -178,4 +178,7 @@ def _as_before(first: ContainerView, now: ContainerView | None) -> ContainerView
     if now is None or not first.attached:
         # It has no link, and files that were written by its start.
         return replace(first, pair=None, files=None, unwritable={})
+    if first.files is None:
+        # It is starting: its start writes them.
+        return replace(first, pair=now.pair)
     return replace(first, pair=now.pair, files=now.files, unwritable=now.unwritable)
