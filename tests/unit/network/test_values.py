@@ -268,9 +268,25 @@ def test_damaged_spec_raises_damaged_with_its_path(key, value):
 
 
 @pytest.mark.parametrize("zoned", [
-    {"ipv6": "fd87::2%eth0"}, {"gateway6": "fd87::1%eth0"}, {"dns": ["fe80::1%eth0"]},
-    {"extra_hosts": {"db": ["fe80::1%eth0"]}}, {"expose": [{**SPEC.expose[0].to_dict(), "host_ip": "fe80::1%eth0"}]},
+    {"ipv6": "fd87::2%eth0"}, {"gateway6": "fd87::1%eth0"},
+    {"dns": ["fe80::1%"]}, {"dns": ["fe80::1%eth0\nsearch example.org"]}, {"dns": ["192.0.2.7%eth0"]},
+    {"extra_hosts": {"db": ["fe80::1%0123456789abcdef"]}}, {"extra_hosts": {"db": ["fe80::1%eth0 other"]}},
 ])  # fmt: skip
-def test_stored_address_with_a_zone_is_damage(zoned):
-    with pytest.raises(Damaged, match=r"network\.json is damaged .*has a zone"):
+def test_stored_address_with_a_zone_that_is_not_allowed_is_damage(zoned):
+    with pytest.raises(Damaged, match=r"network\.json is damaged .*has an? (invalid )?zone"):
         NetworkSpec.from_dict({**SPEC.to_dict(), **zoned}, "network.json")
+
+
+def test_name_servers_and_hosts_may_have_a_zone():
+    """They are only in resolv.conf and hosts, which know zones."""
+    options = {"dns": ["FE80::1%eth0"], "extra_hosts": {"db": "fe80::2%ens3.10"}}
+    parsed = NetworkOptions.parse(options, "10.87.0.0/24", "fd87::/64", None)
+    assert parsed.dns == ("fe80::1%eth0",) and parsed.extra_hosts == (("db", ("fe80::2%ens3.10",)),)
+    spec = replace(SPEC, dns=parsed.dns, extra_hosts=parsed.extra_hosts)
+    assert NetworkSpec.from_dict(spec.to_dict(), "network.json") == spec
+
+
+def test_stored_expose_with_a_zone_is_left_out():
+    """Earlier releases stored it, and nft refuses it."""
+    zoned = {**SPEC.expose[0].to_dict(), "host_ip": "fe80::1%eth0"}
+    assert NetworkSpec.from_dict({**SPEC.to_dict(), "expose": [zoned]}, "network.json") == replace(SPEC, expose=())

@@ -142,7 +142,7 @@ NO_VOLUME = "and only bind mounts and tmpfs are supported. Mount a directory of 
         ({"networks": {"default": {"aliases": ["a"]}}}, "services.web.networks.default.aliases: not supported. Omit"),
         ({"networks": "back"}, "services.web.networks: 'back' is not a mapping."),
         ({"ports": ["[fe80::1%eth0]:1:80"]}, "services.web.ports[0]: host_ip 'fe80::1%eth0' has a zone"),
-        ({"dns": "fe80::1%eth0"}, "services.web.dns: 'fe80::1%eth0' has a zone"),
+        ({"dns": "fe80::1%"}, "services.web.dns: 'fe80::1%' has an invalid zone"),
         ({"dns": "none"}, "services.web.dns: 'none' is not an IP address"),
         ({"extra_hosts": ["a"]}, "services.web.extra_hosts[0]: 'a' is not HOST=ADDRESS."),
         ({"mac_address": "02"}, "services.web.mac_address: '02'"),

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import Union
 
 from ..._errors import InvalidInput
@@ -25,3 +26,15 @@ def parse_address(value: object, subject: str, remedy: str) -> Address:
         return ipaddress.ip_address(text)
     except ValueError:
         raise InvalidInput(f"{subject} is not an IP address", remedy) from None
+
+
+def parse_zoned_address(value: object, subject: str, remedy: str) -> str:
+    """Return the address that `value` is, in canonical form, with its zone if it has one (RFC 4007, 11).
+
+    For files that the resolver of the container reads; nft knows no zones. Raises InvalidInput about `subject`.
+    """
+    text, percent, zone = value.partition("%") if isinstance(value, str) else ("", "", "")
+    address = parse_address(text, subject, remedy)
+    if percent and (address.version != 6 or not re.fullmatch(r"[A-Za-z0-9_.-]{1,15}", zone)):
+        raise InvalidInput(f"{subject} has an invalid zone", "use the form fe80::1%eth0, or omit % and the zone")
+    return f"{address}{percent}{zone}"

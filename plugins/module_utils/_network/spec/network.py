@@ -25,7 +25,7 @@ from ..._engine.typed_values import (
     text,
 )
 from ..._errors import ConductorError, Damaged, InvalidInput
-from .address import parse_address
+from .address import parse_address, parse_zoned_address
 from .ports import Expose, PortRange, parse_exposes, parse_port_ranges
 
 # An interface name has at most 15 characters: the prefix and 10 hexadecimal digits of a hash of the container name.
@@ -75,7 +75,7 @@ def parse_uplink(value: str) -> str:
 def parse_dns(values: Iterable[str]) -> tuple[str, ...]:
     """Return the option dns as canonical addresses. Raises InvalidInput."""
     remedy = "use the address of the name server, not its name"
-    return tuple(str(parse_address(value, f"dns {value!r}", remedy)) for value in values)
+    return tuple(parse_zoned_address(value, f"dns {value!r}", remedy) for value in values)
 
 
 def _ports(value: object) -> bool:
@@ -117,7 +117,7 @@ def _extra_host(host: str, address: object) -> str:
     if address == "host-gateway":
         return "host-gateway"
     remedy = "use an IP address, or host-gateway for the host"
-    return str(parse_address(address, f"extra_hosts: {address!r} of {host}", remedy))
+    return parse_zoned_address(address, f"extra_hosts: {address!r} of {host}", remedy)
 
 
 def _listed(values: tuple[str, ...] | None) -> list[str] | None:
@@ -204,6 +204,8 @@ class NetworkSpec:
         problem = find_problem(value, _KINDS, _KINDS)
         if problem:
             raise Damaged(f"{path} is damaged ({problem})", remedy)
+        # Earlier releases stored addresses with a zone, which nft refuses.
+        exposes = [expose for expose in value["expose"] if "%" not in (expose.get("host_ip") or "")]
         try:
             spec = cls(
                 **{name: value[name] for name in _PLAIN},
@@ -211,7 +213,7 @@ class NetworkSpec:
                 dns_search=None if value["dns_search"] is None else parse_dns_search(value["dns_search"]),
                 dns_options=None if value["dns_options"] is None else parse_dns_options(value["dns_options"]),
                 extra_hosts=parse_extra_hosts(value["extra_hosts"]),
-                expose=parse_exposes(value["expose"]),
+                expose=parse_exposes(exposes),
                 peers=tuple(
                     sorted(PeerEntry(e["peer"], e["peer_id"], parse_port_ranges(e["ports"])) for e in value["peers"])
                 ),
