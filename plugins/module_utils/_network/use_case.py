@@ -33,7 +33,7 @@ from .plan.port_conflicts import port_conflicts
 from .plan.projection import plan_projection
 from .plan.result import network_result
 from .plan.view import Listening, NetworkView
-from .spec.network import LINK_PREFIX
+from .spec.network import LINK_PREFIX, NetworkSpec
 from .spec.options import NetworkOptions
 from .spec.ports import expose_warnings
 from .store import remove_network, write_network
@@ -83,15 +83,19 @@ class NetworkCase(UseCase[NetworkView]):
         return self._plan_present(observed) if self.present else self._plan_absent(observed)
 
     def _plan_present(self, view: NetworkView) -> Plan:
-        wanted = wanted_spec(view, self.name, self.options)
+        pruned = self._wanted(view)
         current = view.containers[self.name].spec
-        # Peer entries for removed containers are ignored; the next change drops them, and dropping them is not a
-        # change.
-        pruned = without_dangling_peers(view, wanted)
         write = current is None or without_dangling_peers(view, current) != pruned
         after = view.with_spec(self.name, pruned)
         actions = (*((WriteNetworkSpec(self.name, pruned),) if write else ()), *self._project(after))
         return _with_diff(actions, view, after, self.name)
+
+    def _wanted(self, view: NetworkView) -> NetworkSpec:
+        """Return the spec to store.
+
+        Peer entries for removed containers are ignored; the next change drops them, and dropping them is not a change.
+        """
+        return without_dangling_peers(view, wanted_spec(view, self.name, self.options))
 
     def _plan_absent(self, view: NetworkView) -> Plan:
         if self.name not in view.containers:
@@ -122,8 +126,10 @@ class NetworkCase(UseCase[NetworkView]):
             *self._warned,
             *run.all_warnings(),
             *unwritable_file_warnings(observed, self._focus(observed)),
-            *network_warnings(observed, [self.name] if self.present else []),
         ]
+        if self.present:
+            # In check mode the view has the old spec.
+            warnings += network_warnings(observed.with_spec(self.name, self._wanted(observed)), [self.name])
         return {**self._facts(observed), **({"warnings": warnings} if warnings else {})}
 
 
