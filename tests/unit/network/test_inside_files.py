@@ -104,6 +104,9 @@ def test_writing_a_block_is_idempotent(lines, end):
     (Resolver("10.8.0.1", False, "tun0"), {}, False),
     (Resolver("10.8.0.1", False, "tun0"), {"uplink": "tun0"}, True),
     (Resolver("10.87.0.9", False, link_name("b")), {}, False),
+    (Resolver("10.87.0.2", False, "lan0"), {}, True),
+    (Resolver("10.87.0.2", False, link_name("a")), {"uplink": "wan0"}, True),
+    (Resolver("FD87::2", False, link_name("a")), {"host_access": False}, True),
 ])  # fmt: skip
 def test_unreachable_name_servers_are_left_out_with_a_warning(server, more, taken):
     other = Resolver("192.0.2.7")
@@ -126,7 +129,7 @@ def test_name_server_of_the_host_in_a_peer_is_kept_if_the_peer_may_be_asked(port
         view = view.with_spec(name, wanted_spec(view, name, asked_with(internet=True)))
     view = plan_peer(view, PeerOptions("a", "b", ports=parse_port_ranges(ports), both=False))[1]
     assert network_result(view, "a")["dns"] == (["10.87.0.3"] if taken else [])
-    assert network_result(view, "b")["dns"] == []
+    assert network_result(view, "b")["dns"] == ["10.87.0.3"], "the server itself"
 
 
 def test_dns_options_override_those_of_the_host():

@@ -38,7 +38,9 @@ def name_servers(view: NetworkView, spec: NetworkSpec) -> NameServers | None:
 def _unreachable(view: NetworkView, found: Resolver, spec: NetworkSpec) -> str:
     """Return why a container with `spec` cannot reach the server, or ""."""
     address = ipaddress.ip_address(found.address.partition("%")[0])
-    is_behind = found.interface is not None and not found.is_host and not _is_peer(view, found.interface, spec)
+    is_own = str(address) in (spec.ipv4, spec.ipv6)
+    is_called = found.is_host or is_own or (found.interface is not None and _is_peer(view, found.interface, spec))
+    is_behind = found.interface is not None and not is_called
     reasons = {
         "a loopback address of the host": address.is_loopback or address.is_unspecified,
         "a link-local address": address.version == 6 and address.is_link_local,
