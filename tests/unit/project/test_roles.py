@@ -1,10 +1,13 @@
 """Roles pass every option to their module, and refuse unknown options."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
 
 ROOT = Path(__file__).parents[3]
 FRAGMENT = "plugins/doc_fragments/settings.py"
@@ -87,3 +90,15 @@ def test_role_converts_booleans_and_numbers_that_are_given_as_text(role):
             assert uses, name
             for use in uses:
                 assert re.match(rf"{name} (\| default\([^)]*\) )?\| {option['type']}\b", use), use.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [(60, "60"), ("60", "60"), (0, "0"), ("0", "0"), (0.5, "0.5"), (None, None), ("", None)],
+)
+def test_role_host_writes_the_lock_timeout_as_it_is_given(given, written):
+    variables = {"conductor_host_forwarding": "enable", "conductor_host_firewall": "report"}
+    variables["conductor_host_lock_timeout"] = given
+    template = trust_as_template((ROOT / "roles/host/templates/conductor.json.j2").read_text())
+    made = json.loads(Templar(DataLoader(), variables=variables).template(template), parse_float=str, parse_int=str)
+    assert made.get("lock_timeout") == written
