@@ -102,3 +102,26 @@ def test_role_host_writes_the_lock_timeout_as_it_is_given(given, written):
     template = trust_as_template((ROOT / "roles/host/templates/conductor.json.j2").read_text())
     made = json.loads(Templar(DataLoader(), variables=variables).template(template), parse_float=str, parse_int=str)
     assert made.get("lock_timeout") == written
+
+
+def all_tasks(value: object) -> list:
+    """Each dictionary in the content of a YAML file: tasks, wherever they are."""
+    parts = value if isinstance(value, list) else list(value.values()) if isinstance(value, dict) else []
+    return [*([value] if isinstance(value, dict) else []), *(task for part in parts for task in all_tasks(part))]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [str(path.relative_to(ROOT)) for part in ("roles/*/tasks", "playbooks") for path in ROOT.glob(f"{part}/*.yml")],
+)
+def test_tasks_set_private_variables_only(path):
+    """A role may be included in a loop, with options that use `item`, and these are templated in the role's own loops."""
+    for task in all_tasks(yaml.safe_load((ROOT / path).read_text())):
+        control = task.get("loop_control", {})
+        names = [control.get("loop_var", "item")] if "loop" in task else []
+        names += [task["register"]] if "register" in task else []
+        names += [control["index_var"]] if "index_var" in control else []
+        # Facts of a target that only the role uses are for its connection.
+        names += task.get("ansible.builtin.set_fact", {}) if "delegate_facts" not in task else []
+        assert [name for name in names if not re.match("__(conductor|molecule)_", name)] == []
+        assert not [key for key in task if key.startswith("with_")]
