@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import glob
 import re
 from collections.abc import Iterable
 from urllib.parse import unquote, urlsplit
 
 from .._kernel.files.atomic_write import read_text
+from .apt_parts import apt_parts
 
 # [protocol://]hostname[:port][/path]
 _MACHINE = re.compile(r"(?:([^/:]+)://)?([^/:]+)(?::(\d+))?(/\S*)?")
@@ -32,20 +32,23 @@ def auth_conf(uris: Iterable[str], directory: str = "/etc/apt") -> str:
             # The slash ends the path: an archive next to this one can have another login.
             words = ["machine", f"{without_login(uri)}/", "login", unquote(place.username)]
             entries.append(" ".join([*words, *(["password", unquote(place.password)] if place.password else [])]))
-    files = (f"{directory}/auth.conf", *sorted(glob.glob(f"{directory}/auth.conf.d/*.conf")))
+    files = (f"{directory}/auth.conf", *apt_parts(f"{directory}/auth.conf.d", "conf", or_no_suffix=True))
     return "".join(f"{text}\n" for text in [*entries, *map(read_text, files)])
 
 
 def has_login(text: str, uri: str) -> bool:
     """Return whether the text of an auth.conf has a login for `uri`."""
     place = urlsplit(uri)
+    # As text: the port of a host's source can be an impossible one.
+    given = re.search(r":([^:\]]*)$", place.netloc.rpartition("@")[2])
+    ports = (None, given[1] if given else None)
     # apt knows no comments in it.
     for found in re.finditer(r"(?<!\S)machine\s+(\S+)", text):
         machine = _MACHINE.fullmatch(found[1])
         if machine is None:
             continue
         protocol, host, port, path = machine.groups()
-        is_same_host = (protocol or "https", host) == (place.scheme, place.hostname) and port in (None, str(place.port))
+        is_same_host = (protocol or "https", host) == (place.scheme, place.hostname) and port in ports
         if is_same_host and f"{place.path}/".startswith(path or ""):
             return True
     return False

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import re
 from collections.abc import Iterable
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from .._kernel.files.atomic_write import read_text
+from .apt_parts import apt_parts
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Source:
 def host_sources(directory: str = "/etc/apt") -> list[Source]:
     """Return all enabled binary package sources of this host."""
     found: list[Source] = []
-    for path in (f"{directory}/sources.list", *sorted(glob.glob(f"{directory}/sources.list.d/*.list"))):
+    for path in (f"{directory}/sources.list", *apt_parts(f"{directory}/sources.list.d", "list")):
         found += parse_one_line(read_text(path), own=os.path.basename(path) == "sources.list")
-    for path in sorted(glob.glob(f"{directory}/sources.list.d/*.sources")):
+    for path in apt_parts(f"{directory}/sources.list.d", "sources"):
         found += parse_deb822(read_text(path), own=os.path.basename(path) == "debian.sources")
     return found
 
@@ -84,7 +84,7 @@ def debian_archive(sources: Iterable[Source], codename: str | None) -> tuple[str
     """
     if codename is None:
         return None, None
-    sources = list(sources)
+    sources = [source for source in sources if _scheme(source.uri)]
     updating = {s.uri for s in sources if {f"{codename}-updates", "stable-updates"} & set(s.suites)}
 
     def best(suites: set[str]) -> str | None:
@@ -113,7 +113,15 @@ def _address(uri: str) -> str | None:
     if uri.startswith("mirror+file:"):
         lines = read_text(re.sub(r"^mirror\+file:/*", "/", uri)).splitlines()
         uri = next((line.split()[0] for line in lines if line.strip() and not line.startswith("#")), "")
-    return uri.rstrip("/") if urlsplit(uri).scheme in ("http", "https", "ftp", "file") else None
+    return uri.rstrip("/") if _scheme(uri) in ("http", "https", "ftp", "file") else None
+
+
+def _scheme(uri: str) -> str:
+    """Return the scheme of `uri`; "" if it is not a valid URI, which apt does not check before it connects."""
+    try:
+        return urlsplit(uri).scheme
+    except ValueError:
+        return ""
 
 
 def host_codename(path: str = "/etc/os-release") -> str | None:

@@ -26,7 +26,7 @@ PASSWORD = "hush:hush"
 # By the place where the host's administrator has written them: the options of the task.
 PLACES = {
     "/etc/apt/auth.conf": {"mirror": MIRROR},
-    "/etc/apt/auth.conf.d/mirror.conf": {"mirror": MIRROR},
+    "/etc/apt/auth.conf.d/mirror": {"mirror": MIRROR},
     "/etc/apt/sources.list": {},
 }
 

@@ -33,6 +33,26 @@ def test_port_of_a_mirror_is_compared():
     assert has_login(text, "http://example.org:8080/debian") and not has_login(text, "http://example.org:80/debian")
 
 
+@pytest.mark.parametrize("address", ["example.org:99999", "example.org:port", "[::1]:0"])
+def test_login_for_a_mirror_with_an_impossible_port_is_not_found(address):
+    assert not has_login("machine http://example.org:80 login apt password debian", f"http://{address}/debian")
+
+
+def test_files_with_logins_are_those_that_apt_reads(tmp_path):
+    parts = tmp_path / "auth.conf.d"
+    parts.mkdir()
+    read, others = (
+        ["a.b.conf", "c:d", "e_f-1", "g.conf"],
+        ["a.bak", "b.conf~", ".c.conf", "d e.conf", "f.", "é", "h.conf.d"],
+    )
+    for name in (*read, *others):
+        (parts / name).write_text(name)
+    (parts / "linked").symlink_to("a.bak")
+    (parts / "missing.conf").symlink_to("nothing")
+    (parts / "directory.conf").mkdir()
+    assert auth_conf([], str(tmp_path)).split() == [*read, "a.bak"]
+
+
 def test_logins_of_uris_precede_those_of_files(tmp_path):
     (tmp_path / "auth.conf.d").mkdir()
     (tmp_path / "auth.conf").write_text("machine a login one password 1")

@@ -131,3 +131,15 @@ Acquire::Languages:: "none";
 DPkg::Pre-Invoke:: "rm -rf /";
 """
     assert parse_dump(dump) == dump.splitlines()[3:7]
+
+
+def test_directories_among_the_files_with_sources_are_ignored(tmp_path):
+    for name in ("a.list", "b.sources"):
+        (tmp_path / "sources.list.d" / name).mkdir(parents=True)
+    assert host_sources(str(tmp_path)) == []
+
+
+@pytest.mark.parametrize("uri", ["http://[::1/debian", "http://deb\u2100.example/debian"])
+def test_source_with_an_invalid_uri_is_ignored(uri):
+    sources = parse_one_line(f"deb {uri} bookworm main\n{CLASSIC}")
+    assert debian_archive(sources, "bookworm") == (DEBIAN, SECURITY)

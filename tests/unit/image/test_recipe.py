@@ -146,6 +146,18 @@ def test_mirror_with_a_login_is_refused_without_showing_it(mirror):
     assert "hush" not in str(caught.value) and "user" not in caught.value.message
 
 
-@pytest.mark.parametrize("mirror", ["http://mirror.example:8080/a@b/debian", "file:///srv/a@b", "https://mirror"])
+@pytest.mark.parametrize(
+    "mirror",
+    ["http://mirror.example:0", "http://mirror.example:65536/debian", "http://mirror.example:99999999999", "ftp://mirror:٣",
+     "http://mirror\u2100.example/debian"],
+)  # fmt: skip
+def test_mirror_with_an_impossible_address_is_refused(mirror):
+    with pytest.raises(InvalidInput, match=r"mirror: invalid mirror URL .*port"):
+        parse_recipe({"mirror": mirror})
+
+
+@pytest.mark.parametrize(
+    "mirror", ["http://mirror.example:8080/a@b/debian", "file:///srv/a@b", "https://mirror", "http://a:65535"]
+)
 def test_mirror_without_a_login_is_accepted(mirror):
     assert parse_recipe({"mirror": mirror}).mirror == mirror

@@ -115,7 +115,7 @@ def all_tasks(value: object) -> list:
     [str(path.relative_to(ROOT)) for part in ("roles/*/tasks", "playbooks") for path in ROOT.glob(f"{part}/*.yml")],
 )
 def test_tasks_set_private_variables_only(path):
-    """A role may be included in a loop, with options that use `item`, and these are templated in the role's own loops."""
+    """Options of a role that is included in a loop can use `item`, and are templated in the role's own loops."""
     for task in all_tasks(yaml.safe_load((ROOT / path).read_text())):
         control = task.get("loop_control", {})
         names = [control.get("loop_var", "item")] if "loop" in task else []

@@ -1,4 +1,4 @@
-"""Roles that are included in a loop, with options that use its variable. A program of the test answers for the modules."""
+"""Roles in a loop, with options that use its variable. A program of the test answers for the modules."""
 
 import json
 import os
@@ -39,7 +39,7 @@ def include(directory, role, variables):
     printed = subprocess.run(
         [BIN / "ansible-playbook", "-v", "-i", "hosts.json", "play.yml"], cwd=directory, text=True, check=False,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-        env={**os.environ, **PLAIN, "ANSIBLE_HOME": str(directory / "home"), "ANSIBLE_REMOTE_TMP": str(directory / "r")},
+        env={**os.environ, **PLAIN, "ANSIBLE_HOME": f"{directory}/home", "ANSIBLE_REMOTE_TMP": f"{directory}/tmp"},
     ).stdout  # fmt: skip
     return {name for names in re.findall(r"seen: '?([a-z -]*)", printed) for name in names.split()}, printed
 

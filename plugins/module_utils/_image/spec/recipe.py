@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Union
+from urllib.parse import urlsplit
 
 from ..._engine.id_range import SIZE
 from ..._engine.names import parse_name
@@ -32,7 +33,7 @@ _WORD = {
     "packages": r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?(=[A-Za-z0-9.+:~-]+)?",
 }
 # Without user and password.
-_MIRROR = r"((https?|ftp)://[^\s'\"\[\]/@:]+(:\d+)?(/[^\s'\"\[\]]*)?|(file|copy):/[^\s'\"\[\]]+)"
+_MIRROR = r"((https?|ftp)://[^\s'\"\[\]/@:]+(:[0-9]+)?(/[^\s'\"\[\]]*)?|(file|copy):/[^\s'\"\[\]]+)"
 _CHECKSUM = r"sha256:[0-9a-f]{64}"
 # The kinds of sources, and the kind that each digest option belongs to.
 _KINDS = ("archive", "container", "image")
@@ -167,17 +168,27 @@ def parse_recipe(params: dict[str, Any]) -> Recipe:
 
 
 def _mirror(value: str) -> str:
-    if re.fullmatch(_MIRROR, value):
+    is_url = re.fullmatch(_MIRROR, value)
+    if is_url and _is_possible(value):
         return value.rstrip("/")
-    if "@" in value:
+    if not is_url and "@" in value:
         raise InvalidInput(
             "mirror: the URL contains a login, which would be stored in the image",
-            "remove it from the URL, and write it to a file in /etc/apt/auth.conf.d on the managed host, see "
+            "remove it from the URL, and write it to a file NAME.conf in /etc/apt/auth.conf.d on the managed host, see "
             "apt_auth.conf(5)",
         )
     raise InvalidInput(
-        f"mirror: invalid mirror URL {value!r}", "use a URL that begins with http://, https://, ftp:// or file:/"
+        f"mirror: invalid mirror URL {value!r}",
+        "use a URL that begins with http://, https://, ftp:// or file:/, with a port from 1 to 65535 or without one",
     )
+
+
+def _is_possible(url: str) -> bool:
+    """Return whether `url` has a host name and a port that can exist."""
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
 
 
 def _command(value: object) -> Command:
