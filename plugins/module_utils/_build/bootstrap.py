@@ -8,7 +8,7 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from .apt_sources import debian_archive, host_codename, host_sources
 from .builder_mount import ROOT, mount_for_builder
 from .isolated_program import run_logged
 from .layers import make_directory
-from .sanitize import drop_caches, opened_root
+from .sanitize import MMDEBSTRAP_SETTINGS, drop_caches, opened_root
 
 _FALLBACK_SUITE = "trixie"
 # Names of the files with apt settings, and with logins for mirrors, for mmdebstrap.
@@ -130,16 +130,26 @@ def bootstrap(builder: str, recipe: Recipe, rootfs: str, log: str) -> None:
     what = f"{builder} of {recipe.suite}"
     make_directory(rootfs)
     if builder == "mmdebstrap":
-        settings = [*download_settings(), f'Dir::Etc::netrc "{os.path.join(RUN_DIR, _AUTH)}";']
-        files = {_SETTINGS: "".join(f"{line}\n" for line in settings), _AUTH: _auth(recipe)}
+        settings = download_settings()
+        files = {_SETTINGS: _text([*settings, f'Dir::Etc::netrc "{RUN_DIR}/{_AUTH}";']), _AUTH: _auth(recipe)}
         show = partial(mount_for_builder, rootfs, files)
         run_logged(_mmdebstrap(recipe, lines), log, what, prepare=show)
+        write_settings(rootfs, settings)
     else:
         show = partial(mount_for_builder, rootfs, {})
         run_logged(_debootstrap(recipe, lines), log, what, prepare=show, environment=proxies())
     if lines:
         write_sources(rootfs, lines, recipe.keyring)
     drop_caches(rootfs)
+
+
+def write_settings(rootfs: str, lines: Sequence[str]) -> None:
+    """Replace the settings of apt that mmdebstrap has copied into the image, for the commands of the image.
+
+    The copied ones name a file with logins that the image does not have, instead of apt's own.
+    """
+    with opened_root(rootfs) as root:
+        write_files(root, {MMDEBSTRAP_SETTINGS: _text(lines).encode()})
 
 
 def write_sources(rootfs: str, lines: Sequence[str], keyring: str | None) -> None:
@@ -157,8 +167,12 @@ def write_sources(rootfs: str, lines: Sequence[str], keyring: str | None) -> Non
                 keyring = f"{_KEYRING_COPY}.{'asc' if content.startswith(b'-----BEGIN PGP') else 'gpg'}"
                 files[keyring] = content
             lines = [line.replace("deb ", f"deb [signed-by={keyring}] ", 1) for line in lines]
-        files["/etc/apt/sources.list"] = "".join(f"{line}\n" for line in lines).encode()
+        files["/etc/apt/sources.list"] = _text(lines).encode()
         write_files(root, files)
+
+
+def _text(lines: Iterable[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _archives(recipe: Recipe) -> tuple[str | None, str | None]:

@@ -24,8 +24,10 @@ _OF_ONE_MACHINE = (
     "/var/lib/systemd/credential.secret",
     "/var/lib/systemd/random-seed",
 )
-# mmdebstrap's temporary settings of apt, the policy against service starts, and debootstrap's log.
-_OF_THE_BUILD = ("/etc/apt/apt.conf.d/99mmdebstrap", "/usr/sbin/policy-rc.d", "/var/log/bootstrap.log")
+# mmdebstrap's temporary settings of apt.
+MMDEBSTRAP_SETTINGS = "/etc/apt/apt.conf.d/99mmdebstrap"
+# These, the policy against service starts, and debootstrap's log.
+_OF_THE_BUILD = (MMDEBSTRAP_SETTINGS, "/usr/sbin/policy-rc.d", "/var/log/bootstrap.log")
 _CACHES = ("/var/lib/apt/lists", "/var/lib/apt/lists/partial", "/var/lib/apt/lists/auxfiles", "/var/cache/apt",
            "/var/cache/apt/archives", "/var/cache/apt/archives/partial")  # fmt: skip
 # apt and other programs take the times of these files, and the mtime of the lists directory, as the last update.

@@ -15,7 +15,8 @@ OF_ONE_MACHINE = ["etc/hostname", "etc/resolv.conf", "var/lib/dbus/machine-id", 
 CACHES = ["var/lib/apt/lists", "var/cache/apt"]
 LOOK = (
     "test $$ = 1; echo to stdout >/dev/null; test -d /proc/1; test ! -w /proc/sys/kernel/hostname; id -u > /who; "
-    "awk '/CapBnd/{print $2}' /proc/self/status > /caps; ls /dev > /devices; umask > /umask"
+    "awk '/CapBnd/{print $2}' /proc/self/status > /caps; ls /dev > /devices; umask > /umask; "
+    "apt-config dump Dir::Etc::netrc > /logins"
 )
 COMMANDS = [LOOK, ["touch", "/a file; with spaces"]]
 
@@ -93,6 +94,9 @@ def commands_ran_inside_with_few_rights_and_exact_arguments(rootfs):
     capabilities = int((rootfs / "caps").read_text(), 16)
     sys_module, sys_rawio, sys_admin, mknod = 16, 17, 21, 27
     assert not any(capabilities >> number & 1 for number in (sys_module, sys_rawio, sys_admin, mknod))
+    assert (rootfs / "logins").read_text() == 'Dir::Etc::netrc "auth.conf";\n', (
+        "apt has its own logins, not the builder's"
+    )
     devices = "fd full mqueue net null ptmx pts random shm stderr stdin stdout tty urandom zero"
     assert (rootfs / "devices").read_text().split() == devices.split()
     assert list((rootfs / "tmp").iterdir()) == [] and list((rootfs / "proc").iterdir()) == []

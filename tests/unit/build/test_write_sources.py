@@ -1,6 +1,6 @@
-"""The package sources that a new image gets."""
+"""The package sources that a new image gets, and the settings of apt that the commands of the image get."""
 
-from ansible_collections.conductor.containers.plugins.module_utils._build.bootstrap import write_sources
+from ansible_collections.conductor.containers.plugins.module_utils._build.bootstrap import write_settings, write_sources
 
 LINES = ["deb http://mirror.example/debian trixie main", "deb http://mirror.example/debian trixie-updates main"]
 
@@ -36,3 +36,18 @@ def test_keyring_of_a_package_in_the_image_is_not_copied(tmp_path):
     write_sources(str(root), LINES, "/usr/share/keyrings/shop.gpg")
     assert "deb [signed-by=/usr/share/keyrings/shop.gpg] http" in written(root)
     assert not (root / "etc/apt/keyrings").exists()
+
+
+def test_settings_of_the_builder_are_replaced_inside_the_image(tmp_path):
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    directory = root / "etc/apt/apt.conf.d"
+    directory.mkdir(parents=True)
+    outside.write_text("of the host")
+    settings = directory / "99mmdebstrap"
+    settings.write_text('Dir::Etc::netrc "/run/conductor/auth.conf";')
+    write_settings(str(root), ['Acquire::Retries "3";'])
+    assert settings.read_text() == 'Acquire::Retries "3";\n'
+    settings.unlink()
+    settings.symlink_to(outside)
+    write_settings(str(root), [])
+    assert settings.read_text() == "" and outside.read_text() == "of the host"
