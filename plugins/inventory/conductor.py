@@ -20,7 +20,7 @@ description:
   - Containers of M(conductor.containers.conductor_stack) are also in C(conductor_stack_STACK), and in
     C(conductor_service_STACK_ENTRY) with the key of their entry, whatever its C(count).
   - For a host that does not answer, the plugin prints a warning and keeps the containers in the cache. A host without
-    an answer in the cache is queried again.
+    an answer in the cache is queried again. The answer of each host expires on its own, after O(cache_timeout).
   - Answers are untrusted input. A container with invalid facts, or with the name of another host or group of the
     inventory, is skipped with a warning.
 notes:
@@ -108,6 +108,7 @@ cache_connection: /var/cache/ansible
 
 import functools
 import re
+import time
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import Any
@@ -172,7 +173,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         self._problems: dict[str, list[str]] = {name: [] for name in hosts}
         states = self.get_option("states")
         for name in hosts:
-            for facts in found.get(name, []):
+            for facts in found[name]["containers"] if name in found else []:
                 if not states or facts["state"] in states:
                     try:
                         self._add(name, untrusted(facts), ways[name])
@@ -199,17 +200,27 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                     if not self.inventory.groups[group].get_hosts():
                         del self.inventory.groups[group]
 
-    def _cached(self, key: str) -> dict[str, list[dict]]:
-        """Return the valid part of the cached containers; nothing if there is no valid cache."""
+    def _cached(self, key: str) -> dict[str, dict]:
+        """Return the valid part of the cached answers by managed host; nothing if there is no valid cache.
+
+        Each answer has its own age: the cache plugin only knows when the last one was added.
+        """
         if not self.get_option("cache"):
             return {}
+        timeout = self.get_option("cache_timeout")
+        # 0: answers do not expire.
+        oldest = time.time() - timeout if timeout else 0
         try:
-            return {name: parse_containers(containers)[0] for name, containers in self._cache[key].items()}
-        except (KeyError, AttributeError, BadAnswer):
+            return {
+                name: {**answer, "containers": parse_containers(answer["containers"])[0]}
+                for name, answer in self._cache[key].items()
+                if answer["time"] >= oldest
+            }
+        except (KeyError, AttributeError, TypeError, BadAnswer):
             return {}
 
-    def _ask_all(self, ways: dict[str, dict], known: dict) -> dict[str, list[dict]]:
-        """Return containers by managed host: its answer, else its `known` containers, else no entry."""
+    def _ask_all(self, ways: dict[str, dict], known: dict[str, dict]) -> dict[str, dict]:
+        """Return answers by managed host, with their time and containers: the new one, else the `known` one, if any."""
         calls: dict[str, Callable[[], bytes]] = {}
         failures: dict[str, CallFailed] = {}
         for name, way in ways.items():
@@ -222,15 +233,17 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 failures[name] = CallFailed(str(error))
         limits = {"parallel": self.get_option("parallel"), "timeout": self.get_option("timeout"), "most": LONGEST}
         answers = {**failures, **bounded_calls(calls, **limits)}
-        found = {}
+        found: dict[str, dict] = {}
         for name in ways:
             try:
                 answer = answers[name]
                 if isinstance(answer, CallFailed):
                     raise answer
-                found[name], self._unread[name] = parse_answer(answer)
+                containers, self._unread[name] = parse_answer(answer)
+                found[name] = {"time": time.time(), "containers": containers}
             except (CallFailed, BadAnswer) as error:
-                kept = f"keeping {len(known[name])} from the cache" if name in known else "and none are cached"
+                count = len(known[name]["containers"]) if name in known else 0
+                kept = f"keeping {count} from the cache" if name in known else "and none are cached"
                 self.display.warning(f"{name}: listing containers failed, {kept}: {one_line(str(error), 500)}")
                 if name in known:
                     found[name] = known[name]

@@ -41,6 +41,17 @@ def answer(directory, name):
     (directory / f"{name}.json").write_text(json.dumps({"containers": [WEB]}))
 
 
+def age(directory, name, seconds):
+    """Let the host `name` have answered earlier by so many seconds."""
+    (path,) = (directory / "cache").iterdir()
+    cached = json.loads(path.read_text())
+    # ansible-core 2.19 and later wrap the content.
+    content = json.loads(cached["__payload__"]) if "__payload__" in cached else cached
+    content[name]["time"] -= seconds
+    wrapped = {**cached, "__payload__": json.dumps(content)} if "__payload__" in cached else content
+    path.write_text(json.dumps(wrapped))
+
+
 def ask(directory, *options):
     """Return the listed containers, and the hosts that were asked for them."""
     (directory / "asked").write_text("")
@@ -61,3 +72,30 @@ def test_host_that_did_not_answer_is_asked_again(directory):
     assert ask(directory) == (["web.alpha", "web.beta"], [])
     (directory / "beta.json").unlink()
     assert ask(directory, "--flush-cache") == (["web.alpha", "web.beta"], ["alpha", "beta"])
+
+
+def test_answer_expires_although_another_host_answered_later(directory):
+    ask(directory)
+    age(directory, "alpha", 3000)
+    answer(directory, "beta")
+    assert ask(directory) == (["web.alpha", "web.beta"], ["beta"])
+    age(directory, "alpha", 601)
+    assert ask(directory) == (["web.alpha", "web.beta"], ["alpha"])
+    assert ask(directory) == (["web.alpha", "web.beta"], [])
+
+
+def test_answer_that_is_kept_does_not_become_newer(directory):
+    ask(directory)
+    age(directory, "alpha", 3000)
+    (directory / "alpha.json").unlink()
+    answer(directory, "beta")
+    assert ask(directory, "--flush-cache") == (["web.alpha", "web.beta"], ["alpha", "beta"])
+    age(directory, "alpha", 601)
+    assert ask(directory) == (["web.beta"], ["alpha"])
+
+
+def test_answer_does_not_expire_without_a_timeout(directory):
+    (directory / "z.conductor.yml").write_text(json.dumps({**SOURCE, "hosts": ["alpha"], "cache_timeout": 0}))
+    ask(directory)
+    age(directory, "alpha", 10_000)
+    assert ask(directory) == (["web.alpha"], [])
