@@ -101,7 +101,8 @@ class LookupModule(LookupBase):
         """
         try:
             name = definition.preprocess_data(role.name)["role"]
-        except AnsibleError as error:
+        # ValueError: the name contains a NUL.
+        except (AnsibleError, ValueError) as error:
             if not role.is_required:
                 return
             raise AnsibleLookupError(f"roles: role {role.name!r} was not found: {error}") from None
@@ -130,7 +131,8 @@ class LookupModule(LookupBase):
                 if path.endswith((".yml", ".yaml")) and os.path.isfile(path):
                     try:
                         yield from _roles_in(self._loader.load_from_file(path))
-                    except AnsibleError as error:
+                    # Escapes in arguments of a task can be invalid, and YAML can contain itself.
+                    except (AnsibleError, UnicodeError, RecursionError) as error:
                         raise AnsibleLookupError(f"roles: {path} cannot be read: {error}") from None
 
 
@@ -177,15 +179,29 @@ def _roles_in(value: Any) -> Iterator[_Reference]:
         for item in value:
             yield from _roles_in(item)
     elif isinstance(value, dict):
-        for dependency in value.get("dependencies") or []:
-            given = {"name": dependency} if isinstance(dependency, str) else dict(dependency)
-            name = given.get("role") or given.get("name") or RoleRequirement.role_yaml_parse(given).get("name")
-            yield from [_Reference(str(name), is_dependency=True)] if name else []
+        dependencies = value.get("dependencies") or []
+        if not isinstance(dependencies, list):
+            raise AnsibleError(f"dependencies: {dependencies!r} is invalid; expected a list of roles")
+        for dependency in dependencies:
+            yield _Reference(_dependency_name(dependency), is_dependency=True)
         for action, arguments in _role_actions(value):
             name = arguments.get("name") or arguments.get("role")
             yield from [_Reference(str(name), is_required=action in _IMPORTS)] if name else []
         for key in ("block", "rescue", "always"):
             yield from _roles_in(value.get(key))
+
+
+def _dependency_name(dependency: Any) -> str:
+    """Return the name of a role that another role depends on. Raises AnsibleError."""
+    given = {"name": dependency} if isinstance(dependency, str) else dependency if isinstance(dependency, dict) else {}
+    name, source = given.get("role") or given.get("name"), given.get("src")
+    if not name and isinstance(source, str):
+        name = RoleRequirement.role_yaml_parse({"src": source})["name"]
+    if not name:
+        raise AnsibleError(
+            f"dependencies: {dependency!r} is no role; expected a name, or a dictionary with role, name or src"
+        )
+    return str(name)
 
 
 def _role_actions(task: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -171,3 +171,31 @@ def test_missing_inputs_are_errors(tree):
     (tree / "roles/web/meta/main.yml").write_text("dependencies: [")
     with pytest.raises(AnsibleLookupError, match=r"roles: .*/web/meta/main\.yml cannot be read"):
         digest(tree)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["5", "true", "text", "{a: b}", "[null]", "[1]", "[[a]]", "[[[role, a]]]", "[2026-01-01]", "&a [*a]",
+     "[{}]", "['']", "[{role: null}]", "[{src: 1}]", "[{src: null}]", "[{src: [a]}]", "[{1: 2}]"],
+)  # fmt: skip
+def test_invalid_dependencies_are_an_error_with_the_file(tree, value):
+    (tree / "roles/web/meta/main.yml").write_text(f"dependencies: {value}\n")
+    with pytest.raises(
+        AnsibleLookupError, match=r"roles: .*/web/meta/main\.yml cannot be read: dependencies: .*expected"
+    ):
+        digest(tree)
+
+
+@pytest.mark.parametrize(
+    "text", ["&a [*a]", "- &a {block: [*a]}", r"- import_role: name='\N{x}'", "$ANSIBLE_VAULT;1.1;AES256\n00"]
+)
+def test_files_without_an_end_or_a_meaning_are_an_error_with_the_file(tree, text):
+    (tree / "roles/web/tasks/main.yml").write_text(text)
+    with pytest.raises(AnsibleLookupError, match=r"roles: .*/web/tasks/main\.yml cannot be read: "):
+        digest(tree)
+
+
+def test_role_with_an_impossible_name_is_not_found(tree):
+    (tree / "roles/web/tasks/main.yml").write_text('- import_role: {name: "a\\0b"}')
+    with pytest.raises(AnsibleLookupError, match=r"roles: role 'a\\x00b' was not found"):
+        digest(tree)
