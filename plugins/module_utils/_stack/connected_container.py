@@ -17,7 +17,6 @@ from .._engine.settings import Settings
 from .._network.plan.result import network_result
 from .._network.spec.request import IN_PLACE
 from .member_case import MemberCase
-from .networks import observe_networks
 from .phases import Waits
 from .plan.network import NetworkWish
 from .plan.stack import MemberAction, Others, StackView
@@ -89,5 +88,5 @@ class ConnectedContainer(StackCase):
 
     def predicted_result(self) -> dict[str, Any]:
         """Return the result in check mode if an earlier task of the play would create what this one needs."""
-        network = network_result(observe_networks(self.settings, self.wishes), self.name)
+        network = network_result(self._present_networks(), self.name)
         return {**self.alone.predicted_result(), "network": network}

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import groupby
@@ -14,7 +15,7 @@ from .._engine.action import Action, ActionSkipped
 from .._engine.locks import network_lock
 from .._engine.paths import LOCK_DIR, ContainerPaths
 from .._engine.settings import Settings
-from .._errors import EffectFailed
+from .._errors import ConductorError, EffectFailed
 from .._kernel import network_namespace
 from .._kernel.flock import locked
 from .._kernel.interfaces import open_rtnetlink
@@ -26,11 +27,14 @@ from .._network.plan.foresight import callers_of, stand_ins_of
 from .._network.plan.projection import Connect, Disconnect
 from .._network.plan.view import Listening, NetworkView
 from .._network.spec.network import LINK_PREFIX
+from .._network.spec.ports import expose_warnings
 from .._network.stages import look_at_detached
 from .._network.store import remove_network, write_network
 from .._network.veth import delete_links
-from .plan.network import NetworkWish, Policy, plan_attach, plan_detach
+from .._network.warnings import network_warnings
+from .plan.network import NetworkWish, Policy, plan_attach, plan_detach, plan_specs, with_members
 from .plan.stack import ChangeNetworks
+from .spec.stack import Member
 from .stack_run import finish
 
 if TYPE_CHECKING:
@@ -91,6 +95,22 @@ def apply_networks(
             _require_converged(settings, view, wishes, run, run.done[begin:])
 
 
+def warnings_of(
+    view: NetworkView, members: Iterable[Member], wishes: Mapping[str, NetworkWish], hostnames: Mapping[str, str]
+) -> list[str]:
+    """Return the warnings about the networks of `members`, as they are to be."""
+    exposes = [
+        f"container {member.name}: {text}"
+        for member in members
+        for text in expose_warnings((member.network or {}).get("expose") or ())
+    ]
+    # In check mode the view has the old networks. After a run others may have changed what this one needed.
+    view = with_members(view, hostnames, (), ())
+    with contextlib.suppress(ConductorError):
+        view = plan_specs(view, wishes)[1]
+    return [*exposes, *network_warnings(view, hostnames)]
+
+
 def _require_converged(
     settings: Settings,
     first: NetworkView,
@@ -131,7 +151,7 @@ def _apply(settings: Settings, group: list[Action], wishes: Mapping[str, Network
                 run.outcome.fail(name, EffectFailed(f"container {name}: {reason}"))
             else:
                 # Its processes can have caused that.
-                run.skipped[name] = reason
+                run.skipped.setdefault(name, reason)
         return
     if isinstance(action, Disconnect):
         delete_links(link.outer for link in group if isinstance(link, Disconnect))
@@ -145,6 +165,6 @@ def _apply(settings: Settings, group: list[Action], wishes: Mapping[str, Network
         else:
             apply(settings, action, wishes)
     except ActionSkipped as skipped:
-        run.skipped[skipped.container] = skipped.reason
+        run.skipped.setdefault(skipped.container, skipped.reason)
     else:
         finish(run, action)

@@ -15,10 +15,7 @@ from .._container import store
 from .._container.error_context import about_container
 from .._container.facts import container_facts
 from .._container.limits import cpu_warnings
-from .._container.plan.container import (
-    StartProcess,
-    UpdateSpec,
-)
+from .._container.plan.container import StartProcess, UpdateSpec
 from .._container.readiness import check_init_boots, run_until_exit, wait_until_ready
 from .._container.spec.request import RUNNING
 from .._container.spec.values import parse_argv
@@ -37,10 +34,8 @@ from .._network.plan.result import network_result
 from .._network.plan.stages import NetworkStage
 from .._network.plan.view import NetworkView
 from .._network.spec.options import NetworkOptions
-from .._network.spec.ports import expose_warnings
-from .._network.warnings import network_warnings
 from .member_case import MemberCase, read_ids_view
-from .networks import observe_networks, policy_of
+from .networks import observe_networks, policy_of, warnings_of
 from .others import find_others
 from .phases import Phases, Wait, Waits
 from .plan.network import NetworkWish
@@ -347,8 +342,14 @@ class StackCase(UseCase[StackView]):
 
     def predicted_result(self) -> dict[str, Any]:
         """Return the result in check mode if an earlier task of the play would create what this one needs."""
-        networks = observe_networks(self.settings, self._all_wishes(()))
-        return {"actions": [f"deploy stack {self.stack.name}"], **self._present(networks)}
+        return {"actions": [f"deploy stack {self.stack.name}"], **self._present(self._present_networks())}
+
+    def _present_networks(self) -> NetworkView:
+        """Return the networks; none if earlier tasks of the play would install the libraries to read them."""
+        try:
+            return observe_networks(self.settings, self.wishes)
+        except ConductorError:
+            return NetworkView()
 
     def _present(self, networks: NetworkView) -> dict[str, Any]:
         """Return the containers of the stack and their networks."""
@@ -364,12 +365,7 @@ class StackCase(UseCase[StackView]):
     def _network_warnings(self, observed: StackView) -> list[str]:
         if self.state == "absent":
             return []
-        exposes = [
-            f"container {member.name}: {text}"
-            for member in self.stack.members.values()
-            for text in expose_warnings((member.network or {}).get("expose") or ())
-        ]
-        return [*exposes, *network_warnings(observed.network, self.cases)]
+        return warnings_of(observed.network, self.stack.members.values(), self.wishes, self._hostnames(observed))
 
     def result(self, observed: StackView, run: Run[StackView]) -> dict[str, Any]:
         autostarts = [name for name, case in self.cases.items() if case.changes.get("autostart")]

@@ -96,14 +96,15 @@ def test_warnings_of_the_network_are_those_of_its_module(host):
     chain = "{ type filter hook forward priority 0; policy drop; }"
     host.run("nft", f"add table inet other; add chain inet other forward {chain}")
     network = {"expose": ["80-8080", "3000-3100"]}
-    made = container(host, **WEB, network=network)
-    told = str(made["warnings"])
-    assert "container web: another firewall may drop packets" in told and "looks like a range" in told, told
+    for check in (True, False):
+        told = str(container(host, **WEB, network=network, check=check)["warnings"])
+        assert "container web: another firewall may drop packets" in told and "looks like a range" in told, told
     containers = {"web": {"network": network}, "db": {"network": {}}}
     container(host, name="web", state="absent")
-    stacked = host.module("conductor_stack", name="shop", defaults=DEFAULTS, containers=containers)
-    told = str(stacked["warnings"])
-    assert "containers db, web: another firewall may drop packets" in told and "looks like a range" in told, told
+    for check in (True, False):
+        stacked = host.module("conductor_stack", name="shop", defaults=DEFAULTS, containers=containers, check=check)
+        told = str(stacked["warnings"])
+        assert "containers db, web: another firewall may drop packets" in told and "looks like a range" in told, told
     host.run("nft", "delete table inet other")
 
 
