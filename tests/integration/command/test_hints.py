@@ -4,6 +4,7 @@ import json
 import re
 
 from host_command import actions
+from model_values import link_of
 
 STATE = "/var/lib/conductor"
 ENTRY = {"image": "debian", "command": "sleep 1000"}
@@ -75,3 +76,14 @@ def test_damaged_network_is_named(command):
     command("addnetwork", "web")
     command.host.run("tee", f"{STATE}/containers/web/network.json", stdin='{"version": 1}')
     assert "and run conductor network add web again" in told(command("start", "web", status=7))
+    for argv in (["port", "web"], ["graph"]):
+        assert f"conductor: web: {STATE}/containers/web/network.json is damaged" in told(command(*argv)), argv
+
+
+def test_left_link_is_a_warning_of_port(box):
+    link = link_of("box")
+    box.host.run("ip", "link", "add", link, "type", "veth", "peer", "name", "other")
+    done = box("port", "box")
+    assert done.stdout == "" and told(done) == f"conductor: box: link {link} should not exist\n"
+    assert box.json("port", "box") == {"expose": []}
+    box.host.run("ip", "link", "delete", link)

@@ -106,6 +106,17 @@ def one_container(settings: Settings, name: str) -> dict:
     return result
 
 
+def networks_of(settings: Settings, names: list[str] | None = None) -> list[dict]:
+    """Return the networks of conductor_network_info, and warn of drift. One with drift only lacks the other keys."""
+    from ..._network.info import NetworkInfoCase
+
+    networks = look(NetworkInfoCase({"name": names}, settings))["networks"]
+    for network in networks:
+        for drift in network["drift"]:
+            warn(f"{network['container']}: {drift}")
+    return networks
+
+
 def print_table(headings: tuple[str, ...], rows: list[tuple], empty: str) -> None:
     print("\n".join(table(headings, rows)) if rows else empty)
 

@@ -23,7 +23,7 @@ from ..._kernel.terminate import send_signal
 from ..exit_status import status_of
 from ..logs import print_log
 from ..output import print_json, shown
-from .common import change, confirm, for_each, load_settings, look, one_container, show_change, warn
+from .common import change, confirm, for_each, load_settings, networks_of, one_container, show_change, warn
 
 
 def do_run(args: Namespace) -> int:
@@ -237,11 +237,9 @@ def do_inspect(args: Namespace) -> int:
 
 
 def do_port(args: Namespace) -> int:
-    from ..._network.info import NetworkInfoCase
-
     settings = load_settings()
-    networks = look(NetworkInfoCase({"name": [_existing(settings, args.name)]}, settings))["networks"]
-    exposes = [entry for network in networks for entry in network["expose"]]
+    one_container(settings, args.name)
+    exposes = [entry for network in networks_of(settings, [args.name]) for entry in network.get("expose") or ()]
     if args.json:
         print_json({"expose": exposes})
         return 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 from argparse import Namespace
 
 from ..output import print_json
-from .common import change, load_settings, look, show_change
+from .common import change, load_settings, networks_of, show_change
 
 
 def do_addnetwork(args: Namespace) -> int:
@@ -56,11 +56,10 @@ def do_reconcile(args: Namespace) -> int:
 
 
 def do_graph(args: Namespace) -> int:
-    from ..._network.info import NetworkInfoCase
     from ..graph import draw
     from ..svg import render_svg
 
-    networks = look(NetworkInfoCase({"name": None}, load_settings()))["networks"]
+    networks = networks_of(load_settings())
     text = render_svg(draw(networks, "dot")) if args.format == "svg" else draw(networks, args.format)
     if args.json:
         print_json({"graph": text})
