@@ -4,6 +4,7 @@ import json
 
 import pytest
 from controller import Controller
+from testhost import ROOT
 
 DEPLOY = {"ansible.builtin.include_role": {"name": "conductor.containers.deploy"}}
 # An image that cannot be built: were it tried, that would be the error.
@@ -62,3 +63,17 @@ def test_absent_network_with_peers_is_no_error(managed):
     role = {"ansible.builtin.include_role": {"name": "conductor.containers.network"}}
     printed = managed.playbook(role, vars={"conductor_network_items": [gone]}, check=False)
     assert "failed=0" in printed and "changed=0" in printed, printed
+
+
+def test_teardown_removes_images_from_the_directories_of_their_stack(host, managed):
+    elsewhere = {"image_dir": "/run/elsewhere/images", "container_dir": "/run/elsewhere/containers"}
+    host.run("mkdir", "-p", "/run/elsewhere/images/debian/rootfs", "/run/elsewhere/containers")
+    host.run("cp", "/var/lib/conductor/images/debian/image.json", "/run/elsewhere/images/debian/")
+    stack = {"name": "shop", "images": [{"name": "debian"}], "containers": {}, **elsewhere}
+    variables = {"conductor_stacks": [{"name": "plain"}, stack], "conductor_teardown_images": True}
+    options = ["-e", json.dumps(variables)]
+    managed.run("ansible-playbook", str(ROOT / "playbooks/teardown.yml"), *options)
+    assert host.module("conductor_image_info", **elsewhere)["images"] == []
+    assert [one["name"] for one in host.module("conductor_image_info")["images"]] == ["debian"]
+    managed.leave(host)
+    host.run("rm", "-r", "/run/elsewhere")
