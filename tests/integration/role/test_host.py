@@ -11,4 +11,4 @@ def test_check_mode_works_on_a_minimal_host(bare_host, tmp_path):
     role = {"ansible.builtin.include_role": {"name": "conductor.containers.host"}}
     printed = controller.playbook(role, check=False, options=["--check"])
     assert "failed=0" in printed, printed
-    bare_host.run("test", "!", "-e", "/etc/conductor")
+    bare_host.run("test", "!", "-e", "/etc/sysctl.d")
