@@ -340,3 +340,10 @@ def test_files_of_other_programs_are_a_conflict(wanted):
 def test_long_command_is_shortened():
     assert _errors.one_line("/bin/sleep 1", 12) == "/bin/sleep 1"
     assert _errors.one_line("/bin/sleep\n10", 12) == "/bin/slee..."
+
+
+def test_guide_names_the_verbs_without_check():
+    reading = {"logs", "inspect", "port", "top", "graph", "images", "image ls", "stats", "ps", "info", "completion"}
+    without = {name for name, verb in VERBS.items() if "--check" not in verb.format_help()} - reading
+    listed = " and ".join(f"`{name}`" for name in sorted(without))
+    assert f"Every verb that changes something has `--check`, except {listed}," in (ROOT / "docs/guide.md").read_text()

@@ -125,3 +125,13 @@ def test_tasks_set_private_variables_only(path):
         names += task.get("ansible.builtin.set_fact", {}) if "delegate_facts" not in task else []
         assert [name for name in names if not re.match("__(conductor|molecule)_", name)] == []
         assert not [key for key in task if key.startswith("with_")]
+
+
+def test_readme_lists_each_file_that_role_host_writes():
+    section = (ROOT / "README.md").read_text().partition("\n## Changes on a managed host\n")[2].partition("\n## ")[0]
+    texts = [path.read_text() for path in (ROOT / "roles/host/tasks").glob("*.yml")]
+    written = {found for text in texts for found in re.findall(r"^ +dest: (\S+)$", text, re.M)}
+    assert len(written) > 5 and {file for file in written if f"`{file}`" not in section} == set()
+    assert all(
+        f"disable --now {service}" in section for text in texts for service in re.findall(r"name: (\S+\.service)", text)
+    )
