@@ -34,7 +34,7 @@ attributes:
     platforms: debian
 """
 
-    # For info modules: list conductor.containers.attributes.info_module after conductor.containers.attributes.
+    # For info modules, which list it before conductor.containers.attributes: the first fragment wins.
     INFO_MODULE = r"""
 options: {}
 attributes:

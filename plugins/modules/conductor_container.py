@@ -19,6 +19,10 @@ description:
 extends_documentation_fragment:
   - conductor.containers.attributes
   - conductor.containers.settings
+attributes:
+  idempotent:
+    support: partial
+    details: ["Not with O(state=restarted), and O(state=started) starts a command that has exited."]
 options:
   name:
     description: Name of the container, 1 to 63 letters, digits, C(-), C(_) and C(.).
@@ -486,21 +490,21 @@ actions:
   sample: [create container web from image debian, start container web]
 rc:
   description: Exit status of the command. Null in check mode.
-  returned: with O(detach=false)
+  returned: success, or if the command failed, with O(detach=false)
   type: int
   sample: 0
 stdout:
   description: Standard output and error of the command in this run, at most the last MiB. Null in check mode.
-  returned: with O(detach=false)
+  returned: success, or if the command failed, with O(detach=false)
   type: str
 network:
   description: The container's network, as in RV(conductor.containers.conductor_network#module:network).
-  returned: with O(network) or O(peers), unless O(state=absent)
+  returned: success, with O(network) or O(peers), unless O(state=absent)
   type: dict
   sample: {ipv4: 10.87.0.2, internet: false}
 container:
   description: The container after the task. Null if it does not exist.
-  returned: success
+  returned: success, or if the command failed with O(detach=false)
   type: dict
   contains:
     name:

@@ -14,8 +14,8 @@ description:
   - Lists containers of M(conductor.containers.conductor_container) with their state, process, addresses, exit status,
     the end of their log, and their usage of CPU, memory, processes and network.
 extends_documentation_fragment:
-  - conductor.containers.attributes
   - conductor.containers.attributes.info_module
+  - conductor.containers.attributes
   - conductor.containers.settings
 options:
   name:
@@ -57,7 +57,9 @@ containers:
       type: str
       returned: always
     error:
-      description: Files of the container that cannot be read, with the reason. The other values are still returned.
+      description:
+        - Files of the container that cannot be read, with the reason.
+        - With RV(containers.state=damaged) only this, the name, the state and the usage are returned.
       type: str
       returned: if a file cannot be read
     usage:

@@ -19,6 +19,9 @@ extends_documentation_fragment:
   - conductor.containers.attributes
   - conductor.containers.settings
 attributes:
+  diff_mode:
+    support: none
+    details: [The changes of the command are not known.]
   idempotent:
     support: partial
     details: [Only with O(creates) or O(removes).]
@@ -118,39 +121,40 @@ actions:
   sample: [run ip -brief address in container web]
 cmd:
   description: The command and its arguments.
-  returned: always
+  returned: success, or if the command failed or timed out
   type: list
   elements: str
 rc:
   description:
     - Exit status. The negative number of the signal if a signal ended the command.
-    - Null if the command timed out or was detached.
-  returned: always
+    - 0 in check mode and if the command was skipped.
+    - Null if the command timed out, and with O(detach=true).
+  returned: success, or if the command failed or timed out
   type: int
 stdout:
   description: Standard output. A byte that is not UTF-8 is replaced by U+FFFD, and a warning tells that.
-  returned: not detached
+  returned: success, or if the command failed or timed out; not if the command was detached
   type: str
 stdout_lines:
   description: Standard output as a list of lines.
-  returned: not detached
+  returned: success, or if the command failed or timed out; not if the command was detached
   type: list
   elements: str
 stdout_truncated:
   description: Whether standard output has more than O(output_limit) bytes, of which RV(stdout) contains the first.
-  returned: not detached
+  returned: success, or if the command failed or timed out; not if the command was detached
   type: bool
 stderr_truncated:
   description: Whether standard error has more than O(output_limit) bytes, of which RV(stderr) contains the first.
-  returned: not detached
+  returned: success, or if the command failed or timed out; not if the command was detached
   type: bool
 stderr:
   description: Standard error. As for RV(stdout).
-  returned: not detached
+  returned: success, or if the command failed or timed out; not if the command was detached
   type: str
 stderr_lines:
   description: Standard error as a list of lines.
-  returned: not detached
+  returned: success, or if the command failed or timed out; not if the command was detached
   type: list
   elements: str
 start:
@@ -167,7 +171,7 @@ delta:
   type: str
 pid:
   description: Process id of the command on the host. Null if the command was not run.
-  returned: with O(detach=true)
+  returned: success, with O(detach=true)
   type: int
 msg:
   description: Reason for not running the command, with O(creates) or O(removes).

@@ -263,15 +263,15 @@ image:
       returned: always
 archive:
   description: Path of the exported file.
-  returned: with O(state=exported)
+  returned: success, with O(state=exported)
   type: str
 log:
   description: Path of the log of the build, C(.logs/NAME.log) in O(image_dir). The next build overwrites it.
-  returned: when a build fails
+  returned: if the build failed
   type: str
 log_tail:
   description: End of the log.
-  returned: when a build fails
+  returned: if the build failed
   type: str
 """
 

@@ -14,8 +14,8 @@ description:
   - Lists images of M(conductor.containers.conductor_image) with their sizes, dates and build options, and the
     containers and images that use them.
 extends_documentation_fragment:
-  - conductor.containers.attributes
   - conductor.containers.attributes.info_module
+  - conductor.containers.attributes
   - conductor.containers.settings
 options:
   name:

@@ -14,6 +14,7 @@ description:
   - Returns addresses, exposed ports and peers of containers, and the drift, which is the difference between the stored
     options and the kernel.
 extends_documentation_fragment:
+  - conductor.containers.attributes.info_module
   - conductor.containers.attributes
   - conductor.containers.settings
 options:
@@ -37,7 +38,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 networks:
-  description: Networks of the containers that have one, or drift.
+  description:
+    - Networks of the containers that have one, or drift.
+    - A container that has drift and no readable network has only C(container) and C(drift).
   returned: success
   type: list
   elements: dict

@@ -27,6 +27,10 @@ notes:
 extends_documentation_fragment:
   - conductor.containers.attributes
   - conductor.containers.settings
+attributes:
+  idempotent:
+    support: partial
+    details: ["Not with O(state=restarted), and O(state=started) starts commands that have exited."]
 options:
   name:
     description: Name of the stack, 1 to 63 letters, digits, C(-), C(_) and C(.).
@@ -301,7 +305,7 @@ actions:
   sample: ["create container db from image shop", "connect db by cdtr-7bdc25d169", "start container db"]
 containers:
   description: Facts about each container by name, as in RV(conductor.containers.conductor_container#module:container).
-  returned: always
+  returned: success, or if containers failed
   type: dict
   sample: {db: {name: db, state: running}}
 networks:
