@@ -35,3 +35,18 @@ def test_environment_without_pip_is_created_again(checkout):
     )
     assert done.returncode == 0, done.stderr
     assert os.access(checkout / ".venv/bin/pip", os.X_OK)
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "script").iterdir() if path.name != "bootstrap"))
+def test_script_creates_the_environment_that_it_uses(name):
+    lines = [line for line in (ROOT / "script" / name).read_text().splitlines() if not line.startswith("#")]
+    for part in ("release", "bin", "collections"):
+        if any(f".venv/{part}" in line for line in lines):
+            command = "script/bootstrap release" if part == "release" else "script/bootstrap"
+            assert any(command in line for line in lines), part
+
+
+@pytest.mark.parametrize("name", ["bench", "demo", "molecule", "peers", "soak"])
+def test_script_that_needs_root_says_so(name):
+    (check,) = [line for line in (ROOT / "script" / name).read_text().splitlines() if "id -u" in line]
+    assert check.startswith(f'[ "$(id -u)" = 0 ] || {{ echo "{name}: ') and "run this as root" in check
