@@ -13,12 +13,12 @@ class ModuleDocFragment:
 options:
   image_dir:
     description:
-      - Absolute path of the directory of the images on the managed host.
+      - Absolute path of the directory of the images on the managed host. Symlinks in it are resolved.
       - Defaults to C(image_dir) in C(/etc/conductor/conductor.json), else to V(/var/lib/conductor/images).
     type: path
   container_dir:
     description:
-      - Absolute path of the directory of the containers on the managed host.
+      - Absolute path of the directory of the containers on the managed host. Symlinks in it are resolved.
       - Defaults to C(container_dir) in C(/etc/conductor/conductor.json), else to V(/var/lib/conductor/containers).
     type: path
   lock_timeout:

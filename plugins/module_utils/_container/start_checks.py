@@ -15,7 +15,7 @@ from .._engine.paths import ContainerPaths
 from .._engine.settings import Settings
 from .._errors import InvalidInput, mark_pending
 from .._image.store import image_layers
-from .._kernel.path_text import to_bytes, to_text
+from .._kernel.path_text import resolve, to_bytes
 from .._kernel.syscalls import RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, openat2
 from .devices import check_devices
 from .limits import check_limits
@@ -64,7 +64,7 @@ def check_sources(mounts: Iterable[Mount]) -> None:
 
 def _check_source(source: str) -> None:
     path = to_bytes(source)
-    real = to_text(os.path.realpath(path))
+    real = resolve(source)
     if not os.path.lexists(path):
         missing = InvalidInput(f"mounts: source {source} does not exist on the host", "create it, or correct the path")
         raise mark_pending(missing)

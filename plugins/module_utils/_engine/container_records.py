@@ -9,6 +9,7 @@ import os
 from typing import Any
 
 from .._errors import Conflict, Damaged
+from .._kernel.path_text import resolve
 from .._kernel.processes import ProcessId
 from .id_range import RANGE_KIND, userns_kind
 from .json_files import read_json, write_json
@@ -94,7 +95,8 @@ def require_one_container_dir(container_dir: str) -> None:
     for entry in entries:
         try:
             state = read_json(os.path.join(_STATES, entry), RUN_STATE_KINDS) or {}
-            other = state.get("container_dir", container_dir)
+            # An older release may have recorded a path with symlinks.
+            other = resolve(state.get("container_dir", container_dir))
         except Damaged:
             # A use case that needs this state reports the damage.
             continue

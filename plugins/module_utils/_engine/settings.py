@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from .._errors import Damaged, InvalidInput
+from .._kernel.path_text import resolve
 from . import paths
 from .json_files import read_object
 from .typed_values import find_problem, nullable, number, text
@@ -39,6 +40,10 @@ class Settings:
         for name in ("image_dir", "container_dir"):
             if not paths.is_absolute(getattr(settings, name)):
                 raise InvalidInput(f"{name} {getattr(settings, name)!r} is not an absolute path")
+        # The kernel reports mount points by their resolved paths.
+        settings = replace(
+            settings, image_dir=resolve(settings.image_dir), container_dir=resolve(settings.container_dir)
+        )
         for name, choices in _CHOICES.items():
             if getattr(settings, name) not in choices:
                 raise InvalidInput(

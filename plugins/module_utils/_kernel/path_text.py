@@ -24,6 +24,11 @@ def to_text(path: bytes) -> str:
     return path.decode("utf-8", "surrogateescape")
 
 
+def resolve(path: str) -> str:
+    """Return the absolute path without symlinks, `..` and repeated slashes, as mountinfo shows it (proc(5))."""
+    return to_text(os.path.realpath(to_bytes(path)))
+
+
 def name_of(entry: os.DirEntry[str]) -> str:
     """Return the name of an entry of a directory that was opened by a descriptor, for which `os` decodes names."""
     return to_text(os.fsencode(entry.name))

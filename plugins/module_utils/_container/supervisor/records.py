@@ -18,6 +18,7 @@ from ..._engine.json_files import forget, read_json, write_json
 from ..._engine.paths import RUN_DIR, ContainerPaths
 from ..._engine.typed_values import WANTED, Kind, integer, number, text
 from ..._errors import Damaged
+from ..._kernel.path_text import resolve
 from .policy import count
 
 # Values of container.json that the supervisor needs.
@@ -65,7 +66,8 @@ def read_process(name: str) -> tuple[ContainerPaths, dict] | None:
     if state is None or not {"pid", "start_time", "container_dir"} <= state.keys():
         return None
     container_dir = state["container_dir"]
-    return (ContainerPaths.of(container_dir, name), state) if container_dir.startswith("/") else None
+    # An older release may have recorded a path with symlinks.
+    return (ContainerPaths.of(resolve(container_dir), name), state) if container_dir.startswith("/") else None
 
 
 def read_exit(paths: ContainerPaths) -> dict | None:
