@@ -167,9 +167,12 @@ def _link(root: int) -> str | None:
     """Return the target of /etc/resolv.conf if it is a symlink, else None."""
     directory, name = os.path.split(_RESOLV)
     with directory_inside(root, directory) as fd:
-        if fd is None or name not in os.listdir(fd):
+        if fd is None:
             return None
-        found = os.stat(name, dir_fd=fd, follow_symlinks=False)
+        try:
+            found = os.stat(name, dir_fd=fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
         return os.readlink(name, dir_fd=fd) if stat.S_ISLNK(found.st_mode) else None
 
 

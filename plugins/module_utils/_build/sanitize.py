@@ -74,12 +74,17 @@ def _age_emptied_lists(root: int) -> None:
     Otherwise ansible.builtin.apt with cache_valid_time would not update them (get_updated_cache_time() in its source).
     """
     with directory_inside(root, _LISTS) as lists:
-        if lists is None or any(name != "lock" and _is_file(lists, name) for name in os.listdir(lists)):
+        if lists is None or _has_list(lists):
             return
         if os.fstat(lists).st_mtime_ns:
             os.utime(lists, ns=(0, 0))
     for directory, names in _OF_UPDATES.items():
         _remove_files(root, directory, names.__contains__)
+
+
+def _has_list(lists: int) -> bool:
+    with os.scandir(lists) as entries:
+        return any(entry.name != "lock" and _is_file(lists, entry.name) for entry in entries)
 
 
 def _is_file(directory: int, name: str) -> bool:
@@ -90,6 +95,7 @@ def _remove_files(root: int, path: str, which: Callable[[str], bool]) -> None:
     with directory_inside(root, path) as fd:
         if fd is None:
             return
-        for name in os.listdir(fd):
-            if which(name) and _is_file(fd, name):
-                os.unlink(name, dir_fd=fd)
+        with os.scandir(fd) as entries:
+            for entry in entries:
+                if which(entry.name) and _is_file(fd, entry.name):
+                    os.unlink(entry.name, dir_fd=fd)

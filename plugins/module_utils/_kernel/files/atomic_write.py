@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 import re
 import stat
@@ -15,6 +16,8 @@ from ..._errors import EffectFailed
 
 # Directories deeper than this are moved to the top before they are emptied; their new names have this prefix.
 _DEEPEST, _MOVED = 64, ".conductor-deep-"
+# Entries of a directory that are listed at once for a deletion.
+_BATCH = 4096
 
 
 def read_text(path: str) -> str:
@@ -115,15 +118,20 @@ def _remove_entry(parent_fd: int, name: str, path: str, top_fd: int | None = Non
         if top_fd is not None and depth == _DEEPEST:
             os.rename(name, f"{_MOVED}{os.urandom(8).hex()}", src_dir_fd=parent_fd, dst_dir_fd=top_fd)
             return
-        # listdir: an open scandir would hold one more descriptor at each level.
-        names = os.listdir(fd)
-        while names:
+        # Again after the last batch, since deep directories are moved to the top meanwhile.
+        while names := _some_names(fd):
             for child in names:
                 _remove_entry(fd, child, os.path.join(path, child), fd if top_fd is None else top_fd, depth + 1)
-            names = [child for child in os.listdir(fd) if child.startswith(_MOVED)] if top_fd is None else []
     finally:
         os.close(fd)
     os.rmdir(name, dir_fd=parent_fd)
+
+
+def _some_names(fd: int) -> list[str]:
+    """Return the first names in a directory, of which a container may have made more than fit into the memory."""
+    # Closed before the entries are deleted: an open scandir holds one more descriptor at each level.
+    with os.scandir(fd) as entries:
+        return [entry.name for entry in itertools.islice(entries, _BATCH)]
 
 
 def _unlink(parent_fd: int, name: str, path: str) -> None:
