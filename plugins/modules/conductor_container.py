@@ -165,8 +165,8 @@ options:
         and C(/etc/subgid) if it has any, else from 524288 up. It is free again when the container
         is removed.
       - 'V(host) gives it no user namespace: root inside is root on the host, within its capabilities.'
-      - A dictionary with C(base) and C(size) (default 65536) selects the range. No two containers
-        have the same range.
+      - A dictionary with C(base) and C(size) (default 65536) selects the range. It must not overlap
+        the range of another container, or of a user in C(/etc/subuid) or C(/etc/subgid).
       - A change requires O(recreate). Defaults to V(auto).
     type: raw
   dev:

@@ -369,6 +369,9 @@ def test_a_range_that_is_asked_for_is_registered_and_one_of_an_older_release_too
         "register ids 800000 to 865535 for the user conductor in /etc/subuid and /etc/subgid"
     ]
     assert id_lines(host) == (expected, expected)
+    host.run("sed", "-i", "s/conductor:8/alice:8/", "/etc/subuid", "/etc/subgid")
+    assert len(host.module("conductor_container", **WEB)["actions"]) == 1, "it keeps ids that a user has meanwhile"
+    assert not host.module("conductor_container", **WEB)["changed"]
 
 
 def test_ids_are_not_registered_without_subuid_files(own_etc):

@@ -8,7 +8,7 @@ from waiting import until
 TEMPLATE = Path(__file__).parents[3] / "roles/host/templates/logrotate.j2"
 LOG = "/var/lib/conductor/containers/web/console.log"
 # Extends its log to 8 TiB without writing them, and goes on when told so.
-SPARSE = "echo begin; truncate -s 8T /dev/stdout; echo end; mkfifo /go; read line < /go; echo later; exec sleep infinity"
+SPARSE = "echo begin; truncate -s 8T /dev/stdout; echo end; mkfifo /go; read go < /go; echo later; exec sleep 9d"
 
 
 def rotate(host):

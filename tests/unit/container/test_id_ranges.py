@@ -106,7 +106,9 @@ def test_only_missing_ranges_are_registered():
     own_pool = "alice:100000:65536\nconductor:3000000:131072\n"
     assert unregistered_ids(far, IdsView(own_pool, own_pool)) == ()
     assert unregistered_ids(auto, IdsView(own_pool, own_pool)) == (auto,), "of an older release, or asked for"
-    assert unregistered_ids(IdRange(100000), IdsView(own_pool, own_pool)) == (), "somebody has them already"
+    others = IdRange(100000)
+    assert unregistered_ids(others, IdsView(own_pool, own_pool)) == (others,), "alice may be deleted"
+    assert missing_lines([others], own_pool) == "conductor:100000:65536\n"
     assert unregistered_ids(far, IdsView(own_pool, "")) == (far,)
 
 
@@ -115,6 +117,15 @@ def test_range_of_another_container_is_a_conflict_that_names_it():
         choose_ids(IdRange(765535), IdsView(assigned={"db": IdRange(700000)}))
     assert choose_ids(IdRange(765536), IdsView(assigned={"db": IdRange(700000)})) == IdRange(765536)
     assert choose_ids("host", IdsView(assigned={"db": IdRange(1, END)})) is None
+
+
+@pytest.mark.parametrize("file", ["subuid", "subgid"])
+def test_range_of_a_user_is_a_conflict_that_names_the_user(file):
+    view = IdsView(**{file: "conductor:700000:65536\nalice:100000:65536\n"})
+    with pytest.raises(Conflict, match=f"user alice has 100000 to 165535 in /etc/{file}"):
+        choose_ids(IdRange(165535), view)
+    assert choose_ids(IdRange(165536), view) == IdRange(165536)
+    assert choose_ids(IdRange(700000), view) == IdRange(700000), "those of conductor are for containers"
 
 
 @pytest.mark.parametrize(

@@ -35,18 +35,19 @@ def choose_ids(userns: str | IdRange, view: IdsView) -> IdRange | None:
 def choose_range(userns: str | IdRange, view: IdsView) -> IdRange:
     """The range for a container whose `userns` is auto or a range.
 
-    Raises Conflict if another container has ids of that range, HostNotCapable if no range is free.
+    Raises Conflict if another container or a user has ids of that range, HostNotCapable if no range is free.
     """
     if isinstance(userns, IdRange):
-        for name, other in view.assigned.items():
+        containers = [(f"container {name}", found, "") for name, found in view.assigned.items()]
+        for name, other, where in (*containers, *_of_users(view)):
             if userns.overlaps(other):
                 raise Conflict(
-                    f"userns: ids {userns.base} to {userns.end - 1} are not free: container {name} has {other.base} "
-                    f"to {other.end - 1}",
+                    f"userns: ids {userns.base} to {userns.end - 1} are not free: {name} has {other.base} "
+                    f"to {other.end - 1}{where}",
                     "choose another base, or auto",
                 )
         return userns
-    blocked = sorted([*view.assigned.values(), *_of_others(view)], key=lambda found: found.base)
+    blocked = sorted([*view.assigned.values(), *(ids for _, ids, _ in _of_users(view))], key=lambda found: found.base)
     for pool in _pools(view):
         found = _first_free(pool, blocked)
         if found is not None:
@@ -62,19 +63,17 @@ def unregistered_ids(ids: IdRange, view: IdsView) -> tuple[IdRange, ...]:
 
     The default if conductor has no range in either file, and `ids` if they are not within a registered range.
     """
-    users, groups = _entries(view.subuid), _entries(view.subgid)
-    missing: list[IdRange] = []
-    if OWNER not in (*(name for name, _ in users), *(name for name, _ in groups)):
-        missing.append(DEFAULT)
-    for entries in (users, groups):
-        if not _is_within(ids, [*(found for _, found in entries), *missing]):
+    users, groups = _of_owner(view.subuid), _of_owner(view.subgid)
+    missing: list[IdRange] = [] if users or groups else [DEFAULT]
+    for registered in (users, groups):
+        if not _is_within(ids, [*registered, *missing]):
             missing.append(ids)
     return tuple(missing)
 
 
 def missing_lines(ranges: Iterable[IdRange], text: str) -> str:
     """Lines that give `ranges` to the user conductor, without those that are registered in `text` (subuid(5))."""
-    known = [found for _, found in _entries(text)]
+    known = _of_owner(text)
     return "".join(f"{OWNER}:{found.base}:{found.size}\n" for found in ranges if not _is_within(found, known))
 
 
@@ -99,7 +98,7 @@ def _pools(view: IdsView) -> list[IdRange]:
 
     A host may have only one of the files, and another process may have written only one of them so far.
     """
-    users, groups = ([found for name, found in _entries(text) if name == OWNER] for text in (view.subuid, view.subgid))
+    users, groups = _of_owner(view.subuid), _of_owner(view.subgid)
     if not users or not groups:
         return users or groups or [DEFAULT]
     return [
@@ -110,8 +109,19 @@ def _pools(view: IdsView) -> list[IdRange]:
     ]
 
 
-def _of_others(view: IdsView) -> list[IdRange]:
-    return [found for name, found in (*_entries(view.subuid), *_entries(view.subgid)) if name != OWNER]
+def _of_owner(text: str) -> list[IdRange]:
+    return [found for name, found in _entries(text) if name == OWNER]
+
+
+def _of_users(view: IdsView) -> list[tuple[str, IdRange, str]]:
+    """Return the ranges of users, each with a text that names the user and one that names the file."""
+    files = (("/etc/subuid", view.subuid), ("/etc/subgid", view.subgid))
+    return [
+        (f"user {name}", found, f" in {path}")
+        for path, text in files
+        for name, found in _entries(text)
+        if name != OWNER
+    ]
 
 
 def _entries(text: str) -> list[tuple[str, IdRange]]:
