@@ -232,7 +232,8 @@ options:
         the container is started, so a changed file applies from the next start by this module.
       - System calls that are newer than the profile fail with C(ENOSYS), where others fail with
         the profile's error, so that programs fall back to an older call.
-      - Filters are compiled by C(libseccomp.so.2) of the Debian package C(libseccomp2).
+      - Filters are compiled by C(libseccomp.so.2) of the Debian package C(libseccomp2). A profile
+        that allows other calls by default must not deny a call that this library does not know.
       - Defaults to V(default).
     type: str
   no_new_privileges:

@@ -7,6 +7,7 @@ import pytest
 from ansible_collections.conductor.containers.plugins.module_utils._container.seccomp.build import build
 from ansible_collections.conductor.containers.plugins.module_utils._container.seccomp.default_profile import PROFILE
 from ansible_collections.conductor.containers.plugins.module_utils._container.spec import capabilities
+from ansible_collections.conductor.containers.plugins.module_utils._errors import InvalidInput
 from ansible_collections.conductor.containers.plugins.module_utils._kernel.seccomp import libseccomp
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -198,8 +199,20 @@ def test_calls_without_a_rule_and_calls_newer_than_the_profile(default, more, ol
 
 
 def test_denylist_refuses_only_its_calls():
-    programs = small("SCMP_ACT_ALLOW", action="SCMP_ACT_ERRNO", names=("mkdir", "no_such_call"))
+    programs = small("SCMP_ACT_ALLOW", action="SCMP_ACT_ERRNO", names=("mkdir", "arm_fadvise64_64"))
     assert [verdict(programs, number, X86_64) for number in (0, 83, 999)] == [ALLOW, EPERM, ALLOW]
+
+
+@pytest.mark.parametrize("default", ["SCMP_ACT_ALLOW", "SCMP_ACT_LOG"])
+@pytest.mark.parametrize("action", ["SCMP_ACT_ERRNO", "SCMP_ACT_KILL", "SCMP_ACT_TRAP", "SCMP_ACT_TRACE"])
+def test_denied_call_that_the_library_does_not_know_is_an_error_that_names_it(default, action):
+    with pytest.raises(InvalidInput, match="denies 'no_such_call'"):
+        small(default, action=action, names=("mkdir", "no_such_call"))
+
+
+@pytest.mark.parametrize("default", ["SCMP_ACT_ERRNO", "SCMP_ACT_LOG"])
+def test_allowed_call_that_the_library_does_not_know_is_ignored(default):
+    assert verdict(small(default, names=("mkdir", "no_such_call")), 83, X86_64) == ALLOW
 
 
 def test_rules_that_say_what_the_default_says_are_left_out():

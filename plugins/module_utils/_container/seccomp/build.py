@@ -12,7 +12,7 @@ from ..._errors import InvalidInput
 from ..._kernel.seccomp import libseccomp
 from ..._kernel.seccomp.load_filter import INSTRUCTION, MOST_INSTRUCTIONS
 from ..._kernel.seccomp.unknown_calls import refuse_unknown
-from ..spec.seccomp import ERRNO, ResolvedProfile, resolve
+from ..spec.seccomp import ERRNO, PERMITTED, ResolvedProfile, resolve
 from .parse_profile import parse_profile
 
 
@@ -33,7 +33,14 @@ def build(
     with libseccomp.Filter(lib, resolved.default, resolved.architectures) as profile:
         for rule in resolved.rules:
             for name in rule.names:
-                profile.add(name, rule.action, rule.comparisons)
+                known = profile.add(name, rule.action, rule.comparisons)
+                # In a list of allowed calls, docker's for instance, the names of newer calls are harmless.
+                if not known and resolved.default in PERMITTED and rule.action not in PERMITTED:
+                    raise InvalidInput(
+                        f"seccomp: {path} denies {name!r}, a system call that libseccomp of this host does not know "
+                        "and would allow",
+                        "correct the name or remove it from the profile, or update libseccomp2",
+                    )
         programs = [profile.export()]
         if resolved.default & 0xFFFF0000 == ERRNO and resolved.default != ERRNO | errno.ENOSYS:
             programs.append(_unknown(lib, resolved, profile.tokens))

@@ -19,7 +19,7 @@ from ..spec.container import ContainerSpec
 from ..spec.seccomp import DEFAULT, UNCONFINED, refused_calls
 
 # Version of the compiler and of the file format. A new value makes new files.
-_FORMAT = 3
+_FORMAT = 4
 _LARGEST_PROFILE = 1 << 20
 _DIGEST = 32
 

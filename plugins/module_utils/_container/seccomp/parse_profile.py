@@ -10,7 +10,7 @@ import json
 import re
 
 from ..._errors import InvalidInput
-from ..spec.seccomp import ALLOW, ERRNO, Condition, Profile, Rule
+from ..spec.seccomp import ALLOW, ERRNO, LOG, Condition, Profile, Rule
 
 _TRACE = 0x7FF00000
 # Numbers of seccomp(2) and libseccomp's seccomp.h. The low half of SCMP_ACT_ERRNO and SCMP_ACT_TRACE is their value.
@@ -21,7 +21,7 @@ _ACTIONS = {
     "SCMP_ACT_TRAP": 0x00030000,
     "SCMP_ACT_ERRNO": ERRNO,
     "SCMP_ACT_TRACE": _TRACE,
-    "SCMP_ACT_LOG": 0x7FFC0000,
+    "SCMP_ACT_LOG": LOG,
     "SCMP_ACT_ALLOW": ALLOW,
 }
 _COMPARISONS = {

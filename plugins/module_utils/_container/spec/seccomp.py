@@ -14,7 +14,8 @@ from .mounts import parse_path
 DEFAULT, UNCONFINED = "default", "unconfined"
 
 # Return values of seccomp(2). The low half of ERRNO is the error number.
-ALLOW, ERRNO = 0x7FFF0000, 0x00050000
+ALLOW, LOG, ERRNO = 0x7FFF0000, 0x7FFC0000, 0x00050000
+PERMITTED = (ALLOW, LOG)
 # Machine of uname(2): docker's name, as in `arches` of a rule, and libseccomp's.
 _MACHINES = {
     "x86_64": ("amd64", "SCMP_ARCH_X86_64"),

@@ -77,14 +77,17 @@ class Filter:
     def __exit__(self, *_exc: object) -> None:
         self._lib.seccomp_release(self._context)
 
-    def add(self, name: str, action: int, comparisons: Sequence[tuple[int, int, int, int]] = ()) -> None:
+    def add(self, name: str, action: int, comparisons: Sequence[tuple[int, int, int, int]] = ()) -> bool:
         """Add a rule: `action` for the call `name` if all `comparisons` (argument, operator, two numbers) are true.
 
-        For SCMP_CMP_MASKED_EQ the first number is the mask. A call that the library does not know is ignored.
+        For SCMP_CMP_MASKED_EQ the first number is the mask. Returns False without a rule if the library does not know
+        the call on any architecture.
         """
         number = self._lib.seccomp_syscall_resolve_name(name.encode())
-        if number == _NR_SCMP_ERROR or action == self._default:
-            return
+        if number == _NR_SCMP_ERROR:
+            return False
+        if action == self._default:
+            return True
         if not self._is_optimized:
             # Libraries before 2.5 refuse this; their lists have the same effect and are slower.
             self._lib.seccomp_attr_set(self._context, _CTL_OPTIMIZE, 2)
@@ -92,6 +95,7 @@ class Filter:
         array = (_Compare * len(comparisons))(*(_Compare(*comparison) for comparison in comparisons))
         result = self._lib.seccomp_rule_add_array(self._context, action, number, len(comparisons), array)
         self._check(result, f"a rule for {name}")
+        return True
 
     def export(self) -> bytes:
         """Return the program for seccomp(2)."""
