@@ -5,15 +5,25 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterable
 
 from .._kernel.run_program import find_program, run
 
-_DOWNLOAD = re.compile(r"Acquire::((https?|ftp)::|Check-Valid-Until\b|Check-Date\b|Retries\b|ForceIPv[46]\b).*")
+# Names of options are not case-sensitive (apt.conf(5)).
+_DOWNLOAD = re.compile(
+    r"Acquire::((https?|ftp)::|Check-Valid-Until\b|Check-Date\b|Retries\b|ForceIPv[46]\b).*", re.IGNORECASE
+)
+_PROXY = re.compile(r'Acquire::(https?|ftp)::Proxy(?:::(\S+))? "(.*)";', re.IGNORECASE)
+# Options of apt-transport-http(1) and apt-transport-https(1), also for a single server.
+_HOST_FILE = re.compile(
+    r"\S+::(Proxy-?Auto-?Detect|CAInfo|CAPath|CRLFile|IssuerCert|SSLCert|SSLKey)(::\S+)? .*", re.IGNORECASE
+)
 
 
 def download_settings() -> list[str]:
-    """Return apt.conf lines that give another apt the download settings of this host."""
+    """Return apt.conf lines that give another apt on this host its download settings."""
     apt_config = find_program("apt-config")
     if apt_config is None:
         return []
@@ -25,11 +35,32 @@ def parse_dump(text: str) -> list[str]:
     return [line for line in text.splitlines() if _DOWNLOAD.fullmatch(line) and not line.endswith('"";')]
 
 
+def without_host_files(settings: Iterable[str]) -> list[str]:
+    """Return the lines of `settings` that are valid in an image, too, since they name no file of this host."""
+    return [line for line in settings if not _HOST_FILE.fullmatch(line)]
+
+
 def proxies() -> dict[str, str]:
     """Return the proxies of this host's apt as environment variables, for programs other than apt."""
-    found = {}
-    for line in download_settings():
-        match = re.fullmatch(r'Acquire::(https?|ftp)::Proxy "(\S+)";', line)
-        if match and match[2] != "DIRECT":
-            found[f"{match[1]}_proxy"] = match[2]
+    return parse_proxies(download_settings(), os.environ.get("no_proxy", ""))
+
+
+def parse_proxies(settings: Iterable[str], no_proxy: str) -> dict[str, str]:
+    """Return the proxies in apt.conf lines as environment variables; servers without a proxy are added to `no_proxy`.
+
+    A value that is no URL, such as DIRECT or false, means no proxy. https has the proxy of http if its own is not set.
+    """
+    proxy: dict[str, str] = {}
+    direct = []
+    for line in settings:
+        match = _PROXY.fullmatch(line)
+        if match and not match[2]:
+            proxy[match[1].lower()] = match[3]
+        elif match and "://" not in match[3]:
+            direct.append(match[2])
+    if "http" in proxy:
+        proxy.setdefault("https", proxy["http"])
+    found = {f"{scheme}_proxy": url for scheme, url in proxy.items() if "://" in url}
+    if direct:
+        found["no_proxy"] = ",".join(dict.fromkeys(filter(None, [*no_proxy.split(","), *direct])))
     return found

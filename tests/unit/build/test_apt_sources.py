@@ -1,7 +1,6 @@
-"""Detection of Debian among the apt sources of a host, and the download settings of its apt."""
+"""Detection of Debian among the apt sources of a host."""
 
 import pytest
-from ansible_collections.conductor.containers.plugins.module_utils._build.apt_settings import parse_dump
 from ansible_collections.conductor.containers.plugins.module_utils._build.apt_sources import (
     debian_archive,
     host_codename,
@@ -116,21 +115,6 @@ def test_incomplete_sources_are_ignored(text):
 def test_host_suite_is_known_only_on_debian(tmp_path, text, codename):
     (tmp_path / "os-release").write_text(text)
     assert host_codename(str(tmp_path / "os-release")) == codename
-
-
-def test_download_settings_of_apt_are_selected():
-    dump = """\
-APT::Architecture "amd64";
-Acquire "";
-Acquire::http "";
-Acquire::http::Proxy "http://proxy.example:3128/";
-Acquire::http::Proxy::intern.example "DIRECT";
-Acquire::https::CaInfo "/etc/ssl/own.pem";
-Acquire::Check-Valid-Until "false";
-Acquire::Languages:: "none";
-DPkg::Pre-Invoke:: "rm -rf /";
-"""
-    assert parse_dump(dump) == dump.splitlines()[3:7]
 
 
 def test_directories_among_the_files_with_sources_are_ignored(tmp_path):
