@@ -12,7 +12,7 @@ import contextlib
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from .._errors import InvalidInput, NotFound, mark_pending
 from .._image.spec.recipe import Source
@@ -162,8 +162,13 @@ def partial_export(archive: str, image: str) -> str:
     return os.path.join(directory, f".{name[:150]}.conductor-{image}")
 
 
-def export(rootfs: str, archive: str, partial: str, newest: int, log: str) -> tuple[int, ...]:
-    """Write `rootfs` to `archive` atomically; return its `file_stat`. Clamp mtimes to `newest` (seconds).
+def export(
+    rootfs: str, archive: str, partial: str, newest: int, log: str, record: Callable[[tuple[int, ...]], None]
+) -> None:
+    """Write `rootfs` to `archive` atomically. Clamp mtimes to `newest` (seconds).
+
+    `record` is called with the `file_stat` of the archive before it gets its name, so that a run that follows an
+    interrupted one does not take it for a file of somebody else.
 
     Only root can read the file, as with the image: it contains /etc/shadow. Holes stay holes. tar puts its own pid into
     the names of sparse files; the pid is always 1 in a pid namespace of its own, so the output stays reproducible.
@@ -178,15 +183,14 @@ def export(rootfs: str, archive: str, partial: str, newest: int, log: str) -> tu
     try:
         run_logged([*tar, "."], log, f"export to {archive}", stdout=fd)
         os.fsync(fd)
+        record(_size_and_time(os.fstat(fd)))
         os.rename(partial, archive)
-        written = _size_and_time(os.fstat(fd))
     except BaseException:
         remove_partial(partial)
         raise
     finally:
         os.close(fd)
     sync_directory(os.path.dirname(archive))
-    return written
 
 
 def remove_partial(partial: str) -> None:

@@ -24,6 +24,7 @@ class ImageView:
     `recipe` and `builder` are None if the image does not exist. `damage` is the error of reading it. `users` are the
     containers that use it, `derived` the images based on it, `unknown_users` the reason why there may be more of them.
     `stale` is true if an interrupted run left files. `exported` is true if the archive is an export of this image.
+    `foreign` is true if the archive exists and this image was never exported to that path.
     `archive_checksum` is that of the source archive, if it had to be read. `complete` is the recipe of a build now.
     """
 
@@ -35,6 +36,7 @@ class ImageView:
     unknown_users: str = ""
     stale: bool = False
     exported: bool = False
+    foreign: bool = False
     archive_checksum: str | None = None
     complete: Recipe | None = None
 
@@ -119,6 +121,12 @@ def _absent(wish: ImageRequest, view: ImageView, clearing: tuple[Action, ...]) -
 
 
 def _exported(wish: ImageRequest, view: ImageView, clearing: tuple[Action, ...]) -> Plan:
+    # First, so that check mode reports it for an image that an earlier task would build, too.
+    if view.foreign and not wish.force:
+        raise Conflict(
+            f"image {wish.name}: cannot be exported because {wish.archive} exists and is not an export of this image",
+            "use another path, or set force: true to replace that file",
+        )
     if view.recipe is None:
         raise mark_pending(
             NotFound(f"image {wish.name}: cannot be exported because it does not exist", "build it first")

@@ -107,6 +107,7 @@ class ImageCase(UseCase[ImageView]):
             unknown_users=unknown,
             stale=self._has_leftovers(),
             exported=image is not None and self._is_exported(image),
+            foreign=self._is_foreign(image),
         )
         if self.request.state == "exported":
             archive.check_target(self.request.archive)
@@ -242,7 +243,10 @@ class ImageCase(UseCase[ImageView]):
             builder = bootstrap.choose_builder(self.request.builder, recipe)
             bootstrap.bootstrap(builder, recipe, rootfs, log)
         created = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        return Image(self.request.name, os.urandom(8).hex(), created, recipe, builder, 0, {}, stat, base_record)
+        previous, _ = self._read()
+        # Archives of the previous build are outdated, but may be replaced.
+        exports: dict[str, tuple[int, ...]] = {path: () for path in previous.exports} if previous else {}
+        return Image(self.request.name, os.urandom(8).hex(), created, recipe, builder, 0, exports, stat, base_record)
 
     def _fill_on_base(self, source: Source, rootfs: str, log: str) -> Image:
         """Create the layer in `rootfs`; return the base image. Raises Conflict if the container's image has changed."""
@@ -278,10 +282,13 @@ class ImageCase(UseCase[ImageView]):
         log = staging.start_log(self.settings.image_dir, self.request.name)
         newest = int(datetime.fromisoformat(image.created).timestamp())
         base = image_layers(self.settings.image_dir, self.request.name)[1:]
+
+        def record(written: tuple[int, ...]) -> None:
+            exports = {**image.exports, self.request.archive: written}
+            write_image(self.paths, replace(image, exports=exports))
+
         with mounted_layers(self.paths, base, writable=False):
-            written = archive.export(self.paths.rootfs, self.request.archive, self._partial(), newest, log)
-        exports = {**image.exports, self.request.archive: written}
-        write_image(self.paths, replace(image, exports=exports))
+            archive.export(self.paths.rootfs, self.request.archive, self._partial(), newest, log, record)
 
     def _partial(self) -> str:
         return archive.partial_export(self.request.archive, self.request.name) if self.request.archive else ""
@@ -289,6 +296,10 @@ class ImageCase(UseCase[ImageView]):
     def _is_exported(self, image: Image) -> bool:
         found = archive.file_stat(self.request.archive) if self.request.archive else ()
         return bool(found) and image.exports.get(self.request.archive) == found
+
+    def _is_foreign(self, image: Image | None) -> bool:
+        path = self.request.archive
+        return bool(path) and os.path.lexists(path) and (image is None or path not in image.exports)
 
 
 _EFFECTS: dict[type[Action], Callable[[ImageCase], Iterable[str] | None]] = {

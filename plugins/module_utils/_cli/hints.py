@@ -35,6 +35,7 @@ _WORDS = {
     "set force: true to rebuild or remove image {}": "run conductor rmi --force {}",
     "set force: true to remove image {}": "run conductor rmi --force {}",
     "set force: true with state=present to rebuild {}": "run conductor rmi {} and build it again",
+    "set force: true to replace that file": "use --force to replace that file",
     "set idmap: false for ": "append :noidmap to the volume ",
     "conductor_image did not create it": "conductor did not create it",
 }

@@ -190,7 +190,11 @@ def test_images_are_exported_imported_tagged_and_removed(command):
     host = command.host
     command("image", "tag", "debian", "copy")
     assert command.json("image", "tag", "debian", "copy")["changed"] is False
-    command("image", "export", "copy", "/run/copy.tar.zst")
+    host.run("touch", "/run/copy.tar.zst")
+    refused = command("image", "export", "copy", "/run/copy.tar.zst", status=4).stderr
+    assert "exists and is not an export of this image. Use another path, or use --force" in refused
+    command("image", "export", "copy", "/run/copy.tar.zst", "--force")
+    assert command.json("image", "export", "copy", "/run/copy.tar.zst")["changed"] is False
     command("image", "import", "/run/copy.tar.zst", "other")
     assert {one["name"] for one in command.json("image", "ls")["images"]} == {"debian", "copy", "other"}
     assert "copy" in command("image", "rm", "debian", status=4).stderr

@@ -44,6 +44,7 @@ views = st.builds(
     unknown_users=st.sampled_from(["", "container.json is damaged"]),
     stale=st.booleans(),
     exported=st.booleans(),
+    foreign=st.booleans(),
 )
 
 
@@ -55,7 +56,7 @@ def carry_out(view, wish, action):
     if isinstance(action, RemoveImage):
         return replace(view, **gone)
     if isinstance(action, ExportImage):
-        return replace(view, exported=True)
+        return replace(view, exported=True, foreign=False)
     assert isinstance(action, BuildImage)
     recipe = with_defaults(wish.recipe, "trixie", "amd64")
     return replace(view, **{**gone, "recipe": recipe, "builder": wish.builder or "mmdebstrap"})
@@ -87,7 +88,8 @@ def test_image_in_use_is_not_changed(wish, view):
         assert (
             all(user in str(error) for user in view.users or view.derived)
             or not isinstance(error, Conflict)
-            or ("other values" in error.message)
+            or "other values" in error.message
+            or "not an export" in error.message
         )
         return
     assert not any(isinstance(action, (RemoveImage, BuildImage)) for action in actions)
@@ -102,6 +104,7 @@ def test_image_or_archive_is_replaced_only_with_force(wish, view):
     except ConductorError:
         return
     assert not any(isinstance(action, BuildImage) for action in actions)
+    assert not (view.foreign and any(isinstance(action, ExportImage) for action in actions))
     assert wish.state == "absent" or not any(isinstance(action, RemoveImage) for action in actions)
 
 
@@ -144,6 +147,14 @@ def test_damaged_image_is_an_error_without_force(state):
 def test_export_of_a_missing_image_is_an_error():
     with pytest.raises(NotFound, match="image web: cannot be exported"):
         plan_image(ImageRequest("web", "exported", archive="/a.tar"), ImageView())
+
+
+def test_file_that_is_no_export_of_the_image_is_replaced_only_with_force():
+    request, view = ImageRequest("web", "exported", archive="/a.tar"), replace(BUILT, foreign=True)
+    for missing in (view, ImageView(foreign=True)):
+        with pytest.raises(Conflict, match=r"image web: .*/a\.tar exists and is not an export of this image"):
+            plan_image(request, missing)
+    assert plan_image(replace(request, force=True), view).actions == (ExportImage("web", "/a.tar"),)
 
 
 def test_too_many_layers_are_a_conflict():

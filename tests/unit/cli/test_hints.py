@@ -33,6 +33,7 @@ WITHOUT_NAME = {
     "start it with state=started",
     "remove the container with state=absent and force=true",
     "use conductor_exec to read or write it",
+    "use another path, or set force: true to replace that file",
     "remove that container or image with force: true, or repair it",
     "remove these containers first (conductor_container state=absent)",
     "remove these images first (conductor_image state=absent), or export them and import their archives",

@@ -103,7 +103,8 @@ class Image:
     """The content of image.json.
 
     `created` is UTC in ISO 8601. `size` is in bytes on disk; if the image has a `base`, it is that of its own layer.
-    `exports` maps the path of each exported archive to its size and mtime (ns). `archive_stat` identifies the archive
+    `exports` maps the path of each exported archive to its size and mtime (ns), or to nothing if the export is of a
+    previous build. `archive_stat` identifies the archive
     that the image was imported from: a file with the same values is not read again. No file in the image's own layer
     has a user or group id above `highest_id`.
     """

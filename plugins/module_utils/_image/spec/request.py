@@ -131,6 +131,7 @@ MODULE_OPTIONS: Mapping[str, Option] = {
         "str",
         (
             "Path of the file to write on the managed host. Requires O(state=exported).",
+            "It is an error if the file exists and is not an export of this image, unless O(force=true).",
             "The suffix V(.tar), V(.tar.gz) or V(.tar.zst) selects the compression.",
             "Exports are reproducible. The same image always results in the same bytes.",
             "Only root can read the file. Sparse files stay sparse.",
