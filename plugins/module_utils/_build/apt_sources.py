@@ -14,6 +14,9 @@ from urllib.parse import urlsplit
 from .._kernel.files.atomic_write import read_text
 from .apt_parts import apt_parts
 
+# Names that a source may have for the host's suite instead of its codename.
+_RELEASES = ("stable", "oldstable", "testing", "sid", "unstable")
+
 
 @dataclass(frozen=True)
 class Source:
@@ -85,18 +88,26 @@ def debian_archive(sources: Iterable[Source], codename: str | None) -> tuple[str
     if codename is None:
         return None, None
     sources = [source for source in sources if _scheme(source.uri)]
-    updating = {s.uri for s in sources if {f"{codename}-updates", "stable-updates"} & set(s.suites)}
+    updating = {s.uri for s in sources if _names(codename, "-updates") & set(s.suites)}
 
-    def best(suites: set[str]) -> str | None:
+    def best(suffix: str) -> str | None:
+        suites = _names(codename, suffix)
         candidates = [s for s in sources if suites & set(s.suites) and "main" in s.components]
-        ranked = [(_looks_like_debian(s, s.uri in updating), _address(s.uri)) for s in candidates]
-        usable = [entry for entry in ranked if any(entry[0]) and entry[1]]
+        ranked = [
+            (_looks_like_debian(s, s.uri in updating), f"{codename}{suffix}" in s.suites, _address(s.uri))
+            for s in candidates
+        ]
+        usable = [entry for entry in ranked if any(entry[0]) and entry[2]]
         # max returns the first of equals, which apt prefers, too.
-        return max(usable, key=lambda entry: entry[0])[1] if usable else None
+        return max(usable, key=lambda entry: entry[:2])[2] if usable else None
 
-    main = best({codename, "stable"})
-    security = best({f"{codename}-security", "stable-security"})
+    main = best("")
+    security = best("-security")
     return main, security if main else None
+
+
+def _names(codename: str, suffix: str) -> set[str]:
+    return {f"{name}{suffix}" for name in (codename, *_RELEASES)}
 
 
 def _looks_like_debian(source: Source, updating: bool) -> tuple[bool, ...]:

@@ -89,6 +89,22 @@ def test_first_entry_of_a_mirror_list_file_is_used(tmp_path):
     assert debian_archive(sources, "bookworm") == (DEBIAN, None)
 
 
+@pytest.mark.parametrize("suite", ["stable", "oldstable", "testing", "sid", "unstable"])
+def test_archives_are_found_by_the_name_of_their_release(suite):
+    """base-files of testing and sid have the codename of the next release in os-release(5)."""
+    rest = f"deb {DEBIAN} {suite}-updates main\ndeb {SECURITY} {suite}-security main\n"
+    sources = parse_one_line(OTHERS + f"deb {DEBIAN} {suite} main\n{rest}")
+    assert debian_archive(sources, "forky") == (DEBIAN, SECURITY)
+    assert debian_archive(parse_one_line(f"deb {DEBIAN} {suite} main\n"), "forky") == (DEBIAN, None)
+
+
+def test_archive_of_the_suite_of_the_host_is_preferred():
+    other = "deb http://newer.example/debian sid main\ndeb http://newer.example/debian testing-security main\n"
+    assert debian_archive(parse_one_line(other + CLASSIC), "bookworm") == (DEBIAN, SECURITY)
+    alone = f"deb {DEBIAN} bookworm main\n"
+    assert debian_archive(parse_one_line(other + alone), "bookworm")[0] == DEBIAN
+
+
 def test_unusable_sources_are_left_to_the_builder():
     sources = parse_one_line("deb mirror+http://list.example/debian bookworm main\n", own=True)
     assert debian_archive(sources, "bookworm") == (None, None)

@@ -28,8 +28,8 @@ MODULE_OPTIONS: Mapping[str, Option] = {
         "str",
         (
             "URL of the mirror. It is the only package source of the image.",
-            "Defaults to the mirror of the host's apt, with its archives for updates and security fixes, else to "
-            "the default mirror of the builder.",
+            "Defaults to the mirror of the host's apt, with the archives for updates and security fixes that the host "
+            "has, else to the default mirror of the builder.",
             "Packages are downloaded through the proxy of the host's apt or of the environment.",
             "mmdebstrap uses the logins that the host's apt has for the mirror in C(/etc/apt/auth.conf.d) or in its "
             "sources. They are never stored in the image, so a container needs its own.",
