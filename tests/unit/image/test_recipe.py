@@ -63,6 +63,20 @@ def test_order_of_packages_and_trailing_slash_are_no_difference():
     assert one == parse_recipe({"packages": ["a1", "b1"], "mirror": "http://mirror.example/debian"})
 
 
+def test_empty_list_is_no_difference_from_an_image_with_a_source():
+    """A template or a role may give empty lists."""
+    source = {"source": {"archive": "/same.tar"}}
+    without, empty = parse_recipe(source), parse_recipe({**source, "commands": [], "packages": [], "components": []})
+    some = parse_recipe({**source, "commands": ["a"]})
+    assert differing(without, empty) == differing(empty, empty) == differing(empty, without) == []
+    assert differing(some, empty) == differing(without, some) == ["commands"]
+
+
+def test_options_of_a_build_exclude_a_source():
+    with pytest.raises(InvalidInput, match="source and packages, suite are mutually exclusive"):
+        parse_recipe({"source": {"archive": "/a.tar"}, "packages": ["nginx"], "suite": "trixie", "components": []})
+
+
 def test_order_of_commands_is_a_difference():
     assert differing(parse_recipe({"commands": ["a", "b"]}), parse_recipe({"commands": ["b", "a"]})) == ["commands"]
 

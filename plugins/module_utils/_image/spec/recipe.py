@@ -206,7 +206,7 @@ def _command(value: object) -> Command:
 
 def _source(given: dict[str, Any]) -> Source:
     source = given["source"]
-    built = sorted(set(given) - {"commands", "source"})
+    built = sorted(name for name in set(given) - {"commands", "source"} if given[name])
     if built:
         raise InvalidInput(
             f"source and {', '.join(built)} are mutually exclusive",
@@ -234,10 +234,11 @@ def _source(given: dict[str, Any]) -> Source:
 def differing(built: Recipe, wanted: Recipe, archive_checksum: str | None = None) -> list[str]:
     """Return the names of the options that `wanted` gives and that differ in `built`.
 
-    `archive_checksum` is the current checksum of the archive of `wanted`, if known.
+    `archive_checksum` is the current checksum of the archive of `wanted`, if known. An empty list equals a list that
+    was not given: the image has none of these.
     """
-    plain = [f.name for f in fields(Recipe) if f.name != "source"]
-    differ = [n for n in plain if getattr(wanted, n) is not None and getattr(built, n) != getattr(wanted, n)]
+    plain = [f.name for f in fields(Recipe) if f.name != "source" and getattr(wanted, f.name) is not None]
+    differ = [name for name in plain if (getattr(built, name) or ()) != (getattr(wanted, name) or ())]
     if wanted.source is not None and not _same_source(built.source, wanted.source, archive_checksum):
         differ.append("source")
     return differ
