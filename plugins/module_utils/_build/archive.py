@@ -86,6 +86,7 @@ def unpack(path: str, checksum: str | None, rootfs: str, log: str) -> tuple[Sour
                 found = f"sha256:{reading.digest()}"
                 _check_checksum(path, checksum, found)
         identity = _identity(os.fstat(fd))
+    _open_to_users(rootfs)
     with opened_root(rootfs) as root:
         if not (exists_inside(root, "/bin/sh") or exists_inside(root, "/usr/bin/sh")):
             raise InvalidInput(
@@ -93,6 +94,16 @@ def unpack(path: str, checksum: str | None, rootfs: str, log: str) -> tuple[Sour
                 "name a tar archive of a complete root file system",
             )
     return Source(path, found), identity
+
+
+def _open_to_users(rootfs: str) -> None:
+    """Give the root directory the owner and mode of / again: the archive has those of the directory that was packed."""
+    fd = os.open(rootfs, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fchown(fd, 0, 0)
+        os.fchmod(fd, 0o755)
+    finally:
+        os.close(fd)
 
 
 @contextlib.contextmanager

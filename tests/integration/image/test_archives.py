@@ -153,6 +153,16 @@ def test_modes_in_an_image_do_not_depend_on_the_umask(bare_host):
     assert modes == ["755", "644"]
 
 
+def test_users_reach_the_root_directory_of_an_archive_of_a_private_directory(bare_host):
+    """apt downloads as the user _apt."""
+    make_runnable_archive(bare_host)
+    bare_host.run("sh", "-ec", "chmod 700 /run/runnable; chown 1000:1000 /run/runnable")
+    look = "setpriv --reuid=42 --regid=42 --clear-groups stat -c '%a %u %g' /"
+    commands = [f"{look} > /seen; test \"$(cat /seen)\" = '755 0 0'"]
+    image(bare_host, source=pack(bare_host, "runnable"), commands=commands)
+    assert bare_host.run("stat", "-c", "%a %u %g", f"{IMAGES}/small/rootfs").stdout == "755 0 0\n"
+
+
 def command_of(host):
     """conductor_image as a command with its parameters in a file, for tests of the process that it is run in."""
     from testhost import PYTHON, module_environment

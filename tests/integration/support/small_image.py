@@ -7,7 +7,7 @@ from testhost import Host
 IMAGES = "/var/lib/conductor/images"
 # The shell of this one is no program.
 ROOTFS = {"bin/sh": "#!/bin/true\n", "etc/hostname": "builder\n", "etc/machine-id": "abc\n", "etc/issue": "small\n"}
-PROGRAMS = "sh sleep cat ls mknod chown touch mount"
+PROGRAMS = "sh sleep cat ls mknod chown touch mount setpriv stat"
 
 
 def make_archive(host: Host, files: dict, name: str = "small") -> dict:
