@@ -19,7 +19,7 @@ from .._kernel.files.atomic_write import read_text
 from .._kernel.files.within_root import exists_inside, write_files
 from .._kernel.run_program import find_program, require_program, run
 from .apt_auth import auth_conf, has_login, without_login
-from .apt_settings import download_settings, proxies
+from .apt_settings import download_settings, proxies, without_host_files
 from .apt_sources import debian_archive, host_codename, host_sources
 from .builder_mount import ROOT, mount_for_builder
 from .isolated_program import run_logged
@@ -134,7 +134,7 @@ def bootstrap(builder: str, recipe: Recipe, rootfs: str, log: str) -> None:
         files = {_SETTINGS: _text([*settings, f'Dir::Etc::netrc "{RUN_DIR}/{_AUTH}";']), _AUTH: _auth(recipe)}
         show = partial(mount_for_builder, rootfs, files)
         run_logged(_mmdebstrap(recipe, lines), log, what, prepare=show)
-        write_settings(rootfs, settings)
+        write_settings(rootfs, without_host_files(settings))
     else:
         show = partial(mount_for_builder, rootfs, {})
         run_logged(_debootstrap(recipe, lines), log, what, prepare=show, environment=proxies())
