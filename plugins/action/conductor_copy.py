@@ -26,6 +26,8 @@ class ActionModule(BundledAction):
     MODULE = "conductor.containers.conductor_copy"
     TRANSFERS_FILES = True
     _supports_async = False
+    # Directory on the host into which a source was unpacked.
+    _unpacked = ""
 
     def execute(self, arguments: dict, task_vars: dict | None, is_async: bool = False) -> dict:
         run = self._copy if self._is_here(arguments) else super().execute
@@ -65,6 +67,9 @@ class ActionModule(BundledAction):
         finally:
             if written:
                 os.unlink(written)
+            # Belongs to the user that the task becomes. Ansible removes its directory as the login user, who may not.
+            if self._unpacked and self._connection.become:
+                self._low_level_execute_command(f"rm -rf {shlex.quote(self._unpacked)}")
 
     def _find(self, src: str) -> str:
         try:
@@ -88,6 +93,7 @@ class ActionModule(BundledAction):
         finally:
             os.unlink(packed)
         self._fixup_perms2((shell.tmpdir, archive))
+        self._unpacked = source
         source, archive = shlex.quote(source), shlex.quote(archive)
         command = f"mkdir {source} && tar -xpf {archive} --no-same-owner -C {source} && rm {archive}"
         done = self._low_level_execute_command(command)

@@ -255,3 +255,18 @@ def test_socket_of_the_agent_is_private_to_root(host, box):
     refused = host.run(*as_deploy, "python3", "-c", connect, check=False)
     host.run("chmod", "700", "/run/conductor/entry")
     assert "PermissionError" in refused.stderr
+
+
+@pytest.mark.parametrize("options", [["--check"], []])
+def test_no_copy_of_a_directory_is_left_for_a_login_user(host, box, options):
+    """A directory of root's below a directory of one's own is nothing that a user can remove."""
+    allow(host)
+    (box.directory / "site").mkdir()
+    (box.directory / "site/key").write_text("secret\n")
+    box.inventory.clear()
+    box.add_host("target", host, ansible_user="deploy", ansible_python_interpreter=PYTHON)
+    copy = "[{conductor.containers.conductor_copy: {container: box, src: site, dest: /srv}}]"
+    printed = box.playbook(copy, options=options, become=True)
+    assert "changed=1" in printed
+    assert "Error deleting remote temporary files" not in printed
+    assert host.run("ls", "/run/deploy/.ansible/tmp").stdout == ""
