@@ -177,6 +177,18 @@ def test_kernel_files_are_refused_unless_requested():
     os.close(fd)
 
 
+def test_pattern_matches_hidden_files_only_if_it_begins_with_a_dot(root):
+    """As glob(7) says, and as ansible.builtin.command does."""
+    directory, fd = root
+    (directory / "etc/.hidden").touch()
+    (directory / ".d").mkdir()
+    (directory / ".d/file").touch()
+    for pattern in ("/etc/*", "/etc/?hidden", "/etc/[.]hidden", "/*/file"):
+        assert not pattern_exists(fd, pattern), pattern
+    for pattern in ("/etc/.*", "/etc/.h?dden", "/.?/f*"):
+        assert pattern_exists(fd, pattern), pattern
+
+
 def test_pattern_is_compared_with_a_limited_number_of_entries(root, monkeypatch):
     directory, fd = root
     for number in range(20):

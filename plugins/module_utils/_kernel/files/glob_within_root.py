@@ -65,7 +65,8 @@ class _Search:
                     if self._left < 0:
                         raise TooManyEntries
                     name = name_of(entry)
-                    if fnmatch.fnmatchcase(name, pattern):
+                    # No wildcard matches a leading dot (glob(7)).
+                    if (pattern[0] == "." or name[0] != ".") and fnmatch.fnmatchcase(name, pattern):
                         found.append(name)
         finally:
             os.close(fd)
