@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 
+from .._kernel.descriptors import close_other_descriptors
 from .._kernel.process_memory import copy_shared_memory
 from .request_reader import AcceptRequest, RequestReader
 
@@ -49,18 +50,18 @@ def serve(listener: socket.socket, admits: AcceptRequest, answer: Callable[[sock
     # Workers are not waited for.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     reception = RequestReader(listener, admits)
-    worker, is_busy = _start(listener, reception, answer), False
+    worker, is_busy = _start(listener, answer), False
     ends, is_ending = time.monotonic() + _IDLE, False
     while True:
         came, requests = reception.receive(max(0.0, ends - time.monotonic()), [worker] if is_busy else [])
         if is_busy and came:
             # The last worker is done, so the fork does not delay it; or another request arrives.
             worker.close()
-            worker, is_busy = _start(listener, reception, answer), False
+            worker, is_busy = _start(listener, answer), False
         for connection, request in requests:
             while is_busy or not _give(worker, connection, request):
                 worker.close()
-                worker, is_busy = _start(listener, reception, answer), False
+                worker, is_busy = _start(listener, answer), False
             connection.close()
             is_busy, ends = True, time.monotonic() + (0.0 if is_ending else _IDLE)
             # Marks the bundle as used. Other releases delete bundles that have not been used for a long time.
@@ -86,9 +87,7 @@ def _give(worker: socket.socket, connection: socket.socket, request: list[str]) 
     return True
 
 
-def _start(
-    listener: socket.socket, reception: RequestReader, answer: Callable[[socket.socket, list[str]], None]
-) -> socket.socket:
+def _start(listener: socket.socket, answer: Callable[[socket.socket, list[str]], None]) -> socket.socket:
     """Start a process that waits for one request and answers it; return our end of a socket pair.
 
     The other end closes when the process ends, or when it has closed all its descriptors.
@@ -96,8 +95,8 @@ def _start(
     ours, its = socket.socketpair()
     if os.fork() == 0:
         try:
-            ours.close()
-            reception.close()
+            # Also the connections of all clients: one of them would wait for the end of this process.
+            close_other_descriptors({its.fileno(), listener.fileno()})
             if not _comes(listener, 0):
                 copy_shared_memory()
             # The other end also closes if the server ends.

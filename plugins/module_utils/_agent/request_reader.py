@@ -41,11 +41,6 @@ class RequestReader:
         self._admits = admits
         self._pending: list[_Pending] = []
 
-    def close(self) -> None:
-        """Close all connections, in a process that inherited them by fork(2)."""
-        for pending in self._pending:
-            pending.connection.close()
-
     def is_empty(self) -> bool:
         """Return whether there is no connection with an incomplete request."""
         return not self._pending

@@ -1,10 +1,13 @@
 """Requests to the agent over the protocol of a controller, with relayed streams."""
 
 import contextlib
+import fcntl
 import json
 import os
 import re
 import socket
+import sys
+import termios
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -15,6 +18,8 @@ from seams.audits import audit_from_setns, audit_until_answer, list_descriptors_
 from seams.interference import import_before
 from waiting import until
 
+# Matches the command lines of the agent's processes.
+SERVE = "lib/[0-9a-f]* serve"
 RUN = "/var/lib/conductor/containers/box/rootfs/run"
 
 
@@ -92,6 +97,39 @@ def test_concurrent_requests_are_served(server):
             assert answers.read() == b"1\0\0\0\3in\n.\0\0\0\0010"
 
 
+@pytest.mark.usefixtures("impatient")
+def test_requests_that_are_complete_at_once_do_not_keep_each_others_connections(server):
+    request = agent_request("while [ ! -e /run/go-on ]; do sleep 0.1; done")
+    last = agent_request("true")
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(3)]
+        for client in clients:
+            client.connect(server.path)
+            client.sendall(request[:1])
+        until(lambda: not any(unread(client) for client in clients), "all are accepted")
+        server.host.run("pkill", "-STOP", "-f", SERVE)
+        for client, sent in zip(clients, (request, request, last), strict=True):
+            client.sendall(sent[1:])
+        server.host.run("pkill", "-CONT", "-f", SERVE)
+        for client in clients:
+            assert client.recv(1) == b"+"
+            client.sendall(bytes(8))
+        with clients[-1].makefile("rb") as answer:
+            assert answer.read() == b".\0\0\0\0010", "closed while the others run"
+        server.host.run("touch", f"{RUN}/go-on")
+        assert [client.recv(9) for client in clients[:-1]] == [b".\0\0\0\0010"] * 2
+
+
+def agent_request(command):
+    body = "\0".join(["relayed", "box", "root", "/bin/sh", "-c", command]).encode()
+    return len(body).to_bytes(4, "big") + body
+
+
+def unread(connection):
+    """Bytes that the other end has not received yet (SIOCOUTQ, which is TIOCOUTQ, for a unix(7) socket)."""
+    return int.from_bytes(fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+
+
 def test_errors_are_reported(server):
     with pytest.raises(stream.NotRun, match="container other does not exist"):
         server.run("true", container="other")
@@ -151,7 +189,7 @@ def workers(host) -> list[str]:
     accepting = "00010000"
     sockets = [line.split() for line in host.run("cat", "/proc/net/unix").stdout.splitlines()]
     (inode,) = (found[6] for found in sockets if found[3] == accepting and "/conductor/entry/" in found[-1])
-    pids = host.run("pgrep", "-f", "lib/[0-9a-f]* serve").stdout.split()
+    pids = host.run("pgrep", "-f", SERVE).stdout.split()
     # One that has just ended has nothing open.
     opened = {pid: host.run("ls", "-l", f"/proc/{pid}/fd", check=False).stdout for pid in pids}
     return [pid for pid, found in opened.items() if found and f"socket:[{inode}]" not in found]
