@@ -30,7 +30,7 @@ _PIECE = 1 << 18
 _LONGEST_FRAME = 1 << 20
 _LONGEST_ANSWER = 1 << 14
 # Seconds within which an agent must accept a request: a stopped agent must not block a run.
-_TIMEOUT = 60.0
+ACCEPT_TIMEOUT = 60
 # Options that identify an ssh connection and its destination.
 _CONNECTION_OPTIONS = (
     "host", "port", "host_user", "private_key_file", "control_path", "ssh_args", "ssh_common_args", "ssh_extra_args",
@@ -128,8 +128,10 @@ def send_request(path: str, request: list[str], at: str | None = None) -> socket
     """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
+        # Bounds connect(2), too, which waits for room in the queue of the listener; with settimeout() it would not.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", ACCEPT_TIMEOUT, 0))
         connection.connect(at or path)
-        connection.settimeout(_TIMEOUT)
+        connection.settimeout(ACCEPT_TIMEOUT)
         # Another user who could replace the socket would receive all requests.
         _, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
         body = "\0".join([*_secret(path), "relayed", *request]).encode(errors="surrogateescape")

@@ -13,7 +13,7 @@ from __future__ import annotations
 import secrets
 import shlex
 
-from ansible_collections.conductor.containers.plugins.plugin_utils.agent_client import NotRun
+from ansible_collections.conductor.containers.plugins.plugin_utils import agent_client
 from ansible_collections.conductor.containers.plugins.plugin_utils.run_cache import agent_paths
 
 _MISSING = "?"
@@ -23,23 +23,27 @@ _NOT_RUN = 125
 # ssh(1) uses this status for its own errors, so the client encodes it if it is the command's.
 _SSH_ERROR = 255
 
-# Arguments: socket, program, Python, token, and the parts of the request (module_utils/_agent/handler.py). Perl modules
-# would take longer to load than everything else.
+# Arguments: socket, program, Python, token, seconds within which the agent must start or accept the request, and the
+# parts of the request (module_utils/_agent/handler.py). Once it is accepted, the command may take any time. Perl
+# modules would take longer to load than everything else.
 _CLIENT = r"""
-($s,$p,$y,$t,@r)=@ARGV;
+($s,$p,$y,$t,$w,@r)=@ARGV;
 sub nay{print STDERR "\n$t@_$t\n";exit 125}
 sub to{socket(S,1,1,0)&&connect(S,pack("Sa*x",1,$s))}
 $SIG{PIPE}="IGNORE";
+$SIG{ALRM}=sub{nay("!the agent does not answer. Kill it: pkill -KILL -f $s")};
 $> and nay("!entering a container requires root on the host. Log in as root, or set conductor_host_become.");
 for(1..3){
+alarm $w;
 unless(to){
 -e $p or nay("?");
 system($y,"-I","-S",$p,"serve",$s) and nay("!$y $p did not start");
+alarm $w;
 to or next}
 $q=pack("N/a*",join("\0",@r));
 while(length $q){$n=syswrite(S,$q) or last;substr($q,0,$n)=""}
 $a="";
-1 while sysread(S,$a,4096,length $a);
+alarm 0 while sysread(S,$a,4096,length $a);
 $a=~/^\+(\d+)$/ and ($1==255?nay("=255"):exit $1);
 $a=~/^\+?(!.*)/s and nay($1);
 $a=~s/^=// and print($a) and exit 0;
@@ -63,7 +67,9 @@ class Client:
         program, socket = agent_paths()
         perl = ["/usr/bin/perl", "-e", _CLIENT.replace("\n", "")]
         # For a shell on the host.
-        self.command = shlex.join([*perl, socket, program, python, self.token, *request])
+        self.command = shlex.join(
+            [*perl, socket, program, python, self.token, str(agent_client.ACCEPT_TIMEOUT), *request]
+        )
 
     def outcome(self, rc: int, stdout: bytes, stderr: bytes) -> tuple[int, bytes, bytes]:
         """Return the command's status, output and errors from those of the client. Raises NotRun, BundleMissing."""
@@ -77,4 +83,4 @@ class Client:
             raise BundleMissing
         if text.startswith(_STATUS):
             return _SSH_ERROR, stdout, stderr
-        raise NotRun(text[1:])
+        raise agent_client.NotRun(text[1:])

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
 import signal
@@ -25,7 +26,9 @@ _IDLE = 600
 def is_listening(path: str) -> bool:
     """Return whether a process listens at `path`."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        return probe.connect_ex(path) == 0
+        # Does not wait for room in the queue of a process that is stopped.
+        probe.setblocking(False)
+        return probe.connect_ex(path) in (0, errno.EAGAIN)
 
 
 def listen(path: str, uid: int = 0) -> socket.socket:

@@ -48,7 +48,6 @@ def _ask(bundle: str, path: str, request: bytes) -> int | None:
     if connection is None:
         return None
     try:
-        connection.settimeout(_TIMEOUT)
         return _run(connection, request)
     finally:
         connection.close()
@@ -90,6 +89,8 @@ def _connect(bundle: str, path: str) -> _socket.socket | None:
     for is_started in (False, True):
         connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
         try:
+            # With a timeout, connect(2) does not wait for room in the queue of an agent that is stopped.
+            connection.settimeout(_TIMEOUT)
             connection.connect(path)
             return connection
         except (FileNotFoundError, ConnectionRefusedError):
