@@ -31,25 +31,31 @@ def open_agent_socket(host: ManagedHost, socket: str, path: str, python: str) ->
     """Make the agent's `socket` on `host` available at the local `path`. The agent must be running.
 
     If the login user must become root, the agent admits the user (`python` is the host's), and the user's own socket is
-    used. If it cannot be forwarded, because ssh keeps no connection or the host forbids it, a mark says so for this run
-    of Ansible.
+    used. If it cannot be forwarded, for instance because ssh keeps no connection or the host forbids it, a mark says so
+    for this run of Ansible.
     """
-    makedirs_safe(os.path.dirname(path), 0o700)
     mark = no_forward_mark(path)
-    with open(f"{mark}.lock", "w", encoding="ascii") as lock:
-        # Without the lock, tasks that start at the same time would each open a socket.
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if os.path.exists(mark) or accepts_requests(path) or _is_opened(host, socket, path, python):
-            return
-        with open(mark, "w", encoding="ascii"):
-            pass
+    # The task itself has succeeded, so nothing in here may fail it.
+    try:
+        makedirs_safe(os.path.dirname(path), 0o700)
+        with open(f"{mark}.lock", "w", encoding="ascii") as lock:
+            # Without the lock, tasks that start at the same time would each open a socket.
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.exists(mark) or accepts_requests(path) or _is_opened(host, socket, path, python):
+                return
+    except BlockingIOError:
+        # Another task is opening it.
+        return
+    except (OSError, AnsibleError):
+        pass
+    with contextlib.suppress(OSError), open(mark, "w", encoding="ascii"):
+        pass
 
 
 def _is_opened(host: ManagedHost, socket: str, path: str, python: str) -> bool:
     if host.has_become:
         try:
             socket = _admitted(host, path, python)
-        # The task itself has succeeded, so this must not fail it.
         except (NotRun, BundleMissing, AnsibleError):
             return False
         # An earlier run of Ansible may have opened the socket.
@@ -57,11 +63,12 @@ def _is_opened(host: ManagedHost, socket: str, path: str, python: str) -> bool:
             return True
     # Renamed only if it works. ssh does not replace a socket that an earlier connection left at `path`.
     new = f"{path}.{os.getpid()}"
-    if host.forward_socket(socket, new) and accepts_requests(path, new):
-        os.rename(new, path)
-        return True
+    with contextlib.suppress(OSError):
+        if host.forward_socket(socket, new) and accepts_requests(path, new):
+            os.rename(new, path)
+            return True
     host.cancel_forward(socket, new)
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(OSError):
         os.unlink(new)
     return False
 
