@@ -207,6 +207,17 @@ class Connection(ConnectionBase):
         self._given = (task_keys, var_options)
         self._managed_host = None
 
+    def get_option(self, option: str, hostvars: dict | None = None) -> Any:
+        """Return an option; for remote_user a name that a shell accepts after "~", or "" for its own HOME.
+
+        ansible-core builds the path of temporary directories from it (ActionBase._remote_expand_user).
+        """
+        value = super().get_option(option, hostvars=hostvars)
+        if option != "remote_user":
+            return value
+        name = str(value).partition(":")[0]
+        return "" if name.isdecimal() else name
+
     @property
     def managed_host(self) -> ManagedHost:
         """The managed host of the options. Most tasks do not load this, because they reach the agent by a socket."""
@@ -284,7 +295,7 @@ class Connection(ConnectionBase):
         container, host = self.get_option("container"), self.get_option("host")
         where = container if agent_client.is_controller(host) else f"{container} on {host}"
         display.vvv(f"ENTER {where}: {cmd}", host=container)
-        request = agent_client.command_request(container, self.get_option("remote_user"), cmd)
+        request = agent_client.command_request(container, super().get_option("remote_user"), cmd)
         try:
             rc, stdout, stderr = self._outcome(request, data)
         except agent_client.NotRun as error:

@@ -15,11 +15,16 @@ USERS = "useradd -m -s /bin/bash worker; useradd -M -d /nowhere homeless; cat > 
 
 
 @pytest.fixture
-def environment(host, tmp_path):
-    """A function that returns the working directory and the variables of a task of a user in container box."""
+def controller(host, tmp_path):
+    """A controller on the host of container box, which has some users."""
     host.module("conductor_container", name="box", image="debian", command=["/bin/sleep", "infinity"], env={"OWN": "1"})
     inside(host, USERS, stdin=ENVIRONMENT)
-    controller = Controller(tmp_path)
+    return Controller(tmp_path)
+
+
+@pytest.fixture
+def environment(host, controller):
+    """A function that returns the working directory and the variables of a task of a user in container box."""
 
     def look(user):
         controller.add("box", conductor_user=user)
@@ -40,6 +45,16 @@ def test_variables_and_directory_are_those_of_the_user(environment):
     assert found["USER"] == found["LOGNAME"] == "worker"
     directory, found = environment("root")
     assert (directory, found["HOME"], found["USER"]) == ("/root", "/root", "root")
+
+
+@pytest.mark.core
+@pytest.mark.parametrize("number", [True, False])
+def test_temporary_directories_are_in_the_home_of_a_user_in_any_form(host, controller, number):
+    user = f"{inside(host, 'id -u worker') if number else 'worker'}:adm"
+    controller.add("box", conductor_user=user)
+    controller.playbook("[{ansible.builtin.copy: {content: text, dest: ~/file}}]", on=host)
+    look = "cd /home/worker; stat -c '%U %G' file; ls -d .ansible/tmp; find / . -maxdepth 1 -name '~*'"
+    assert inside(host, look).splitlines() == ["worker adm", ".ansible/tmp"]
 
 
 def test_user_without_home_directory_is_in_the_root(host, environment):
