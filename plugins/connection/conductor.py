@@ -368,8 +368,9 @@ class Connection(ConnectionBase):
         count = 0
         with open(out_path, "wb") as file:
             while True:
-                # The block size is the piece size, so that every block but the last is full.
-                chunk = self._file_command(f"dd if={shlex.quote(in_path)} bs={_FETCH} count=1 skip={count} status=none")
+                # The block size is the piece size, so that every block but the last is full, also if reads are short.
+                block = f"bs={_FETCH} count=1 skip={count} iflag=fullblock"
+                chunk = self._file_command(f"dd if={shlex.quote(in_path)} {block} status=none")
                 file.write(chunk)
                 count += 1
                 if len(chunk) < _FETCH:

@@ -1,6 +1,7 @@
 """The connection plugin: containers as targets, on the controller and over ssh."""
 
 import os
+from pathlib import Path
 
 import pytest
 from controller import Controller
@@ -263,3 +264,9 @@ def test_a_task_that_is_delegated_to_a_container_runs_in_that_container(host, bo
         upper = f"/var/lib/conductor/containers/{name}/upper/run"
         found = host.run("find", upper, "-type", "f", "-newer", "/run/ssh/sshd_config", "-printf", "%f\\n").stdout
         assert sorted(set(found.split()) & {"own", "delegated", "looped-box", "looped-other"}) == files
+
+
+def test_file_whose_reads_are_short_is_fetched_whole(box, tmp_path):
+    """A read of a file in /proc returns no more than a page, whatever is asked for."""
+    box.playbook(f"[{{ansible.builtin.fetch: {{src: /proc/crypto, dest: {tmp_path}/crypto, flat: true}}}}]")
+    assert (tmp_path / "crypto").read_text() == Path("/proc/crypto").read_text()

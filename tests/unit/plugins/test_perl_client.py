@@ -64,7 +64,7 @@ def test_stopped_agent_is_reported(listener, queue_is_full):
     with socket.socket(socket.AF_UNIX) as waiting:
         if queue_is_full:
             waiting.connect(listener.getsockname())
-        with pytest.raises(NotRun, match="the agent does not answer. Kill it: pkill -KILL -f "):
+        with pytest.raises(NotRun, match=r"the agent does not answer\. Kill it: pkill -KILL -f "):
             ask()
 
 
