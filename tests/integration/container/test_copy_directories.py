@@ -31,6 +31,27 @@ def box(any_box):
     any_box.run("rm", "-rf", "/run/site", "/run/got")
 
 
+def test_files_that_go_to_a_mount_below_need_no_space_at_the_top(host):
+    start(host, "box")
+    inside(host, "/bin/sh", "-c", "mkdir -p /srv/site/below; head -c 3M /dev/zero > /srv/site/below/file")
+    below = "/run/got/site/below"
+    host.run(
+        "sh",
+        "-ec",
+        f"""
+        mkdir /run/got; mount -t tmpfs -o size=1M none /run/got
+        mkdir -p {below}; mount -t tmpfs -o size=8M none {below}
+    """,
+    )
+    wish = {"src": "/srv/site", "dest": "/run/got"}
+    try:
+        assert out(host, **wish, check=True)["changed"] and out(host, **wish)["changed"]
+        assert host.run("stat", "-c", "%s", f"{below}/file").stdout == "3145728\n"
+    finally:
+        host.run("umount", "-R", "/run/got")
+        host.run("rmdir", "/run/got")
+
+
 CHANGES = """
 cd /run/got/site; chown 33:4 page; chmod 4644 page; chmod 755 .; echo x > extra; echo >> sub/deep/page
 """

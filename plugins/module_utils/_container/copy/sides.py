@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from ..._engine.id_range import IdRange
@@ -163,6 +163,18 @@ class Destination:
             return os.pread(fd, size, 0)
         finally:
             os.close(fd)
+
+    def free_bytes(self, directories: Iterable[str]) -> int | None:
+        """Free bytes for the whole copy, which has these directories already.
+
+        None if unknown, or if one of them is on another file system: `write` checks each file where it goes.
+        """
+        device = os.fstat(self.directory_fd).st_dev
+        for path in directories:
+            with copy_source.open_entry(self.directory_fd, self._path(path)) as (kind, path_fd):
+                if kind == "directory" and os.fstat(path_fd).st_dev != device:
+                    return None
+        return copy_source.free_bytes(self.directory_fd)
 
     def write(self, path: str, wanted: FileView, source: Source, purpose: str) -> FileView:
         """Write `wanted` at `path` with the content of `source`; return it with size and digest as written.

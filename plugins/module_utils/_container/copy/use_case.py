@@ -45,7 +45,8 @@ class Observed:
 
 
 def _observed(place: Destination, pairs: dict[str, Pair]) -> Observed:
-    return Observed(place.path, place.shown, pairs, copy_source.free_bytes(place.directory_fd))
+    directories = [path for path, pair in pairs.items() if pair.found.kind == "directory"]
+    return Observed(place.path, place.shown, pairs, place.free_bytes(directories))
 
 
 class CopyCase(UseCase[Observed]):
