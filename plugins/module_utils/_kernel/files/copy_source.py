@@ -117,27 +117,16 @@ def free_bytes(directory_fd: int) -> int | None:
 def copy_bytes(fd: int, size: int, to: int = -1) -> tuple[str, int]:
     """Return the SHA-256 and the number of the first `size` bytes, or fewer at the end of the file.
 
-    Also write them to the empty file `to` unless it is negative, with the holes of a sparse file, as cp(1) does.
+    Also write them to the descriptor `to` unless it is negative.
     """
-    found, done, is_sparse = hashlib.sha256(), 0, _is_sparse(fd)
+    found, done = hashlib.sha256(), 0
     while done < size:
         chunk = os.pread(fd, min(_CHUNK, size - done), done)
         if not chunk:
             break
         found.update(chunk)
-        if to >= 0 and is_sparse and chunk == bytes(len(chunk)):
-            os.lseek(to, len(chunk), os.SEEK_CUR)
-        elif to >= 0:
-            view = memoryview(chunk)
-            while view:
-                view = view[os.write(to, view) :]
+        view = memoryview(chunk if to >= 0 else b"")
+        while view:
+            view = view[os.write(to, view) :]
         done += len(chunk)
-    if to >= 0:
-        # The file may end with a hole.
-        os.ftruncate(to, done)
     return found.hexdigest(), done
-
-
-def _is_sparse(fd: int) -> bool:
-    status = os.fstat(fd)
-    return status.st_blocks * 512 < status.st_size
