@@ -28,24 +28,40 @@ USE_CASES = {
     "conductor_stack": "_stack.use_case:build",
 }
 # Values of "returned" that hold for every task here.
-ALWAYS = {"always", "success", "success, and O(state) is not V(reconciled)"}
+ALWAYS = {
+    "always",
+    "success",
+    "success, and O(state) is not V(reconciled)",
+    "success, or if containers failed",
+    "success, or if the command failed or timed out",
+    "success, or if the command failed with O(detach=false)",
+}
+ATTACHED = "success, or if the command failed, with O(detach=false)"
 TASKS = [
     ("conductor_container", {"name": "box", "image": "app"}, set()),
-    ("conductor_container", {"name": "box", "image": "app", "detach": False}, {"with O(detach=false)"}),
+    ("conductor_container", {"name": "box", "image": "app", "detach": False}, {ATTACHED}),
     (
         "conductor_container",
         {"name": "box", "image": "app", "network": {}, "detach": False},
-        {"with O(detach=false)", "with O(network) or O(peers), unless O(state=absent)"},
+        {ATTACHED, "success, with O(network) or O(peers), unless O(state=absent)"},
     ),
     ("conductor_network", {"container": "box"}, set()),
     ("conductor_peer", {"container": "box", "peer": "db"}, set()),
     ("conductor_copy", {"container": "box", "content": "hello", "dest": "/greeting"}, {"success, for a file"}),
     ("conductor_copy", {"container": "box", "src": "/srv/new", "dest": "/srv/"}, set()),
     ("conductor_copy", {"container": "box", "src": "/etc/passwd", "dest": "/srv", "direction": "out"}, set()),
-    ("conductor_exec", {"container": "box", "argv": ["true"]}, {"not detached"}),
-    ("conductor_exec", {"container": "box", "argv": ["true"], "detach": True}, {"with O(detach=true)"}),
+    (
+        "conductor_exec",
+        {"container": "box", "argv": ["true"]},
+        {"success, or if the command failed or timed out; not if the command was detached"},
+    ),
+    ("conductor_exec", {"container": "box", "argv": ["true"], "detach": True}, {"success, with O(detach=true)"}),
     ("conductor_image", {"name": "app", "source": {"image": "base"}}, set()),
-    ("conductor_image", {"name": "app", "state": "exported", "archive": "/app.tar"}, {"with O(state=exported)"}),
+    (
+        "conductor_image",
+        {"name": "app", "state": "exported", "archive": "/app.tar"},
+        {"success, with O(state=exported)"},
+    ),
     ("conductor_stack", {"name": "shop", "containers": {"box": {"image": "app"}}}, set()),
 ]
 
