@@ -80,7 +80,8 @@ def host(bare_host):
     bare_host.module("conductor_container", name="box", state="absent")
 
 
-@pytest.mark.parametrize("way", ["local", "ssh"])
+# By ssh a shorter one runs in tests/integration/machine/test_modules.py.
+@pytest.mark.parametrize("way", ["local", pytest.param("ssh", marks=pytest.mark.long)])
 def test_one_long_playbook(host, tmp_path, way):
     controller = Controller(tmp_path)
     (tmp_path / "page.j2").write_text("served by {{ ansible_facts.hostname }} as app")

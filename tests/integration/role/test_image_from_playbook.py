@@ -103,6 +103,7 @@ def test_roles_make_an_image_once(host, controller):
     assert changed(again) == 0 and info(host)[1] == image
 
 
+@pytest.mark.long
 def test_image_is_rebuilt_if_inputs_change(host, controller):
     make(controller)
     one = info(host)[1]["id"]
@@ -159,6 +160,7 @@ def test_interrupted_run_leaves_nothing_in_the_image_of_the_next(host, controlle
     assert read(host, "/etc/below") == "below"
 
 
+@pytest.mark.long
 def test_interrupted_run_on_the_controller_is_resumed(host, controller):
     interrupt(host, seconds="1000000")
     controller.inventory["alpha"] = {"ansible_connection": "local", "ansible_python_interpreter": PYTHON}
@@ -223,8 +225,9 @@ ELSEWHERE = {
 
 
 MARKS = {
-    "extra variable": pytest.mark.core,
-    "keyword": pytest.mark.core,
+    # With the newest ansible-core by default.
+    "extra variable": [pytest.mark.core, pytest.mark.long],
+    "keyword": [pytest.mark.core, pytest.mark.long],
     "play variable": pytest.mark.long,
     "role variable": pytest.mark.long,
 }
