@@ -59,7 +59,7 @@ containers:
     error:
       description:
         - Files of the container that cannot be read, with the reason.
-        - With RV(containers.state=damaged) only this, the name, the state and the usage are returned.
+        - With RV(containers[].state=damaged) only this, the name, the state and the usage are returned.
       type: str
       returned: if a file cannot be read
     usage:
