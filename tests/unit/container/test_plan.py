@@ -113,7 +113,7 @@ def planned(wanted, view, wish):
     return plan.plan_container(None if wish.state == "absent" else wanted, "web", view, wish)
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(specs, views(), wishes)
 def test_plan_reaches_the_wanted_state_and_second_plan_is_empty(wanted, view, wish):
     if view.incomplete:
@@ -136,7 +136,7 @@ def test_plan_reaches_the_wanted_state_and_second_plan_is_empty(wanted, view, wi
     assert not (view.running or view.should_run) or wish.state != "stopped"
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(specs, views(), wishes, st.integers(0, 6))
 def test_next_run_converges_after_an_interrupted_plan(wanted, view, wish, steps):
     if view.incomplete:

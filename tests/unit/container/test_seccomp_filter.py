@@ -153,7 +153,7 @@ def test_each_arm_call_is_answered_as_the_profile_says(token):
     assert verdict(programs, number_of(ARM, "set_tls"), ARM) == ALLOW, "whose number is far behind all others"
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(
     st.sets(st.sampled_from(capabilities.NAMES)),
     st.tuples(*[st.integers(0, 2**64 - 1) | st.sampled_from([0, 8, 40, 131080, 2114060288])] * 6),
@@ -225,7 +225,7 @@ def test_a_rule_that_is_there_twice_counts_once():
 
 
 @given(st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_each_comparison_compares(limit, value):
     said = {}
     for op in ("NE", "LT", "LE", "EQ", "GE", "GT"):

@@ -141,7 +141,7 @@ FILES = {
 
 @pytest.mark.parametrize("kind", FILES)
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_changed_value_is_valid_or_damaged(tmp_path_factory, kind, data):
     value, name, read = FILES[kind]
     top = tmp_path_factory.mktemp("store", numbered=True)

@@ -277,7 +277,7 @@ def hosts(draw) -> NetworkView:
     return view
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(hosts())
 def test_applied_plan_leaves_no_actions(view):
     after = simulate(view, plan_projection(view, NAMES))
@@ -286,7 +286,7 @@ def test_applied_plan_leaves_no_actions(view):
     assert [container_drift(after, name) for name in NAMES] == [[]] * len(NAMES)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(hosts(), st.data())
 def test_interrupted_plan_converges_on_next_run(view, data):
     actions = plan_projection(view, NAMES)
@@ -298,7 +298,7 @@ def test_interrupted_plan_converges_on_next_run(view, data):
     assert after.forwarding.ours == whole.forwarding.ours
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(hosts(), st.sampled_from(NAMES), options)
 def test_same_options_are_unchanged(view, name, asked):
     try:
@@ -311,7 +311,7 @@ def test_same_options_are_unchanged(view, name, asked):
     assert len(addresses) == len(set(addresses))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(hosts())
 def test_damaged_container_keeps_its_elements_and_link(view):
     settled = simulate(view, plan_projection(view, NAMES))

@@ -28,13 +28,12 @@ from ansible_collections.conductor.containers.plugins.module_utils._network.spec
     parse_exposes,
     parse_port_ranges,
 )
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 ports = st.integers(1, 65535)
 
 
-@settings(deadline=None)
 @given(inner=ports, outer=ports, protocol=st.sampled_from(["", "/tcp", "/udp"]))
 def test_short_form_has_the_container_port_first(inner, outer, protocol):
     expose = Expose.parse(f"{inner}-{outer}{protocol}")
@@ -50,13 +49,11 @@ def exposes(draw):
     return Expose(draw(st.sampled_from(["tcp", "udp"])), draw(first), draw(first), count, host_ip)
 
 
-@settings(deadline=None)
 @given(exposes())
 def test_expose_round_trips_through_json(expose):
     assert Expose.parse(json.loads(json.dumps(expose.to_dict()))) == expose
 
 
-@settings(deadline=None)
 @given(exposes(), exposes())
 def test_exposes_overlap_if_one_packet_matches_both(one, other):
     def packets(expose):
@@ -70,7 +67,6 @@ def test_exposes_overlap_if_one_packet_matches_both(one, other):
     assert one.overlaps(other) == other.overlaps(one)
 
 
-@settings(deadline=None)
 @given(st.lists(exposes(), max_size=8, unique=True))
 def test_exposes_are_refused_if_two_of_them_overlap(listed):
     overlap = any(one.overlaps(other) for index, one in enumerate(listed) for other in listed[index + 1 :])
@@ -128,7 +124,6 @@ def test_host_ip_does_not_accept_a_number():
         Expose.parse({"container_port": 80, "host_ip": 8080})
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["tcp", "udp"]), st.integers(1, 300), st.integers(0, 30))))
 def test_port_ranges_are_merged_without_overlap_and_without_loss(ranges):
     merged = parse_port_ranges([f"{first}-{first + more}/{protocol}" for protocol, first, more in ranges])
@@ -149,7 +144,6 @@ def test_a_port_without_a_protocol_is_tcp():
 pools = st.sampled_from(["10.87.0.0/16", "10.0.0.0/30", "192.168.7.0/24", "fd87::/64", "fd87::/126"])
 
 
-@settings(deadline=None)
 @given(pools, st.data())
 def test_each_address_is_allocated_once_until_the_pool_is_full(text, data):
     pool = ipaddress.ip_network(text)
@@ -200,7 +194,6 @@ def test_split_default_routes_do_not_overlap_a_pool(pool, way_out):
     assert overlapping(ipaddress.ip_network(pool), [(network, "tun0") for network in way_out]) is None
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_network_in_the_private_block_overlaps_if_it_shares_addresses(data):
     block, least = data.draw(st.sampled_from([("10.0.0.0/8", 8), ("192.168.0.0/16", 16), ("fc00::/7", 7)]))
@@ -219,7 +212,6 @@ def test_network_in_the_private_block_overlaps_if_it_shares_addresses(data):
     )
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1, max_size=63))
 def test_link_name_fits_the_kernel_limit(name):
     assert len(link_name(name)) <= 15
@@ -252,7 +244,6 @@ def test_metadata_requires_internet_or_host_access(way):
         NetworkOptions.parse({"metadata": True, "host_access": False}, "10.87.0.0/24", "fd87::/64", None)
 
 
-@settings(deadline=None)
 @given(st.sampled_from(sorted(SPEC.to_dict())), st.sampled_from([None, 7, "x", [], {}, [{}], ["x"], {"a": 1}]))
 def test_damaged_spec_raises_damaged_with_its_path(key, value):
     stored = {**SPEC.to_dict(), key: value}
