@@ -40,15 +40,19 @@ def without_host_files(settings: Iterable[str]) -> list[str]:
     return [line for line in settings if not _HOST_FILE.fullmatch(line)]
 
 
-def proxies() -> dict[str, str]:
-    """Return the proxies of this host's apt as environment variables, for programs other than apt."""
-    return parse_proxies(download_settings(), os.environ.get("no_proxy", ""))
+def proxies(only_archives: bool = False) -> dict[str, str]:
+    """Return the proxies of this host's apt as environment variables, for programs other than apt.
+
+    `only_archives`: for a program that downloads only what apt would.
+    """
+    return parse_proxies(download_settings(), os.environ.get("no_proxy", ""), only_archives)
 
 
-def parse_proxies(settings: Iterable[str], no_proxy: str) -> dict[str, str]:
+def parse_proxies(settings: Iterable[str], no_proxy: str, only_archives: bool = False) -> dict[str, str]:
     """Return the proxies in apt.conf lines as environment variables; servers without a proxy are added to `no_proxy`.
 
-    A value that is no URL, such as DIRECT or false, means no proxy. https has the proxy of http if its own is not set.
+    A value that is no URL, such as DIRECT or false, means no proxy. For archives https has the proxy of http if its own
+    is not set (apt-transport-https(1)). For other servers it has not: a cache of Debian's archives may refuse these.
     """
     proxy: dict[str, str] = {}
     direct = []
@@ -58,7 +62,7 @@ def parse_proxies(settings: Iterable[str], no_proxy: str) -> dict[str, str]:
             proxy[match[1].lower()] = match[3]
         elif match and "://" not in match[3]:
             direct.append(match[2])
-    if "http" in proxy:
+    if only_archives and "http" in proxy:
         proxy.setdefault("https", proxy["http"])
     found = {f"{scheme}_proxy": url for scheme, url in proxy.items() if "://" in url}
     if direct:

@@ -137,7 +137,7 @@ def bootstrap(builder: str, recipe: Recipe, rootfs: str, log: str) -> None:
         write_settings(rootfs, without_host_files(settings))
     else:
         show = partial(mount_for_builder, rootfs, {})
-        run_logged(_debootstrap(recipe, lines), log, what, prepare=show, environment=proxies())
+        run_logged(_debootstrap(recipe, lines), log, what, prepare=show, environment=proxies(only_archives=True))
     if lines:
         write_sources(rootfs, lines, recipe.keyring)
     drop_caches(rootfs)

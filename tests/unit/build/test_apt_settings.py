@@ -36,13 +36,16 @@ def test_value_that_is_no_url_is_no_proxy(value):
     assert parse_proxies([f'Acquire::http::Proxy "{value}";'], "") == {}
 
 
-def test_https_has_the_proxy_of_http_unless_it_has_its_own():
+def test_https_has_the_proxy_of_http_for_archives_unless_it_has_its_own():
     http = f'Acquire::http::Proxy "{PROXY}";'
     both = {"http_proxy": PROXY, "https_proxy": PROXY}
-    assert parse_proxies([http], "") == both
-    assert parse_proxies([http, 'Acquire::https::Proxy "DIRECT";'], "") == {"http_proxy": PROXY}
-    other = "http://other.example:3128"
-    assert parse_proxies([f'Acquire::https::Proxy "{other}";', http], "") == {**both, "https_proxy": other}
+    assert parse_proxies([http], "", only_archives=True) == both
+    assert parse_proxies([http], "") == {"http_proxy": PROXY}
+    for archives in (True, False):
+        assert parse_proxies([http, 'Acquire::https::Proxy "DIRECT";'], "", archives) == {"http_proxy": PROXY}
+        other = "http://other.example:3128"
+        own = [f'Acquire::https::Proxy "{other}";', http]
+        assert parse_proxies(own, "", archives) == {**both, "https_proxy": other}
     assert parse_proxies([f'Acquire::ftp::Proxy "{PROXY}";'], "") == {"ftp_proxy": PROXY}
 
 
