@@ -73,14 +73,7 @@ def apply_networks(
             # A member that could not be created, or has no network yet, must not fail the others.
             own = view.containers
             missing = {name for name in run.outcome.failures if name not in own or own[name].spec is None}
-            wishes = (
-                {
-                    name: replace(wish, peers=tuple(peer for peer in wish.peers or () if peer.name not in missing))
-                    for name, wish in wishes.items()
-                }
-                if missing
-                else wishes
-            )
+            wishes = {name: wish.without_peers(missing) for name, wish in wishes.items()}
             actions = plan_attach(view, wishes, policy_of(settings))
             begin = len(run.done)
         else:

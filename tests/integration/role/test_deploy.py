@@ -70,7 +70,8 @@ def test_teardown_removes_images_from_the_directories_of_their_stack(host, manag
     host.run("mkdir", "-p", "/run/elsewhere/images/debian/rootfs", "/run/elsewhere/containers")
     host.run("cp", "/var/lib/conductor/images/debian/image.json", "/run/elsewhere/images/debian/")
     stack = {"name": "shop", "images": [{"name": "debian"}], "containers": {}, **elsewhere}
-    variables = {"conductor_stacks": [{"name": "plain"}, stack], "conductor_teardown_images": True}
+    stacks = [{"name": "plain"}, {"name": "none", "images": None}, stack]
+    variables = {"conductor_stacks": stacks, "conductor_teardown_images": True}
     options = ["-e", json.dumps(variables)]
     managed.run("ansible-playbook", str(ROOT / "playbooks/teardown.yml"), *options)
     assert host.module("conductor_image_info", **elsewhere)["images"] == []

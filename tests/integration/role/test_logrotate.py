@@ -12,8 +12,9 @@ SPARSE = "echo begin; truncate -s 8T /dev/stdout; echo end; mkfifo /go; read go 
 
 
 def rotate(host):
-    """Run logrotate, with a size that each log here exceeds."""
-    host.run("tee", "/run/rotate.conf", stdin=Template(TEMPLATE.read_text()).render(conductor_host_log_size="1"))
+    """Run logrotate, with a size that each log here exceeds, and options that /etc/logrotate.conf may have."""
+    stanza = Template(TEMPLATE.read_text()).render(conductor_host_log_size="1")
+    host.run("tee", "/run/rotate.conf", stdin=f"dateext\ncompress\n{stanza}")
     host.run("chmod", "644", "/run/rotate.conf")
     host.run("logrotate", "--state", "/run/rotate.state", "/run/rotate.conf")
     host.run("rm", "/run/rotate.conf", "/run/rotate.state")

@@ -87,6 +87,13 @@ def test_network_that_is_kept_is_made_if_there_is_none():
     assert plan_specs(view, {"a": NetworkWish(None, None, keeps_network=True)})[0] == []
 
 
+def test_peers_of_others_stay_if_a_container_without_a_network_failed():
+    view = settled(network_view("a", "b", "job"), {"a": wish(Peer("b")), "b": wish(), "job": NONE})
+    kept = NetworkWish(None, None, keeps_network=True)
+    assert plan_specs(view, {name: kept.without_peers({"job"}) for name in ("a", "b")})[0] == []
+    assert wish(Peer("b"), Peer("job")).without_peers({"job"}).peers == (Peer("b"),)
+
+
 def test_members_keep_their_addresses_when_others_join():
     view = settled(network_view("a", "b"), {"b": wish()})
     after = settled(view, {"a": wish(), "b": wish()})

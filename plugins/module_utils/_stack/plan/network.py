@@ -45,6 +45,12 @@ class NetworkWish:
         """Return whether the container will have a network; `has_network`: whether it has one."""
         return self.options is not None or self.restored is not None or (self.keeps_network and has_network)
 
+    def without_peers(self, missing: Collection[str]) -> NetworkWish:
+        """Return the wish without those of its peers that are `missing`. The present peers stay if they are to stay."""
+        if self.peers is None:
+            return self
+        return replace(self, peers=tuple(peer for peer in self.peers if peer.name not in missing))
+
 
 @dataclass(frozen=True)
 class Policy:
