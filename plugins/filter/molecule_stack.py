@@ -10,6 +10,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.conductor.containers.plugins.module_utils._stack.spec.compose.node import (
+    Node,
+    Refused,
+    collected,
+)
+from ansible_collections.conductor.containers.plugins.module_utils._stack.spec.compose.ports import parse_ports
 
 DOCUMENTATION = r"""
 name: molecule_stack
@@ -71,6 +77,7 @@ def molecule_stack(
 ) -> dict[str, Any]:
     """Return containers, suites of images and instances for `platforms`. Raises AnsibleFilterError."""
     known, suites, containers = set(present), set(), {}
+    problems: list[Refused] = []
     for platform in platforms:
         name = str(platform.get("name") or "")
         image = str(platform.get("image") or "")
@@ -78,7 +85,9 @@ def molecule_stack(
             suite = _suite(name, image)
             suites.add(suite)
             image = f"molecule-{suite}"
-        containers[name] = {**(options or {}), **_container(platform), "image": image}
+        containers[name] = {**(options or {}), **_container(name, platform, problems), "image": image}
+    if problems:
+        raise AnsibleFilterError("\n".join(map(str, problems)))
     instances = [
         {"instance": name, "address": "localhost", "connection": "conductor.containers.conductor"}
         for name in containers
@@ -97,12 +106,14 @@ def _suite(name: str, image: str) -> str:
     return found
 
 
-def _container(platform: Mapping[str, Any]) -> dict[str, Any]:
+def _container(name: str, platform: Mapping[str, Any], problems: list[Refused]) -> dict[str, Any]:
     found: dict[str, Any] = {option: platform[option] for option in _SAME if platform.get(option)}
     if platform.get("capabilities"):
         found["capabilities"] = {"add": list(platform["capabilities"])}
     if platform.get("published_ports"):
-        found["expose"] = [str(port) for port in platform["published_ports"]]
+        ports = Node(platform["published_ports"], ("platforms", name, "published_ports"))
+        with collected(problems):
+            found["expose"] = parse_ports(ports, problems)
     return {**found, "init": True, "wait": _BOOTED}
 
 

@@ -11,6 +11,7 @@ import re
 import time
 
 from ..._engine.decimal_number import decimal_number
+from ..._network.spec.ports import split_published
 
 
 def expose_value(text: str) -> str | dict[str, str]:
@@ -26,19 +27,12 @@ def expose_value(text: str) -> str | dict[str, str]:
 
 def published(text: str) -> dict[str, str]:
     """Return an entry of the option expose of conductor_network for [ADDRESS:]HOST_PORT:CONTAINER_PORT[/udp]."""
-    ports, _, protocol = text.partition("/")
-    address, _, host_port = ports.rpartition(":")[0].rpartition(":")
-    container_port = ports.rpartition(":")[2]
-    if not host_port or not container_port:
+    found = split_published(text)
+    if not found["host_port"] or not found["container_port"]:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not [ADDRESS:]HOST_PORT:CONTAINER_PORT[/PROTOCOL], for example 8080:80"
         )
-    return {
-        "host_port": host_port,
-        "container_port": container_port,
-        **({"host_ip": address.strip("[]")} if address else {}),
-        **({"protocol": protocol} if protocol else {}),
-    }
+    return {key: value for key, value in found.items() if value}
 
 
 def volume(text: str) -> dict[str, object]:

@@ -159,6 +159,18 @@ def _parse_text(text: str) -> dict[str, Any]:
     return {"container_port": found["container"], "host_port": found["host"], "protocol": found["protocol"]}
 
 
+def split_published(text: str) -> dict[str, str]:
+    """Return the parts of docker's `[[ADDRESS:]HOST_PORT:]CONTAINER_PORT[/PROTOCOL]` by name.
+
+    A part that is left out is "". The values are not checked.
+    """
+    ports, _, protocol = text.partition("/")
+    rest, _, container_port = ports.rpartition(":")
+    address, _, host_port = rest.rpartition(":")
+    host_ip = re.sub(r"^\[(.*)\]$", r"\1", address)
+    return {"host_ip": host_ip, "host_port": host_port, "container_port": container_port, "protocol": protocol}
+
+
 def expose_warnings(values: Iterable[object]) -> list[str]:
     """Return a warning for each value that exposes one port but looks like a range."""
     warnings = []

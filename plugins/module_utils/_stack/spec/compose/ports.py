@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ...._network.spec.ports import Expose, parse_exposes
+from ...._network.spec.ports import Expose, parse_exposes, split_published
 from .node import Node, Refused, each
 
 _FIELDS = ("target", "published", "host_ip", "protocol", "app_protocol", "mode", "name")
@@ -28,10 +28,8 @@ def parse_ports(node: Node, problems: list[Refused]) -> list[dict[str, Any]]:
 
 def _short_port(node: Node) -> dict[str, Any]:
     """Return the port of `[[IP:]HOST:]CONTAINER[/PROTOCOL]`."""
-    ports, _, protocol = node.text().partition("/")
-    rest, _, container = ports.rpartition(":")
-    host_ip, _, host = rest.rpartition(":")
-    return _port(node, container, host, protocol or "tcp", host_ip)
+    found = split_published(node.text())
+    return _port(node, found["container_port"], found["host_port"], found["protocol"] or "tcp", found["host_ip"])
 
 
 def _long_port(node: Node) -> dict[str, Any]:
