@@ -117,7 +117,7 @@ NO_VOLUME = "and only bind mounts and tmpfs are supported. Mount a directory of 
         ({"scale": -1}, "services: containers.web: count -1 is out of range."),
         ({"mem_limit": "lots"}, "services.web.mem_limit: 'lots' is not a size. Give bytes, or a number with b, k, m"),
         ({"mem_limit": "1k"}, "services.web.mem_limit: '1024' is less than 1m, with which no container starts."),
-        ({"memswap_limit": "1g"}, "services.web.memswap_limit: less than mem_limit, or mem_limit is not set."),
+        ({"memswap_limit": "1g"}, "services.web.memswap_limit: less than the memory limit, or no such limit is set."),
         ({"cpus": -1}, "services.web.cpus: -1.0 is not a number."),
         ({"oom_score_adj": 2000}, "services.web.oom_score_adj: 2000 is not in the range of -1000 to 1000."),
         ({"ulimits": {"nofiles": 1}}, "services.web.ulimits: there is no limit 'nofiles'."),

@@ -127,6 +127,8 @@ def _services(
                 # It takes the place of a Dockerfile, so that a file can serve both.
                 own.pop("build", None)
         entries[name].update(parse_service(nodes[name], own, context))
+        if "count" not in entries[name]:
+            entries[name].setdefault("hostname", name)
         with collected(context.problems):
             joined, addresses = service_networks(fields, internal, context.problems)
             if joined is not None:

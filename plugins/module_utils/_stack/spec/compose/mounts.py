@@ -25,11 +25,12 @@ _PROPAGATION = {f"{prefix}{kind}": kind for kind in (PRIVATE, SLAVE, SHARED) for
 
 def parse_volumes(node: Node, directory: str | None, problems: list[Refused]) -> list[dict[str, Any]]:
     """Return `volumes` as the option mounts. `directory`: the one for relative paths, None if they are refused."""
-    return each(
-        node.entries(),
-        lambda one: (_long_volume if isinstance(one.value, dict) else _short_volume)(one, directory),
-        problems,
-    )
+    return each(node.entries(), lambda one: parse_volume(one, directory), problems)
+
+
+def parse_volume(node: Node, directory: str | None) -> dict[str, Any]:
+    """Return an entry of `volumes` as one of the option mounts."""
+    return (_long_volume if isinstance(node.value, dict) else _short_volume)(node, directory)
 
 
 def _short_volume(node: Node, directory: str | None) -> dict[str, Any]:
@@ -143,24 +144,26 @@ def _no_volume(node: Node, problem: str) -> Refused:
 
 
 def parse_tmpfs(node: Node) -> list[dict[str, Any]]:
-    """Return `tmpfs`, PATH or PATH:OPTION,..., as the option mounts."""
-    found = []
-    for one in node.entries() if isinstance(node.value, list) else [node]:
-        target, _, options = one.text().partition(":")
-        given: dict[str, str] = {}
-        read_only = False
-        for option in filter(None, options.split(",")):
-            name, _, value = option.partition("=")
-            if name == "size":
-                given[name] = str(Node(value, one.path).bytes())
-            elif name == "mode":
-                given[name] = _mode(Node(value, one.path))
-            elif option in ("ro", "rw"):
-                read_only = option == "ro"
-            else:
-                raise one.refused(f"option {option!r} is not supported", "use only size, mode, ro and rw")
-        found.append(_tmpfs(one, target, given, read_only))
-    return found
+    """Return `tmpfs` as the option mounts."""
+    return [parse_one_tmpfs(one) for one in (node.entries() if isinstance(node.value, list) else [node])]
+
+
+def parse_one_tmpfs(node: Node) -> dict[str, Any]:
+    """Return an entry of `tmpfs`, PATH or PATH:OPTION,..., as one of the option mounts."""
+    target, _, options = node.text().partition(":")
+    given: dict[str, str] = {}
+    read_only = False
+    for option in filter(None, options.split(",")):
+        name, _, value = option.partition("=")
+        if name == "size":
+            given[name] = str(Node(value, node.path).bytes())
+        elif name == "mode":
+            given[name] = _mode(Node(value, node.path))
+        elif option in ("ro", "rw"):
+            read_only = option == "ro"
+        else:
+            raise node.refused(f"option {option!r} is not supported", "use only size, mode, ro and rw")
+    return _tmpfs(node, target, given, read_only)
 
 
 def check_mounts(node: Node, mounts: list[dict[str, Any]]) -> None:

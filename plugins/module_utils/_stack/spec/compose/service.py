@@ -155,8 +155,6 @@ def parse_service(node: Node, fields: Mapping[str, Node], context: Context) -> d
         with collected(context.problems):
             entry.update(parse(fields, context))
     name = str(node.path[-1])
-    if "count" not in entry:
-        entry.setdefault("hostname", name)
     with collected(context.problems):
         if "container_name" in fields and fields["container_name"].text() != name:
             raise fields["container_name"].refused(
@@ -259,7 +257,9 @@ def _swap(fields: Mapping[str, Node], context: Context) -> dict[str, Any]:
         return {"memory_swap": "unlimited"}
     size = node.bytes()
     if size and not 0 < (fields["mem_limit"].bytes() if "mem_limit" in fields else 0) <= size:
-        raise node.refused("less than mem_limit, or mem_limit is not set", "set it to the sum of memory and swap")
+        raise node.refused(
+            "less than the memory limit, or no such limit is set", "set it to the sum of memory and swap"
+        )
     return {"memory_swap": _checked(node, "memory_swap", str(size))}
 
 
