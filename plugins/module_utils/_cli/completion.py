@@ -65,21 +65,18 @@ complete -c conductor -f -a '(__conductor_words)'
 """
 _SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 
-# Arguments of verbs: images, containers, stacks, files, and paths of cp. The last one of a verb in _SEVERAL repeats.
+# Arguments of verbs: images, containers, stacks, files, and paths of cp.
 _ARGUMENTS = {
     **dict.fromkeys(("run", "create", "rmi", "image rm", "image tag"), ("images",)),
     "image export": ("images", "files"),
     "image import": ("files",),
-    **dict.fromkeys(("start", "stop", "restart", "kill", "rm", "inspect"), ("containers",)),
-    **dict.fromkeys(
-        ("exec", "logs", "port", "top", "rename", "addnetwork", "info", "network add", "network rm"), ("containers",)
-    ),
+    **dict.fromkeys(("start", "stop", "restart", "kill", "rm", "inspect", "stats", "network rm"), ("containers",)),
+    **dict.fromkeys(("exec", "logs", "port", "top", "rename", "addnetwork", "info", "network add"), ("containers",)),
     **dict.fromkeys(("peer", "peer add", "peer rm"), ("containers", "containers")),
     "cp": ("paths", "paths"),
     "down": ("stacks",),
     "up": ("files",),
 }
-_SEVERAL = frozenset(("start", "stop", "restart", "kill", "rm", "inspect"))
 # Values of options: kinds of names, or the usual ones.
 _KINDS = {"--stack": "stacks", "--name": "stacks", "--volume": "files", "-v": "files"}
 _SIGNALS = ["HUP", "INT", "KILL", "TERM", "USR1", "USR2"]
@@ -153,7 +150,7 @@ def _of_last(words: list[str]) -> list[str]:
     if last.startswith("-"):
         return [option for option in parser.option_strings() if option.startswith("--")]
     count = len(parser.arguments_in(before)) - len(verb.split())
-    found = _arguments(verb, count)
+    found = _arguments(verb, count, parser.takes_several_names())
     return [*found, *second] if count == 0 and verb == given[0] and found != [FILES] else found
 
 
@@ -161,11 +158,11 @@ def _values(option: str, choices: list[str]) -> list[str]:
     return choices or _USUAL.get(option) or (_named(_KINDS[option]) if option in _KINDS else [])
 
 
-def _arguments(verb: str, count: int) -> list[str]:
+def _arguments(verb: str, count: int, several: bool) -> list[str]:
     if verb == "completion":
         return [*_SCRIPTS, "images", "containers", "stacks"] if count == 0 else []
     kinds = _ARGUMENTS.get(verb, ())
-    if count >= len(kinds) and verb not in _SEVERAL:
+    if count >= len(kinds) and not several:
         return []
     return _named(kinds[min(count, len(kinds) - 1)])
 

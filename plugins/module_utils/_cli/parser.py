@@ -84,6 +84,10 @@ class _Parser(argparse.ArgumentParser):
         """Return the values that `option` can have, [] for any."""
         return [str(choice) for choice in self._option_string_actions[option].choices or ()]
 
+    def takes_several_names(self) -> bool:
+        """Return whether the last argument can be repeated."""
+        return any(not action.option_strings and action.nargs in ("+", "*") for action in self._actions)
+
     def arguments_in(self, words: list[str]) -> list[str]:
         """Return the words that are neither options nor their values."""
         return [

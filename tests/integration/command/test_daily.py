@@ -89,6 +89,15 @@ def test_several_containers_of_which_one_fails(command):
     assert containers(command) == {}
 
 
+def test_networks_of_several_containers_are_removed(box):
+    box("run", "debian", "web")
+    for name in ("box", "web"):
+        box("network", "add", name)
+    done = box.json("network", "rm", "box", "nobody", "web")["results"]
+    assert {name: one["changed"] for name, one in done.items()} == {"box": True, "nobody": False, "web": True}
+    assert box.json("info")["networks"] == []
+
+
 def test_kill_sends_a_signal(command):
     command(
         "run", "debian", "box", "--", "/bin/sh", "-c", "trap 'echo told' HUP; echo ready; while :; do sleep 0.1; done"
@@ -123,11 +132,18 @@ def test_what_runs_and_what_it_uses(box):
     lines = box("top", "box").stdout.splitlines()
     assert lines[0].split()[:2] == ["PID", "USER"] and "/bin/bash" in lines[1]
     rows = [line.split() for line in box("stats").stdout.splitlines()]
-    assert rows[0][:2] == ["NAME", "MEMORY"] and rows[1][0] == "box"
+    assert rows[0][:2] == ["NAME", "MEMORY"] and [row[0] for row in rows[1:]] == ["box"]
     assert box("ps", "-q").stdout == "box\n"
     assert box("ps", "--format", r"{name}\t{state}").stdout == "box\trunning\n"
     assert box("ps", "--format", "{name}{error}").stdout == "box\n"
     assert "no fact 'nothing'" in box("ps", "--format", "{nothing}", status=5).stderr
+
+
+def test_stats_of_named_containers(box):
+    for name in ("web", "db"):
+        box("run", "debian", name)
+    assert [line.split()[0] for line in box("stats", "web", "box").stdout.splitlines()] == ["NAME", "web", "box"]
+    assert [one["name"] for one in box.json("stats", "db")["containers"]] == ["db"]
 
 
 def test_a_damaged_container_does_not_hide_the_others_in_lines_of_a_format(command):
@@ -197,8 +213,9 @@ def test_images_are_exported_imported_tagged_and_removed(command):
     assert command.json("image", "export", "copy", "/run/copy.tar.zst")["changed"] is False
     command("image", "import", "/run/copy.tar.zst", "other")
     assert {one["name"] for one in command.json("image", "ls")["images"]} == {"debian", "copy", "other"}
-    assert "copy" in command("image", "rm", "debian", status=4).stderr
     command("run", "--rm", "other", "trial", "--", "/bin/true")
-    for name in ("copy", "other"):
-        command("image", "rm", name)
+    done = command("rmi", "debian", "copy", status=4)
+    assert "it is the base of copy" in done.stderr
+    assert actions(done)[-1:] == ["remove image copy"]
+    assert actions(command("image", "rm", "copy", "other")) == ["image copy does not exist", "remove image other"]
     host.run("rm", "-r", "/run/copy.tar.zst", "/var/lib/conductor/images/.logs")

@@ -191,16 +191,19 @@ ERRORS = [
     (3, ["stop", "--keep", "nobody"], "container nobody does not exist"),
     (3, ["logs", "nobody"], "container nobody does not exist"),
     (3, ["info", "nobody"], "container nobody does not exist"),
+    (3, ["stats", "box", "nobody"], "container nobody does not exist"),
     (3, ["addnetwork", "nobody"], "container nobody does not exist"),
     (3, ["run", "no-image", "other"], "image no-image does not exist"),
     (4, ["rmi", "debian"], "used by box"),
     (4, ["exec", "stopped", "--", "true"], "container stopped is not running"),
+    (4, ["stats", "box", "stopped"], "container stopped is not running. Run conductor start stopped"),
     (5, ["run", "debian", "no name"], "'no name' is not a valid name"),
     (5, ["addnetwork", "box", "-e", "0-80"], "'0' is not a port"),
     (5, ["exec", "-e", "NOTHING", "box"], "is not NAME=VALUE"),
     (5, ["exec", "-u", "nobody-such", "box"], "there is no user 'nobody-such'"),
     (7, ["start", "broken"], "broken/container.json"),
     (7, ["info", "broken"], "broken/container.json"),
+    (7, ["stats", "broken"], "broken/container.json"),
     (8, ["exec", "box", "--", "/no/such"], "/no/such: No such file or directory"),
     (9, ["stop", "box"], "lock"),
 ]
@@ -325,6 +328,8 @@ def test_completion_knows_verbs_options_and_names(box):
     assert complete(host, "exec", "-u", "root", "bo") == {"box", "bob"}
     assert complete(host, "run", "d") == {"debian"} == complete(host, "rmi", "")
     assert complete(host, "run", "debian", "") == set() == complete(host, "exec", "box", "--", "b")
+    assert complete(host, "stats", "box", "b") == {"box", "bob"} == complete(host, "network", "rm", "box", "b")
+    assert complete(host, "image", "rm", "old", "d") == {"debian"}
     assert complete(host, "stop", "--k") == {"--keep"}
     assert complete(host, "down", "") == set() == complete(host, "ps", "--stack", "")
     for name, stack in (("box", "shop"), ("bob", "$(touch /run/expanded)")):

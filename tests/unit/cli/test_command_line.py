@@ -24,6 +24,8 @@ from ansible_collections.conductor.containers.plugins.module_utils._kernel impor
 
 ROOT = Path(__file__).parents[3]
 VERBS = parser.make_parser()[1]
+# Verbs that take several names.
+SEVERAL = "start,stop,restart,kill,rm,inspect,stats,network rm,rmi,image rm".split(",")
 
 
 def refused(capsys, *argv):
@@ -164,9 +166,14 @@ def test_options_of_a_new_container(capsys):
     assert parser.parse(["run", "--rm", "--restart", "no", "debian", "box"]).rm
 
 
-def test_several_containers():
-    for verb in ("start", "stop", "restart", "kill", "rm", "inspect"):
-        assert parser.parse([verb, "a", "b"]).names == ["a", "b"], verb
+@pytest.mark.parametrize("verb", SEVERAL)
+def test_several_names(verb):
+    assert parser.parse([*verb.split(), "a", "b"]).names == ["a", "b"]
+    assert parser.parse([*verb.split(), "a"]).names == ["a"]
+
+
+def test_stats_are_of_all_containers_without_names():
+    assert parser.parse(["stats"]).names == []
 
 
 def test_help_says_that_stop_deletes():
@@ -309,6 +316,19 @@ def test_completion(words, found):
     assert offered(*words) == found
 
 
+@pytest.mark.parametrize("verb", SEVERAL)
+def test_completion_of_several_names(monkeypatch, verb):
+    monkeypatch.setattr(completion, "names", lambda kind: [kind])
+    kind = "images" if verb in ("rmi", "image rm") else "containers"
+    assert offered(*verb.split(), "") == offered(*verb.split(), "a", "b", "") == {kind}
+
+
+def test_completion_of_one_name(monkeypatch):
+    monkeypatch.setattr(completion, "names", lambda kind: [kind])
+    assert offered("info", "") == {"containers"} and offered("info", "a", "") == set()
+    assert offered("image", "tag", "a", "") == set() == offered("peer", "a", "b", "")
+
+
 def test_program_runs_the_bundle_and_has_a_mark():
     text = program("/var/lib/conductor/lib/0123").decode()
     assert text.startswith("#!/usr/bin/python3 -IS\n") and "'/var/lib/conductor/lib/0123'" in text
@@ -340,6 +360,15 @@ def test_files_of_other_programs_are_a_conflict(wanted):
 def test_long_command_is_shortened():
     assert _errors.one_line("/bin/sleep 1", 12) == "/bin/sleep 1"
     assert _errors.one_line("/bin/sleep\n10", 12) == "/bin/slee..."
+
+
+def test_guide_lists_the_verbs_with_several_names():
+    guide = (ROOT / "docs/guide.md").read_text()
+    row = next(line for line in guide.splitlines() if "| several names; after an error the others follow" in line)
+    named = {words.partition(" -")[0].partition(" [")[0] for words in row.split("|")[1].split("`")[1::2]}
+    assert named == {*SEVERAL} - {"inspect", "stats"} and "`inspect NAME...`, `stats [NAME...]`" in guide
+    for name, verb in VERBS.items():
+        assert ("NAME ..." in verb.format_help()) == (name in SEVERAL), name
 
 
 def test_guide_names_the_verbs_without_check():

@@ -12,12 +12,12 @@ from .common import Verb
 from .values import seconds
 
 
-def _no_arguments(_verb: argparse.ArgumentParser) -> None:
-    """Add no arguments."""
-
-
 def _info(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("name", metavar="NAME", nargs="?", help="name of a container; default: the whole host")
+
+
+def _stats(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("names", metavar="NAME", nargs="*", help="name of a container; repeatable; default: all that run")
 
 
 def _ps(verb: argparse.ArgumentParser) -> None:
@@ -48,8 +48,8 @@ def _completion(verb: argparse.ArgumentParser) -> None:
 VERBS: dict[str, Verb] = {
     "stats": (
         "show memory, processor time and processes of running containers",
-        "example:\n  conductor stats\n",
-        _no_arguments,
+        "examples:\n  conductor stats\n  conductor stats web db\n",
+        _stats,
     ),
     "ps": (
         "list the containers",

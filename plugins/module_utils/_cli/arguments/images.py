@@ -43,8 +43,8 @@ def _images(_verb: argparse.ArgumentParser) -> None:
 
 
 def _rmi(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("name", metavar="NAME", help="name of the image")
-    verb.add_argument("--force", action="store_true", help="remove the image even if its image.json is damaged")
+    verb.add_argument("names", metavar="NAME", nargs="+", help="name of an image; repeatable")
+    verb.add_argument("--force", action="store_true", help="remove an image even if its image.json is damaged")
     add_changes(verb)
 
 
@@ -68,7 +68,7 @@ examples:
     ),
     "images": ("list the images", "example:\n  conductor images\n", _images),
     "image ls": ("list the images: another name of images", "example:\n  conductor image ls\n", _images),
-    "image rm": ("remove an image: another name of rmi", "example:\n  conductor image rm debian\n", _rmi),
+    "image rm": ("remove images: another name of rmi", "example:\n  conductor image rm web web-old\n", _rmi),
     "image export": (
         "write an image to an archive",
         "The name of the archive selects its compression.\n\nexample:\n  conductor image export web /srv/web.tar.zst\n",
@@ -86,8 +86,9 @@ examples:
         _tag,
     ),
     "rmi": (
-        "remove an image",
-        "An image that containers use is not removed.\n\nexample:\n  conductor rmi debian\n",
+        "remove images",
+        "An image that containers or other images use is not removed.\n\n"
+        "examples:\n  conductor rmi debian\n  conductor rmi web-old web\n",
         _rmi,
     ),
 }

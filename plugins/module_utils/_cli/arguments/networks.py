@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 
-from .common import Verb, add_changes, add_container
+from .common import Verb, add_changes, add_container, add_containers
 from .values import expose_value
 
 
@@ -25,7 +25,7 @@ def _addnetwork(verb: argparse.ArgumentParser) -> None:
 
 
 def _removed(verb: argparse.ArgumentParser) -> None:
-    add_container(verb)
+    add_containers(verb)
     add_changes(verb)
 
 
@@ -75,8 +75,8 @@ examples:
         _peer,
     ),
     "network rm": (
-        "remove the network of a container",
-        "Removes its permissions, too.\n\nexample:\n  conductor network rm box\n",
+        "remove the networks of containers",
+        "Removes their permissions, too.\n\nexamples:\n  conductor network rm box\n  conductor network rm web db\n",
         _removed,
     ),
     "peer rm": (

@@ -106,6 +106,11 @@ def one_container(settings: Settings, name: str) -> dict:
     return result
 
 
+def named_containers(settings: Settings, names: list[str]) -> list[dict]:
+    """Return the facts of the containers `names`. Raises NotFound, Damaged."""
+    return [one_container(settings, name)["containers"][0] for name in names]
+
+
 def networks_of(settings: Settings, names: list[str] | None = None) -> list[dict]:
     """Return the networks of conductor_network_info, and warn of drift. One with drift only lacks the other keys."""
     from ..._network.info import NetworkInfoCase

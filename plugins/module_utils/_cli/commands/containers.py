@@ -23,7 +23,17 @@ from ..._kernel.terminate import send_signal
 from ..exit_status import status_of
 from ..logs import print_log
 from ..output import print_json, shown
-from .common import change, confirm, for_each, load_settings, networks_of, one_container, show_change, warn
+from .common import (
+    change,
+    confirm,
+    for_each,
+    load_settings,
+    named_containers,
+    networks_of,
+    one_container,
+    show_change,
+    warn,
+)
 
 
 def do_run(args: Namespace) -> int:
@@ -230,9 +240,7 @@ def _environment(given: list[str]) -> dict[str, str]:
 
 
 def do_inspect(args: Namespace) -> int:
-    settings = load_settings()
-    found = [one_container(settings, name)["containers"][0] for name in args.names]
-    print_json({"containers": found})
+    print_json({"containers": named_containers(load_settings(), args.names)})
     return 0
 
 

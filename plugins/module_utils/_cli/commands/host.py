@@ -11,9 +11,19 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..._engine.names import STACK_LABEL, parse_name
-from ..._errors import EffectFailed, InvalidInput, one_line
+from ..._engine.settings import Settings
+from ..._errors import Conflict, EffectFailed, InvalidInput, one_line
 from ..output import local_time, print_json, size
-from .common import containers_case, load_settings, look, one_container, print_table, warn, warn_of_errors
+from .common import (
+    containers_case,
+    load_settings,
+    look,
+    named_containers,
+    one_container,
+    print_table,
+    warn,
+    warn_of_errors,
+)
 
 # Loaded only by its verbs, since it imports nearly all code.
 if TYPE_CHECKING:
@@ -72,7 +82,7 @@ def _formatted(line: str, container: dict) -> str:
 
 
 def do_stats(args: Namespace) -> int:
-    found = [c for c in look(containers_case(load_settings()))["containers"] if c.get("usage")]
+    found = _running_containers(load_settings(), args.names)
     if args.json:
         print_json({"containers": [{"name": c["name"], "usage": c["usage"]} for c in found]})
         return 0
@@ -88,6 +98,17 @@ def do_stats(args: Namespace) -> int:
     ]
     print_table(("NAME", "MEMORY", "LIMIT", "CPU TIME", "PROCESSES"), rows, "no container is running")
     return 0
+
+
+def _running_containers(settings: Settings, names: list[str]) -> list[dict]:
+    """Return the facts of the containers `names`, by default of all that run. Raises NotFound, Damaged, Conflict."""
+    if not names:
+        return [c for c in look(containers_case(settings))["containers"] if c.get("usage")]
+    found = named_containers(settings, names)
+    for container in found:
+        if container["usage"] is None:
+            raise Conflict(f"container {container['name']} is not running", f"run conductor start {container['name']}")
+    return found
 
 
 def _number(value: int | None, shown: Callable[[int], str]) -> str:

@@ -14,14 +14,14 @@ from ..._engine.engine import UseCase
 from ..._engine.paths import ImagePaths
 from ..._engine.settings import Settings
 from ..output import local_time, print_json, size
-from .common import change, load_settings, look, print_table, show_change, warn, warn_of_errors
+from .common import change, for_each, load_settings, look, print_table, show_change, warn, warn_of_errors
 
 
 def do_build(args: Namespace) -> int:
     from ..._build.staging import log_file
 
     settings = load_settings()
-    case = _image_case(settings, args, "present", suite=args.suite, packages=args.packages)
+    case = _image_case(settings, args.name, "present", suite=args.suite, packages=args.packages)
     exists = os.path.exists(ImagePaths.of(settings.image_dir, args.name).spec)
     if not exists and not args.check and sys.stderr.isatty():
         warn(f"this takes some minutes; the builder's output is written to {log_file(settings.image_dir, args.name)}")
@@ -65,28 +65,32 @@ def do_images(args: Namespace) -> int:
 
 
 def do_rmi(args: Namespace) -> int:
-    result = change(args, _image_case(load_settings(), args, "absent", force=args.force))
-    return show_change(args, result, f"image {args.name} does not exist")
+    settings = load_settings()
+
+    def remove(name: str) -> dict:
+        return change(args, _image_case(settings, name, "absent", force=args.force))
+
+    return for_each(args, remove, "image {} does not exist")
 
 
 def do_image_export(args: Namespace) -> int:
     archive = os.path.abspath(args.archive)
-    case = _image_case(load_settings(), args, "exported", archive=archive, force=args.force)
+    case = _image_case(load_settings(), args.name, "exported", archive=archive, force=args.force)
     return show_change(args, change(args, case))
 
 
 def do_image_import(args: Namespace) -> int:
     source = {"archive": os.path.abspath(args.archive)}
-    return show_change(args, change(args, _image_case(load_settings(), args, "present", source=source)))
+    return show_change(args, change(args, _image_case(load_settings(), args.name, "present", source=source)))
 
 
 def do_image_tag(args: Namespace) -> int:
-    case = _image_case(load_settings(), args, "present", source={"image": args.image})
+    case = _image_case(load_settings(), args.name, "present", source={"image": args.image})
     return show_change(args, change(args, case))
 
 
-def _image_case(settings: Settings, args: Namespace, state: str, **options: Any) -> UseCase:
+def _image_case(settings: Settings, name: str, state: str, **options: Any) -> UseCase:
     from ..._build.use_case import ImageCase
 
-    params = {"name": args.name, "state": state, "builder": "auto", "source": None, "force": False, "archive": None}
+    params = {"name": name, "state": state, "builder": "auto", "source": None, "force": False, "archive": None}
     return ImageCase({**params, **options}, settings)

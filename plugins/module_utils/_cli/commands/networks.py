@@ -8,7 +8,7 @@ from __future__ import annotations
 from argparse import Namespace
 
 from ..output import print_json
-from .common import change, load_settings, networks_of, show_change
+from .common import change, for_each, load_settings, networks_of, show_change
 
 
 def do_addnetwork(args: Namespace) -> int:
@@ -26,8 +26,12 @@ def do_network_add(args: Namespace) -> int:
 def do_network_rm(args: Namespace) -> int:
     from ..._network.use_case import NetworkCase
 
-    case = NetworkCase({"container": args.name, "state": "absent"}, load_settings())
-    return show_change(args, change(args, case), f"container {args.name} has no network")
+    settings = load_settings()
+
+    def remove(name: str) -> dict:
+        return change(args, NetworkCase({"container": name, "state": "absent"}, settings))
+
+    return for_each(args, remove, "container {} has no network")
 
 
 def do_peer(args: Namespace) -> int:
