@@ -81,10 +81,12 @@ def test_build_and_rmi(command):
         builder("exit 0")
         assert actions(command("build", "small", "--check")) == ["would build image small"]
         assert actions(command("build", "small")) == ["build image small"]
-        assert actions(command("build", "small")) == ["nothing to do"]
+        assert actions(command("image", "build", "small")) == ["nothing to do"]
         assert [line.split()[0] for line in command("images").stdout.splitlines()] == ["NAME", "debian", "small"]
         assert actions(command("rmi", "small")) == ["remove image small"]
         assert actions(command("rmi", "small")) == ["image small does not exist"]
+        assert actions(command("image", "build", "small")) == ["build image small"]
+        assert actions(command("image", "rm", "small")) == ["remove image small"]
     finally:
         command.host.run("rm", "/usr/local/sbin/mmdebstrap")
         command.host.run("rm", "-r", f"{STATE}/images/.logs")
@@ -93,11 +95,14 @@ def test_build_and_rmi(command):
 CHANGING = [
     ["run", "debian", "other", "--", "/bin/sleep", "infinity"],
     ["addnetwork", "box", "--internet", "--expose", "8080-80"],
-    ["addnetwork", "other"],
+    ["network", "add", "other"],
     ["peer", "box", "other"],
+    ["peer", "rm", "box", "other"],
+    ["peer", "add", "box", "other"],
     ["stop", "--keep", "box"],
     ["start", "box"],
     ["stop", "box"],
+    ["network", "rm", "other"],
 ]
 
 
