@@ -20,10 +20,12 @@ class Comparison:
     unit: str
     against: str
     values: dict[str, list[float]]
-    better: str = LESS
-    left_out: dict[str, str] = field(default_factory=dict)
+    better: str = field(default=LESS, kw_only=True)
+    left_out: dict[str, str] = field(default_factory=dict, kw_only=True)
 
     def __post_init__(self) -> None:
+        if self.better not in (LESS, MORE):
+            raise ValueError(f"{self.title}: invalid value of better: {self.better!r}. Use {LESS} or {MORE}.")
         if not self.values.get(self.against):
             raise ValueError(f"{self.title}: no value of {self.against}, which the others are compared with")
         if empty := [name for name, values in self.values.items() if not values]:

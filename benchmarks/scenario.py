@@ -65,7 +65,7 @@ def measure(options: Options) -> Iterator[Comparison]:
             if name not in left_out
         }
         taken = take_turns(options.rounds, contestants)["test"]
-        yield Comparison("create, converge, idempotence and destroy of a scenario", "s", OURS, taken, left_out)
+        yield Comparison("create, converge, idempotence and destroy of a scenario", "s", OURS, taken, left_out=left_out)
 
 
 def _write_projects(directory: Path) -> dict[str, Path]:

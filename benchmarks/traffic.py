@@ -103,7 +103,7 @@ def compare(rounds: int, where: str, makers: dict[str, Callable], against: str) 
                 left_out[name] = " ".join(str(error).split())[-400:]
         contestants = {name: lambda set_up=set_up: one_round(set_up) for name, set_up in set_ups.items()}
         taken = take_turns(rounds, contestants)
-    yield Comparison(f"Throughput {where}", "Gbit/s", against, taken["throughput"], MORE, left_out)
+    yield Comparison(f"Throughput {where}", "Gbit/s", against, taken["throughput"], better=MORE, left_out=left_out)
     yield Comparison(f"Round trip {where}", "s", against, taken["round trip"], left_out=left_out)
     yield Comparison(f"New connection {where}", "s", against, taken["connection"], left_out=left_out)
 

@@ -33,7 +33,7 @@ START = Comparison(
     {"conductor": [0.02, 0.01, 0.03], "crun": [0.06, 0.04, 0.05]},
     left_out={"runc": "gone"},
 )
-TRAFFIC = Comparison("Throughput", "Gbit/s", "plain veth", {"conductor": [8.0], "plain veth": [10.0]}, MORE)
+TRAFFIC = Comparison("Throughput", "Gbit/s", "plain veth", {"conductor": [8.0], "plain veth": [10.0]}, better=MORE)
 RESULT = report.Result("start", FACTS, [START, TRAFFIC])
 
 
@@ -59,6 +59,17 @@ def test_ratio_to_nothing():
 def test_comparison_needs_values_of_all(values):
     with pytest.raises(ValueError, match="no value of"):
         Comparison("any", "s", "conductor", values)
+
+
+@pytest.mark.parametrize("better", [{}, "", "lower"])
+def test_comparison_says_whether_less_or_more_is_better(better):
+    with pytest.raises(ValueError, match="any: invalid value of better"):
+        Comparison("any", "s", "conductor", {"conductor": [1.0]}, better=better)
+
+
+def test_reasons_are_not_taken_for_the_better_direction():
+    with pytest.raises(TypeError, match="positional"):
+        Comparison("any", "s", "conductor", {"conductor": [1.0]}, {"runc": "gone"})
 
 
 @pytest.mark.parametrize(
