@@ -195,6 +195,12 @@ def test_readme_shows_the_results():
     assert report.with_section(readme, report.readme_section(results)) == readme, "run script/bench --readme"
 
 
+def test_documentation_describes_each_benchmark():
+    page = (options.RESULTS.parents[1] / "docs/development.md").read_text(encoding="utf-8")
+    table = page.split("| Benchmark | Measures | Contestants |\n")[1].split("\n\n")[0]
+    assert [line.split("`")[1] for line in table.splitlines()[1:]] == list(bench.BENCHMARKS)
+
+
 def test_documents_and_plots_are_those_of_the_results():
     for path in options.RESULTS.glob("*.json"):
         result = report.result_of(json.loads(path.read_text(encoding="utf-8")))
