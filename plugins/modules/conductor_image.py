@@ -174,7 +174,7 @@ EXAMPLES = r"""
     packages: [nginx-light, iproute2]
     commands:
       - rm /etc/nginx/sites-enabled/default
-      - [adduser, --system, --gecos, "The shop's own user", shop]
+      - [useradd, --system, --comment, "The shop's own user", shop]
 
 - name: Export the image to a file
   conductor.containers.conductor_image:
