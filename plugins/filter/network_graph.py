@@ -24,6 +24,10 @@ options:
 """
 
 EXAMPLES = r"""
+- name: Get all networks
+  conductor.containers.conductor_network_info:
+  register: connected
+
 - name: Show which containers may call each other
   ansible.builtin.debug:
     msg: "{{ connected.networks | conductor.containers.network_graph }}"

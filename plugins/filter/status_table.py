@@ -31,6 +31,14 @@ options:
 """
 
 EXAMPLES = r"""
+- name: List all containers
+  conductor.containers.conductor_container_info:
+  register: found
+
+- name: Get all networks
+  conductor.containers.conductor_network_info:
+  register: connected
+
 - name: Show containers
   ansible.builtin.debug:
     msg: "{{ found.containers | conductor.containers.status_table(networks=connected.networks) }}"

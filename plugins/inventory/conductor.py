@@ -84,7 +84,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-# fleet.conductor.yml, read after the inventory with the group web:
+# File fleet.conductor.yml, read after the inventory with the group web:
 # `ansible-inventory -i hosts -i fleet.conductor.yml --graph`
 #
 # plugin: conductor.containers.conductor

@@ -37,6 +37,8 @@ EXAMPLES = r"""
 - name: Show the digest
   ansible.builtin.debug:
     msg: "{{ lookup('conductor.containers.inputs_digest', nginx_version, roles=['nginx'], files=['site.conf']) }}"
+  vars:
+    nginx_version: "1.26"
 """
 
 RETURN = r"""
