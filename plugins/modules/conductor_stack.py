@@ -145,6 +145,8 @@ options:
     description:
       - Images to build before, each a dictionary of options of M(conductor.containers.conductor_image).
       - Images that exist as described are left alone.
+      - An image in use is not built again. Give a changed recipe another name, use that in O(containers),
+        and set O(recreate=true).
     type: list
     elements: dict
     default: []

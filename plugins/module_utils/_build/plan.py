@@ -158,9 +158,15 @@ def _refuse_if_other(wish: ImageRequest, view: ImageView, built: Recipe) -> None
     if options:
         raise Conflict(
             f"image {wish.name}: built with other values of {', '.join(options)}",
-            f"set force: true with state=present to rebuild {wish.name}, or use another name",
+            _remedy_for_other(wish, view),
             diff={"before": {o: had.get(o) for o in options}, "after": {o: wanted[o] for o in options}},
         )
+
+
+def _remedy_for_other(wish: ImageRequest, view: ImageView) -> str:
+    if view.users or view.derived:
+        return f"use another name for the new image, since {wish.name} is in use"
+    return f"set force: true with state=present to rebuild {wish.name}, or use another name"
 
 
 def _refuse_if_used(wish: ImageRequest, view: ImageView, what: str) -> None:

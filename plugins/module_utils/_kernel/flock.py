@@ -90,6 +90,10 @@ class HeldLocks:
         """Return whether `lock` has been acquired, and not been released."""
         return lock in self._held
 
+    def __iter__(self) -> Iterator[Lock]:
+        """Iterate over the locks that have been acquired, and not been released."""
+        return iter(self._held)
+
     def release_all_but(self, kept: Collection[Lock]) -> None:
         """Release all but those in `kept`."""
         self.release([lock for lock in reversed(list(self._held)) if lock not in kept])

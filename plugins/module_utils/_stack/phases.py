@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from .._container.plan.container import CreateContainer, RegisterIds, StartProcess, UpdateSpec
 from .._container.subid_files import register_ids
 from .._engine.engine import Run
-from .._engine.locks import container_lock, ids_lock, image_lock
+from .._engine.locks import container_lock, ids_lock
 from .._engine.parallel import Job, Outcome, run_jobs
 from .._engine.paths import LOCK_DIR
 from .._engine.settings import Settings
@@ -130,7 +130,7 @@ class Phases:
         }
         if run.locks is not None and not all(wait.is_short for wait in waits.values()):
             # A wait may take any time, and a container may have to be stopped meanwhile.
-            _release_locks(run.locks, cases, plan)
+            _release_locks(run.locks, plan)
             start: Callable[[MemberCase, list[MemberAction]], Any] = _start_if_still_planned
         else:
             start = _start_one
@@ -218,12 +218,13 @@ def _start_if_still_planned(case: MemberCase, actions: list[MemberAction]) -> li
         return _start_one(case, actions)
 
 
-def _release_locks(locks: HeldLocks, cases: Mapping[str, MemberCase], plan: StackPlan) -> None:
+def _release_locks(locks: HeldLocks, plan: StackPlan) -> None:
     """Release all locks but those of containers that are still to be replaced or removed, and of the images for it."""
     changing = {one.container for update in plan.updates for one in update.members}
     changing.update(plan.stand_ins, (planned.update.stand_in for planned in plan.updates))
-    images = {case.changes["image"] for case in cases.values() if plan.updates and "image" in case.changes}
-    locks.release_all_but({*map(container_lock, changing), *(image_lock(name, shared=True) for name in images)})
+    # Only images have shared locks.
+    images = [lock for lock in locks if lock.shared] if plan.updates else []
+    locks.release_all_but({*map(container_lock, changing), *images})
 
 
 def _by_container(actions: Iterable[MemberAction], run: Run[StackView]) -> dict[str, list[MemberAction]]:

@@ -15,12 +15,14 @@ import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 
+from .._container import store
 from .._container.plan.container import Request
 from .._container.readiness import check_keeps_running, wait_until_ready
 from .._container.spec.container import ContainerSpec
 from .._engine.action import Plan
 from .._engine.engine import Run
 from .._engine.parallel import Job, run_jobs
+from .._engine.paths import ContainerPaths
 from .._engine.settings import Settings
 from .._errors import ConductorError, EffectFailed
 from .._network.observe import observe_specs
@@ -121,6 +123,13 @@ class Updates:
         """Return whether the stand-in `name` of an earlier run can stand in for the containers of `planned`, too."""
         case = self.further_member(self.stack.stand_ins[planned.service]).case
         return not Steps(self.settings, self.stack, planned.update).not_ready([case])
+
+
+def rollback_images(stack: Stack, settings: Settings) -> set[str]:
+    """Return the images to which containers return if their update fails. Nothing uses these in the meantime."""
+    names = (name for update in stack.updates.values() if update.rolls_back for name in update.members)
+    specs = (store.read_spec(ContainerPaths.of(settings.container_dir, name)) for name in names)
+    return {spec.image for spec in specs if spec is not None}
 
 
 class RollingUpdate:

@@ -53,7 +53,7 @@ from .plan.stack import (
 )
 from .plan.update import RemoveStandIn, ServiceUpdate, split_updates
 from .progress import Progress, progress_log
-from .rolling_update import UpdatedMember, Updates
+from .rolling_update import UpdatedMember, Updates, rollback_images
 from .spec.source import with_containers
 from .spec.stack import Member, Stack, parse_stack
 from .stack_run import StackRun
@@ -140,10 +140,11 @@ class StackCase(UseCase[StackView]):
 
     def locks(self) -> Iterable[Lock]:
         images = {case.changes["image"] for case in self.cases.values() if "image" in case.changes}
+        former = rollback_images(self.stack, self.settings) if self.state in RUNNING else set()
         found = self._others()
         stand_ins = {update.stand_in for update in self.stack.updates.values() if update.stand_in}
         names = sorted({*self.cases, *found.unlisted, *found.stand_ins, *stand_ins})
-        return [*(image_lock(name, shared=True) for name in sorted(images)), *map(container_lock, names)]
+        return [*(image_lock(name, shared=True) for name in sorted(images | former)), *map(container_lock, names)]
 
     def _has_completed(self, name: str) -> bool:
         try:

@@ -122,6 +122,16 @@ def test_different_recipe_is_a_conflict_with_a_diff(state):
     }
 
 
+def test_remedy_for_a_different_recipe_is_possible_while_the_image_is_in_use():
+    for view, remedy in (
+        (BUILT, "Set force: true with state=present to rebuild web, or use another name"),
+        (replace(BUILT, users=("c1",)), "Use another name for the new image, since web is in use"),
+        (replace(BUILT, derived=("above",)), "Use another name for the new image, since web is in use"),
+    ):
+        with pytest.raises(Conflict, match=remedy):
+            plan_image(ImageRequest("web", recipe=Recipe(suite="sid")), view)
+
+
 def test_builder_is_not_compared_if_not_given():
     assert plan_image(ImageRequest("web"), replace(BUILT, builder="debootstrap")).actions == ()
 

@@ -1,6 +1,7 @@
 """The option update of an entry: its values, the stand-in, and which containers are updated in which order."""
 
 import pytest
+from ansible_collections.conductor.containers.plugins.module_utils._container import store
 from ansible_collections.conductor.containers.plugins.module_utils._container.plan.container import (
     ContainerView,
     RegisterIds,
@@ -10,11 +11,15 @@ from ansible_collections.conductor.containers.plugins.module_utils._container.pl
 )
 from ansible_collections.conductor.containers.plugins.module_utils._container.spec.container import ContainerSpec
 from ansible_collections.conductor.containers.plugins.module_utils._engine.action import Plan
+from ansible_collections.conductor.containers.plugins.module_utils._engine.locks import image_lock
+from ansible_collections.conductor.containers.plugins.module_utils._engine.paths import ContainerPaths
+from ansible_collections.conductor.containers.plugins.module_utils._engine.settings import Settings
 from ansible_collections.conductor.containers.plugins.module_utils._errors import InvalidInput
 from ansible_collections.conductor.containers.plugins.module_utils._stack.plan.update import split_updates
 from ansible_collections.conductor.containers.plugins.module_utils._stack.spec.compose.document import parse_compose
 from ansible_collections.conductor.containers.plugins.module_utils._stack.spec.stack import parse_stack
 from ansible_collections.conductor.containers.plugins.module_utils._stack.spec.update import Update
+from ansible_collections.conductor.containers.plugins.module_utils._stack.use_case import StackCase
 
 
 def parse(containers, **params):
@@ -119,3 +124,20 @@ def test_unchanged_containers_are_not_updated():
     stack = parse({"web": {"update": {"order": "start-first"}}})
     given = plans("web")
     assert split_updates(given, stack, {"web": ContainerView(running=True)}) == (given, ())
+
+
+@pytest.mark.parametrize(
+    ("state", "on_failure", "images"),
+    [
+        ("started", "rollback", ["new", "old-1", "old-2"]),
+        ("started", "stop", ["new"]),
+        ("stopped", "rollback", ["new"]),
+    ],
+)
+def test_former_images_of_containers_that_may_be_rolled_back_are_locked(tmp_path, state, on_failure, images):
+    for name, image in (("web-1", "old-1"), ("web-2", "old-2")):
+        store.create_directory(ContainerPaths.of(str(tmp_path), name), ContainerSpec(name, image), None)
+    stack = parse({"web": {"count": 3, "image": "new", "update": {"on_failure": on_failure}}})
+    case = StackCase(stack, Settings(container_dir=str(tmp_path)), {"state": state})
+    shared = [lock for lock in case.locks() if lock.shared]
+    assert shared == [image_lock(image, shared=True) for image in images]

@@ -146,6 +146,8 @@ MODULE_OPTIONS: Mapping[str, Option] = {
         (
             "Images to build before, each a dictionary of options of M(conductor.containers.conductor_image).",
             "Images that exist as described are left alone.",
+            "An image in use is not built again. Give a changed recipe another name, use that in O(containers), and "
+            "set O(recreate=true).",
         ),
         elements="dict",
         default=[],
