@@ -39,7 +39,7 @@ def container_facts(settings: Settings, name: str) -> dict | None:
     log, more = _log(paths)
     damage += more
     return {
-        **spec.to_json(),
+        **spec.by_option(),
         **{key: kept.get(key) for key in ("id", "ids")},
         "state": _state(running, restarting, state, ended),
         "pid": process.pid if running and process else None,

@@ -160,7 +160,7 @@ def again(wish):
     return replace(wish, state="started") if wish.state == "restarted" else wish
 
 
-@given(st.sampled_from(sorted(name for name in options() if name != "capabilities" and applies(name) == LIVE)))
+@given(st.sampled_from(sorted(name for name in options() if applies(name) == LIVE)))
 def test_live_options_never_need_a_restart(option):
     values = {"restart_policy": "always", "cpus": 1.0, "stop_timeout": 3.0, "labels": (("tier", "front"),)}
     value = values.get(option, 5)

@@ -334,4 +334,4 @@ def _after(wanted: ContainerSpec | None, view: ContainerView, wish: Request, act
 def _shown(spec: ContainerSpec | None, state: str) -> dict[str, Any]:
     if spec is None:
         return {"state": state}
-    return {"state": state, **spec.to_json()}
+    return {"state": state, **spec.by_option()}

@@ -529,6 +529,12 @@ class ContainerSpec:
         texts = {name: [str(value) for value in getattr(self, name)] for name in ("devices", "ulimits")}
         return {**asdict(self), **texts, **{name: dict(getattr(self, name)) for name in _PAIRS}}
 
+    def by_option(self) -> dict[str, Any]:
+        """The values under the names of the options, for facts and diffs."""
+        values = self.to_json()
+        parts = {part: values.pop(name) for name, part in _CAPABILITIES.items()}
+        return {**values, "capabilities": parts}
+
     @classmethod
     def from_json(cls, value: dict[str, Any], path: str) -> ContainerSpec:
         """The spec in container.json (`path` is for messages); unknown keys are ignored.
@@ -564,9 +570,12 @@ class ContainerSpec:
 
     def changed_by(self, wanted: ContainerSpec) -> list[str]:
         """Names of the options in which `wanted` differs."""
-        return [field.name for field in fields(self) if getattr(self, field.name) != getattr(wanted, field.name)]
+        differing = [name for name in FIELDS if getattr(self, name) != getattr(wanted, name)]
+        return list(dict.fromkeys("capabilities" if name in _CAPABILITIES else name for name in differing))
 
 
+# Fields that are together the option `capabilities`, with their names in it.
+_CAPABILITIES = {"capabilities_add": "add", "capabilities_drop": "drop"}
 # The fields by name, with their options.
 FIELDS = stored_fields(ContainerSpec)
 # Types of the values in container.json: the options, and the container's id, wanted state and id range.
@@ -584,11 +593,11 @@ def options() -> Mapping[str, Option]:
     for name, field in FIELDS.items():
         if field.option is not None:
             found[name] = field.option
-        elif name == "capabilities_add":
+        elif name in _CAPABILITIES:
             found["capabilities"] = capabilities.OPTION
     return found
 
 
 def applies(name: str) -> str:
-    """When a change of the field `name` takes effect: LIVE, RESTART or RECREATE."""
-    return FIELDS[name].applies
+    """When a change of the option `name` takes effect: LIVE, RESTART or RECREATE."""
+    return FIELDS["capabilities_add" if name == "capabilities" else name].applies

@@ -16,7 +16,7 @@ RUNNING = ("started", "restarted")
 
 def _names(when: str, last: str = "and") -> str:
     """Options whose changes take effect at the time `when`, for the documentation."""
-    names = [f"O({name})" for name in options() if name not in ("name", "capabilities") and applies(name) == when]
+    names = [f"O({name})" for name in options() if name != "name" and applies(name) == when]
     return f"{', '.join(names[:-1])} {last} {names[-1]}"
 
 
