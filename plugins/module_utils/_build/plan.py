@@ -171,10 +171,13 @@ def _remedy_for_other(wish: ImageRequest, view: ImageView) -> str:
 
 def _refuse_if_used(wish: ImageRequest, view: ImageView, what: str) -> None:
     if view.users:
-        raise Conflict(
-            f"image {wish.name}: cannot be {what} because it is used by {', '.join(view.users)}",
-            "remove these containers first (conductor_container state=absent)",
-        )
+        remedy = "remove these containers first (conductor_container state=absent)"
+        if wish.state == "present":
+            remedy = (
+                "build it under another name and set that as their image with recreate: true, which keeps only mounts, "
+                "network and peers, or remove these containers first (conductor_container state=absent)"
+            )
+        raise Conflict(f"image {wish.name}: cannot be {what} because it is used by {', '.join(view.users)}", remedy)
     if view.derived:
         raise Conflict(
             f"image {wish.name}: cannot be {what} because it is the base of {', '.join(view.derived)}",

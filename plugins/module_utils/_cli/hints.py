@@ -12,6 +12,10 @@ from collections.abc import Mapping
 from .._errors import ConductorError
 
 _START, _REMOVE = "run conductor start {}", "run conductor rm --force {}"
+_OTHER_IMAGE = (
+    "build it under another name and set that as their image with {}, which keeps only mounts, network and peers, or "
+)
+_RECREATE = _OTHER_IMAGE.format("recreate: true")
 # Words of a module, and the command; {} is the name of the container or image that the hint is about.
 _WORDS = {
     "create {} with conductor_container": "run conductor run IMAGE {}",
@@ -30,6 +34,7 @@ _WORDS = {
     "build {} with conductor_image": "run conductor build {}",
     "use conductor_exec to read or write it": "use conductor exec to read or write it",
     "remove that container or image with force: true, or repair it": "remove it with --force, or repair it",
+    f"{_RECREATE}remove these containers": "remove these containers",
     "these containers first (conductor_container state=absent)": "these containers first",
     "these images first (conductor_image state=absent)": "these images first",
     "set force: true to rebuild or remove image {}": "run conductor rmi --force {}",
@@ -45,6 +50,7 @@ _WORDS_OF_UP = {
     **{words: command for words, command in _WORDS.items() if not words.startswith("set idmap")},
     "set restart: true and state: started to restart {}, or stop it first": "use --restart to restart it",
     "set recreate: true to create {} anew": "use --recreate to create it anew",
+    f"{_RECREATE}remove these containers": f"{_OTHER_IMAGE.format('--recreate')}remove these containers",
     "set prune: true to remove them": "use --prune to remove them",
     "with conductor_peer, in a task after this one": "with conductor peer afterwards",
     "list the container in peers of conductor_peer, in a task after this one": "use conductor peer afterwards",

@@ -171,3 +171,11 @@ def test_too_many_layers_are_a_conflict():
     check_layers("base", ["layer"] * 19)
     with pytest.raises(Conflict, match=r"image base has 20 layers; the maximum is 20\. Make it one layer"):
         check_layers("base", ["layer"] * 20)
+
+
+def test_used_image_that_is_to_be_built_again_has_a_remedy_that_keeps_the_containers():
+    used = replace(BUILT, users=("web", "db"))
+    with pytest.raises(Conflict, match=r"built again because it is used by web, db\. Build it under another name and"):
+        plan_image(ImageRequest("app", force=True), used)
+    with pytest.raises(Conflict, match=r"removed because it is used by web, db\. Remove these containers first"):
+        plan_image(ImageRequest("app", "absent"), used)

@@ -36,6 +36,8 @@ WITHOUT_NAME = {
     "use another path, or set force: true to replace that file",
     "remove that container or image with force: true, or repair it",
     "remove these containers first (conductor_container state=absent)",
+    "build it under another name and set that as their image with recreate: true, which keeps only mounts, network and "
+    "peers, or remove these containers first (conductor_container state=absent)",
     "remove these images first (conductor_image state=absent), or export them and import their archives",
     "move the directory away: conductor_image did not create it",
 }
@@ -119,6 +121,12 @@ def test_hints_inside_of_a_message_are_translated():
         "stack shop: 2 of 3 containers failed: a/web is damaged. Restore it, or run conductor rm --force web; "
         "container db is not running. Run conductor start db"
     )
+
+
+def test_hint_for_a_used_image_names_only_options_that_the_verb_has():
+    hint = next(text for text in hints() if text.startswith("build it under another name"))
+    assert in_own_words(hint, "rmi") == "remove these containers first"
+    assert "set that as their image with --recreate, which keeps" in in_own_words(hint, "up")
 
 
 @pytest.mark.parametrize(("value", "more"), [("x$TAG", ", or write ${TAG:-}."), ("x${TAG:?}", ".")])

@@ -122,7 +122,9 @@ MODULE_OPTIONS: Mapping[str, Option] = {
     "force": Option(
         "bool",
         (
-            "Rebuild or export the image even if it exists or is exported. An image in use is not rebuilt.",
+            "Rebuild or export the image even if it exists or is exported. An image in use is not rebuilt: build "
+            "one under another name, and set that as O(conductor.containers.conductor_container#module:image) of "
+            "its containers, with O(conductor.containers.conductor_container#module:recreate).",
             "Rebuild or remove also an image with a damaged C(image.json).",
         ),
         default=False,
