@@ -11,13 +11,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import shlex
 import stat
 from collections.abc import Callable, Iterator
 
-from .._errors import InvalidInput, NotFound, mark_pending
+from .._errors import InvalidInput, NotFound, mark_pending, printable
 from .._image.spec.recipe import Source
 from .._kernel.files.atomic_write import sync_directory
-from .._kernel.files.within_root import exists_inside
+from .._kernel.files.within_root import directory_inside, exists_inside
 from .._kernel.run_program import require_program
 from .isolated_program import run_logged
 from .layers import make_directory
@@ -87,13 +88,42 @@ def unpack(path: str, checksum: str | None, rootfs: str, log: str) -> tuple[Sour
                 _check_checksum(path, checksum, found)
         identity = _identity(os.fstat(fd))
     _open_to_users(rootfs)
+    check_root(path, rootfs)
+    return Source(path, found), identity
+
+
+def check_root(path: str, rootfs: str) -> None:
+    """Raise InvalidInput if the content of the archive at `path`, unpacked in `rootfs`, is no root file system."""
     with opened_root(rootfs) as root:
-        if not (exists_inside(root, "/bin/sh") or exists_inside(root, "/usr/bin/sh")):
+        if not _has_shell(root):
             raise InvalidInput(
                 f"source: archive {path} has no root file system: /bin/sh is missing",
-                "name a tar archive of a complete root file system",
+                _remedy(root),
             )
-    return Source(path, found), identity
+
+
+def _has_shell(root: int) -> bool:
+    return exists_inside(root, "/bin/sh") or exists_inside(root, "/usr/bin/sh")
+
+
+def _remedy(root: int) -> str:
+    """Return how to make a root file system of the content: images of LXD and Incus have it in a directory."""
+    with directory_inside(root, "/") as top, os.scandir(top) as entries:
+        directories = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+    for name in directories:
+        with directory_inside(root, name) as directory:
+            if directory is not None and _has_shell(directory):
+                return (
+                    "unpack it as root, and give an archive of the content of its directory, which "
+                    f"tar -C {shlex.quote(printable(name))} -cf ARCHIVE . makes"
+                )
+    # https://github.com/moby/docker-image-spec, https://github.com/opencontainers/image-spec/blob/main/image-layout.md
+    if exists_inside(root, "/manifest.json") or exists_inside(root, "/index.json"):
+        return (
+            "it is an image of docker or of the OCI format, in layers: give the archive that docker export or podman "
+            "export writes of a container"
+        )
+    return "name a tar archive of a complete root file system"
 
 
 def _open_to_users(rootfs: str) -> None:

@@ -55,6 +55,15 @@ def test_archive_without_a_root_file_system_is_refused(bare_host):
     assert "has no root file system" in refused["msg"] and entries(bare_host) == []
 
 
+def test_archive_with_the_root_file_system_in_a_directory_is_refused_with_the_way_to_pack_it(bare_host):
+    source = make_archive(bare_host, {f"rootfs/{path}": text for path, text in ROOTFS.items()}, "image")
+    refused = image(bare_host, source=source, fails=True)
+    assert "tar -C rootfs -cf ARCHIVE . makes" in refused["msg"] and entries(bare_host) == []
+    bare_host.run("tar", "-C", "/run/image/rootfs", "-cf", "/run/packed.tar", ".")
+    image(bare_host, source={"archive": "/run/packed.tar"})
+    assert bare_host.run("cat", f"{IMAGES}/small/rootfs/etc/issue").stdout == "small\n"
+
+
 LINK = "i = t.TarInfo('{0}'); i.type = t.SYMTYPE; i.linkname = '{1}'; a.addfile(i); "
 HARD = "i = t.TarInfo('{0}'); i.type = t.LNKTYPE; i.linkname = '{1}'; a.addfile(i); "
 FILE = "i = t.TarInfo('{0}'); i.size = 3; a.addfile(i, io.BytesIO(b'bad')); "
