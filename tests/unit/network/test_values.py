@@ -25,6 +25,7 @@ from ansible_collections.conductor.containers.plugins.module_utils._network.spec
     Expose,
     PortRange,
     expose_warnings,
+    find_overlap,
     parse_exposes,
     parse_port_ranges,
 )
@@ -76,6 +77,21 @@ def test_exposes_are_refused_if_two_of_them_overlap(listed):
         assert overlap
         return
     assert not overlap and found == tuple(sorted(listed))
+
+
+@given(st.lists(st.lists(exposes(), max_size=4), max_size=4), st.sets(st.integers(0, 3)))
+def test_host_ports_of_two_containers_overlap_only_if_found(exposed, asking):
+    owners = [(expose, str(number)) for number, listed in enumerate(exposed) for expose in listed]
+    asking = {str(number) for number in asking}
+
+    def is_overlap(one, other):
+        return one[0].overlaps(other[0]) and not asking.isdisjoint({one[1], other[1]})
+
+    found = find_overlap(owners, asking)
+    if found is None:
+        assert not any(is_overlap(one, other) for index, one in enumerate(owners) for other in owners[index + 1 :])
+    else:
+        assert is_overlap(*found) and {*found} <= {*owners}
 
 
 def test_range_as_text_has_the_same_host_ports():

@@ -1,10 +1,18 @@
-"""Large Compose files and many ports are read in a time that grows with their size, not with its square."""
+"""Large Compose files and many ports take a time that grows with their size, not with its square."""
 
 import multiprocessing
 
 import pytest
 from ansible_collections.conductor.containers.plugins.module_utils._errors import InvalidInput
+from ansible_collections.conductor.containers.plugins.module_utils._network.plan.port_conflicts import port_conflicts
+from ansible_collections.conductor.containers.plugins.module_utils._network.plan.view import (
+    ContainerView,
+    Listening,
+    NetworkView,
+)
+from ansible_collections.conductor.containers.plugins.module_utils._network.spec.options import NetworkOptions
 from ansible_collections.conductor.containers.plugins.module_utils._network.spec.ports import parse_exposes
+from ansible_collections.conductor.containers.plugins.module_utils._stack.plan.network import NetworkWish, plan_specs
 from ansible_collections.conductor.containers.plugins.module_utils._stack.spec.compose.env_file import parse_env_file
 from ansible_collections.conductor.containers.plugins.module_utils._stack.spec.compose.interpolate import interpolate
 
@@ -35,7 +43,28 @@ def many_addresses():
     assert len(parse_exposes({"container_port": 80, "host_ip": address} for address in addresses)) == 9_000
 
 
-@pytest.mark.parametrize("work", [run_of_spaces, many_lines, backslashes_in_an_open_quote, many_ports, many_addresses])
+def many_ports_of_many_containers():
+    wishes = {
+        f"c{number}": NetworkWish(NetworkOptions.parse(
+            {"expose": [f"80-{port}" for port in range(1 + number * 1000, 1001 + number * 1000)]},
+            "10.87.0.0/24", "fd87::/64", None,
+        )) for number in range(20)
+    }  # fmt: skip
+    view = NetworkView(
+        containers={name: ContainerView(name, name, name, attached=True) for name in wishes},
+        listeners=tuple(Listening("tcp", "0.0.0.0", port) for port in range(30_000, 40_000)),
+    )
+    actions, after = plan_specs(view, wishes)
+    assert len(actions) == 20
+    assert not any(port_conflicts(after, name) for name in wishes)
+
+
+WORKS = [
+    run_of_spaces, many_lines, backslashes_in_an_open_quote, many_ports, many_addresses, many_ports_of_many_containers
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("work", WORKS)
 def test_large_input_is_read_in_time(work):
     """In a child, since one regular expression is not interrupted. Each takes a second, and took minutes."""
     child = multiprocessing.get_context("fork").Process(target=work)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from ..._engine.action import Action
@@ -13,8 +12,7 @@ from ..._errors import Conflict, Damaged, HostNotCapable, container_not_found, m
 from ..spec.network import NetworkSpec, mac_of
 from ..spec.options import NetworkOptions
 from ..spec.pool import Network, allocate, gateway_of, is_assignable, overlapping
-from ..spec.ports import Expose
-from .port_conflicts import listeners_on
+from .port_conflicts import check_host_ports
 from .view import ContainerView, NetworkView
 
 
@@ -50,10 +48,17 @@ def require_container(view: NetworkView, name: str) -> ContainerView:
 
 
 def wanted_spec(view: NetworkView, name: str, options: NetworkOptions) -> NetworkSpec:
-    """Return the spec that `options` request for container `name`, with its addresses.
+    """Return `requested_spec`. Raises its errors, and Conflict if a host port is in use."""
+    spec = requested_spec(view, name, options)
+    check_host_ports(view, view.with_spec(name, spec), [name])
+    return spec
+
+
+def requested_spec(view: NetworkView, name: str, options: NetworkOptions) -> NetworkSpec:
+    """Return the spec that `options` request for container `name`, with its addresses. Does not check host ports.
 
     The container keeps its current address if the pool contains it. Raises NotFound, Damaged, HostNotCapable, and
-    Conflict if an address or a host port is in use, or if the pool is full or overlaps a network of the host.
+    Conflict if an address is in use, or if the pool is full or overlaps a network of the host.
     """
     container = require_container(view, name)
     current = container.spec
@@ -64,7 +69,6 @@ def wanted_spec(view: NetworkView, name: str, options: NetworkOptions) -> Networ
         )
     ipv4 = _address(view, name, options.pool4, options.ipv4, current.ipv4 if current else None)
     ipv6 = _address(view, name, options.pool6, options.ipv6, current.ipv6 if current else None) if view.ipv6 else None
-    _check_exposes(view, name, options.expose, current.expose if current else ())
     return NetworkSpec(
         container_id=container.container_id,
         ipv4=ipv4,
@@ -126,26 +130,3 @@ def _holders(view: NetworkView, name: str, version: int) -> dict[str, str]:
     specs = ((c.name, c.spec) for c in view.containers.values() if c.spec is not None and c.name != name)
     found = ((spec.ipv4 if version == 4 else spec.ipv6, holder) for holder, spec in specs)
     return {address: holder for address, holder in found if address}
-
-
-def _check_exposes(view: NetworkView, name: str, wanted: Iterable[Expose], current: Iterable[Expose]) -> None:
-    held = [(c.name, e) for c in view.containers.values() if c.spec and c.name != name for e in c.spec.expose]
-    present = set(current)
-    for expose in wanted:
-        for holder, other in held:
-            if expose.overlaps(other):
-                raise Conflict(
-                    f"container {name}: host port {expose} is already exposed by container {holder} ({other})",
-                    f"choose another host_port, or remove it from container {holder}",
-                )
-        if expose not in present:
-            _check_listeners(view, name, expose)
-
-
-def _check_listeners(view: NetworkView, name: str, expose: Expose) -> None:
-    for found in listeners_on(expose, view.listeners):
-        raise Conflict(
-            f"container {name}: host port {found.port}/{found.protocol} is already used by "
-            f"{found.process or 'a process'} on {found.address}",
-            "choose another host_port, or stop that process",
-        )

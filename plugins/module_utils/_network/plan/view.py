@@ -167,6 +167,14 @@ class NetworkView:
                 found[stand_in.name] = (*found.get(stand_in.name, ()), container)
         return found
 
+    @functools.cached_property
+    def listeners_by_port(self) -> Mapping[str, list[tuple[int, Listening]]]:
+        """The listening sockets of the host with their ports, sorted, by protocol."""
+        found: dict[str, list[tuple[int, Listening]]] = {}
+        for port, socket in sorted((socket.port, socket) for socket in self.listeners):
+            found.setdefault(socket.protocol, []).append((port, socket))
+        return found
+
     @property
     def damage(self) -> str | None:
         """Return the first damage of a state file, or None."""

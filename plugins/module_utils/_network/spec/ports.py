@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -200,24 +200,37 @@ def _host_ip(value: object) -> str:
 def parse_exposes(values: Iterable[object]) -> tuple[Expose, ...]:
     """Return the option expose, sorted and without duplicates. Raises InvalidInput if two use the same host port."""
     exposes = sorted({Expose.parse(value) for value in values})
-    # The one with the last host port so far, by protocol, IP version and address: "" is every address of the host,
-    # None any address at all. Pairs are not compared one by one, since there may be thousands.
-    last: dict[tuple[str, int, str | None], Expose] = {}
-    for one in exposes:
+    found = find_overlap([(expose, "") for expose in exposes], {""})
+    if found is not None:
+        (other, _), (one, _) = found
+        raise InvalidInput(
+            f"expose: host port {other} is used twice ({one})", "use a different host port for each container port"
+        )
+    return tuple(exposes)
+
+
+Claim = tuple[Expose, str]  # an expose and its owner
+
+
+def find_overlap(claims: Iterable[Claim], asking: Collection[str]) -> tuple[Claim, Claim] | None:
+    """Return two claims that one packet to the host could match, one of them of an owner in `asking`, or None."""
+    # The one with the last host port so far, by whether its owner asks, protocol, IP version and address: "" is every
+    # address of the host, None any address at all. Pairs are not compared one by one, since there may be thousands.
+    last: dict[tuple[bool, str, int, str | None], Claim] = {}
+    for claim in sorted(claims):
+        one, asks = claim[0], claim[1] in asking
         address = "" if one.any_address else one.host_ip
         for version in one.versions:
             for key in (None,) if one.any_address else ("", address):
-                other = last.get((one.protocol, version, key))
-                if other is not None and other.overlaps(one):
-                    raise InvalidInput(
-                        f"expose: host port {other} is used twice ({one})",
-                        "use a different host port for each container port",
-                    )
+                for other_asks in (True, False) if asks else (True,):
+                    other = last.get((other_asks, one.protocol, version, key))
+                    if other is not None and other[0].overlaps(one):
+                        return other, claim
             for key in (None, address):
-                other = last.setdefault((one.protocol, version, key), one)
-                if one.host_ports[1] > other.host_ports[1]:
-                    last[one.protocol, version, key] = one
-    return tuple(exposes)
+                other = last.setdefault((asks, one.protocol, version, key), claim)
+                if one.host_ports[1] > other[0].host_ports[1]:
+                    last[asks, one.protocol, version, key] = claim
+    return None
 
 
 def overlaps(one: tuple[int, int], other: tuple[int, int]) -> bool:

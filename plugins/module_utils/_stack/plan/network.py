@@ -14,11 +14,12 @@ from ..._errors import Conflict
 from ..._network.plan.change_spec import (
     RemoveNetworkSpec,
     WriteNetworkSpec,
+    requested_spec,
     require_container,
-    wanted_spec,
     without_dangling_peers,
 )
 from ..._network.plan.foresight import callers_of, stand_ins_of, view_after
+from ..._network.plan.port_conflicts import check_host_ports
 from ..._network.plan.projection import plan_projection
 from ..._network.plan.view import ContainerView, NetworkView
 from ..._network.spec.network import NetworkSpec, PeerEntry, StandIn
@@ -92,11 +93,15 @@ def plan_specs(view: NetworkView, wishes: Mapping[str, NetworkWish]) -> tuple[li
     # Ports and addresses of members that change are free for other members, and fixed addresses are taken.
     for name, wish in wishes.items():
         after = after.with_spec(name, _claimed(require_container(view, name).spec, wish))
+    asking = []
     for name, wish in wishes.items():
         present = view.containers[name].spec
         after = after.with_spec(name, present)
         if not wish.keeps_network or present is None:
             after = after.with_spec(name, _wanted_spec(after, name, wish))
+            if wish.restored is None:
+                asking.append(name)
+    check_host_ports(view, after, asking)
     for name, entries in _peer_entries(after, wishes).items():
         spec = after.containers[name].spec
         if spec is not None:
@@ -116,7 +121,7 @@ def _wanted_spec(view: NetworkView, name: str, wish: NetworkWish) -> NetworkSpec
         return replace(wish.restored, stand_in=wish.stand_in)
     if wish.options is None:
         return None
-    return replace(wanted_spec(view, name, wish.options), stand_in=wish.stand_in)
+    return replace(requested_spec(view, name, wish.options), stand_in=wish.stand_in)
 
 
 def _peer_entries(view: NetworkView, wishes: Mapping[str, NetworkWish]) -> dict[str, tuple[PeerEntry, ...]]:
