@@ -1,15 +1,22 @@
 """Large Compose files and many ports take a time that grows with their size, not with its square."""
 
 import multiprocessing
+from dataclasses import replace
 
 import pytest
 from ansible_collections.conductor.containers.plugins.module_utils._errors import InvalidInput
+from ansible_collections.conductor.containers.plugins.module_utils._network.plan.firewall_table import Firewall, base_of
 from ansible_collections.conductor.containers.plugins.module_utils._network.plan.port_conflicts import port_conflicts
+from ansible_collections.conductor.containers.plugins.module_utils._network.plan.projection import (
+    plan_firewall,
+    wanted_elements,
+)
 from ansible_collections.conductor.containers.plugins.module_utils._network.plan.view import (
     ContainerView,
     Listening,
     NetworkView,
 )
+from ansible_collections.conductor.containers.plugins.module_utils._network.spec.network import link_name
 from ansible_collections.conductor.containers.plugins.module_utils._network.spec.options import NetworkOptions
 from ansible_collections.conductor.containers.plugins.module_utils._network.spec.ports import parse_exposes
 from ansible_collections.conductor.containers.plugins.module_utils._stack.plan.network import NetworkWish, plan_specs
@@ -43,24 +50,39 @@ def many_addresses():
     assert len(parse_exposes({"container_port": 80, "host_ip": address} for address in addresses)) == 9_000
 
 
-def many_ports_of_many_containers():
+def planned(count):
+    """A host on which as many containers have 1000 ports each, and the number of specs that the plan writes."""
     wishes = {
         f"c{number}": NetworkWish(NetworkOptions.parse(
             {"expose": [f"80-{port}" for port in range(1 + number * 1000, 1001 + number * 1000)]},
             "10.87.0.0/24", "fd87::/64", None,
-        )) for number in range(20)
+        )) for number in range(count)
     }  # fmt: skip
     view = NetworkView(
         containers={name: ContainerView(name, name, name, attached=True) for name in wishes},
         listeners=tuple(Listening("tcp", "0.0.0.0", port) for port in range(30_000, 40_000)),
     )
     actions, after = plan_specs(view, wishes)
-    assert len(actions) == 20
-    assert not any(port_conflicts(after, name) for name in wishes)
+    assert len(actions) == count
+    return after
+
+
+def many_ports_of_many_containers():
+    view = planned(20)
+    assert not any(port_conflicts(view, name) for name in view.containers)
+
+
+def many_ports_beside_a_damaged_container():
+    view = planned(8)
+    firewall = Firewall(base_of(), wanted_elements(view), whole=True, links=frozenset(map(link_name, view.containers)))
+    damaged = replace(view.containers["c0"], spec=None, damage="c0's network.json is damaged")
+    view = replace(view, firewall=firewall, links=firewall.links, containers={**view.containers, "c0": damaged})
+    assert plan_firewall(view) == []
 
 
 WORKS = [
-    run_of_spaces, many_lines, backslashes_in_an_open_quote, many_ports, many_addresses, many_ports_of_many_containers
+    run_of_spaces, many_lines, backslashes_in_an_open_quote, many_ports, many_addresses, many_ports_of_many_containers,
+    many_ports_beside_a_damaged_container,
 ]  # fmt: skip
 
 

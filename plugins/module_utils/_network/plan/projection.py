@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ..._engine.action import Action
 from ..spec.network import Link, NetworkSpec, PeerEntry, link_name
-from ..spec.ports import Expose, PortRange, merge_port_ranges, overlaps
+from ..spec.ports import Expose, PortRange, merge_port_ranges
 from .firewall_rules import TCP, UDP
 from .firewall_table import (
     ALL_SETS,
@@ -318,17 +319,31 @@ def _with_elements_of_damaged(view: NetworkView, wanted: Elements) -> Elements:
                 known |= {container.spec.ipv4, container.spec.ipv6}
     kept = {}
     for name, present in view.firewall.elements.items():
-        keys = [_key(name, element) for element in wanted[name]]
-        kept[name] = frozenset(
-            e for e in present if not known & set(e) and not any(_is_same_key(_key(name, e), key) for key in keys)
-        )
+        taken = _ranges_by_key(name, wanted[name])
+        kept[name] = frozenset(e for e in present if not known & set(e) and not _is_taken(taken, *_key(name, e)))
     return {name: wanted[name] | kept.get(name, frozenset()) for name in wanted}
 
 
-def _key(name: str, element: Element) -> Element:
-    return element[:-1] if ALL_SETS[name][1] else element
+_Range = tuple[int, int]  # the first and the last port
 
 
-def _is_same_key(one: Element, other: Element) -> bool:
-    """Return whether a packet could match both keys, overlapping port ranges included."""
-    return all(overlaps(a, b) if isinstance(a, tuple) and isinstance(b, tuple) else a == b for a, b in zip(one, other))
+def _key(name: str, element: Element) -> tuple[Element, _Range]:
+    """Return the key of an element without its range of ports, and the range, which is (0, 0) if it has none."""
+    parts = element[:-1] if ALL_SETS[name][1] else element
+    ports = next((part for part in parts if isinstance(part, tuple)), (0, 0))
+    return tuple(None if isinstance(part, tuple) else part for part in parts), ports
+
+
+def _ranges_by_key(name: str, elements: Iterable[Element]) -> dict[Element, list[_Range]]:
+    """Return the ranges of ports of `elements`, sorted, by the rest of their keys."""
+    found: dict[Element, list[_Range]] = {}
+    for key, ports in sorted((_key(name, element) for element in elements), key=lambda one: one[1]):
+        found.setdefault(key, []).append(ports)
+    return found
+
+
+def _is_taken(taken: Mapping[Element, list[_Range]], key: Element, ports: _Range) -> bool:
+    """Return whether a packet could match both the key and one that is taken. Those of one set do not overlap."""
+    ranges = taken.get(key, [])
+    position = bisect_left(ranges, (ports[1] + 1,))
+    return position > 0 and ranges[position - 1][1] >= ports[0]
