@@ -41,6 +41,10 @@ NO_VOLUME = "and only bind mounts and tmpfs are supported. Mount a directory of 
             {"deploy": {"update_config": {"order": "first"}}},
             "services.web.deploy.update_config.order: 'first' is invalid. Use stop-first or start-first.",
         ),
+        (
+            {"deploy": {"update_config": {"parallelism": -1}}},
+            "services.web.deploy.update_config.parallelism: -1 is out of range. Set it to 0 or more.",
+        ),
         ({"build": "."}, "services.web.build: not supported. Set x-conductor of the service to a recipe, such as"),
         ({"sysctls": {"vm.swappiness": 1}}, "services.web.sysctls: vm.swappiness belongs to the whole host"),
         ({"shm_size": "0"}, "services.web.shm_size: '0' is no size. Set at least 1."),
@@ -100,9 +104,10 @@ NO_VOLUME = "and only bind mounts and tmpfs are supported. Mount a directory of 
         ({"depends_on": {"web": {"condition": "ready"}}}, "services.web.depends_on.web.condition: 'ready' is not a"),
         ({"depends_on": {"web": {"restart": True}}}, "services.web.depends_on.web.restart: not supported. Omit it, a"),
         ({"depends_on": {"web": {"required": False}}}, "services.web.depends_on.web.required: a service is not start"),
-        ({"depends_on": ["web"]}, "services: containers.web: depends_on names the entry itself."),
+        ({"depends_on": ["web"]}, "services.web: depends_on names the entry itself."),
         ({"restart": "sometimes"}, "services.web.restart: 'sometimes' is not a policy. Use no, always, on-failure[:N]"),
         ({"restart": True}, "services.web.restart: True is not a policy."),
+        ({"deploy": {"replicas": 5000}}, "services.web.deploy.replicas: 5000 is out of range. Set it to 0 to 4096."),
         ({"deploy": {"mode": "global"}}, "services.web.deploy.mode: not supported. Omit it: deploy has replicas"),
         ({"deploy": {"placement": {}}}, "services.web.deploy.placement: not supported."),
         ({"deploy": {"resources": {"reservations": {}}}}, "services.web.deploy.resources.reservations: not supported."),
@@ -114,7 +119,7 @@ NO_VOLUME = "and only bind mounts and tmpfs are supported. Mount a directory of 
          "services.web.deploy.resources.limits.cpus: cpus of the service has another value. Omit cpus."),
         ({"scale": 2, "ports": ["80:80"]}, "services.web.ports: 2 containers cannot share it. Omit ports, or set rep"),
         ({"deploy": {"replicas": 2}, "hostname": "a"}, "services.web.hostname: 2 containers cannot share it."),
-        ({"scale": -1}, "services: containers.web: count -1 is out of range."),
+        ({"scale": -1}, "services.web.scale: -1 is out of range. Set it to 0 to 4096."),
         ({"mem_limit": "lots"}, "services.web.mem_limit: 'lots' is not a size. Give bytes, or a number with b, k, m"),
         ({"mem_limit": "1k"}, "services.web.mem_limit: '1024' is less than 1m, with which no container starts."),
         ({"memswap_limit": "1g"}, "services.web.memswap_limit: less than the memory limit, or no such limit is set."),
@@ -192,7 +197,11 @@ def test_each_key_without_counterpart_is_refused_with_a_remedy(key):
         ),
         (
             {"services": {"a": {"image": "x", "scale": 2}, "a-1": {"image": "x"}}},
-            "services: containers.a-1: a has a container a-1, too.",
+            "services.a-1: a has a container a-1, too.",
+        ),
+        (
+            {"services": {"a" * 63: {"image": "x", "scale": 2}}},
+            f"services.{'a' * 63}: name '{'a' * 63}-1' is not",
         ),
     ],
 )
@@ -210,6 +219,18 @@ def test_all_mistakes_are_reported_together():
         "compose.yml:1: volumes", "compose.yml:3: services.web.build", "compose.yml:4: services.web.ports[0]",
         "compose.yml:3: services.db.tty",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("defaults", "told"),
+    [
+        ({"imag": "x"}, "defaults: unknown option 'imag'. Correct it to image."),
+        ({"network": 5}, "defaults.network: 5 is not a dictionary. Give a dictionary."),
+        ({"network": {"mtuu": 1}}, "defaults.network: unknown option 'mtuu'. Correct it to mtu."),
+    ],
+)
+def test_mistakes_in_defaults_have_no_place_in_the_document(defaults, told):
+    assert refusal_of({}, defaults=defaults, place=lambda path: "compose.yml:1: ") == told
 
 
 @pytest.mark.parametrize(("name", "value"), [("internet", False), ("internet", True), ("expose", ["80-80"])])

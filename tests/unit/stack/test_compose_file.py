@@ -143,6 +143,39 @@ def test_errors_begin_with_file_and_line(project, name, text, told):
     assert told in "\n" + str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("services", "told"),
+    [
+        ("  a: {image: x}\n  b: {image: x, depends_on: [b]}\n", ":3: services.b: depends_on names the entry itself."),
+        (
+            "  a: {image: x, depends_on: [c]}\n"
+            "  b: {image: x, depends_on: [c]}\n"
+            "  c: {image: x, depends_on: [b], scale: 2}\n",
+            ":3: services.b: depends_on: b, c depend on each other. Remove one of these dependencies.",
+        ),
+        (
+            "  web: {image: x, scale: 2}\n  web-1: {image: x}\n",
+            ":3: services.web-1: web has a container web-1, too. Rename one of them.",
+        ),
+        (
+            "  web-update: {image: x}\n  web: {image: x, deploy: {update_config: {order: start-first}}}\n",
+            ":3: services.web: update: order start-first needs a container web-update, and web-update has one.",
+        ),
+    ],
+)
+def test_error_between_services_has_the_line_of_one_of_them(project, services, told):
+    (project / "compose.yml").write_text(f"services:\n{services}")
+    with pytest.raises(InvalidInput) as caught:
+        compose(project)
+    assert str(caught.value).startswith(f"shop/compose.yml{told}")
+
+
+def test_error_of_the_name_of_the_stack_has_no_line(project):
+    with pytest.raises(InvalidInput) as caught:
+        compose(project, name="a/b")
+    assert str(caught.value).startswith("name 'a/b' is not a valid name.")
+
+
 def test_variables_without_a_value_are_warned_about_by_line(project):
     (project / ".env").write_text("IMAGE=debian\n")
     assert compose(project)[1] == [

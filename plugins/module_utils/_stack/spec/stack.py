@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,6 +21,24 @@ from .update import STAND_IN_LABEL, Update, parse_update
 _MOST = 4096
 # Options of the network that may also be given beside it.
 _SHORT = ("expose", "internet")
+
+
+class InvalidEntry(InvalidInput):
+    """`problem` is about the entry `entry` of the option containers."""
+
+    def __init__(self, entry: str, problem: str, hint: str) -> None:
+        super().__init__(f"containers.{entry}: {problem}", hint)
+        self.entry = entry
+        self.problem = problem
+
+
+@contextmanager
+def _named(entry: str) -> Iterator[None]:
+    """Name the entry in an InvalidInput that the body raises."""
+    try:
+        yield
+    except InvalidInput as error:
+        raise InvalidEntry(entry, error.message, error.hint) from None
 
 
 @dataclass(frozen=True)
@@ -75,20 +94,23 @@ def parse_stack(params: Mapping[str, Any]) -> Stack:
         str(key): _merged(defaults, entry, f"containers.{key}")
         for key, entry in (params.get("containers") or {}).items()
     }
-    replicas = {key: _names(key, entry["count"]) for key, entry in services.items()}
+    replicas: dict[str, list[str]] = {}
+    for key, entry in services.items():
+        with _named(key):
+            replicas[key] = _names(key, entry["count"])
     members: dict[str, Member] = {}
     updates: dict[str, Update] = {}
     stand_ins: dict[str, Member] = {}
     for key, entry in services.items():
-        depends_on = _dependencies(key, entry["depends_on"], services, replicas)
-        peers = tuple(
-            peer for value in entry["peers"] or () for peer in parse_peers(f"containers.{key}: peers", value, replicas)
-        )
+        with _named(key):
+            depends_on = _dependencies(key, entry["depends_on"], services, replicas)
+            peers = tuple(peer for value in entry["peers"] or () for peer in parse_peers("peers", value, replicas))
+            update = parse_update(key, entry, tuple(replicas[key]))
         own = {**(entry["labels"] or {}), **labels, SERVICE_LABEL: key}
         for replica in replicas[key]:
             if replica in members:
-                raise InvalidInput(
-                    f"containers.{key}: {members[replica].service} has a container {replica}, too", "rename one of them"
+                raise InvalidEntry(
+                    key, f"{members[replica].service} has a container {replica}, too", "rename one of them"
                 )
             members[replica] = Member(
                 replica,
@@ -99,7 +121,6 @@ def parse_stack(params: Mapping[str, Any]) -> Stack:
                 any(entry[name] is not None for name in ("network", *_SHORT)),
                 depends_on,
             )
-        update = parse_update(key, entry, tuple(replicas[key]))
         if update is not None:
             updates[key] = update
         if update is not None and update.stand_in:
@@ -108,9 +129,9 @@ def parse_stack(params: Mapping[str, Any]) -> Stack:
     owners = {name: member.service for name, member in members.items()}
     for key, one in stand_ins.items():
         if owners.setdefault(one.name, key) != key:
-            raise InvalidInput(
-                f"containers.{key}: update: order start-first needs a container {one.name}, and "
-                f"{owners[one.name]} has one",
+            raise InvalidEntry(
+                key,
+                f"update: order start-first needs a container {one.name}, and {owners[one.name]} has one",
                 "rename one of the entries",
             )
     called = {peer.name for member in members.values() for peer in member.peers}
@@ -178,14 +199,21 @@ def _without(entry: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def check_count(count: int) -> int:
+    """Return a value of the option count. Raises InvalidInput."""
+    if not 0 <= count <= _MOST:
+        raise InvalidInput(f"count {count} is out of range", f"set it to 0 to {_MOST}")
+    return count
+
+
 def _names(key: str, count: int | None) -> list[str]:
-    if count is not None and not 0 <= count <= _MOST:
-        raise InvalidInput(f"containers.{key}: count {count} is out of range", f"set it to 0 to {_MOST}")
+    if count is not None:
+        check_count(count)
     if "{n}" in key:
         names = [key.replace("{n}", str(number)) for number in range(1, (1 if count is None else count) + 1)]
     else:
         names = [key] if count is None else [f"{key}-{number}" for number in range(1, count + 1)]
-    return [parse_name(name, f"containers.{key}") for name in names]
+    return [parse_name(name, "name") for name in names]
 
 
 def _dependencies(
@@ -198,28 +226,22 @@ def _dependencies(
     if isinstance(value, list):
         value = dict.fromkeys(map(str, value))
     if not isinstance(value, Mapping):
-        raise InvalidInput(f"containers.{key}: depends_on {value!r} is invalid", "give a list of entries of containers")
+        raise InvalidInput(f"depends_on {value!r} is invalid", "give a list of entries of containers")
     found = []
     for other, given in value.items():
         if isinstance(given, Mapping) and set(given) - {"condition"}:
-            raise InvalidInput(
-                f"containers.{key}: depends_on: {other}: {dict(given)!r} is invalid", "set only its key condition"
-            )
+            raise InvalidInput(f"depends_on: {other}: {dict(given)!r} is invalid", "set only its key condition")
         if other == key:
-            raise InvalidInput(f"containers.{key}: depends_on names the entry itself", "remove it")
+            raise InvalidInput("depends_on names the entry itself", "remove it")
         if other not in services:
-            raise InvalidInput(
-                f"containers.{key}: depends_on: {other!r} is no entry of containers", "correct it, or add the entry"
-            )
+            raise InvalidInput(f"depends_on: {other!r} is no entry of containers", "correct it, or add the entry")
         default = "ready" if services[other]["wait"] else "started"
         condition = (given.get("condition") if isinstance(given, Mapping) else given) or default
         if condition not in CONDITIONS:
-            raise InvalidInput(
-                f"containers.{key}: depends_on: condition {condition!r} is invalid", f"use {', '.join(CONDITIONS)}"
-            )
+            raise InvalidInput(f"depends_on: condition {condition!r} is invalid", f"use {', '.join(CONDITIONS)}")
         if condition == "ready" and not services[other]["wait"]:
             raise InvalidInput(
-                f"containers.{key}: depends_on: {other} has no wait, so it is never ready",
+                f"depends_on: {other} has no wait, so it is never ready",
                 f"set wait for {other}, or use the condition started",
             )
         found += [(name, str(condition)) for name in replicas[other]]
@@ -263,5 +285,12 @@ def _refuse_cycles(members: Mapping[str, Member]) -> None:
     while free := [name for name, others in left.items() if not others & left.keys()]:
         for name in free:
             del left[name]
+    # Containers on which none of the others depends are behind the cycle.
+    while behind := left.keys() - set().union(*left.values()):
+        for name in behind:
+            del left[name]
     if left:
-        raise InvalidInput(f"depends_on: {', '.join(sorted(left))} depend on each other", "remove one of the entries")
+        entries = list(dict.fromkeys(members[name].service for name in left))
+        raise InvalidEntry(
+            entries[0], f"depends_on: {', '.join(entries)} depend on each other", "remove one of these dependencies"
+        )

@@ -65,16 +65,15 @@ def parse_update(key: str, entry: Mapping[str, Any], members: tuple[str, ...]) -
     given = entry["update"]
     if given is None:
         return None
-    where = f"containers.{key}: update"
     if given["parallel"] < 1:
-        raise InvalidInput(f"{where}: parallel {given['parallel']} is out of range", "set it to 1 or more")
+        raise InvalidInput(f"update: parallel {given['parallel']} is out of range", "set it to 1 or more")
     wait = given["wait"] or entry["wait"]
     stand_in = stand_in_name(key) if given["order"] == START_FIRST else ""
     return Update(
         members,
         stand_in,
         given["parallel"],
-        parse_argv(wait, f"{where}.wait") if wait else (),
+        parse_argv(wait, "update.wait") if wait else (),
         given["on_failure"] == ROLLBACK,
     )
 

@@ -12,9 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from ...._engine.convert_options import convert_options
 from ...._engine.names import parse_name
 from ...._errors import InvalidInput
-from ..stack import parse_stack
+from ..request import service_options
+from ..stack import InvalidEntry, parse_stack
 from .depends_on import parse_depends_on
 from .images import Images
 from .interpolate import interpolate_document
@@ -70,13 +72,14 @@ def parse_compose(
 
 
 def _document(node: Node, project: str, context: Context, defaults: Mapping[str, Any]) -> dict[str, Any]:
-    if not isinstance(defaults.get("network") or {}, Mapping):
-        raise InvalidInput("defaults: network is not a dictionary", "give a dictionary of options")
+    network = defaults.get("network")
     for name in _OF_DOCUMENT:
         if defaults.get(name) is not None:
             raise InvalidInput(f"defaults: {name} is set by the Compose document", f"omit {name}")
-        if (defaults.get("network") or {}).get(name) is not None:
+        if isinstance(network, Mapping) and network.get(name) is not None:
             raise InvalidInput(f"defaults: {name} of network is set by the Compose document", f"omit {name}")
+    # Entries of services get a copy of network, so an error of it would name a service.
+    convert_options(service_options(), defaults, "defaults")
     images, fields = Images(), node.fields()
     for key, one in fields.items():
         with collected(context.problems):
@@ -169,8 +172,8 @@ def _completed(defaults: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check(options: Mapping[str, Any], project: str) -> None:
-    """Check the containers together: names, and dependencies in a circle. Raises Refused."""
+    """Check the containers together: names, and dependencies in a circle. Raises Refused, InvalidInput."""
     try:
         parse_stack({"name": project, **options})
-    except InvalidInput as error:
-        raise Refused(("services",), error.message, error.hint) from None
+    except InvalidEntry as error:
+        raise Refused(("services", error.entry), error.problem, error.hint) from None

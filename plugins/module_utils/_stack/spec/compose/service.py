@@ -17,6 +17,7 @@ from ...._container.spec.capabilities import parse as parse_capabilities
 from ...._container.spec.container import FIELDS
 from ...._container.spec.values import parse_argv
 from ...._network.spec.ports import PortRange
+from ..stack import check_count
 from .env_file import parse_env_file
 from .healthcheck import parse_healthcheck
 from .mounts import check_mounts, parse_tmpfs, parse_volumes
@@ -302,7 +303,8 @@ def _count(fields: Mapping[str, Node], context: Context) -> dict[str, Any]:
     """Return the number of containers, or nothing for one container, which has the name of the service."""
     if "scale" not in fields or fields["scale"].whole() == 1:
         return {}
-    count = fields["scale"].whole()
+    node = fields["scale"]
+    count = node.checked(lambda: check_count(node.whole()), "count")
     if count > 1:
         for key in ("hostname", "ports"):
             if key in fields:

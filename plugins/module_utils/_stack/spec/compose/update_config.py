@@ -29,6 +29,8 @@ def parse_update_config(fields: Mapping[str, Node], _context: object) -> dict[st
     found: dict[str, Any] = {}
     for key, one in node.fields().items():
         if key == "parallelism":
+            if one.whole() < 0:
+                raise one.refused(f"{one.whole()} is out of range", "set it to 0 or more")
             # 0 is all at the same time.
             found["parallel"] = one.whole() or _ALL
         elif key == "order":
