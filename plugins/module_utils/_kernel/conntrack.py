@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The size of the connection tracking table, and its entries of UDP flows.
+"""The size of the connection tracking table, and its entries of flows that the current rules can decide about anew.
 
 ctnetlink: include/uapi/linux/netfilter/nfnetlink_conntrack.h.
 """
@@ -19,8 +19,9 @@ from .sysctl import read_sysctl
 _NETLINK_NETFILTER, _CT_GET, _CT_DELETE = 12, 0x101, 0x102
 _NLM_F_REQUEST, _NLM_F_ACK, _NLM_F_DUMP = 0x1, 0x4, 0x300
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
-_CTA_TUPLE_ORIG, _CTA_TUPLE_IP, _CTA_TUPLE_PROTO, _CTA_PROTO_NUM, _CTA_PROTO_DST_PORT = 1, 1, 2, 1, 3
-_CTA_IP_V4_DST, _CTA_IP_V6_DST = 2, 4
+_CTA_TUPLE_ORIG, _CTA_TUPLE_REPLY, _CTA_STATUS, _IPS_SEEN_REPLY = 1, 2, 3, 0x2
+_CTA_TUPLE_IP, _CTA_TUPLE_PROTO, _CTA_PROTO_NUM, _CTA_PROTO_DST_PORT = 1, 2, 1, 3
+_CTA_IP_V4_SRC, _CTA_IP_V4_DST, _CTA_IP_V6_SRC, _CTA_IP_V6_DST = 1, 2, 3, 4
 _HEADER = struct.Struct("=IHHII")
 _GIB = 1 << 30
 
@@ -45,22 +46,23 @@ def entries_for(memory: int) -> int:
     return -(-slots // 512) * 512
 
 
-def delete_udp_flows(ports: Collection[tuple[int, int]], addresses: Collection[str] = ()) -> None:
-    """Delete the entry of every UDP flow that was opened to one of `ports` (first, last), or to one of `addresses`.
+def delete_flows(
+    udp_ports: Collection[tuple[int, int]], udp_addresses: Collection[str] = (), unanswered: Collection[str] = ()
+) -> None:
+    """Delete entries, so that the next packets of their flows are decided by the current rules.
 
-    The kernel decides about address translation with the first packet of a flow, and a sender that keeps sending keeps
-    that decision alive even if the rules have changed. After deletion the next packet is decided by the current rules.
-    Does nothing if the kernel does not track connections.
+    These are UDP flows that were opened to one of `udp_ports` (first, last) or of `udp_addresses`, and connections that
+    lead to one of the addresses `unanswered`, of which no packet has come back. The kernel decides about address
+    translation with the first packet of a flow, and a sender that keeps sending keeps that decision alive even if the
+    rules have changed. So does a caller whose first packet was lost, since it sends that packet again. Does nothing if
+    the kernel does not track connections.
     """
-    if not ports and not addresses:
+    if not udp_ports and not udp_addresses and not unanswered:
         return
-    raw_addresses = {
-        socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address) for address in addresses
-    }
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER) as netlink:
             netlink.bind((0, 0))
-            for family, tuple_orig in find_udp_flows(netlink, ports, raw_addresses):
+            for family, tuple_orig in find_flows(netlink, udp_ports, udp_addresses, unanswered):
                 _send(netlink, _CT_DELETE, _NLM_F_ACK, bytes([family, 0, 0, 0]) + tuple_orig)
                 _wait(netlink)
     except OSError as error:
@@ -96,18 +98,33 @@ def _wait(netlink: socket.socket) -> None:
         pass
 
 
-def find_udp_flows(
-    netlink: socket.socket, ports: Collection[tuple[int, int]], addresses: Collection[bytes]
+def find_flows(
+    netlink: socket.socket,
+    udp_ports: Collection[tuple[int, int]],
+    udp_addresses: Collection[str] = (),
+    unanswered: Collection[str] = (),
 ) -> list[tuple[int, bytes]]:
-    """Return address family and raw original tuple, which identifies a flow, of the UDP flows to the destinations."""
+    """Return address family and raw original tuple, which identifies a flow, of what `delete_flows` would delete."""
+    addresses, silent = _raw(udp_addresses), _raw(unanswered)
     _send(netlink, _CT_GET, _NLM_F_DUMP, bytes(4))
     found = []
     for _kind, payload in _messages(netlink):
-        for kind, raw in _attributes(payload[4:]):
-            port, address = _udp_destination(raw[4:]) if kind == _CTA_TUPLE_ORIG else (None, b"")
-            if port is not None and (address in addresses or any(first <= port <= last for first, last in ports)):
-                found.append((payload[0], raw))
+        parts = dict(_attributes(payload[4:]))
+        protocol, port, _source, called = _end(parts.get(_CTA_TUPLE_ORIG, b""))
+        if protocol == socket.IPPROTO_UDP:
+            is_meant = called in addresses or any(first <= port <= last for first, last in udp_ports)
+        else:
+            # The source of answers, not the called address, which can be one of the host.
+            source = _end(parts.get(_CTA_TUPLE_REPLY, b""))[2]
+            status = int.from_bytes(parts.get(_CTA_STATUS, b"")[4:8], "big")
+            is_meant = source in silent and not status & _IPS_SEEN_REPLY
+        if is_meant:
+            found.append((payload[0], parts[_CTA_TUPLE_ORIG]))
     return found
+
+
+def _raw(addresses: Collection[str]) -> set[bytes]:
+    return {socket.inet_pton(socket.AF_INET6 if ":" in one else socket.AF_INET, one) for one in addresses}
 
 
 def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -119,11 +136,12 @@ def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
         data = data[padded:]
 
 
-def _udp_destination(tuple_orig: bytes) -> tuple[int | None, bytes]:
-    parts = {kind: raw for kind, raw in _attributes(tuple_orig)}
+def _end(tuple_: bytes) -> tuple[int, int, bytes, bytes]:
+    """Return protocol, destination port (-1: none), source and destination of a tuple with its header."""
+    parts = {kind: raw for kind, raw in _attributes(tuple_[4:])}
     protocol = {kind: raw[4:] for kind, raw in _attributes(parts.get(_CTA_TUPLE_PROTO, b"")[4:])}
-    if protocol.get(_CTA_PROTO_NUM, b"\0")[0] != socket.IPPROTO_UDP or _CTA_PROTO_DST_PORT not in protocol:
-        return None, b""
     addresses = {kind: raw for kind, raw in _attributes(parts.get(_CTA_TUPLE_IP, b"")[4:])}
-    address = addresses.get(_CTA_IP_V4_DST, b"")[4:8] or addresses.get(_CTA_IP_V6_DST, b"")[4:20]
-    return int.from_bytes(protocol[_CTA_PROTO_DST_PORT][:2], "big"), address
+    source = addresses.get(_CTA_IP_V4_SRC, b"")[4:8] or addresses.get(_CTA_IP_V6_SRC, b"")[4:20]
+    called = addresses.get(_CTA_IP_V4_DST, b"")[4:8] or addresses.get(_CTA_IP_V6_DST, b"")[4:20]
+    port = protocol.get(_CTA_PROTO_DST_PORT)
+    return protocol.get(_CTA_PROTO_NUM, b"\0")[0], int.from_bytes(port[:2], "big") if port else -1, source, called

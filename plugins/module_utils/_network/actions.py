@@ -12,7 +12,7 @@ from .._engine.action import Action, ActionSkipped
 from .._engine.paths import ContainerPaths
 from .._engine.settings import Settings
 from .._errors import ConductorError, EffectFailed
-from .._kernel.conntrack import delete_udp_flows
+from .._kernel.conntrack import delete_flows
 from .._kernel.files.within_root import write_files
 from .._kernel.link_exists import link_exists
 from .._kernel.nft import apply_batch
@@ -20,7 +20,7 @@ from .._kernel.packets import wait_for_packets
 from .._kernel.sysctl import write_sysctl
 from .container_root import open_container_root
 from .forwarding import disable_forwarding, enable_forwarding, set_fence
-from .plan.firewall_table import changed_addresses, changed_udp_ports
+from .plan.flows import changed_flows
 from .plan.foreign_firewalls import AddAcceptRules, RemoveAcceptRules, commands_for
 from .plan.forwarding import DisableForwarding, EnableForwarding, KeepAdvertisedRoute, SetFence
 from .plan.projection import Connect, Disconnect, RouteLocalnet, UpdateFirewall, WriteInsideFiles
@@ -114,10 +114,13 @@ def _dispatch(settings: Settings, action: Action) -> None:
         delete_links([action.outer])
     elif isinstance(action, UpdateFirewall):
         apply_batch(list(action.commands))
-        if action.opening:
+        flows = changed_flows(action.commands)
+        if action.opening or flows:
+            # A flow is in the table of connections, and can be deleted, only when its packet has passed the last hook.
             wait_for_packets()
+        if action.opening:
             apply_batch(list(action.opening))
-        delete_udp_flows(changed_udp_ports(action.commands), changed_addresses(action.commands))
+        delete_flows(flows.udp_ports, flows.udp_addresses, flows.unanswered)
     elif isinstance(action, (AddAcceptRules, RemoveAcceptRules)):
         # A refusal by another firewall, which may have changed since the plan, must not end the run.
         with contextlib.suppress(EffectFailed):

@@ -10,14 +10,13 @@ DELETE = """
 import json, socket, sys
 from ansible_collections.conductor.containers.plugins.module_utils._kernel import conntrack
 addresses = sys.argv[1:]
-raw = {socket.inet_pton(socket.AF_INET6 if ":" in one else socket.AF_INET, one) for one in addresses}
 def count(ports, found):
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12) as netlink:
         netlink.bind((0, 0))
-        return len(conntrack.find_udp_flows(netlink, ports, found))
-before = count([], raw), count([(0, 65535)], set())
-conntrack.delete_udp_flows([], addresses)
-print(json.dumps([*before, count([], raw), count([(0, 65535)], set())]))
+        return len(conntrack.find_flows(netlink, ports, found))
+before = count([], addresses), count([(0, 65535)], [])
+conntrack.delete_flows([], addresses)
+print(json.dumps([*before, count([], addresses), count([(0, 65535)], [])]))
 """
 
 

@@ -44,6 +44,27 @@ print(json.dumps(found))
 """
 
 
+# Does not accept, and so answers two callers only, unless it stands in for another container.
+DEAF = """
+use Sys::Hostname; $stands_in = hostname() eq "web-update";
+$server = IO::Socket::INET->new(Listen => 1, LocalPort => 80, ReuseAddr => 1) or die;
+while (1) { $stands_in or sleep; $client = $server->accept or next; print $client "stand-in\\n"; close $client }
+"""
+# Calls ADDRESS PORT until nothing answers, and prints what answers that last call after all.
+PATIENT_CALLER = """
+import select, socket, sys
+calls = []
+while not calls or poller.poll(700):
+    calls.append(socket.socket())
+    calls[-1].setblocking(False)
+    calls[-1].connect_ex((sys.argv[1], int(sys.argv[2])))
+    poller = select.poll()
+    poller.register(calls[-1], select.POLLOUT)
+print("calling", flush=True)
+print(calls[-1].recv(100).decode() if poller.poll(20000) else "nothing", end="", flush=True)
+"""
+
+
 def web(version, order="start-first", on_failure="stop", **options):
     return {
         "command": ["perl", "-MIO::Socket::INET", "-e", SERVER],
@@ -319,3 +340,18 @@ def test_killed_update_goes_on_answering_and_the_next_run_ends_it(host, stride):
             break
         step += stride
     assert step > 20, "every effect was counted"
+
+
+def test_call_that_the_replaced_container_did_not_answer_reaches_the_stand_in(host):
+    """A lost first packet is sent again, and the kernel alone would lead it to the same container as before."""
+    deaf = {"command": ["perl", "-MIO::Socket::INET", "-e", DEAF], "wait": ["true"], "wait_timeout": 1}
+    stack(host, {**shop(1), "web": {**shop(1)["web"], **deaf}})
+    calls = ((host.outside, HOST4, "8080"), (Inside(host, "caller"), Inside(host, "web").addresses()[0], "80"))
+    # The first one fills the queue of web.
+    callers = [node.popen("python3", "-c", PATIENT_CALLER, *to, stdout=-1, text=True) for node, *to in calls]
+    assert [caller.stdout.readline() for caller in callers] == ["calling\n"] * 2
+    update = {"order": "start-first", "wait": ["sh", "-c", 'test "$(hostname)" = web-update']}
+    after = {**deaf, "env": {"VERSION": "2"}, "update": update}
+    failed = stack(host, {**shop(2), "web": {**shop(2)["web"], **after}}, fails=True)
+    assert set(failed["failed_containers"]) == {"web"}
+    assert [caller.communicate()[0] for caller in callers] == ["stand-in\n"] * 2

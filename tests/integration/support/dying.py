@@ -35,7 +35,7 @@ EFFECTS = {
         "Rtnetlink.delete",
         "_network.veth": "write_sysctl apply_batch attach_guard",
         "_network.forwarding": "write_sysctl",
-        "_network.actions": "write_sysctl apply_batch delete_udp_flows write_files",
+        "_network.actions": "write_sysctl apply_batch delete_flows write_files",
         "_network.use_case": "write_network remove_network",
         "_network.peer_use_case": "write_network",
     },

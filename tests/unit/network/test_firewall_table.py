@@ -16,9 +16,9 @@ from ansible_collections.conductor.containers.plugins.module_utils._network.plan
     Firewall,
     base_commands,
     base_of,
-    changed_udp_ports,
     parse_listing,
 )
+from ansible_collections.conductor.containers.plugins.module_utils._network.plan.flows import Flows, changed_flows
 from ansible_collections.conductor.containers.plugins.module_utils._network.plan.projection import (
     UpdateFirewall,
     plan_projection,
@@ -155,4 +155,4 @@ def test_ten_thousand_ports_are_one_element():
     assert wanted["expose4_port"] == wanted["expose6_port"] == frozenset()
     actions = plan_projection(view, ["a"])
     commands = next(action.commands for action in actions if isinstance(action, UpdateFirewall))
-    assert changed_udp_ports(commands) == [(10000, 20000)]
+    assert changed_flows(commands) == Flows([(10000, 20000)], frozenset(), frozenset())

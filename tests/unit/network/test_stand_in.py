@@ -3,10 +3,8 @@
 from dataclasses import replace
 
 import pytest
-from ansible_collections.conductor.containers.plugins.module_utils._network.plan.firewall_table import (
-    base_of,
-    changed_addresses,
-)
+from ansible_collections.conductor.containers.plugins.module_utils._network.plan.firewall_table import base_of
+from ansible_collections.conductor.containers.plugins.module_utils._network.plan.flows import Flows, changed_flows
 from ansible_collections.conductor.containers.plugins.module_utils._network.plan.projection import (
     Connect,
     RouteLocalnet,
@@ -123,11 +121,18 @@ def test_localhost_is_routed_before_calls_lead_to_a_link_that_exists():
     assert kinds.index(RouteLocalnet) < kinds.index(UpdateFirewall) and Connect not in kinds
 
 
-def test_addresses_whose_stand_in_changes_are_those_of_the_replaced_container():
-    for before, after in ((None, STAND_IN), (STAND_IN, None)):
-        firewall = wanted_elements(view(before))
-        found = view(after)
-        found = replace(found, firewall=replace(found.firewall, base=base_of(), elements=firewall))
-        updates = [one for one in plan_projection(found, ()) if isinstance(one, UpdateFirewall)]
-        changed = changed_addresses(command for one in updates for command in one.commands)
-        assert changed == {"10.87.0.2", "fd87::2"}
+@pytest.mark.parametrize(
+    ("before", "after", "former"),
+    [(None, STAND_IN, {"10.87.0.2", "fd87::2"}), (STAND_IN, None, {"10.87.0.3", "fd87::3"})],
+)
+def test_udp_flows_to_the_replaced_container_and_unanswered_calls_of_the_former_one_are_decided_anew(
+    before, after, former
+):
+    firewall = wanted_elements(view(before))
+    found = view(after)
+    found = replace(found, firewall=replace(found.firewall, base=base_of(), elements=firewall))
+    [update] = [one for one in plan_projection(found, ()) if isinstance(one, UpdateFirewall)]
+    assert changed_flows(update.commands) == Flows([], {"10.87.0.2", "fd87::2"}, former)
+    exposes = [one for one in update.commands if "expose4" in str(one)]
+    assert len(exposes) == 2 and changed_flows(exposes).unanswered == {one for one in former if "." in one}
+    assert not changed_flows(exposes[:1]) and not changed_flows(exposes[1:])

@@ -201,31 +201,6 @@ def update_commands(
     return commands
 
 
-def changed_udp_ports(commands: Iterable[Mapping[str, Any]]) -> list[tuple[int, int]]:
-    """Return the exposed UDP host ports that `commands` change, as ranges (first, last)."""
-    found = set()
-    for command in commands:
-        for verb in ("add", "delete"):
-            element = command.get(verb, {}).get("element", {})
-            if element.get("name", "").startswith("expose") and not element["name"].startswith("exposed"):
-                for key, _value in element["elem"]:
-                    *_address, protocol, port = key["concat"]
-                    ports = tuple(port["range"]) if isinstance(port, dict) else (port, port)
-                    found |= {ports} if protocol == UDP else set()
-    return sorted(found)
-
-
-def changed_addresses(commands: Iterable[Mapping[str, Any]]) -> set[str]:
-    """Return the addresses of containers whose stand-in changes by `commands`."""
-    elements = (command.get(verb, {}).get("element", {}) for command in commands for verb in ("add", "delete"))
-    return {
-        key["concat"][1]
-        for element in elements
-        if element.get("name", "").startswith("stand_in")
-        for key, _value in element["elem"]
-    }
-
-
 def parse_listing(listing: Mapping[str, Any] | None) -> Firewall:
     """Return the tables from the joined output of `nft -j -n list table`, or an empty Firewall for None."""
     if listing is None:
