@@ -16,7 +16,7 @@ from .._engine.container_records import process_in, read_run_state
 from .._engine.engine import Run, UseCase
 from .._engine.id_range import IdRange
 from .._engine.locks import container_lock, ids_lock, image_lock
-from .._engine.paths import BOOT_SERVICES, LOCK_DIR, ContainerPaths, ImagePaths
+from .._engine.paths import LOCK_DIR, ContainerPaths, ImagePaths
 from .._engine.settings import Settings
 from .._errors import ConductorError, Damaged, InvalidInput
 from .._image.store import check_ids, image_layers
@@ -30,7 +30,7 @@ from .cgroup_paths import container_cgroup
 from .error_context import about_container
 from .facts import container_facts
 from .id_ranges import SUBGID, SUBUID, assigned_ids, read_ids, subid_files
-from .limits import check_cpuset, cpu_warnings, has_cgroup_limits, set_cgroup_limits
+from .limits import check_cpuset, has_cgroup_limits, set_cgroup_limits
 from .plan.container import (
     ApplyLimits,
     CancelStop,
@@ -59,6 +59,7 @@ from .spec.values import parse_argv
 from .start_checks import check_startable
 from .subid_files import register_ids
 from .supervisor.requests import release
+from .warnings import container_warnings
 
 # Actions of a start, in this order.
 STARTING = (CreateNetworkNamespace, AttachNetwork, StartProcess)
@@ -270,12 +271,12 @@ class ContainerCase(UseCase[ContainerView]):
             check_init_boots(self.settings, self.paths)
 
     def result(self, observed: ContainerView, run: Run[ContainerView]) -> dict:
-        warnings = [
-            *run.all_warnings(),
-            *boot_warnings([self.name] if self.changes.get("autostart") else []),
-            *cpu_warnings(self.name, self.changes.get("cpus", 0)),
-        ]
+        warnings = [*run.all_warnings(), *self.warnings(observed)]
         return {**self._facts(run.outcome), **({"warnings": warnings} if warnings else {})}
+
+    def warnings(self, observed: ContainerView) -> list[str]:
+        """Return the warnings about the options of the task."""
+        return [] if self.request.state == "absent" else container_warnings(observed.spec, self.changes)
 
     def _facts(self, ended: ExitedCommand | None) -> dict:
         """Return the container, and the end of its command, None in check mode, in which nothing has run."""
@@ -383,17 +384,6 @@ _EFFECTS: dict[type[Action], Callable[[ContainerCase, Any], Iterable[str] | None
     StartSupervisor: ContainerCase._supervise,
     RemoveContainer: ContainerCase._remove,
 }
-
-
-def boot_warnings(names: Iterable[str]) -> list[str]:
-    """Return warnings about containers for which a task sets autostart, if no service starts them at boot."""
-    if any(map(os.path.exists, BOOT_SERVICES)):
-        return []
-    return [
-        f"container {name}: nothing starts it when the host boots, in spite of autostart. "
-        "Prepare the host with role conductor.containers.host"
-        for name in names
-    ]
 
 
 def _has_started(run: Run[ContainerView]) -> bool:

@@ -14,13 +14,12 @@ from .._build.use_case import ImageCase
 from .._container import store
 from .._container.error_context import about_container
 from .._container.facts import container_facts
-from .._container.limits import cpu_warnings
 from .._container.plan.container import StartProcess, UpdateSpec
 from .._container.readiness import check_init_boots, run_until_exit, wait_until_ready
 from .._container.spec.request import RUNNING
 from .._container.spec.values import parse_argv
 from .._container.start_checks import check_sources
-from .._container.use_case import STARTING, boot_warnings
+from .._container.use_case import STARTING
 from .._engine.action import Action, Plan
 from .._engine.convert_options import convert_options
 from .._engine.engine import Run, UseCase, perform
@@ -369,9 +368,8 @@ class StackCase(UseCase[StackView]):
         return warnings_of(observed.network, self.stack.members.values(), self.wishes, self._hostnames(observed))
 
     def result(self, observed: StackView, run: Run[StackView]) -> dict[str, Any]:
-        autostarts = [name for name, case in self.cases.items() if case.changes.get("autostart")]
-        cpus = [text for name, case in self.cases.items() for text in cpu_warnings(name, case.changes.get("cpus", 0))]
-        warnings = [*self.warnings, *run.all_warnings(), *boot_warnings(autostarts), *cpus]
+        own = [text for name, case in self.cases.items() for text in case.warnings(observed.containers[name])]
+        warnings = [*self.warnings, *run.all_warnings(), *own]
         if self.prune:
             of = f"so it is not known whether its container belongs to stack {self.stack.name}"
             warnings += [f"{problem.rstrip('.')} ({of})" for problem in observed.others.damaged]

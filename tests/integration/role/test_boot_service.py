@@ -25,8 +25,9 @@ def test_commands_of_the_service_and_of_the_init_script(command):
 
 
 def test_autostart_without_a_service_is_a_warning(host):
-    made = host.module("conductor_container", **WEB, autostart=True, state="present")
-    assert "nothing starts it when the host boots" in str(made["warnings"])
-    assert "warnings" not in host.module("conductor_container", **WEB, state="present")
+    made = host.module("conductor_container", **WEB, state="present")
+    assert "nothing starts it when the host boots, in spite of restart_policy=unless-stopped" in str(made["warnings"])
+    assert "warnings" not in host.module("conductor_container", name="web", state="started")
+    assert "warnings" not in host.module("conductor_container", **WEB, autostart=False)
     stack = {"name": "shop", "containers": {"db": {"image": "debian", "autostart": True}}, "state": "present"}
     assert "container db: nothing starts it" in str(host.module("conductor_stack", **stack)["warnings"])
