@@ -75,12 +75,14 @@ def test_a_killed_supervisor_is_replaced_for_all_containers(host):
 
 
 def test_container_that_ended_without_a_supervisor_is_restarted_by_the_next_one(host):
-    pid = start(host, "a", restart_policy="always")["pid"]
+    pids = {name: start(host, name, restart_policy=policy)["pid"] for name, policy in (("a", "always"), ("c", "no"))}
     kill(host, supervisor_pid(host))
-    kill(host, pid)
+    for pid in pids.values():
+        kill(host, pid)
     start(host, "b")
     again = until(lambda: (found := info(host, "a"))["state"] == "running" and found, "it runs again")
-    assert (again["pid"] != pid, again["restarts"]) == (True, 1)
+    assert (again["pid"] != pids["a"], again["restarts"]) == (True, 1)
+    assert ended(host, "c")["exit_code"] is None, "nobody has held a descriptor of its process"
 
 
 def ask(host, request):
