@@ -36,6 +36,24 @@ class Server(http.server.ThreadingHTTPServer):
 Server(("::", 8000), Tier).serve_forever()
 """
 SERVE = ["/usr/bin/python3", "-c", SERVER]
+# Calls the URLs in a file when it is asked to stop, and keeps the answers.
+CALLS_AT_STOP = """
+import os, signal, urllib.request
+open_url = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
+def call(url):
+    try:
+        return open_url(url, timeout=5).read().decode()
+    except OSError as error:
+        return repr(error)
+def stop(*_):
+    if os.path.exists("/srv/urls"):
+        with open("/srv/urls") as urls, open("/srv/answers", "w") as answers:
+            print(*[call(url) for url in urls.read().split()], sep=chr(10), file=answers, flush=True)
+            os.fsync(answers.fileno())
+    os._exit(0)
+signal.signal(signal.SIGTERM, stop)
+"""
+SERVE_TO_THE_END = ["/usr/bin/python3", "-c", CALLS_AT_STOP + SERVER]
 SERVES = ["/usr/bin/python3", "-c", "import socket; socket.create_connection(('127.0.0.1', 8000))"]
 # Leaves a file when it is asked to stop, by a signal that nobody else sends.
 WITNESS = ["/bin/sh", "-c", "trap 'touch /srv/asked; exit' USR1; while :; do sleep 1; done"]
@@ -46,13 +64,24 @@ CONTAINERS = {
         "memory": "128m", "cpus": 0.4, "pids": 40,
     },
     "web": {
-        "image": "debian", "command": SERVE, "wait": SERVES, "restart_policy": "always",
+        "image": "debian", "command": SERVE_TO_THE_END, "wait": SERVES, "restart_policy": "always", "stop_timeout": 30,
         "network": {"internet": True, "expose": ["8000-8080"]},
         "peers": [{"peer": "backend", "direction": "to", "ports": ["8000/tcp"]}],
     },
     "lonely": {"image": "debian", "command": WITNESS, "stop_signal": "USR1", "network": {}},
     "system": {"image": "debian", "init": True, "wait": BOOTED, "memory": "256m", "network": {}},
 }  # fmt: skip
+# All of them start when the machine boots.
+RESIDENTS = {
+    "store": {
+        "image": "debian", "command": SERVE, "wait": SERVES, "restart_policy": "unless-stopped", "network": {},
+    },
+    "front": {
+        "image": "debian", "command": SERVE, "wait": SERVES, "autostart": True, "depends_on": ["store"],
+        "network": {"internet": True, "expose": ["8000-8081"]}, "peers": [{"peer": "store", "direction": "to"}],
+    },
+}  # fmt: skip
+STACKS = {"site": CONTAINERS, "residents": RESIDENTS}
 CALL = """
 import sys, urllib.request
 open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
@@ -89,11 +118,11 @@ class Machine:
         assert (done.returncode != 0) == fails, done.stdout + done.stderr
         return json.loads(re.split(r"^vm \| [A-Z!]+ => ", done.stdout, maxsplit=1, flags=re.MULTILINE)[1])
 
-    def deploy(self, *options: str) -> str:
-        """Deploy CONTAINERS; what ansible-playbook said."""
-        self.variables.write_text(json.dumps({"conductor_stacks": [{"name": "site", "containers": CONTAINERS}]}))
+    def deploy(self, name: str = "site") -> str:
+        """Deploy one of STACKS; what ansible-playbook said."""
+        self.variables.write_text(json.dumps({"conductor_stacks": [{"name": name, "containers": STACKS[name]}]}))
         playbook = ["ansible-playbook", *self.target, "conductor.containers.deploy", "-e", f"@{self.variables}"]
-        done = self._run([*playbook, *options])
+        done = self._run(playbook)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

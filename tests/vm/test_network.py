@@ -1,36 +1,12 @@
 """Who reaches whom on a real machine: from it by localhost, from outside by its card, and containers each other."""
 
-import contextlib
-import http.server
 import os
-import threading
-import urllib.error
 import urllib.request
 
 import pytest
+from outside import OUTSIDE, server_outside
 
 WEB = ("http://127.0.0.1:8080/", "http://[::1]:8080/")
-# What qemu's network calls the machine that it runs on.
-OUTSIDE = "10.0.2.2"
-
-
-@contextlib.contextmanager
-def server_outside():
-    """The port of a web server on the loopback interface of the machine that runs the tests."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(b"outside")
-
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_port
-        server.shutdown()
 
 
 def call_from_outside():
@@ -59,8 +35,7 @@ def test_a_peer_is_reached_by_name_and_by_nobody_else(deployed):
 
 
 def test_only_a_container_with_internet_reaches_beyond_the_host(deployed):
-    with server_outside() as port:
-        url = f"http://{OUTSIDE}:{port}/"
+    with server_outside() as url:
         assert deployed.calls(url) == deployed.calls_inside("web", url) == ["outside"]
         assert deployed.calls_inside("lonely", url) == ["refused"]
 

@@ -5,7 +5,9 @@ import time
 from typing import NamedTuple
 
 import pytest
+from outside import server_outside
 
+UPPER = "/var/lib/conductor/containers/{}/upper/srv"
 WEB = ("http://127.0.0.1:8080/", "http://[::1]:8080/")
 
 
@@ -19,13 +21,18 @@ def reboot(deployed, request):
     """The machine has run containers, and has been booted anew since."""
     host = deployed.host
     deployed.role("host")
+    deployed.deploy("residents")
     deployed.inside("web", "/bin/sh", "-c", "echo kept > /srv/data; sync /srv/data")
     # A power cut loses what is not written yet.
     deployed.inside("lonely", "/bin/sh", "-c", "rm -f /srv/asked; sync /srv")
-    begin = int(host.check_output("date +%s"))
-    getattr(deployed, request.param)()
+    with server_outside() as url:
+        calls = f"rm -f /srv/answers; echo http://backend:8000/ {url} > /srv/urls; sync /srv/urls /srv"
+        deployed.inside("web", "/bin/sh", "-c", calls)
+        begin = int(host.check_output("date +%s"))
+        getattr(deployed, request.param)()
     booted = int(host.check_output("grep btime /proc/stat").split()[1])
     yield Reboot(request.param, booted - begin)
+    deployed.module("conductor_stack", name="residents", state="absent")
     # For the tests that follow, also where the one that deploys was left out.
     if {one["state"] for one in deployed.containers().values()} != {"running"}:
         deployed.deploy()
@@ -40,10 +47,18 @@ def test_container_with_autostart_answers_without_ansible(reboot, deployed):
     assert [one.split()[0] for one in said] == ["web", "web"]
 
 
+def test_the_playbook_changes_nothing_where_all_containers_have_autostart(reboot, deployed):
+    deployed.host.check_output("systemctl start conductor.service")
+    first = deployed.deploy("residents")
+    assert re.search(r"changed=0 .*failed=0 ", first), f"the first run after the boot changes nothing:\n{first}"
+    assert deployed.calls("http://127.0.0.1:8081/")[0].startswith("front ")
+    assert deployed.calls_inside("front", "http://store:8000/")[0].startswith("store ")
+
+
 def test_containers_without_autostart_stay_down_after_a_reboot(reboot, deployed):
     found = deployed.containers()
-    assert found.keys() == {"backend", "web", "lonely", "system"}
-    assert found.pop("web")["state"] == "running"
+    assert found.keys() == {"backend", "web", "lonely", "system", "store", "front"}
+    assert {found.pop(name)["state"] for name in ("web", "store", "front")} == {"running"}
     # "created" where it has never ended as far as the host knows.
     assert {one["state"] for one in found.values()} <= {"stopped", "created"}
     assert not deployed.module("conductor_network", state="reconciled")["changed"]
@@ -68,5 +83,13 @@ def test_containers_do_not_hold_up_a_reboot(reboot):
 
 
 def test_containers_are_asked_to_stop_where_the_machine_shuts_down_in_order(reboot, deployed):
-    witness = deployed.host.file("/var/lib/conductor/containers/lonely/upper/srv/asked")
+    witness = deployed.host.file(f"{UPPER.format('lonely')}/asked")
     assert witness.exists == (reboot.how == "reboot")
+
+
+def test_container_reaches_its_peer_and_the_gateway_of_the_host_while_it_is_stopped(reboot, deployed):
+    """The service stops web before backend, and both before the network of the host ends."""
+    answers = deployed.host.file(f"{UPPER.format('web')}/answers")
+    assert answers.exists == (reboot.how == "reboot")
+    if answers.exists:
+        assert [answer.split()[0] for answer in answers.content_string.splitlines()] == ["backend", "outside"]
