@@ -3,7 +3,9 @@
 import json
 
 import pytest
+from attacks import patched
 from netbox import Inside, call, end_servers, is_refused, reaches, serve
+from seams.audits import count_nft_runs
 from testhost import ModuleFailed
 
 SLEEP = ["/bin/sleep", "infinity"]
@@ -38,6 +40,31 @@ def test_stack_is_deployed_unchanged_and_removed(host):
     assert sorted(gone["actions"]) == sorted(foreseen["actions"])
     assert names(host) == {}
     assert not stack(host, {}, state="absent")["changed"]
+
+
+def test_nft_runs_do_not_become_more_with_the_number_of_containers(host):
+    """One observation for all, and one transaction for all."""
+    log = "/run/changed/nft"
+
+    def containers(count):
+        return {"db": {"expose": ["5432-15432"]}, "web": {"count": count - 1, "peers": ["db"]}}
+
+    def nft_runs(count, changed):
+        made = patched(
+            host, "conductor_stack", seams=[count_nft_runs(path=log)],
+            name="shop", containers=containers(count), defaults=DEFAULTS,
+        )  # fmt: skip
+        assert made["changed"] is changed
+        counted = len(host.run("cat", log).stdout)
+        host.run("rm", log)
+        return counted
+
+    # The first network of a host takes one transaction more.
+    stack(host, containers(2))
+    stack(host, {}, state="absent")
+    few = [nft_runs(2, True), nft_runs(2, False)]
+    stack(host, {}, state="absent")
+    assert [nft_runs(6, True), nft_runs(6, False)] == few
 
 
 def test_only_declared_peers_and_ports_are_reachable(host):

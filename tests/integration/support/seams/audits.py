@@ -113,6 +113,18 @@ def list_descriptors_before(original, path):
     return listing
 
 
+@seam("_kernel.nft:run")
+def count_nft_runs(original, path):
+    """The file `path` gets a byte for each run of nft."""
+
+    def run(*arguments, **options):
+        with open(path, "a") as file:
+            file.write("!")
+        return original(*arguments, **options)
+
+    return run
+
+
 @seam("_kernel.rtnetlink:Interrupted")
 def count_interrupted_dumps(original, path):
     """The file `path` gets a byte for each dump that the kernel could not make consistent, and that is repeated."""
