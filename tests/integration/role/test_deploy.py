@@ -44,6 +44,19 @@ def test_image_is_built_if_all_sources_exist(managed):
     assert "192.0.2.99" in printed and "mounts: source" not in printed, printed
 
 
+def test_compose_file_beside_the_playbook_is_deployed(host, managed):
+    document = {"services": {"web": {"image": "debian", "command": "sleep infinity", "environment": {"MODE": "$MODE"}}}}
+    (managed.directory / "compose.yml").write_text(json.dumps(document))
+    stack = {"name": "shop", "src": "compose.yml", "environment": {"MODE": "live"}}
+    variables = {"conductor_deploy_host": False, "conductor_stacks": [stack]}
+    printed = managed.playbook(DEPLOY, options=["-e", json.dumps(variables)])
+    assert "changed=1" in printed, printed
+    (web,) = host.module("conductor_container_info")["containers"]
+    assert (web["name"], web["state"], web["env"]) == ("web", "running", {"MODE": "live"})
+    host.module("conductor_stack", name="shop", state="absent")
+    managed.leave(host)
+
+
 @pytest.mark.parametrize("name", ["container", "image", "deploy"])
 def test_secrets_in_items_are_not_printed_on_failure_and_in_verbose_output(managed, name):
     web = {"image": "debian", "command": ["/bin/true"], "env": {"KEY": "very secret"}}
