@@ -4,6 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from controller import Controller
+from testhost import PYTHON
 from waiting import until
 
 LOG = "/run/conductor/stacks/shop.log"
@@ -46,6 +48,24 @@ def test_lines_come_while_the_run_goes_on(host):
     assert not stack(host, SHOP)["changed"] and texts(host) == before, "the log is of the last run that changed"
     gone = stack(host, {}, state="absent")
     assert gone["changed"] and host.run("ls", "-A", "/run/conductor/stacks").stdout == ""
+
+
+def test_asynchronous_task_is_followed_by_the_log(host, tmp_path):
+    controller = Controller(tmp_path)
+    controller.add_host("target", host, ansible_python_interpreter=PYTHON)
+    controller.playbook(
+        {"conductor.containers.conductor_stack": {"name": "shop", "containers": SHOP},
+         "async": 120, "poll": 0, "register": "job"},
+        {"ansible.builtin.wait_for": {"path": LOG, "search_regex": "start container db", "timeout": 60}},
+        {"ansible.builtin.command": "touch /var/lib/conductor/containers/db/rootfs/go"},
+        {"ansible.builtin.async_status": {"jid": "{{ job.ansible_job_id }}"}, "register": "made",
+         "until": "made.finished", "delay": 1, "retries": 60},
+        {"ansible.builtin.assert": {"that": "'start container web' in made.actions"}},
+    )  # fmt: skip
+    assert texts(host)[-1].endswith(" done, 0 failed")
+    stack(host, {}, state="absent")
+    host.run("rm", "-r", "/root/.ansible_async")
+    controller.leave(host)
 
 
 def test_errors_and_images_are_logged_and_the_next_run_begins_a_new_log(host):
