@@ -56,7 +56,7 @@ AFTER = "modules/conductor_network_info"
 SHOWN = {
     "filter/molecule_stack": "molecule-bookworm",
     "filter/network_graph": "flowchart LR",
-    "filter/status_table": "MAY CALL",
+    "filter/status_table": "INTERNET",
     "lookup/inputs_digest": "sha256:",
 }
 IMAGE_MODULE = "conductor.containers.conductor_image"

@@ -46,7 +46,7 @@ print(json.dumps(found))
 
 # Does not accept, and so answers two callers only, unless it stands in for another container.
 DEAF = """
-use Sys::Hostname; $stands_in = hostname() eq "web-update";
+open F, "/proc/sys/kernel/hostname"; $stands_in = <F> eq "web-update\\n";
 $server = IO::Socket::INET->new(Listen => 1, LocalPort => 80, ReuseAddr => 1) or die;
 while (1) { $stands_in or sleep; $client = $server->accept or next; print $client "stand-in\\n"; close $client }
 """
@@ -55,6 +55,7 @@ PATIENT_CALLER = """
 import select, socket, sys
 calls = []
 while not calls or poller.poll(700):
+    assert not calls or calls[-1].getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
     calls.append(socket.socket())
     calls[-1].setblocking(False)
     calls[-1].connect_ex((sys.argv[1], int(sys.argv[2])))
@@ -344,13 +345,14 @@ def test_killed_update_goes_on_answering_and_the_next_run_ends_it(host, stride):
 
 def test_call_that_the_replaced_container_did_not_answer_reaches_the_stand_in(host):
     """A lost first packet is sent again, and the kernel alone would lead it to the same container as before."""
-    deaf = {"command": ["perl", "-MIO::Socket::INET", "-e", DEAF], "wait": ["true"], "wait_timeout": 1}
+    listens = "grep -q ':0050 .* 0A' /proc/net/tcp"
+    deaf = {"command": ["perl", "-MIO::Socket::INET", "-e", DEAF], "wait": ["sh", "-c", listens], "wait_timeout": 5}
     stack(host, {**shop(1), "web": {**shop(1)["web"], **deaf}})
     calls = ((host.outside, HOST4, "8080"), (Inside(host, "caller"), Inside(host, "web").addresses()[0], "80"))
     # The first one fills the queue of web.
     callers = [node.popen("python3", "-c", PATIENT_CALLER, *to, stdout=-1, text=True) for node, *to in calls]
     assert [caller.stdout.readline() for caller in callers] == ["calling\n"] * 2
-    update = {"order": "start-first", "wait": ["sh", "-c", 'test "$(hostname)" = web-update']}
+    update = {"order": "start-first", "wait": ["sh", "-c", f'test "$(hostname)" = web-update && {listens}']}
     after = {**deaf, "env": {"VERSION": "2"}, "update": update}
     failed = stack(host, {**shop(2), "web": {**shop(2)["web"], **after}}, fails=True)
     assert set(failed["failed_containers"]) == {"web"}
