@@ -62,7 +62,9 @@ while not calls or poller.poll(700):
     poller = select.poll()
     poller.register(calls[-1], select.POLLOUT)
 print("calling", flush=True)
-print(calls[-1].recv(100).decode() if poller.poll(20000) else "nothing", end="", flush=True)
+answered = poller.poll(20000)
+calls[-1].setblocking(True)
+print(calls[-1].recv(100).decode() if answered else "nothing", end="", flush=True)
 """
 
 
