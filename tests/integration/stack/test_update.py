@@ -62,8 +62,8 @@ while not calls or poller.poll(700):
     poller = select.poll()
     poller.register(calls[-1], select.POLLOUT)
 print("calling", flush=True)
-answered = poller.poll(20000)
-calls[-1].setblocking(True)
+answered = poller.poll(10000)
+calls[-1].settimeout(10)
 print(calls[-1].recv(100).decode() if answered else "nothing", end="", flush=True)
 """
 
