@@ -67,7 +67,7 @@ options:
   options:
     description:
       - Options of M(conductor.containers.conductor_container) for all containers. An option of a platform takes the
-        place of one of these; options of O(options.network) are replaced one by one.
+        place of one of these; options of its key C(network) are replaced one by one.
     type: dict
     default: {}
 """
