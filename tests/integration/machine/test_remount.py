@@ -12,8 +12,11 @@ MOUNTS = [
 PATHS = ("/dev", "/dev/shm", "/run", "/run/lock", "/tmp", "/srv/data")
 
 
-# mount(8) of Debian 12 uses mount(2), that of Debian 13 fsconfig(2).
-@pytest.fixture(params=[image_cache.RECIPE, BOOKWORM], ids=["trixie", "bookworm"])
+# mount(8) of Debian 12 uses mount(2), that of Debian 13 fsconfig(2). No other short test needs an image of bookworm.
+SUITES = [image_cache.RECIPE, pytest.param(BOOKWORM, marks=pytest.mark.long)]
+
+
+@pytest.fixture(params=SUITES, ids=["trixie", "bookworm"])
 def inside(bare_host, request):
     """Run a script in a machine; its output, also after a failure."""
     image_cache.mount_image(bare_host, image_cache.test_image(request.param))
