@@ -121,6 +121,7 @@ def test_image_is_rebuilt_if_inputs_change(host, controller):
     assert changed(make(controller)) == 0
 
 
+@pytest.mark.long
 def test_failed_role_keeps_the_previous_image(host, controller):
     make(controller)
     before = info(host)
@@ -147,6 +148,7 @@ def interrupt(host, seconds="infinity"):
     host.module("conductor_exec", container="build-site", argv=["/bin/touch", "/etc/left"])
 
 
+@pytest.mark.long
 def test_interrupted_run_leaves_nothing_in_the_image_of_the_next(host, controller):
     interrupt(host)
     look = """
