@@ -12,6 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests/integration/support"), str(ROOT / ".venv/collections")]
 
+import command  # noqa: E402
 import deployment  # noqa: E402
 import image  # noqa: E402
 import memory  # noqa: E402
@@ -28,6 +29,7 @@ from report import Result, document, readme_section, result_of, show, with_secti
 # In the order of the README.
 BENCHMARKS: dict[str, Callable[[Options], Iterator[Comparison]]] = {
     "start": start.measure,
+    "command": command.measure,
     "deployment": deployment.measure,
     "traffic": traffic.measure,
     "image": image.measure,

@@ -45,9 +45,10 @@ def text(comparison: Comparison) -> str:
     """Return lines for the terminal."""
     lines = [f"{comparison.title} ({_rounds(comparison)}):"]
     for one in comparison.summaries():
-        spread = f"{quantity(comparison.unit, one.low)} to {quantity(comparison.unit, one.high)}"
         median = quantity(comparison.unit, one.median)
-        lines.append(f"  {one.name:28} {median:>12} ({spread})   {shown_ratio(one)} of {comparison.against}")
+        lines.append(
+            f"  {one.name:28} {median:>12} ({_spread(comparison, one)})   {shown_ratio(one)} of {comparison.against}"
+        )
     lines += [f"  without {name}: {reason}" for name, reason in comparison.left_out.items()]
     return "\n".join(lines)
 
@@ -58,7 +59,7 @@ def table(comparisons: list[Comparison]) -> str:
     for comparison in comparisons:
         for number, one in enumerate(comparison.summaries()):
             title = f"{comparison.title}, {comparison.better} is better" if number == 0 else ""
-            spread = f"{quantity(comparison.unit, one.low)} to {quantity(comparison.unit, one.high)}"
+            spread = _spread(comparison, one)
             name, ratio = one.name, shown_ratio(one)
             if name == comparison.against:
                 name, ratio = f"**{name}**", "**1**"
@@ -136,6 +137,12 @@ def with_section(readme: str, section: str) -> str:
     if count != 1:
         raise ValueError(f"README: {count} blocks of results. Keep exactly one pair of {BEGIN} and {END}.")
     return changed
+
+
+def _spread(comparison: Comparison, one: Summary) -> str:
+    if comparison.rounds() == 1:
+        return "one round"
+    return f"{quantity(comparison.unit, one.low)} to {quantity(comparison.unit, one.high)}"
 
 
 def _rounds(comparison: Comparison) -> str:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -101,6 +102,7 @@ _SERVICE = {
 }  # fmt: skip
 # Other keys with an effect.
 _OTHERS = {"name", "image", "volumes", "tmpfs", "ulimits", "restart_retries"}
+_LISTS = {"capabilities", "cap_drop", "devices", "volumes", "tmpfs", "ulimits", "published_ports"}
 # Keys without a counterpart that a container with systemd does not need.
 _WITHOUT_EFFECT = {
     # They make systemd work in docker and podman, or describe the first process, which is systemd.
@@ -178,15 +180,18 @@ def _container(
     """Return the options of the container of `platform`, which take the place of those of all platforms, `options`."""
     node = Node(platform, ("platforms", name))
     # An empty value changes nothing.
-    nodes = {key: one for key, one in node.fields().items() if one.value}
+    nodes = {key: _list_of_text(one) for key, one in node.fields().items() if one.value}
     for key, one in nodes.items():
         if key not in (*_SERVICE, *_OTHERS, *_WITHOUT_EFFECT) and not _is_harmless(key, one.value):
             problems.append(one.refused("not supported", _REMEDIES.get(key, _OPTIONS)))
     fields = {
-        service: replace(nodes[key], value=_service_value(key, platform))
+        service: replace(nodes[key], value=_service_value(key, nodes[key].value, platform))
         for key, service in _SERVICE.items()
         if key in nodes
     }
+    if "mem_limit" not in fields and options.get("memory"):
+        # That of memory_swap includes it.
+        fields["mem_limit"] = Node(options["memory"], ("molecule_options", "memory"))
     found = {
         **options,
         **parse_service(node, fields, Context({}, problems=problems)),
@@ -209,14 +214,19 @@ def _container(
     return found
 
 
+def _list_of_text(node: Node) -> Node:
+    """Return the node of a list with a list in place of a text, as options of Ansible's modules for docker take it."""
+    is_text = node.path[-1] in _LISTS and isinstance(node.value, str)
+    return replace(node, value=node.value.split(",")) if is_text else node
+
+
 def _is_harmless(key: str, value: object) -> bool:
     values = value if isinstance(value, list) else [value]
     return key in _HARMLESS and all(re.fullmatch(_HARMLESS[key], str(one)) for one in values)
 
 
-def _service_value(key: str, platform: Mapping[str, Any]) -> Any:
-    """Return the value of `key` in the form that Compose has for it."""
-    value = platform[key]
+def _service_value(key: str, value: Any, platform: Mapping[str, Any]) -> Any:
+    """Return the `value` of `key` in the form that Compose has for it."""
     if key == "memory_swap" and value == "unlimited":
         return "-1"
     if key == "restart_policy" and value == "on-failure":
@@ -240,7 +250,7 @@ def _mounts(nodes: Mapping[str, Node], problems: list[Refused]) -> dict[str, Any
     found = []
     with collected(problems):
         volumes = nodes["volumes"].entries() if "volumes" in nodes else []
-        own = [one for one in volumes if _first(one) != _CGROUPS]
+        own = [one for one in volumes if not f"{_first(one)}/".startswith(f"{_CGROUPS}/")]
         # A relative path is refused by the parser of the option.
         found += each(own, lambda one: parse_volume(one, ""), problems)
     with collected(problems):
@@ -261,7 +271,7 @@ def _tmpfs(node: Node) -> list[Node]:
 
 def _first(node: Node) -> str:
     """Return the source of a volume, or the target of a tmpfs."""
-    return node.text().partition(":")[0]
+    return posixpath.normpath(node.text().partition(":")[0])
 
 
 class FilterModule:

@@ -43,6 +43,8 @@ _WORDS = {
     "set force: true to replace that file": "use --force to replace that file",
     "set idmap: false for ": "append :noidmap to the volume ",
     "conductor_image did not create it": "conductor did not create it",
+    # No verb has an option for it.
+    ", or set autostart=false": "",
 }
 
 # The verb up has options for these, and its file has those of mounts.

@@ -12,7 +12,7 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from .sysctl import read_sysctl
 
@@ -63,8 +63,11 @@ def delete_flows(
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER) as netlink:
             netlink.bind((0, 0))
             for family, tuple_orig in find_flows(netlink, udp_ports, udp_addresses, unanswered):
-                _send(netlink, _CT_DELETE, _NLM_F_ACK, bytes([family, 0, 0, 0]) + tuple_orig)
-                _wait(netlink)
+                flow = bytes([family, 0, 0, 0]) + tuple_orig
+                # Listing takes a while, and a call that was answered meanwhile goes on.
+                if _end(tuple_orig)[0] == socket.IPPROTO_UDP or _is_unanswered(netlink, flow):
+                    _send(netlink, _CT_DELETE, _NLM_F_ACK, flow)
+                    _wait(netlink)
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.EPROTONOSUPPORT):
             raise
@@ -98,6 +101,16 @@ def _wait(netlink: socket.socket) -> None:
         pass
 
 
+def _is_unanswered(netlink: socket.socket, flow: bytes) -> bool:
+    """Return whether no packet has come back. False for a flow that has ended."""
+    _send(netlink, _CT_GET, _NLM_F_ACK, flow)
+    return any([not _seen_reply(dict(_attributes(payload[4:]))) for _kind, payload in _messages(netlink)])
+
+
+def _seen_reply(parts: Mapping[int, bytes]) -> bool:
+    return bool(int.from_bytes(parts.get(_CTA_STATUS, b"")[4:8], "big") & _IPS_SEEN_REPLY)
+
+
 def find_flows(
     netlink: socket.socket,
     udp_ports: Collection[tuple[int, int]],
@@ -116,8 +129,7 @@ def find_flows(
         else:
             # The source of answers, not the called address, which can be one of the host.
             source = _end(parts.get(_CTA_TUPLE_REPLY, b""))[2]
-            status = int.from_bytes(parts.get(_CTA_STATUS, b"")[4:8], "big")
-            is_meant = source in silent and not status & _IPS_SEEN_REPLY
+            is_meant = source in silent and not _seen_reply(parts)
         if is_meant:
             found.append((payload[0], parts[_CTA_TUPLE_ORIG]))
     return found

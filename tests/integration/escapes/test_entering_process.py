@@ -66,7 +66,7 @@ POINTS = {
 }
 
 
-@pytest.mark.parametrize("name", ["default", "capable", "hosts-ids"])
+@pytest.mark.parametrize("name", ["default", "capable", "hosts-ids", "machine"])
 @pytest.mark.parametrize("point", POINTS)
 def test_cve_2016_9962_a_process_on_its_way_in_is_out_of_reach(host, name, point):
     target = POINTS[point]
@@ -137,7 +137,7 @@ def test_cve_2019_5736_the_hosts_program_cannot_be_overwritten(host):
     other = "/run/python-of-another-playbook"
     host.run("sh", "-c", f"cp $(readlink -f {PYTHON}) {other}")
     assert overwrite(host, "weak", other) == "writable"
-    assert overwrite(host, "default", other) == "EACCES"
-    assert overwrite(host, "capable", other) == "EACCES"
+    for name in ("default", "capable", "machine"):
+        assert overwrite(host, name, other) == "EACCES"
     assert overwrite(host, "hosts-ids", PYTHON) == "ETXTBSY"
     host.run("rm", other)

@@ -11,8 +11,8 @@ import threading
 import uuid
 
 import pytest
-from attacks import execute, inside, patched, program, start
-from seams.audits import audit_from_pivot_root, audit_from_setns, audit_until_exec
+from attacks import CONTAINERS, execute, inside, patched, program, start
+from seams.audits import audit_from_chdir, audit_from_pivot_root, audit_from_setns, audit_until_exec
 from seams.defenses import (
     enter_before_exec,
     keep_descriptors_of_builds,
@@ -29,6 +29,7 @@ from waiting import until
 
 LEAK = ["sh", "-c", 'exec 9</; exec "$@"', "sh"]
 READ_SECRET = ["/bin/sh", "-c", "cat run/secret"]
+KINDS = pytest.mark.parametrize("kind", ["default", "machine"])
 
 
 @pytest.fixture
@@ -40,16 +41,18 @@ def secret(host):
     host.run("rm", "/run/secret")
 
 
-def test_cve_2024_21626_a_command_has_no_descriptor_of_the_modules(host, secret):
-    start(host, "box")
+@KINDS
+def test_cve_2024_21626_a_command_has_no_descriptor_of_the_modules(host, secret, kind):
+    start(host, "box", **CONTAINERS[kind])
     argv = ["/bin/cat", "/proc/self/fd/9/run/secret"]
     assert execute(host, argv, seams=[keep_descriptors_of_commands], wrapper=LEAK)["stdout"] == secret
     assert "No such file" in execute(host, argv, wrapper=LEAK, fails=True)["stderr"]
 
 
+@KINDS
 @pytest.mark.parametrize("directory", ["/proc/self/fd/9", "/app"])
-def test_cve_2024_21626_a_commands_working_directory_by_a_descriptor(host, secret, directory):
-    start(host, "box")
+def test_cve_2024_21626_a_commands_working_directory_by_a_descriptor(host, secret, directory, kind):
+    start(host, "box", **CONTAINERS[kind])
     inside(host, "box", 'os.symlink("/proc/self/fd/9", "/app")')
     weak = execute(host, READ_SECRET, seams=[keep_descriptors_of_commands], chdir=directory, wrapper=LEAK)
     assert weak["stdout"] == secret
@@ -57,9 +60,10 @@ def test_cve_2024_21626_a_commands_working_directory_by_a_descriptor(host, secre
     assert f"working directory {directory}: No such file" in refused["msg"]
 
 
-def test_cve_2024_21626_no_descriptor_of_our_own_leads_out_while_the_command_starts(host, secret):
+@KINDS
+def test_cve_2024_21626_no_descriptor_of_our_own_leads_out_while_the_command_starts(host, secret, kind):
     """Its cgroup's directory was it in runc. What is open then are pipes and namespaces, which are no directories."""
-    start(host, "box")
+    start(host, "box", **CONTAINERS[kind])
     for number in range(3, 25):
         refused = execute(host, READ_SECRET, chdir=f"/proc/self/fd/{number}", fails=True)
         assert any(reason in refused["msg"] for reason in ("Not a directory", "No such file")), refused["msg"]
@@ -118,7 +122,9 @@ def test_no_command_runs_before_the_container_is_one(host, secret):
 AUDIT = [
     audit_from_pivot_root,
     audit_from_setns(marker="/marks-the-container"),
-    audit_until_exec(path="/tmp/audit"),
+    # The root of a machine's first process is changed by another process.
+    audit_from_chdir(marker="/marks-the-container"),
+    audit_until_exec(path="/audit"),
 ]
 # What the entering process has to read there: its user, its own state. Settings are opened below the host's /proc/sys.
 MAY_OPEN = {
@@ -130,35 +136,38 @@ MAY_OPEN = {
 }
 
 
-def audit(host, way, *seams):
-    host.run("rm", "-f", "/var/lib/conductor/containers/box/rootfs/tmp/audit")
+def audit(host, way, options, *seams):
+    host.run("rm", "-f", "/var/lib/conductor/containers/box/rootfs/audit")
     if way == "exec":
         execute(host, ["/bin/true"], seams=[*AUDIT, *seams])
     else:
         host.module("conductor_container", name="box", state="stopped")
         # Another one, with the seams, starts it.
         until(lambda: supervisor_pid(host) is None, "the supervisor of the test's begin has ended")
-        patched(host, "conductor_container", seams=[*AUDIT, *seams], name="box", image="debian")
-    return json.loads(host.run("cat", "/var/lib/conductor/containers/box/rootfs/tmp/audit").stdout)
+        patched(host, "conductor_container", seams=[*AUDIT, *seams], name="box", image="debian", **options)
+    # The supervisor's is on the host.
+    host.run("rm", "-f", "/audit")
+    return json.loads(host.run("cat", "/var/lib/conductor/containers/box/rootfs/audit").stdout)
 
 
+@KINDS
 @pytest.mark.parametrize("way", ["exec", "start"])
-def test_cve_2019_14271_nothing_of_the_container_is_loaded_into_a_process_of_ours(host, way):
+def test_cve_2019_14271_nothing_of_the_container_is_loaded_into_a_process_of_ours(host, way, kind):
     """Neither by an import that is made late, nor by the C library's name services, which are libraries."""
-    start(host, "box")
+    start(host, "box", **CONTAINERS[kind])
     inside(
         host, "box",
         """
         open("/marks-the-container", "w").close()
         os.makedirs("/opt", exist_ok=True)
-        open("/opt/lazily_imported.py", "w").write("open('/tmp/was-executed', 'w').close()")
+        open("/opt/lazily_imported.py", "w").write("open('/was-executed', 'w').close()")
         """,
     )  # fmt: skip
     lazy = import_before("_container.exec.privileges:resolve_user", module="lazily_imported", path="/opt")
-    weak = audit(host, way, lazy)
+    weak = audit(host, way, CONTAINERS[kind], lazy)
     assert "import 'lazily_imported'" in weak["seen"]
-    assert inside(host, "box", 'os.unlink("/tmp/was-executed"); return "executed"') == "executed"
-    found = audit(host, way)
+    assert inside(host, "box", 'os.unlink("/was-executed"); return "executed"') == "executed"
+    found = audit(host, way, CONTAINERS[kind])
     assert {re.sub("[0-9]+", "N", seen) for seen in found["seen"]} <= MAY_OPEN, found
     assert found["mapped"] == [], found
 

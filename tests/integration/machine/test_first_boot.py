@@ -57,6 +57,16 @@ def test_units_of_the_first_boot_run_once(bare_host):
     assert len(before & after) == 2, "all but the boot id"
 
 
+def test_without_its_capabilities_it_is_a_machine_of_its_own_without_units_of_the_first_boot(bare_host):
+    image_cache.mount_image(bare_host, image_cache.test_image(image_cache.MACHINE_RECIPE))
+    for name in ("one", "two"):
+        start(bare_host, name, capabilities={"drop": ["SYS_ADMIN", "NET_ADMIN"]})
+    assert len(identity(bare_host, "one") | identity(bare_host, "two")) == 6
+    assert inside(bare_host, "one", "ls / | grep -c first || true") == "0"
+    for refused in ("mount -t tmpfs tmpfs /mnt", "ip link set lo mtu 1400"):
+        assert inside(bare_host, "one", f"{refused} 2>&1 || echo failed").splitlines()[-1] == "failed"
+
+
 def test_the_hosts_network_stays_with_networkd_in_the_container(bare_host):
     image_cache.mount_image(bare_host, image_cache.test_image(image_cache.MACHINE_RECIPE))
     start(bare_host, "one", network={})

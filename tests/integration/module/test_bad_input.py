@@ -81,7 +81,7 @@ CASES = [
     (CONTAINER, {**NEW, "devices": ["/dev/fuse:/srv/fuse"]}, "/srv/fuse is not below /dev"),
     (CONTAINER, {**NEW, "devices": ["/dev/fuse:/dev/../fuse"]}, "has a '.' or '..' in it"),
     (CONTAINER, {**NEW, "devices": ["/dev/fuse:rr"]}, "has a permission twice"),
-    (CONTAINER, {**NEW, "devices": ["/dev/full"]}, "/dev/full clashes with /dev/full, which each container has"),
+    (CONTAINER, {**NEW, "devices": ["/dev/fuse:/dev/full"]}, "/dev/full clashes with /dev/full, which each"),
     (CONTAINER, {**NEW, "devices": ["/dev/fuse", "/dev/fuse:/dev/fuse/x"]}, "/dev/fuse/x clashes with /dev/fuse"),
     (CONTAINER, {**NEW, "devices": ["/dev/fuse"], "dev": "host"}, "devices and dev: host are mutually exclusive"),
     (CONTAINER, {**NEW, "stop_signal": "SIGNOPE"}, "stop_signal 'SIGNOPE' is not a signal"),

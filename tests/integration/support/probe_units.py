@@ -2,6 +2,9 @@
 
 _USER = "User=nobody"
 _IS_NOBODY = "[ $(id -un) = nobody ]"
+# The settings that systemd leaves out here, or whose effect a unit cannot see.
+_STARTS = "true"
+_IN_ITS_CGROUP = "cd /sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup | tail -1)"
 
 
 def _oneshot(directives: str, script: str) -> dict[str, str]:
@@ -12,12 +15,18 @@ def _oneshot(directives: str, script: str) -> dict[str, str]:
 _FILTERED = {
     "NoNewPrivileges": ("NoNewPrivileges=yes", "grep -q NoNewPrivs:.1 /proc/self/status"),
     "SystemCallFilter": ("SystemCallFilter=@system-service; SystemCallFilter=~mkdir mkdirat", "! mkdir /tmp/refused"),
-    "SystemCallFilter deny": ("SystemCallFilter=~@mount @reboot", _IS_NOBODY),
+    "SystemCallFilter deny": (
+        "SystemCallFilter=~@mount @reboot; SystemCallErrorNumber=EUCLEAN",
+        "LC_ALL=C chroot /srv true 2>&1 | grep needs.cleaning",
+    ),
     "SystemCallArchitectures": ("SystemCallArchitectures=native", "grep -q Seccomp:.2 /proc/self/status"),
     "RestrictRealtime": ("RestrictRealtime=yes", "! chrt --fifo 1 true"),
     "RestrictSUIDSGID": ("RestrictSUIDSGID=yes; RuntimeDirectory=suid", "cd /run/suid; touch x; ! chmod u+s x"),
     "LockPersonality": ("LockPersonality=yes", "! setarch --addr-no-randomize true"),
-    "MemoryDenyWriteExecute": ("MemoryDenyWriteExecute=yes", _IS_NOBODY),
+    "MemoryDenyWriteExecute": (
+        "MemoryDenyWriteExecute=yes",
+        'map="import mmap; mmap.mmap(-1, 4096, prot="; python3 -c "$${map}3)"; ! python3 -c "$${map}7)"',
+    ),
     "RestrictAddressFamilies": ("RestrictAddressFamilies=AF_UNIX", "! echo > /dev/udp/127.0.0.1/9"),
     "RestrictNamespaces": ("RestrictNamespaces=yes", "! unshare --user true"),
 }
@@ -44,9 +53,9 @@ _ANY = {
     "ProtectKernelLogs": ("ProtectKernelLogs=yes", "! dmesg"),
     "ProtectControlGroups": ("ProtectControlGroups=yes", "! mkdir /sys/fs/cgroup/x"),
     "ProtectClock": ("ProtectClock=yes", "! date -s 2000-01-01"),
-    "ProtectHostname": ("ProtectHostname=yes", "hostname other || true; ! [ $(cat /run/hostname) = other ]"),
-    "ProtectProc": (f"ProtectProc=invisible; {_USER}", _IS_NOBODY),
-    "ProcSubset": (f"ProcSubset=pid; {_USER}", _IS_NOBODY),
+    "ProtectHostname": ("ProtectHostname=yes", "! hostname other; [ $(hostname) = $(cat /run/hostname) ]"),
+    "ProtectProc": (f"ProtectProc=invisible; {_USER}", _STARTS),
+    "ProcSubset": (f"ProcSubset=pid; {_USER}", _STARTS),
     "BindPaths": ("BindPaths=/etc:/srv", "[ -e /srv/passwd ]; touch /srv/x; rm /etc/x"),
     "BindReadOnlyPaths": ("BindReadOnlyPaths=/etc:/srv", "[ -e /srv/passwd ]; ! touch /srv/x"),
     "InaccessiblePaths": ("InaccessiblePaths=/opt", "[ -z $(ls -A /opt) ]"),
@@ -62,17 +71,25 @@ _ANY = {
     ),
     "SetCredential": ("SetCredential=word:secret", "[ $(cat $CREDENTIALS_DIRECTORY/word) = secret ]"),
     "LoadCredential": ("LoadCredential=word:/etc/hostname", "[ -s $CREDENTIALS_DIRECTORY/word ]"),
-    "MemoryMax": ("MemoryMax=50M; TasksMax=20; CPUWeight=50", "[ $(ulimit -u) != 0 ]"),
+    "MemoryMax": (
+        "MemoryMax=50M; TasksMax=20; CPUWeight=50",
+        f"{_IN_ITS_CGROUP}; ! [ -e memory.max ] || [ $(cat memory.max) = 52428800 ];"
+        "! [ -e pids.max ] || [ $(cat pids.max) = 20 ]; ! [ -e cpu.weight ] || [ $(cat cpu.weight) = 50 ]",
+    ),
     "Delegate": (f"{_USER}; Delegate=yes", "[ -w /sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup | tail -1) ]"),
     "LimitNOFILE": ("LimitNOFILE=4096; LimitMEMLOCK=infinity; LimitCORE=infinity", "[ $(ulimit -n) = 4096 ]"),
     "Nice": ("Nice=5; IOSchedulingClass=idle; OOMScoreAdjust=100", "[ $(nice) = 5 ]"),
-    "IPAddressDeny": ("IPAddressDeny=any; IPAddressAllow=localhost", "true"),
+    "IPAddressDeny": ("IPAddressDeny=any; IPAddressAllow=localhost", _STARTS),
     "DeviceAllow": ("DevicePolicy=closed; DeviceAllow=/dev/null rw", "echo > /dev/null"),
-    "KeyringMode": ("KeyringMode=shared", "true"),
+    "KeyringMode": ("KeyringMode=shared", _STARTS),
     "LogNamespace": ("LogNamespace=own", "echo said; [ -S /run/systemd/journal.own/stdout ]"),
     "CPUSchedulingPolicy": ("CPUSchedulingPolicy=batch", "chrt -p $$$$ | grep -q BATCH"),
     "CPUAffinity": ("CPUAffinity=0", "[ $(nproc) = 1 ]"),
-    "CPUQuota": ("CPUQuota=50%; IOWeight=50; MemoryHigh=100M; MemorySwapMax=0; AllowedCPUs=0", "true"),
+    "CPUQuota": (
+        "CPUQuota=50%; IOWeight=50; MemoryHigh=100M; MemorySwapMax=0; AllowedCPUs=0",
+        f"{_IN_ITS_CGROUP}; ! [ -e cpu.max ] || grep ^50000 cpu.max;"
+        "! [ -e memory.high ] || [ $(cat memory.high) = 104857600 ]",
+    ),
     "Slice": ("Slice=own.slice", "systemctl is-active own.slice"),
     "SecureBits": ("SecureBits=noroot", "grep -q CapEff:.0000000000000000 /proc/self/status"),
     "IPCNamespacePath": ("IPCNamespacePath=/proc/1/ns/ipc", "[ $(readlink /proc/self/ns/ipc) = $(cat /run/ipc) ]"),
@@ -80,7 +97,7 @@ _ANY = {
     "NoExecPaths": ("NoExecPaths=/opt; ExecPaths=/usr", "cp /usr/bin/true /opt/copy; ! /opt/copy"),
     "ProtectHome tmpfs": ("ProtectHome=tmpfs", "mountpoint /root"),
     "ExtensionDirectories": ("ExtensionDirectories=/srv/extension", "[ -e /usr/extended ]"),
-    "PrivatePIDs": ("PrivatePIDs=yes; PrivateTmp=disconnected; ProtectControlGroups=private", "true"),
+    "PrivatePIDs": ("PrivatePIDs=yes; PrivateTmp=disconnected; ProtectControlGroups=private", _STARTS),
     "StandardInputText": ("StandardInputText=hello; StandardOutput=file:/run/said", "[ $(cat) = hello ]"),
     "tools of systemd": (
         "Environment=SYSTEMD_PAGER=cat",

@@ -114,6 +114,12 @@ def test_hints_are_about_the_object_of_the_error(tmp_path):
     assert "Run conductor run IMAGE db." in refused(running_container, ContainerPaths.of(str(tmp_path), "db"))
 
 
+def test_remedies_without_a_verb_are_left_out():
+    text = "Prepare the host with role conductor.containers.host, or set autostart=false"
+    for verb in ("run", "up"):
+        assert in_own_words(text, verb) == "Prepare the host with role conductor.containers.host"
+
+
 def test_hints_inside_of_a_message_are_translated():
     text = "stack shop: 2 of 3 containers failed: a/web is damaged. Restore it, or remove web with state=absent and "
     text += "force=true; container db is not running. Start db with conductor_container state=started"

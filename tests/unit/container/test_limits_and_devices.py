@@ -72,6 +72,11 @@ def test_devices_do_not_hide_each_other_or_what_each_container_has(targets):
         parse_devices([f"/dev/fuse:{target}" for target in targets], "devices")
 
 
+def test_devices_that_each_container_has_may_be_listed():
+    assert parse_devices(["/dev/net/tun:/dev/net/tun", "/dev/null:r"], "devices") == ()
+    assert parse_devices(["/dev/net/tun:/dev/tun"], "devices") == (Device("/dev/net/tun", "/dev/tun", "rwm"),)
+
+
 def test_spec_returns_devices_and_ulimits_as_given():
     options = {**NEW, "devices": ["/dev/fuse:/dev/fuse:rw"], "ulimits": ["core:1:unlimited"], "oom_score_adj": -5}
     spec = merge(None, parse_changes(options))

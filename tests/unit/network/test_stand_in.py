@@ -136,3 +136,15 @@ def test_udp_flows_to_the_replaced_container_and_unanswered_calls_of_the_former_
     exposes = [one for one in update.commands if "expose4" in str(one)]
     assert len(exposes) == 2 and changed_flows(exposes).unanswered == {one for one in former if "." in one}
     assert not changed_flows(exposes[:1]) and not changed_flows(exposes[1:])
+
+
+def element_command(verb, name, key, address):
+    return {verb: {"element": {"name": name, "elem": [({"concat": key}, address)]}}}
+
+
+def test_calls_to_a_port_that_becomes_part_of_another_range_or_address_are_decided_anew():
+    deleted = element_command("delete", "expose4", [6, {"range": [8000, 8010]}], "10.87.0.2")
+    for name, key in (("expose4", [6, 8000]), ("expose4_on", ["192.0.2.1", 6, 8000])):
+        assert changed_flows([deleted, element_command("add", name, key, "10.87.0.3")]).unanswered == {"10.87.0.2"}
+    for name, key in (("expose6", [6, 8000]), ("expose4", [17, 8000])):
+        assert not changed_flows([deleted, element_command("add", name, key, "10.87.0.3")]).unanswered

@@ -61,6 +61,7 @@ def container_of(platform, options=None):
         ({"memory": 512 << 20, "memory_swap": "1g"}, {"memory": str(512 << 20), "memory_swap": str(1 << 30)}),
         ({"shm_size": "128M"}, {"shm_size": str(128 << 20)}),
         ({"devices": ["/dev/fuse:/dev/fuse:rwm"]}, {"devices": ["/dev/fuse:/dev/fuse:rwm"]}),
+        ({"devices": "/dev/net/tun"}, {"devices": ["/dev/net/tun"]}),
         ({"ulimits": ["nofile:1024:2048", "core=0"]}, {"ulimits": ["nofile:1024:2048", "core:0"]}),
         ({"restart_policy": "always", "restart_retries": 3}, {"restart_policy": "always", "restart_retries": 0}),
         ({"restart_policy": "on-failure"}, {"restart_policy": "on-failure", "restart_retries": 0}),
@@ -105,6 +106,8 @@ def test_options_of_a_platform_take_the_place_of_those_for_all_platforms():
     assert [entry["host_port"] for entry in container["expose"]] == ["8080"]
     inside = {"network": {"expose": ["22-2222"], "mtu": 1400}}
     assert container_of({"published_ports": ["8080:80"]}, inside)["network"] == {"mtu": 1400}
+    swap = container_of({"memory_swap": "2g"}, {"memory": "1g"})
+    assert (swap["memory"], swap["memory_swap"]) == (str(1 << 30), str(2 << 30))
 
 
 @pytest.mark.parametrize(
@@ -115,6 +118,8 @@ def test_options_of_a_platform_take_the_place_of_those_for_all_platforms():
         {"command": "/lib/systemd/systemd", "override_command": False, "tty": True, "systemd": "always"},
         {"security_opts": ["seccomp=unconfined", "apparmor:unconfined"], "user": "root", "network_mode": "bridge"},
         {"groups": ["web"], "children": ["front"], "exposed_ports": ["80/tcp"], "x-note": "ours"},
+        {"volumes": ["/sys/fs/cgroup/:/sys/fs/cgroup:ro", "/sys/fs/cgroup/systemd:/sys/fs/cgroup/systemd"]},
+        {"volumes": "/sys/fs/cgroup:/sys/fs/cgroup:ro", "tmpfs": "/run/,/tmp"},
         # Values that change nothing.
         {"links": [], "user": "", "pid_mode": None, "networks": [], "hostname": False},
     ],

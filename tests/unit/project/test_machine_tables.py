@@ -45,7 +45,10 @@ def test_table_of_modules():
 
 
 def test_table_of_units(support):
-    assert [cells[0] for cells in rows("Units")] == list(support("probe_units").UNITS)
+    units = support("probe_units").UNITS
+    assert [cells[0] for cells in rows("Units")] == list(units)
+    start = [name for name, files in units.items() if files.get("service", "").endswith("-ec 'true'\n")]
+    assert start and f"its effect: {', '.join(start)}.\n" in PAGE
 
 
 def test_table_of_daemons(support):

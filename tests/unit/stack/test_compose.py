@@ -211,6 +211,7 @@ def tmpfs(target, read_only=False, **options):
         ({"volumes": [{"type": "tmpfs", "target": "/run", "tmpfs": {"mode": 0o750}}]}, [tmpfs("/run", mode="750")]),
         ({"tmpfs": "/run"}, [tmpfs("/run")]),
         ({"tmpfs": ["/run:size=1m,ro", "/tmp"]}, [tmpfs("/run", True, size=str(1 << 20)), tmpfs("/tmp")]),
+        ({"tmpfs": "/run:rw,nosuid,nodev,exec"}, [tmpfs("/run")]),
         ({"tmpfs": "/run:mode=0700"}, [tmpfs("/run", mode="700")]),
         ({"volumes": ["/a:/a"], "tmpfs": ["/tmp"]}, [bind("/a", "/a"), tmpfs("/tmp")]),
     ],

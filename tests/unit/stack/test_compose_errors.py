@@ -93,6 +93,7 @@ NO_VOLUME = "and only bind mounts and tmpfs are supported. Mount a directory of 
         ({"volumes": [{"type": "tmpfs", "target": "/a", "tmpfs": {"mode": 8}}]}, "the number 8 is not a mode."),
         ({"volumes": [{"type": "tmpfs", "target": "/a", "source": "/a"}]}, "volumes[0].source: a tmpfs has no source."),
         ({"tmpfs": ["/run", "/tmp:uid=5"]}, "services.web.tmpfs[1]: option 'uid=5' is not supported."),
+        ({"tmpfs": "/a:noexec"}, "services.web.tmpfs: option 'noexec' is not supported. Use only size"),
         ({"healthcheck": {"interval": "1s"}}, "services.web.healthcheck: test is missing, and an image has none."),
         ({"healthcheck": {"test": ["curl"]}}, "services.web.healthcheck.test: ['curl'] is not a test. Write [CMD, PR"),
         ({"healthcheck": {"test": []}}, "services.web.healthcheck.test: [] is not a test."),

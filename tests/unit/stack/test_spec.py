@@ -204,6 +204,16 @@ def test_wait_of_the_defaults_makes_entries_ready():
             {"a": {"depends_on": ["c"]}, "b": {"depends_on": ["c"]}, "c": {"depends_on": ["b"], "count": 2}},
             "containers.b: depends_on: b, c depend on each other.",
         ),
+        (
+            {
+                "a": {"depends_on": ["b"]},
+                "b": {"depends_on": ["a"]},
+                "c": {"depends_on": ["b", "d"]},
+                "d": {"depends_on": ["e", "a"]},
+                "e": {"depends_on": ["d"]},
+            },
+            "containers.a: depends_on: a, b depend on each other.",
+        ),
         ({"a": {"count": 1, "depends_on": ["a"]}}, "containers.a: depends_on names the entry itself"),
         ({"web": {"peers": "db"}}, "containers.web.peers: 'db' is not a list. Give a list."),
         ({"web": {"peers": [5]}}, "containers.web: peers: 5 is not a dictionary"),

@@ -87,7 +87,8 @@ examples:
     ),
     "rmi": (
         "remove images",
-        "An image that containers or other images use is not removed.\n\n"
+        "An image that containers or other images use is not removed. With --check, each image is checked as if the\n"
+        "others stayed.\n\n"
         "examples:\n  conductor rmi debian\n  conductor rmi web-old web\n",
         _rmi,
     ),

@@ -11,7 +11,6 @@ import re
 import time
 
 from ..._engine.decimal_number import decimal_number
-from ..._network.spec.ports import split_published
 
 
 def expose_value(text: str) -> str | dict[str, str]:
@@ -27,6 +26,9 @@ def expose_value(text: str) -> str | dict[str, str]:
 
 def published(text: str) -> dict[str, str]:
     """Return an entry of the option expose of conductor_network for [ADDRESS:]HOST_PORT:CONTAINER_PORT[/udp]."""
+    # Other verbs do without it: its import takes longer than the start of Python.
+    from ..._network.spec.ports import split_published
+
     found = split_published(text)
     if not found["host_port"] or not found["container_port"]:
         raise argparse.ArgumentTypeError(

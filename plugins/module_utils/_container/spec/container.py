@@ -238,6 +238,7 @@ class ContainerSpec:
                 "Their nodes belong to root inside, with the mode of the host's node. A symlink, like those in "
                 "C(/dev/disk/by-id), is followed at each start.",
                 "Other devices cannot be used, except for the standard ones, C(net/tun) among them, and its terminals. "
+                "Standard ones may be listed without an effect. "
                 "With O(dev=host) or O(privileged=true) all can be used.",
                 "Mutually exclusive with O(dev=host).",
             ),

@@ -55,7 +55,11 @@ class Device:
 
 def parse_devices(values: Iterable[object], option: str) -> tuple[Device, ...]:
     """Devices sorted by their path inside. Raises InvalidInput."""
-    devices = sorted((Device.parse(value, option) for value in values), key=lambda device: device.target.split("/"))
+    parsed = (Device.parse(value, option) for value in values)
+    # Each container has these anyway, and files for docker name /dev/net/tun.
+    standard = {f"/dev/{node[0]}" for node in STANDARD_NODES}
+    wanted = (device for device in parsed if device.source != device.target or device.target not in standard)
+    devices = sorted(wanted, key=lambda device: device.target.split("/"))
     targets = [device.target for device in devices]
     ours = [f"/dev/{name}" for name in (*(node[0] for node in STANDARD_NODES), *LINKS, *MOUNT_POINTS)]
     for number, target in enumerate(targets):

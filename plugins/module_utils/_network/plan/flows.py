@@ -26,11 +26,12 @@ class Flows:
 def changed_flows(commands: Iterable[Mapping[str, Any]]) -> Flows:
     """Return the flows whose way may be another one by `commands`, which change the elements of sets.
 
-    Unanswered are those to a container that its callers are led away from, to another one. A port that leads nowhere
-    afterwards is not meant, since listing the connections of a busy host takes a second.
+    Unanswered are those to a container that its callers may be led away from, to another one. If no port is added,
+    no call is meant, since listing the connections of a busy host takes a second.
     """
     udp_ports, udp_addresses, unanswered = set(), set(), set()
-    exposed: dict[str, dict[tuple[str, str], str]] = {"add": {}, "delete": {}}
+    # Addresses by IP version and protocol: the port may have become part of another range, or that of one address.
+    exposed: dict[str, dict[tuple[str, int], set[str]]] = {"add": {}, "delete": {}}
     for verb, name, key, value in _elements(commands):
         if name.startswith("stand_in"):
             called = key["concat"][1]
@@ -41,8 +42,8 @@ def changed_flows(commands: Iterable[Mapping[str, Any]]) -> Flows:
             if protocol == IPPROTO_UDP:
                 udp_ports.add(tuple(port["range"]) if isinstance(port, dict) else (port, port))
             if not name.endswith("port"):
-                exposed[verb][name, str(key)] = value
-    unanswered |= {address for key, address in exposed["delete"].items() if key in exposed["add"]}
+                exposed[verb].setdefault((name.removesuffix("_on"), protocol), set()).add(value)
+    unanswered.update(*(addresses for key, addresses in exposed["delete"].items() if key in exposed["add"]))
     return Flows(sorted(udp_ports), frozenset(udp_addresses), frozenset(unanswered))
 
 

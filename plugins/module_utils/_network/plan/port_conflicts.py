@@ -24,6 +24,8 @@ def check_host_ports(before: NetworkView, after: NetworkView, names: Sequence[st
     Raises Conflict if another container exposes one of them, or if a service of the host uses one that the container
     did not expose `before`. Of two containers in `names` the error is about the later one.
     """
+    if not names:
+        return
     containers = after.containers.values()
     claims = [(expose, c.name) for c in containers if c.spec is not None for expose in c.spec.expose]
     order = {name: position for position, name in enumerate(names)}

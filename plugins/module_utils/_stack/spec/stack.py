@@ -285,12 +285,13 @@ def _refuse_cycles(members: Mapping[str, Member]) -> None:
     while free := [name for name, others in left.items() if not others & left.keys()]:
         for name in free:
             del left[name]
-    # Containers on which none of the others depends are behind the cycle.
-    while behind := left.keys() - set().union(*left.values()):
-        for name in behind:
-            del left[name]
     if left:
-        entries = list(dict.fromkeys(members[name].service for name in left))
+        # Each of these depends on another one of them, so that following the dependencies ends in a cycle.
+        path = [next(iter(left))]
+        while path[-1] not in path[:-1]:
+            path.append(min(left[path[-1]] & left.keys()))
+        cycle = set(path[path.index(path[-1]) :])
+        entries = list(dict.fromkeys(members[name].service for name in members if name in cycle))
         raise InvalidEntry(
             entries[0], f"depends_on: {', '.join(entries)} depend on each other", "remove one of these dependencies"
         )

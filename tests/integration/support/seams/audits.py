@@ -75,6 +75,20 @@ def audit_from_setns(original, marker=None):
     return setns
 
 
+@seam("os:chdir")
+def audit_from_chdir(original, marker):
+    """The record begins when this process is in the file system that has `marker`, whoever changed its root."""
+    AUDIT.install()
+
+    def chdir(directory):
+        original(directory)
+        if not AUDIT.inside and os.path.exists(marker):
+            AUDIT.before |= mapped_files()
+            AUDIT.inside = True
+
+    return chdir
+
+
 @seam("os:execve")
 def audit_until_exec(original, path):
     """The record ends when the program of the command is executed, and is then in the file `path` inside."""

@@ -19,6 +19,8 @@ from .node import Node, Refused, each
 _FIELDS = ("type", "source", "target", "read_only", "consistency", "bind", "tmpfs", "volume", "image")
 # Options of a mount without an effect here: of SELinux, and of docker on other systems.
 _NO_EFFECT = ("rw", "z", "Z", "cached", "delegated", "consistent")
+# Options that each tmpfs of a container has.
+_ANY_TMPFS = ("exec", "nosuid", "nodev")
 # Values of propagation. Ours concern all mounts below the source, as those with an r of docker.
 _PROPAGATION = {f"{prefix}{kind}": kind for kind in (PRIVATE, SLAVE, SHARED) for prefix in ("", "r")}
 
@@ -161,7 +163,7 @@ def parse_one_tmpfs(node: Node) -> dict[str, Any]:
             given[name] = _mode(Node(value, node.path))
         elif option in ("ro", "rw"):
             read_only = option == "ro"
-        else:
+        elif option not in _ANY_TMPFS:
             raise node.refused(f"option {option!r} is not supported", "use only size, mode, ro and rw")
     return _tmpfs(node, target, given, read_only)
 
