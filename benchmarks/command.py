@@ -7,7 +7,6 @@ for any of them. "python3" is an interpreter that does nothing: what a program i
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ import podman
 import runtimes
 from comparison import Comparison
 from options import Options
-from turns import take_turns
+from turns import processor_seconds, take_turns
 
 _LISTS = {
     "conductor": [runtimes.PROGRAM, "ps"],
@@ -76,7 +75,7 @@ def inside(rounds: int) -> Iterator[Comparison]:
             contestants[name] = lambda runtime=runtime, name=name: _cycle(runtime, _LISTS[name])
         except (OSError, RuntimeError, subprocess.SubprocessError) as error:
             left_out[name] = " ".join(str(error).split())
-    contestants["python3"] = lambda: {"list": _processor_seconds(lambda: _run(_LISTS["python3"]))}
+    contestants["python3"] = lambda: {"list": processor_seconds(lambda: _run(_LISTS["python3"]))}
     taken = take_turns(rounds, contestants, 2)
     title = "Processor time of the host command, "
     yield Comparison(f"{title}list of one container", "s", "conductor", taken["list"], left_out=left_out)
@@ -84,8 +83,8 @@ def inside(rounds: int) -> Iterator[Comparison]:
 
 
 def _cycle(runtime: runtimes.Runtime, listing: list[str]) -> dict[str, float]:
-    taken = {"list": _processor_seconds(lambda: _run(listing))}
-    taken["run"] = _processor_seconds(lambda: runtime.start(runtimes.IDLE))
+    taken = {"list": processor_seconds(lambda: _run(listing))}
+    taken["run"] = processor_seconds(lambda: runtime.start(runtimes.IDLE))
     runtime.stop()
     runtime.clean()
     return taken
@@ -93,13 +92,6 @@ def _cycle(runtime: runtimes.Runtime, listing: list[str]) -> dict[str, float]:
 
 def _run(command: list[str]) -> None:
     subprocess.run(command, check=True, capture_output=True)
-
-
-def _processor_seconds(action: Callable[[], object]) -> float:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    action()
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ The last column is the number of things that were left, which must be 0.
 
 from __future__ import annotations
 
-import resource
 import sys
 from pathlib import Path
 
@@ -34,18 +33,16 @@ def measure(number: int) -> tuple[dict[str, float], int]:
     """Return milliseconds of processor time for each of `number` containers, by step, and what was left."""
     from image_cache import mount_image, test_image
     from testhost import PYTHON, Host
+    from turns import processor_seconds
 
     found: dict[str, float] = {}
 
-    def processor_seconds(module: str, changed: bool, **params: object) -> float:
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    def run(module: str, changed: bool, **params: object) -> None:
         result = host.module(module, python=PYTHON, **params)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
         assert result.get("changed", False) == changed, (params, result.get("actions", [])[:5])
-        return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
     def step(title: str, module: str, changed: bool, **params: object) -> None:
-        found[title] = 1000 * (processor_seconds(module, changed, **params) - nothing) / number
+        found[title] = 1000 * (processor_seconds(lambda: run(module, changed, **params)) - nothing) / number
 
     def stack(name: str, changed: bool, containers: dict, state: str = "started") -> None:
         params = {"name": "many", "defaults": defaults, "containers": containers, "state": state, "restart": True}
@@ -58,7 +55,7 @@ def measure(number: int) -> tuple[dict[str, float], int]:
         mount_image(host, test_image())
         empty = {"name": "many", "containers": {}, "state": "absent"}
         # The first of them compiles.
-        nothing = [processor_seconds("conductor_stack", False, **empty) for _ in range(3)][-1]
+        nothing = [processor_seconds(lambda: run("conductor_stack", False, **empty)) for _ in range(3)][-1]
         stack("create", True, containers)
         stack("unchanged", False, containers)
         middle = f"c{number // 2}"

@@ -102,6 +102,7 @@ _SERVICE = {
 }  # fmt: skip
 # Other keys with an effect.
 _OTHERS = {"name", "image", "volumes", "tmpfs", "ulimits", "restart_retries"}
+# Lists, for which a text is taken, too.
 _LISTS = {"capabilities", "cap_drop", "devices", "volumes", "tmpfs", "ulimits", "published_ports"}
 # Keys without a counterpart that a container with systemd does not need.
 _WITHOUT_EFFECT = {
@@ -189,8 +190,8 @@ def _container(
         for key, service in _SERVICE.items()
         if key in nodes
     }
-    if "mem_limit" not in fields and options.get("memory"):
-        # That of memory_swap includes it.
+    if "memswap_limit" in fields and "mem_limit" not in fields and options.get("memory"):
+        # It includes the memory.
         fields["mem_limit"] = Node(options["memory"], ("molecule_options", "memory"))
     found = {
         **options,

@@ -10,6 +10,7 @@ from ansible_collections.conductor.containers.plugins.module_utils import _error
 from ansible_collections.conductor.containers.plugins.module_utils._cli.exit_status import EXIT
 from ansible_collections.conductor.containers.plugins.module_utils._cli.hints import in_own_words, use_own_words
 from ansible_collections.conductor.containers.plugins.module_utils._cli.stack_file import read_stack_file
+from ansible_collections.conductor.containers.plugins.module_utils._container import warnings
 from ansible_collections.conductor.containers.plugins.module_utils._container.exec.running import running_container
 from ansible_collections.conductor.containers.plugins.module_utils._container.spec.container import ContainerSpec
 from ansible_collections.conductor.containers.plugins.module_utils._engine.paths import ContainerPaths
@@ -114,10 +115,11 @@ def test_hints_are_about_the_object_of_the_error(tmp_path):
     assert "Run conductor run IMAGE db." in refused(running_container, ContainerPaths.of(str(tmp_path), "db"))
 
 
-def test_remedies_without_a_verb_are_left_out():
-    text = "Prepare the host with role conductor.containers.host, or set autostart=false"
+def test_remedies_without_a_verb_are_left_out(monkeypatch):
+    monkeypatch.setattr(warnings, "BOOT_SERVICES", ())
+    (text,) = warnings.container_warnings(None, {"name": "web", "restart_policy": "always"})
     for verb in ("run", "up"):
-        assert in_own_words(text, verb) == "Prepare the host with role conductor.containers.host"
+        assert in_own_words(text, verb).endswith(". Prepare the host with role conductor.containers.host")
 
 
 def test_hints_inside_of_a_message_are_translated():
