@@ -11,10 +11,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 
-import peers
-import podman
 import runtimes
 from comparison import Comparison
+from on_host import measure_on_host
 from options import Options
 from turns import processor_seconds, take_turns
 
@@ -29,20 +28,7 @@ _LISTS = {
 
 def measure(options: Options) -> Iterator[Comparison]:
     """Measure inside a test host, in a process of its own."""
-    from image_cache import mount_image, test_image
-    from testhost import Host, module_environment
-
-    with Host() as host:
-        peers.add_to(host)
-        podman.configure(host)
-        mount_image(host, test_image())
-        host.module("conductor_command")
-        command = [sys.executable, __file__, str(options.rounds)]
-        done = host.run(*command, env=module_environment(), check=False, timeout=1800)
-        if done.returncode:
-            raise RuntimeError(f"command: {done.stderr.strip()}")
-        for fields in json.loads(done.stdout.splitlines()[-1]):
-            yield Comparison(**fields)
+    yield from measure_on_host(__file__, options.rounds)
 
 
 class Run(runtimes.Runtime):

@@ -13,10 +13,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import peers
-import podman
 import runtimes
 from comparison import Comparison
+from on_host import measure_on_host
 from options import Options
 
 # How many are started before the measurement begins, and in it.
@@ -27,20 +26,7 @@ SETTLED, DEADLINE = 35.0, 120.0
 
 def measure(options: Options) -> Iterator[Comparison]:
     """Measure a few times, as memory hardly varies; each contestant starts and removes its containers in each round."""
-    from image_cache import mount_image, test_image
-    from testhost import Host, module_environment
-
-    with Host() as host:
-        peers.add_to(host)
-        podman.configure(host)
-        mount_image(host, test_image())
-        host.module("conductor_command")
-        rounds = max(1, options.rounds // 3)
-        command = [sys.executable, __file__, str(rounds)]
-        done = host.run(*command, env=module_environment(), check=False, timeout=1800)
-        if done.returncode:
-            raise RuntimeError(f"memory: {done.stderr.strip()}")
-        yield Comparison(**json.loads(done.stdout.splitlines()[-1]))
+    yield from measure_on_host(__file__, max(1, options.rounds // 3))
 
 
 def inside(rounds: int) -> Comparison:
@@ -118,4 +104,4 @@ def pss(rollup: str) -> int:
 
 
 if __name__ == "__main__":
-    print(json.dumps(inside(int(sys.argv[1])).to_json()))
+    print(json.dumps([inside(int(sys.argv[1])).to_json()]))

@@ -20,10 +20,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import peers
-import podman
 import runtimes
 from comparison import Comparison
+from on_host import measure_on_host
 from options import Options
 from turns import seconds, take_turns
 
@@ -33,21 +32,7 @@ COMPLETE = "with overlay and userns"
 
 def measure(options: Options) -> Iterator[Comparison]:
     """Measure inside a test host, in a process of its own."""
-    from image_cache import mount_image, test_image
-    from testhost import Host, module_environment
-
-    with Host() as host:
-        peers.add_to(host)
-        podman.configure(host)
-        mount_image(host, test_image())
-        host.module("conductor_command")
-        path = {"PYTHONPATH": f"{module_environment()['PYTHONPATH']}:{ROOT}/tests/integration/support"}
-        command = [sys.executable, __file__, str(options.rounds)]
-        done = host.run(*command, env={**module_environment(), **path}, check=False, timeout=1800)
-        if done.returncode:
-            raise RuntimeError(f"start: {done.stderr.strip()}")
-        for fields in json.loads(done.stdout.splitlines()[-1]):
-            yield Comparison(**fields)
+    yield from measure_on_host(__file__, options.rounds)
 
 
 # Tells when something was written, however late the process that asked for it comes to look.
