@@ -10,7 +10,7 @@ client must not repeat it, and then answers with the exit status as a number, or
 The streams are `own`, the standard streams of the client process, which must be pipes; the answer then goes to the end
 of the connection. Or they are `relayed` over the connection itself, for clients on other machines: relayed_streams.py.
 
-A request of the host command is `live`: live_exec.py.
+A request of the host command is `live`, a command in a container (live_exec.py), or `verb`, another verb (verb.py).
 
 A request can also be `admit` and a user id. The answer is "=", a secret and a path: a socket that accepts requests of
 that user which begin with the secret (admission.py).
@@ -40,7 +40,8 @@ from .._errors import ConductorError, Conflict, InvalidInput
 from .._kernel.cgroup import Cgroup
 from .._kernel.processes import ProcessId
 from . import admission, relayed_streams
-from .live_exec import ACCEPTED, require_client, run_live
+from .client import ACCEPTED, require_client
+from .live_exec import run_live
 
 # Maximum bytes of an answer.
 _LONGEST_ANSWER = 1 << 13
@@ -70,6 +71,11 @@ def answer(connection: socket.socket, request: list[str]) -> None:
             connection.sendall(_outcome(lambda: _admit(arguments, connection)))
         elif kind == "live":
             connection.sendall(run_live(connection, arguments, _peer(connection)[0], _find))
+        elif kind == "verb":
+            # Not loaded before the first verb: connections of controllers do not need it.
+            from .verb import run_for_client
+
+            connection.sendall(run_for_client(connection, arguments, _peer(connection)[0]))
         elif kind == "own":
             pid, _ = _peer(connection)
             connection.sendall(_outcome(lambda: _enter_with_streams_of(pid, arguments, connection)))

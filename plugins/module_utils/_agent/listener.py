@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import importlib
 import os
 import select
 import signal
@@ -21,6 +22,8 @@ from .request_reader import AcceptRequest, RequestReader
 
 # Seconds without a request after which the server ends.
 _IDLE = 600
+# Maximum bytes of the names of the modules that an answer has imported.
+_LONGEST_REPORT = 1 << 16
 
 
 def is_listening(path: str) -> bool:
@@ -58,6 +61,7 @@ def serve(listener: socket.socket, admits: AcceptRequest, answer: Callable[[sock
     while True:
         came, requests = reception.receive(max(0.0, ends - time.monotonic()), [worker] if is_busy else [])
         if is_busy and came:
+            _load_modules_of(worker)
             # The last worker is done, so the fork does not delay it; or another request arrives.
             worker.close()
             worker, is_busy = _start(listener, answer), False
@@ -109,11 +113,25 @@ def _start(listener: socket.socket, answer: Callable[[socket.socket, list[str]],
                 body = its.recv(size, socket.MSG_WAITALL)
                 listener.close()
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                loaded = set(sys.modules)
                 answer(socket.socket(fileno=fds[0]), body.decode(errors="surrogateescape").split("\0"))
+                its.sendall(" ".join(name for name in sys.modules if name not in loaded).encode())
+        except OSError:
+            # The answer has closed all descriptors.
+            pass
         finally:
             os._exit(0)
     its.close()
     return ours
+
+
+def _load_modules_of(worker: socket.socket) -> None:
+    """Import the modules that the last answer had to import, so that the next workers have them."""
+    with contextlib.suppress(BlockingIOError, ConnectionResetError):
+        for name in worker.recv(_LONGEST_REPORT, socket.MSG_DONTWAIT).decode().split():
+            # One that only another module can find comes with that one.
+            with contextlib.suppress(ImportError):
+                importlib.import_module(name)
 
 
 def _comes(listener: socket.socket, timeout: float) -> bool:

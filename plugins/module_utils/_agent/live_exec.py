@@ -1,17 +1,15 @@
 # Copyright: (c) 2026, the conductor.containers authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A command for a client on this host (_cli/exec_by_agent.py), whose standard streams are copied to and from it.
+"""A command for a client on this host (_cli/by_agent.py), whose standard streams are copied to and from it.
 
-The command gets pipes, since the client's streams may be files or devices of the host. After its request the client
-sends each signal that it receives as one byte. The answer is ACCEPTED before the command starts, and then its exit
-status, or NOT_RUN. The client then takes another way, which also explains what is wrong.
+The command gets pipes, since the client's streams may be files or devices of the host. The client passes its signals
+on to it (client.py).
 """
 
 from __future__ import annotations
 
 import os
-import select
 import socket
 from collections.abc import Callable
 
@@ -21,10 +19,8 @@ from .._container.exec.running import RunningContainer
 from .._container.spec.mounts import parse_path
 from .._container.spec.values import parse_argv, parse_env, parse_user
 from .._errors import ConductorError
-from .._kernel import syscalls
 from .._kernel.descriptors import close_other_descriptors
-
-ACCEPTED, NOT_RUN = b"+", b"-"
+from .client import ACCEPTED, NOT_RUN, require_client, streams_of
 
 # Returns the running container with this name. Raises ConductorError.
 FindContainer = Callable[[str], RunningContainer]
@@ -39,7 +35,7 @@ def run_live(connection: socket.socket, arguments: list[str], client: int, find:
     """
     try:
         container, command = _command(arguments, find)
-        callers = _streams_of(client)
+        callers = streams_of(client)
     except (ConductorError, OSError, ValueError):
         return NOT_RUN
     require_client(connection)
@@ -65,15 +61,6 @@ def run_live(connection: socket.socket, arguments: list[str], client: int, find:
     return str(code if code >= 0 else 128 - code).encode()
 
 
-def require_client(connection: socket.socket) -> None:
-    """Check that the client is connected, so that its pid is that of no other process. Raises BrokenPipeError."""
-    poll = select.poll()
-    # POLLHUP needs no request (poll(2)).
-    poll.register(connection, 0)
-    if poll.poll(0):
-        raise BrokenPipeError("the client has disconnected")
-
-
 def _command(arguments: list[str], find: FindContainer) -> tuple[RunningContainer, Command]:
     """Return the container and the command. Raises ConductorError, and ValueError for a request of another form."""
     name, user, chdir, number, *rest = arguments
@@ -86,13 +73,3 @@ def _command(arguments: list[str], find: FindContainer) -> tuple[RunningContaine
         env,
         parse_path(chdir, "chdir") if chdir else None,
     )
-
-
-def _streams_of(pid: int) -> tuple[int, int, int]:
-    """Return duplicates of the standard streams of process `pid`. Raises OSError, also if Yama forbids it."""
-    pidfd = os.pidfd_open(pid)
-    try:
-        stdin, stdout, stderr = (syscalls.pidfd_getfd(pidfd, fd) for fd in range(3))
-        return stdin, stdout, stderr
-    finally:
-        os.close(pidfd)

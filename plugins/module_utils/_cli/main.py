@@ -17,11 +17,17 @@ _LONGEST_ERROR = 4000
 
 def main() -> None:
     """Run the verb of this process's arguments, and exit."""
+    # Not sys.exit: it would flush again, into a pipe that may be closed.
+    os._exit(run_verb(sys.argv[1:]))
+
+
+def run_verb(argv: list[str]) -> int:
+    """Run the verb of `argv` with the standard streams of this process, print its error, and return its status."""
     _have_standard_streams()
-    as_json = "--json" in sys.argv[1 : sys.argv.index("--") if "--" in sys.argv else None]
+    as_json = "--json" in argv[: argv.index("--") if "--" in argv else None]
     try:
         try:
-            code = _run(sys.argv[1:])
+            code = _run(argv)
         except SystemExit as error:
             # argparse exits for wrong usage and --help.
             code = int(error.code or 0)
@@ -44,8 +50,7 @@ def main() -> None:
         _failed(EffectFailed(what), as_json)
         code = 1
     _flush()
-    # Not sys.exit: it would flush again, into a pipe that may be closed.
-    os._exit(code)
+    return code
 
 
 def _run(argv: list[str]) -> int:

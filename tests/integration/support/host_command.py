@@ -83,7 +83,14 @@ def held_lock(host, name):
 
 
 def wait_for_lock(host, pattern):
-    """The pid of the process with such a command line, as soon as it waits for a lock."""
+    """The pid of the process with such a command line, as soon as it waits for a lock, or the agent does for it."""
     pid = until(lambda: pid_of(host, pattern), "it runs")
-    until(lambda: "nanosleep" in host.run("cat", f"/proc/{pid}/wchan").stdout, "it waits for the lock")
+    until(lambda: pids_that_wait_for_a_lock(host), "it waits for the lock")
     return pid
+
+
+def pids_that_wait_for_a_lock(host):
+    """Those of the programs and of the agent, as text."""
+    ours = "pgrep -f '^/usr/bin/python3 -I'"
+    line = f"for pid in $({ours}); do grep -q nanosleep /proc/$pid/wchan && echo $pid; done; true"
+    return host.run("sh", "-c", line).stdout

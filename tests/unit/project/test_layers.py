@@ -17,7 +17,7 @@ RANK = {
     "_build": 5,
     "_stack": 6,
     "_cli": 7,
-    "_agent": 7,
+    "_agent": 8,
 }
 # Files without I/O that specs and plans may import besides each other.
 VALUES = {

@@ -14,11 +14,12 @@ _PROGRAM = """\
 import sys
 
 sys.path.insert(0, {directory!r})
-if sys.argv[1:2] == ["exec"]:
-    # Exits if it can run the command.
-    from conductor._cli.exec_by_agent import exec_by_agent
 
-    exec_by_agent({directory!r}, {socket!r})
+from conductor._cli.by_agent import run_by_agent
+
+# Exits if the agent has run the verb.
+run_by_agent({directory!r}, {socket!r})
+
 from conductor._cli.main import main
 
 main()

@@ -1,7 +1,7 @@
-"""Which arguments of `conductor exec` the agent is asked for, and its request."""
+"""Which verbs the agent is asked for, and its request."""
 
 import pytest
-from ansible_collections.conductor.containers.plugins.module_utils._cli.exec_by_agent import request_of
+from ansible_collections.conductor.containers.plugins.module_utils._cli.by_agent import request_of
 
 
 def test_request_has_the_options_before_the_command():
@@ -13,7 +13,14 @@ def test_request_has_the_options_before_the_command():
 @pytest.mark.parametrize(
     "line",
     [
-        "run box -- true",
+        "",
+        "logs box",
+        "run debian box",
+        "run --rm debian box -- true",
+        "run debian box --rm -- true",
+        "stop box",
+        "stop box -- -y",
+        "--json ps",
         "exec box",
         "exec box true",
         "exec box --",
@@ -34,3 +41,11 @@ def test_request_has_the_options_before_the_command():
 )
 def test_other_forms_are_left_to_the_parser(line):
     assert request_of(line.split()) is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["ps", "ps --json", "run -d debian box", "run debian box -- sh -c x --rm", "run --init debian box", "stop box -y"],
+)
+def test_request_of_another_verb_has_all_arguments(line):
+    assert request_of(line.split()) == ["verb", *line.split()]
