@@ -190,3 +190,10 @@ def test_swap_is_none_beyond_memory_unless_it_is_given(host):
     assert changed["container"]["memory_swap"] == -1 and not changed["container"]["restarts"]
     refused = host.module("conductor_container", **wish, memory_swap="32m", fails=True)["msg"]
     assert "memory_swap" in refused and "less than memory" in refused
+
+
+def test_priority_and_cpus_of_the_caller_are_not_inherited(host):
+    through(host, "nice", "-n", "7", "taskset", "--cpu-list", "0").module("conductor_container", **WEB)
+    scheduling = "ps -o ni= -p 1; grep Cpus_allowed_list /proc/1/status"
+    inside = host.module("conductor_exec", container="web", argv=["/bin/sh", "-c", scheduling])["stdout"]
+    assert inside.split() == host.run("sh", "-c", scheduling).stdout.split()

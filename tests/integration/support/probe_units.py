@@ -45,6 +45,11 @@ _ANY = {
     "PrivateNetwork": ("PrivateNetwork=yes", "[ $(ls /proc/sys/net/ipv4/conf | wc -l) = 3 ]"),
     "PrivateUsers": ("PrivateUsers=yes", "[ $(wc -l < /proc/self/uid_map) -ge 1 ]; ! chown nobody /etc/passwd"),
     "PrivateMounts": ("PrivateMounts=yes", "mount -t tmpfs tmpfs /mnt; mountpoint /mnt"),
+    "pivot_root": (
+        "PrivateMounts=yes",
+        "mount -t tmpfs tmpfs /mnt; mkdir /mnt/old; cd /mnt; /usr/sbin/pivot_root . old; cd /; [ -e /old/etc/passwd ]",
+    ),
+    "personality": ("PrivateMounts=no", "setarch --addr-no-randomize true"),
     "PrivateIPC": ("PrivateIPC=yes", "[ $(readlink /proc/self/ns/ipc) != $(cat /run/ipc) ]"),
     "ProtectSystem": ("ProtectSystem=strict; ReadWritePaths=/opt", "touch /opt/x; ! touch /usr/x"),
     "ProtectHome": ("ProtectHome=yes", "[ -z $(ls -A /root) ]"),

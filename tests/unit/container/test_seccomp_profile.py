@@ -10,6 +10,7 @@ from ansible_collections.conductor.containers.plugins.module_utils._container.sp
 from ansible_collections.conductor.containers.plugins.module_utils._container.spec.seccomp import (
     ALLOW,
     ERRNO,
+    changes_for_machine,
     parse_seccomp,
     resolve,
 )
@@ -198,6 +199,20 @@ def test_a_rule_is_for_hosts_and_containers_that_meet_its_conditions(condition, 
 def test_the_default_profile_follows_the_capabilities(cap, gains):
     profile = parse_profile(PROFILE, "default")
     assert names(profile, capabilities.DEFAULT | {cap}) - names(profile, capabilities.DEFAULT) == gains
+
+
+def test_a_machine_may_make_calls_that_act_on_the_caller_only_and_none_that_need_the_host():
+    unconditional = {name for found in of_a_machine().rules for name in found.names if not found.comparisons}
+    assert unconditional >= {"mount", "personality", "pivot_root"}
+    assert not unconditional & {"bpf", "quotactl", "syslog"}
+    assert of_a_machine().names >= {"bpf", "pivot_root"}
+    assert "bpf" in {name for found in of_a_machine("SYS_ADMIN", "BPF").rules for name in found.names}
+
+
+def of_a_machine(*added):
+    """The default profile of a machine with further capabilities."""
+    bounding = capabilities.MACHINE | set(added)
+    return resolve(parse_profile(PROFILE, "default"), bounding, "x86_64", (6, 1), changes_for_machine(added))
 
 
 def test_the_default_profile_never_allows_keyrings_and_the_like_whatever_the_capabilities():

@@ -12,7 +12,7 @@ from ..._errors import InvalidInput
 from ..._kernel.seccomp import libseccomp
 from ..._kernel.seccomp.load_filter import INSTRUCTION, MOST_INSTRUCTIONS
 from ..._kernel.seccomp.unknown_calls import refuse_unknown
-from ..spec.seccomp import ERRNO, PERMITTED, ResolvedProfile, resolve
+from ..spec.seccomp import ERRNO, PERMITTED, UNCHANGED, Changes, ResolvedProfile, resolve
 from .parse_profile import parse_profile
 
 
@@ -22,13 +22,13 @@ def build(
     bounding: frozenset[str],
     machine: str,
     kernel: tuple[int, int],
-    refused: frozenset[str] = frozenset(),
+    changes: Changes = UNCHANGED,
 ) -> tuple[bytes, ...]:
     """Programs in load order, for a container with the capabilities `bounding` on a host of that machine and kernel.
 
-    `refused`: calls for which no rule applies. `path` is for messages. Raises InvalidInput, HostNotCapable.
+    `path` is for messages. Raises InvalidInput, HostNotCapable.
     """
-    resolved = resolve(parse_profile(text, path), bounding, machine, kernel, refused)
+    resolved = resolve(parse_profile(text, path), bounding, machine, kernel, changes)
     lib = libseccomp.load_library()
     with libseccomp.Filter(lib, resolved.default, resolved.architectures) as profile:
         for rule in resolved.rules:

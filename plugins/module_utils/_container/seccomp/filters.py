@@ -16,7 +16,7 @@ from ..._errors import Conflict, InvalidInput, mark_pending
 from ..._kernel.files.atomic_write import write_atomic
 from ..._kernel.seccomp.load_filter import library_file
 from ..spec.container import ContainerSpec
-from ..spec.seccomp import DEFAULT, UNCONFINED, refused_calls
+from ..spec.seccomp import DEFAULT, UNCHANGED, UNCONFINED, Changes, changes_for_machine
 
 # Version of the compiler and of the file format. A new value makes new files.
 _FORMAT = 4
@@ -37,19 +37,19 @@ def filter_for(spec: ContainerSpec) -> SeccompFilter:
     Raises InvalidInput if the profile is invalid, HostNotCapable if libseccomp is missing.
     """
     text = _profile(spec)
-    return SeccompFilter() if text is None else _load_or_build(text, spec.seccomp, spec.bounding, _refused(spec))
+    return SeccompFilter() if text is None else _load_or_build(text, spec.seccomp, spec.bounding, _changes(spec))
 
 
 def default_filter(bounding: frozenset[str]) -> SeccompFilter:
     """The default filter for processes with at most the capabilities `bounding`. Raises HostNotCapable."""
-    return _load_or_build(_default(), DEFAULT, bounding, frozenset())
+    return _load_or_build(_default(), DEFAULT, bounding, UNCHANGED)
 
 
 def check(spec: ContainerSpec) -> None:
     """Check the profile of `spec`. Writes nothing. Raises the errors of `filter_for`."""
     text = _profile(spec)
-    if text is not None and _read(_path(text, spec.bounding, _refused(spec))) is None:
-        _check_build(text, spec.seccomp, spec.bounding, _refused(spec))
+    if text is not None and _read(_path(text, spec.bounding, _changes(spec))) is None:
+        _check_build(text, spec.seccomp, spec.bounding, _changes(spec))
 
 
 def filter_at(path: str, spec: ContainerSpec) -> SeccompFilter:
@@ -71,32 +71,32 @@ def filter_at(path: str, spec: ContainerSpec) -> SeccompFilter:
     return rebuilt
 
 
-def _refused(spec: ContainerSpec) -> frozenset[str]:
+def _changes(spec: ContainerSpec) -> Changes:
     is_default = spec.seccomp == DEFAULT and spec.is_machine
-    return refused_calls(spec.capabilities_add) if is_default else frozenset()
+    return changes_for_machine(spec.capabilities_add) if is_default else UNCHANGED
 
 
-def _load_or_build(text: bytes, shown: str, bounding: frozenset[str], refused: frozenset[str]) -> SeccompFilter:
-    path = _path(text, bounding, refused)
+def _load_or_build(text: bytes, shown: str, bounding: frozenset[str], changes: Changes) -> SeccompFilter:
+    path = _path(text, bounding, changes)
     programs = _read(path)
     if programs is None:
-        programs = _build(text, shown, bounding, refused)
+        programs = _build(text, shown, bounding, changes)
         os.makedirs(LIBRARY_DIR, mode=0o755, exist_ok=True)
         write_atomic(path, _pack(programs))
     return SeccompFilter(path, programs)
 
 
 @functools.lru_cache(maxsize=16)
-def _check_build(text: bytes, shown: str, bounding: frozenset[str], refused: frozenset[str]) -> None:
+def _check_build(text: bytes, shown: str, bounding: frozenset[str], changes: Changes) -> None:
     """Compile the filter for its errors, once for all containers of a run that have it."""
-    _build(text, shown, bounding, refused)
+    _build(text, shown, bounding, changes)
 
 
-def _build(text: bytes, shown: str, bounding: frozenset[str], refused: frozenset[str]) -> tuple[bytes, ...]:
+def _build(text: bytes, shown: str, bounding: frozenset[str], changes: Changes) -> tuple[bytes, ...]:
     # Imported here, since nearly every start finds its filter in the cache.
     from .build import build
 
-    return build(text, shown, bounding, *_host(), refused)
+    return build(text, shown, bounding, *_host(), changes)
 
 
 def _profile(spec: ContainerSpec) -> bytes | None:
@@ -125,14 +125,14 @@ def _default() -> bytes:
     return PROFILE.encode()
 
 
-def _path(text: bytes, bounding: frozenset[str], refused: frozenset[str]) -> str:
+def _path(text: bytes, bounding: frozenset[str], changes: Changes) -> str:
     """Path of the cached filter, named by a digest of all that the filter depends on. Does not parse the profile."""
     machine, kernel = _host()
     depends_on = (
         _FORMAT,
         text,
         sorted(cap for cap in bounding if f'"CAP_{cap}"'.encode() in text),
-        sorted(refused),
+        *map(sorted, changes),
         machine,
         kernel if b"minKernel" in text else (),
         os.path.basename(library_file()),

@@ -25,8 +25,8 @@ DEFAULT = frozenset(
 )
 # In addition to them, what systemd and the services of a Debian machine need. In a user namespace of its own these act
 # on what belongs to the container: its mounts, its network, its processes, its reboot. Some have no effect there
-# (IPC_LOCK, LEASE, LINUX_IMMUTABLE, SYS_NICE, SYS_RESOURCE, SYS_TTY_CONFIG), but a unit that names a missing one in
-# AmbientCapabilities= does not start.
+# (IPC_LOCK, LEASE, LINUX_IMMUTABLE, SYS_NICE, SYS_RESOURCE, SYS_TTY_CONFIG), but a unit that names them in
+# AmbientCapabilities= or CapabilityBoundingSet= gets them, as on a machine.
 MACHINE = DEFAULT | frozenset(
     "DAC_READ_SEARCH IPC_LOCK IPC_OWNER LEASE LINUX_IMMUTABLE NET_ADMIN NET_BROADCAST SYS_ADMIN SYS_BOOT SYS_NICE "
     "SYS_PTRACE SYS_RESOURCE SYS_TTY_CONFIG".split()

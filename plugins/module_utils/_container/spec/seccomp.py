@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from ..._errors import InvalidInput
 from .mounts import parse_path
@@ -27,6 +28,10 @@ _MACHINES = {
     "riscv64": ("riscv64", "SCMP_ARCH_RISCV64"),
     "s390x": ("s390x", "SCMP_ARCH_S390X"),
 }
+# Calls that the default filter allows a machine in addition. pivot_root(2) changes a mount namespace in which the
+# caller may mount; bubblewrap, snapd and container runtimes need it. personality(2) is about the caller only;
+# debuggers, sanitizers and `setarch -R` switch off random addresses.
+_ALLOWED = frozenset({"personality", "pivot_root"})
 # Calls of the default profile that a machine's capabilities would allow, and the capability that is asked for to have
 # them nevertheless.
 _REFUSED = {
@@ -72,6 +77,16 @@ class Profile:
     rules: tuple[Rule, ...]
 
 
+class Changes(NamedTuple):
+    """Changes of a profile: calls for which none of its rules apply, and calls that are allowed in addition."""
+
+    refused: frozenset[str] = frozenset()
+    allowed: frozenset[str] = frozenset()
+
+
+UNCHANGED = Changes()
+
+
 @dataclass(frozen=True)
 class ResolvedProfile:
     """The part of a profile for one container on one host. `names` are the names of all system calls in the profile."""
@@ -95,12 +110,14 @@ def parse_seccomp(value: object, option: str) -> str:
         ) from None
 
 
-def refused_calls(add: Iterable[str]) -> frozenset[str]:
-    """Calls that the default filter refuses on a machine, although it has capabilities for them, unless `add` has them.
+def changes_for_machine(add: Iterable[str]) -> Changes:
+    """How the default filter of a machine differs from the profile. `add` are its additional capabilities.
 
-    Outside of the first user namespace the kernel allows them to nobody, or to everybody by a setting of the host.
+    It refuses calls for which a machine has the capabilities, unless `add` has them: outside of the first user
+    namespace the kernel allows them to nobody, or to everybody by a setting of the host.
     """
-    return frozenset(call for call, ours in _REFUSED.items() if not {"ALL", "SYS_ADMIN", ours} & set(add))
+    refused = frozenset(call for call, ours in _REFUSED.items() if not {"ALL", "SYS_ADMIN", ours} & set(add))
+    return Changes(refused, _ALLOWED)
 
 
 def resolve(
@@ -108,12 +125,11 @@ def resolve(
     bounding: frozenset[str],
     machine: str,
     kernel: tuple[int, int],
-    refused: frozenset[str] = frozenset(),
+    changes: Changes = UNCHANGED,
 ) -> ResolvedProfile:
     """The rules for a container with the capabilities `bounding` (names without CAP_) on that machine and kernel.
 
-    Without those for the calls `refused`, for which the default applies. As in docker's setupSeccomp
-    (github.com/moby/profiles, seccomp_linux.go).
+    As in docker's setupSeccomp (github.com/moby/profiles, seccomp_linux.go).
     """
     arch, native = _MACHINES.get(machine, ("", ""))
 
@@ -124,12 +140,15 @@ def resolve(
         return (not inc.arches or arch in inc.arches) and set(inc.caps) <= bounding and kernel >= inc.min_kernel
 
     def without_refused(rule: Rule) -> Rule:
-        return replace(rule, names=tuple(name for name in rule.names if name not in refused))
+        return replace(rule, names=tuple(name for name in rule.names if name not in changes.refused))
 
     found = dict(profile.architectures)
+    rules = [rule for rule in map(without_refused, profile.rules) if rule.names and matches(rule)]
+    if changes.allowed:
+        rules.append(Rule(tuple(sorted(changes.allowed)), ALLOW, (), Condition(), Condition()))
     return ResolvedProfile(
         profile.default,
         found.get("") or found.get(native) or (),
-        tuple(rule for rule in map(without_refused, profile.rules) if rule.names and matches(rule)),
-        frozenset(name for rule in profile.rules for name in rule.names),
+        tuple(rules),
+        changes.allowed.union(*(rule.names for rule in profile.rules)),
     )
