@@ -47,7 +47,8 @@ _ANY = {
     "PrivateMounts": ("PrivateMounts=yes", "mount -t tmpfs tmpfs /mnt; mountpoint /mnt"),
     "pivot_root": (
         "PrivateMounts=yes",
-        "mount -t tmpfs tmpfs /mnt; mkdir /mnt/old; cd /mnt; /usr/sbin/pivot_root . old; cd /; [ -e /old/etc/passwd ]",
+        "mount --make-rprivate /; mount -t tmpfs tmpfs /mnt; mkdir /mnt/old; cd /mnt; /usr/sbin/pivot_root . old; "
+        "[ -e /old/etc/passwd ]",
     ),
     "personality": ("PrivateMounts=no", "setarch --addr-no-randomize true"),
     "PrivateIPC": ("PrivateIPC=yes", "[ $(readlink /proc/self/ns/ipc) != $(cat /run/ipc) ]"),
