@@ -16,6 +16,7 @@ import signal
 from .._container.cgroup_paths import agents_cgroup
 from .._kernel.descriptors import close_other_descriptors
 from .._kernel.process_memory import erase_environment
+from .._kernel.scheduling import reset_scheduling
 from .handler import accept_root, answer
 from .listener import is_listening, listen, serve
 
@@ -29,6 +30,7 @@ def start_agent(path: str) -> None:
         if is_listening(path):
             return
         _leave_session()
+        reset_scheduling()
         listener = listen(path)
     if os.fork():
         return

@@ -26,7 +26,6 @@ from .._kernel import syscalls, user_namespace
 from .._kernel.cgroup import CgroupEntry
 from .._kernel.descriptors import close_other_descriptors
 from .._kernel.rlimits import Limits, set_oom_score
-from .._kernel.scheduling import reset_scheduling
 from .error_line import error_line
 from .exec.privileges import Confinement, become_and_exec
 from .limits import raise_limits
@@ -91,17 +90,15 @@ class _Prepared:
 def fork_first_process(start: Start) -> int | None:
     """Create the container's first process as a child of the caller; return its pid, None after a failure here."""
     spec = start.spec
-    # Pid 1 of the host has all that processes of the host may use. The caller may have fewer.
-    cpus = os.sched_getaffinity(1)
     if spec.userns == "host" or not ("SYS_BOOT" in spec.bounding or ipc_sysctls(spec.sysctls)):
         child = start.entry.fork(syscalls.CLONE_NEWPID)
         if child == 0:
-            _exit_on_error(start, lambda: _run_with_root_of_its_own(start, cpus))
+            _exit_on_error(start, lambda: _run_with_root_of_its_own(start))
         return child
     reader, writer = os.pipe()
     creator = start.entry.fork()
     if creator == 0:
-        _exit_on_error(start, lambda: _clone_in_user_namespace(start, cpus, writer))
+        _exit_on_error(start, lambda: _clone_in_user_namespace(start, writer))
     os.close(writer)
     with open(reader, "rb") as pipe:
         answer = pipe.read()
@@ -129,9 +126,9 @@ def _exit_on_error(start: Start, body: Callable[[], None]) -> NoReturn:
         os._exit(127)
 
 
-def _run_with_root_of_its_own(start: Start, cpus: set[int]) -> None:
+def _run_with_root_of_its_own(start: Start) -> None:
     """Mount the root, enter the user namespace, if any, and become the command, as pid 1."""
-    prepared = _prepare(start, cpus, set(), start.spec.mounts)
+    prepared = _prepare(start, set(), start.spec.mounts)
     syscalls.unshare(syscalls.CLONE_NEWCGROUP)
     if prepared.userns_fd is None:
         # Before the mounts: files in /proc/sys belong to an IPC namespace, and a mount covers only its own.
@@ -150,9 +147,9 @@ def _run_with_root_of_its_own(start: Start, cpus: set[int]) -> None:
     _become_command(start, prepared)
 
 
-def _clone_in_user_namespace(start: Start, cpus: set[int], report_fd: int) -> None:
+def _clone_in_user_namespace(start: Start, report_fd: int) -> None:
     """Clone the first process in the user namespace, write its pid to `report_fd`, and exit."""
-    prepared = _prepare(start, cpus, {report_fd})
+    prepared = _prepare(start, {report_fd})
     root = os.stat(start.paths.rootfs)
     if prepared.userns_fd is None:
         raise EffectFailed("the network namespace of the container has no user namespace", "stop it and start it again")
@@ -179,7 +176,7 @@ def _run_when_root_is_mounted(start: Start, prepared: _Prepared, report_fd: int,
     _become_command(start, prepared)
 
 
-def _prepare(start: Start, cpus: set[int], keep: set[int], mounts: Iterable[Mount] = ()) -> _Prepared:
+def _prepare(start: Start, keep: set[int], mounts: Iterable[Mount] = ()) -> _Prepared:
     """Do what requires root of the host, and enter the network namespace and a new mount namespace.
 
     `mounts`: those that this process will mount.
@@ -188,7 +185,6 @@ def _prepare(start: Start, cpus: set[int], keep: set[int], mounts: Iterable[Moun
     # Among them are locks of the module, which must not be held for the container's lifetime.
     close_other_descriptors({start.go_fd, start.error_fd, *keep, *(start.streams or ())})
     set_oom_score(start.confinement.oom_score_adj)
-    reset_scheduling(cpus)
     # Requires root on the host, which this process no longer is when the limits are set.
     limits = raise_limits(start.confinement.ulimits)
     # The container must not get keys of the user that runs the module.

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable
 
 
-def reset_scheduling(cpus: Iterable[int]) -> None:
-    """Give this process the default policy and priority, and `cpus`, as far as its cgroup and its rights allow.
+def reset_scheduling() -> None:
+    """Give this process the default policy and priority, and the CPUs of the host's pid 1, as far as it has the right.
 
-    Processes in a user namespace could not raise an inherited priority again (setpriority(2), sched(7)).
+    A process that outlives its caller must not keep those of the caller, and processes in a user namespace could not
+    raise the priority again (setpriority(2), sched(7)).
     """
     with contextlib.suppress(PermissionError):
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
         os.setpriority(os.PRIO_PROCESS, 0, 0)
+    # EINVAL: the cgroup has none of these.
     with contextlib.suppress(OSError):
-        os.sched_setaffinity(0, cpus)
+        os.sched_setaffinity(0, os.sched_getaffinity(1))

@@ -187,6 +187,11 @@ def sethostname(name: str) -> None:
     _check(_libc.sethostname(raw, len(raw)), "sethostname")
 
 
+def personality(value: int) -> None:
+    """personality(2): how the kernel executes the programs of this process."""
+    _check(_libc.personality(ctypes.c_ulong(value)), "personality")
+
+
 def prctl(option: int, arg2: int = 0, arg3: int = 0) -> int:
     """prctl(2)."""
     return _check(_libc.prctl(option, arg2, arg3, 0, 0), "prctl")

@@ -92,3 +92,10 @@ def test_a_caller_with_fewer_rights_or_in_another_namespace_has_only_these(box):
     links = box.host.run("ip", "-o", "link").stdout
     box("rm", "--force", "apart")
     assert "apart" not in links
+
+
+def test_the_agent_has_not_the_priority_of_the_program_that_started_it(box):
+    box.host.run("pkill", "-KILL", "-f", AGENT, check=False)
+    box.host.run("nice", "-n", "7", PROGRAM, "exec", "box", "--", "true")
+    agent = box.host.run("pgrep", "--oldest", "-f", AGENT).stdout.strip()
+    assert box.host.run("ps", "-o", "ni=", "-p", agent).stdout.strip() == "0"

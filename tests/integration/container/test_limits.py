@@ -192,8 +192,9 @@ def test_swap_is_none_beyond_memory_unless_it_is_given(host):
     assert "memory_swap" in refused and "less than memory" in refused
 
 
-def test_priority_and_cpus_of_the_caller_are_not_inherited(host):
-    through(host, "nice", "-n", "7", "taskset", "--cpu-list", "0").module("conductor_container", **WEB)
-    scheduling = "ps -o ni= -p 1; grep Cpus_allowed_list /proc/1/status"
+def test_priority_cpus_and_personality_of_the_caller_are_not_inherited(host):
+    caller = through(host, "nice", "-n", "7", "taskset", "--cpu-list", "0", "setarch", "--addr-no-randomize")
+    caller.module("conductor_container", **WEB)
+    scheduling = "ps -o ni= -p 1; grep Cpus_allowed_list /proc/1/status; cat /proc/1/personality"
     inside = host.module("conductor_exec", container="web", argv=["/bin/sh", "-c", scheduling])["stdout"]
     assert inside.split() == host.run("sh", "-c", scheduling).stdout.split()

@@ -75,6 +75,8 @@ def become_and_exec(
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    # With random addresses, also if the caller was started without (setarch(8)).
+    syscalls.personality(0)
     os.umask(0o022)
     _give_streams(who.uid, who.gid)
     drop_bounding(confinement.bounding)

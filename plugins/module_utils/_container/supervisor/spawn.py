@@ -14,6 +14,7 @@ from ..._engine.locks import supervisor_lock
 from ..._engine.paths import LOCK_DIR
 from ..._errors import EffectFailed
 from ..._kernel.flock import locked
+from ..._kernel.scheduling import reset_scheduling
 from ..._kernel.syscalls import new_session_keyring
 from ..cgroup_paths import supervisor_cgroup
 from ..error_line import error_line
@@ -57,6 +58,7 @@ def _fork(body: Callable[[], None], writer: int) -> None:
             entry.join()
             block_signals()
             os.setsid()
+            reset_scheduling()
             body()
     except BaseException as error:
         if os.getpid() == caller:
