@@ -23,7 +23,8 @@ def waiting(box):
     """`conductor restart box`, which waits for a lock, and the pid of the process of the agent that runs it."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with held_lock(box.host, "container-box"):
-        program = box.host.popen(PROGRAM, "restart", "box", **pipes)
+        # The tests may run under nohup(1).
+        program = box.host.popen("env", "--default-signal=HUP", PROGRAM, "restart", "box", **pipes)
         pid = wait_for_lock(box.host, f"{PROGRAM} restart")
         worker = until(lambda: pids_that_wait_for_a_lock(box.host), "it waits for the lock").strip()
         assert worker != pid
