@@ -24,7 +24,8 @@ def waiting(box):
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with held_lock(box.host, "container-box"):
         # The tests may run under nohup(1).
-        program = box.host.popen("env", "--default-signal=HUP", PROGRAM, "restart", "box", **pipes)
+        receptive = {"preexec_fn": lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL)}
+        program = box.host.popen(PROGRAM, "restart", "box", **pipes, **receptive)
         pid = wait_for_lock(box.host, f"{PROGRAM} restart")
         worker = until(lambda: pids_that_wait_for_a_lock(box.host), "it waits for the lock").strip()
         assert worker != pid
