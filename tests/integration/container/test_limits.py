@@ -195,6 +195,6 @@ def test_swap_is_none_beyond_memory_unless_it_is_given(host):
 def test_priority_cpus_and_personality_of_the_caller_are_not_inherited(host):
     caller = through(host, "nice", "-n", "7", "taskset", "--cpu-list", "0", "setarch", "--addr-no-randomize")
     caller.module("conductor_container", **WEB)
-    scheduling = "ps -o ni= -p 1; grep Cpus_allowed_list /proc/1/status; cat /proc/1/personality"
-    inside = host.module("conductor_exec", container="web", argv=["/bin/sh", "-c", scheduling])["stdout"]
-    assert inside.split() == host.run("sh", "-c", scheduling).stdout.split()
+    scheduling = "grep Cpus_allowed_list /proc/1/status; cat /proc/1/personality"
+    inside = host.module("conductor_exec", container="web", argv=["/bin/sh", "-c", f"ps -o ni= -p 1; {scheduling}"])
+    assert inside["stdout"].split() == ["0", *host.run("sh", "-c", scheduling).stdout.split()]
