@@ -54,8 +54,7 @@ def environment_of(pid: int) -> dict[bytes, bytes]:
 def is_like_this_process(pid: int) -> bool:
     """Return whether process `pid` has the namespaces, root, rights, limits and priority of this one. Raises OSError.
 
-    Otherwise a verb would do here what it could not do there, or the other way round, and the containers that it starts
-    would inherit other limits.
+    Otherwise a verb could do here what it could not do there, or the other way round.
     """
     return _surroundings(str(pid)) == _surroundings("self")
 
